@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Builds the library for x86_64-pc-windows-gnu and runs its tests under Wine.
+#
+#   .ci/windows.sh            build what is missing, then test
+#   .ci/windows.sh --prepare  only install the tools, build std, make the prefix
+#
+# Everything comes from Debian's packages and the crate registry: the compiler
+# is Debian's (its source package holds std), std is built once and cached,
+# keyed on the compiler's full version. The exit status of a program under
+# Wine proves nothing, so the `test result: ok` lines are read and counted.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=x86_64-pc-windows-gnu
+cache=${NTHEAP_CI_WINDOWS:-${XDG_CACHE_HOME:-$HOME/.cache}/ntheap-ci/windows}
+wine=/usr/lib/wine/wine64
+wineserver=/usr/lib/wine/wineserver64
+mingw=x86_64-w64-mingw32-gcc-win32
+# The fewest tests that must have run, over all test programs, and the test
+# programs that must be among them. Raise these as tests are added.
+least_tests=${NTHEAP_WINDOWS_LEAST:-20}
+required=(unittests tests/sys/main.rs)
+
+say() { printf 'windows: %s\n' "$*"; }
+die() { printf 'windows: FAILED: %s\n' "$*" >&2; exit 1; }
+
+install_tools() {
+    if [[ -x /usr/bin/rustc && -x /usr/bin/cargo && -x /usr/bin/cargo-clippy && -x $wine && -x $wineserver &&
+        -d /usr/lib/rustlib/src/rust/library/std ]] && command -v "$mingw" >/dev/null; then
+        return
+    fi
+    say "installing compiler, std source, MinGW and Wine"
+    local sudo=()
+    [[ $(id -u) == 0 ]] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        gcc-mingw-w64-x86-64-win32 wine64 rustc-web cargo-web rust-web-src rust-web-clippy
+}
+
+# Builds std for the target into $1/sysroot.
+build_std() {
+    local dir=$1
+    mkdir -p "$dir/crate/src"
+    # std's panic_abort must be compiled with panic=abort, and bitcode embedded,
+    # for panic=abort and LTO builds of its users.
+    cat >"$dir/crate/Cargo.toml" <<'TOML'
+cargo-features = ["profile-rustflags"]
+[package]
+name = "std-holder"
+version = "0.0.0"
+edition = "2021"
+[workspace]
+[profile.release.package.panic_abort]
+rustflags = ["-Cpanic=abort"]
+TOML
+    echo '#![no_std]' >"$dir/crate/src/lib.rs"
+    (
+        cd "$dir/crate"
+        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_DIR="$dir/build" \
+            CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS=-Cembed-bitcode=yes \
+            /usr/bin/cargo build -q --release --target "$target" \
+            -Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test
+    )
+    local lib=$dir/sysroot/lib/rustlib/$target/lib
+    mkdir -p "$lib"
+    cp "$dir/build/$target"/release/deps/*.rlib "$lib/"
+    rm -rf "$lib"/libstd_holder-*.rlib "$dir/build" "$dir/crate"
+}
+
+# Makes a Wine prefix in $1: no crash dialog, Windows 10, and the one library
+# of std that Wine 8.0 lacks.
+make_prefix() {
+    local dir=$1
+    export WINEPREFIX=$dir
+    WINEDLLOVERRIDES="mscoree,mshtml=" "$wine" wineboot -i >/dev/null 2>&1
+    "$wineserver" -w
+    "$wine" reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug' \
+        /v Debugger /t REG_SZ /d false /f >/dev/null
+    "$wine" winecfg -v win10
+    "$wineserver" -w
+    local system32=$dir/drive_c/windows/system32
+    [[ -d $system32 ]] || die "wineboot made no system32 in $dir"
+    cat >"$dir/prng.c" <<'C'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE p, SIZE_T n) {
+    while (n) {
+        ULONG k = n > 1u << 28 ? 1u << 28 : (ULONG)n;
+        if (!SystemFunction036(p, k)) return FALSE;
+        p += k;
+        n -= k;
+    }
+    return TRUE;
+}
+C
+    "$mingw" -O2 -shared -s -o "$system32/bcryptprimitives.dll" "$dir/prng.c" -ladvapi32
+}
+
+install_tools
+unset DISPLAY
+export WINEDEBUG=-all
+key=$(/usr/bin/rustc -vV | sha256sum | cut -c1-16)
+std=$cache/std-$key
+prefix=$cache/prefix
+mkdir -p "$cache"
+
+if [[ ! -d $std/sysroot ]]; then
+    say "building std for $target with $(/usr/bin/rustc -V)"
+    # Older compilers' copies are of no use any more.
+    rm -rf "$cache"/std-*
+    began=$SECONDS
+    build_std "$std.part"
+    mv "$std.part" "$std"
+    say "std built in $((SECONDS - began)) s"
+fi
+if [[ ! -e $prefix/ready ]]; then
+    say "making a Wine prefix"
+    rm -rf "$prefix"
+    make_prefix "$prefix"
+    touch "$prefix/ready"
+fi
+[[ ${1-} == --prepare ]] && { say "ready in $cache"; exit 0; }
+
+export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc WINEPREFIX=$prefix
+export CARGO_TARGET_DIR=$std/target
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$mingw
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$wine
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS="--sysroot=$std/sysroot"
+export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTDOCFLAGS="--sysroot=$std/sysroot"
+
+# A rustup installation shadows Debian's clippy and rustc on the path.
+PATH=/usr/bin:$PATH /usr/bin/cargo clippy --target "$target" -p ntheap --all-targets -- -D warnings
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+/usr/bin/cargo test --target "$target" -p ntheap --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+"$wineserver" -w || true
+
+# Every program cargo started must have ended with its own result line.
+started=$(grep -cE '^ +(Running|Doc-tests) ' "$log" || true)
+ok=$(grep -cE '^test result: ok\. ' "$log" || true)
+passed=$(awk '/^test result: ok\. / { n += $4 } END { print n + 0 }' "$log")
+((status == 0)) || die "cargo test ended with status $status"
+((started > 0)) || die "cargo started no test program"
+for name in "${required[@]}"; do
+    grep -qE "^ +Running $name" "$log" || die "$name did not run"
+done
+! grep -qE '^test result: FAILED' "$log" || die "a test failed"
+((ok == started)) || die "$started test programs started, only $ok said 'test result: ok'"
+((passed >= least_tests)) || die "only $passed tests passed, at least $least_tests expected"
+say "$passed tests passed in $ok programs under $("$wine" --version)"

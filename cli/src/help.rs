@@ -1,0 +1,106 @@
+//! The manual: what `--help` prints beyond the options.
+
+pub(crate) const ABOUT: &str = "\
+The Windows NT heap for programs on Linux.
+
+ntheap runs programs on a heap that works as Windows' does: buckets of blocks
+with their records kept apart, segments that are committed as needed, and
+memory that goes back to the system when it is free.";
+
+pub(crate) const AFTER: &str = "\
+Examples:
+  ntheap demo                     compare with the system's allocator
+  ntheap run -- git status        run a program on ntheap, report its memory
+  ntheap run --help               the manual of `run`
+
+Environment:
+  NTHEAP_LIBRARY   path of libntheap.so, where it is not beside the command
+                   nor in the lib folder next to the command's folder
+  NO_COLOR         when set and not empty, no output is coloured
+
+The heap's own options (NTHEAP_CACHE_BYTES, NTHEAP_RETAIN and others) are
+listed in the README. They also apply to this command, which runs on ntheap.";
+
+pub(crate) const DEMO_ABOUT: &str = "\
+Build a search index twice, on ntheap and on the system's allocator.
+
+Every text file under FOLDER is read and split into words by several threads,
+which hand the words to other threads, which build an inverted index; then the
+index answers some thousand queries and is dropped. Child processes do this by
+turns on ntheap and on the system's allocator, with the same files and one
+binary, so that nothing differs but the allocator. Both must give the same
+answers.
+
+The table shows the time from the first file to the last drop, and resident
+memory (RSS): at its peak, with the last index complete, right after everything
+was dropped, and after one idle second more.";
+
+pub(crate) const DEMO_AFTER: &str = "\
+Text is UTF-8 without zero bytes, at most 4 MiB a file. Hidden folders and
+folders called `target` are left out, links are not followed. The files are
+read once before the first child starts, so that none waits for the disk.
+
+With --repeat N each side runs N times, by turns, and each figure is the least
+of its N. One run tells little about time on a busy machine.
+
+Examples:
+  ntheap demo
+  ntheap demo --repeat 5 ~/src
+  ntheap demo --limit-mb 64 --rounds 2 /usr/share/doc
+  ntheap demo --json | jq '.runs.ntheap[0].wall_s'
+
+Exit status:
+  0  both sides gave the same answers
+  1  they did not, or the work could not be done; standard error says why
+  2  the command line was wrong";
+
+pub(crate) const RUN_ABOUT: &str = "\
+Run a program on ntheap and report its memory at the end.
+
+PROGRAM is found as a shell finds it and started with libntheap.so preloaded,
+which takes the place of malloc, free and their family in it and in every
+dynamically linked program it starts. Standard input, output and error are the
+program's own; the report goes to standard error after its end, or to a file.
+
+The report has the exit status, the time, the peak of resident memory, what the
+heap held at exit, allocations by block size, and calls into the system. A
+program that cannot run on ntheap is refused, or reported by an exit status of
+its own: it never runs on another allocator without a word.";
+
+pub(crate) const RUN_AFTER: &str = "\
+Counting every allocation makes the program slower; --no-count leaves it out.
+The peak of resident memory is the kernel's figure for the process, which takes
+in this command's own few MiB at the start. The processes that the program
+starts in turn are counted, not reported one by one.
+
+An interrupt from the terminal goes to the program alone, and the report
+follows when it has ended. SIGHUP, SIGINT, SIGQUIT and SIGTERM sent to this
+command are passed on to the program.
+
+Examples:
+  ntheap run -- git log --stat
+  ntheap run --no-count -- python3 server.py
+  ntheap run --json --output report.json -- sort big.txt > sorted.txt
+
+Exit status:
+  The program's own, or 128 + N when signal N killed it; otherwise
+  120  libntheap.so was not found (cargo build --release --workspace makes it)
+  121  the program is statically linked
+  122  the program is set-user-ID, set-group-ID or has file capabilities, for
+       which the loader ignores LD_PRELOAD
+  123  the program has an allocator of its own
+  124  libntheap.so was not loaded into the program
+  125  the report could not be made or written
+  126  the program cannot be executed
+  127  the program was not found
+  2    the command line was wrong
+
+Environment:
+  NTHEAP_LIBRARY   path of libntheap.so; without it, the folder of this command
+                   is searched, then the lib folder beside that
+  LD_PRELOAD       kept for the program, behind libntheap.so
+  TMPDIR           where a private folder for the library's report is made
+  NO_COLOR         when set and not empty, the report is not coloured
+
+Set for the program: LD_PRELOAD, NTHEAP_RUN_REPORT, NTHEAP_RUN_PARENT and,
+without --no-count, NTHEAP_COUNT=1.";

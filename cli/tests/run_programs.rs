@@ -1,0 +1,263 @@
+//! `ntheap run` on programs that run.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{compile, executable, folder, library, ntheap, output, stderr, stdout};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
+
+fn run(options: &[&str]) -> Command {
+    library();
+    let mut command = ntheap();
+    command.arg("run").args(options).arg("--");
+    command
+}
+
+/// The one JSON object on the last line of standard error.
+fn report(out: &Output) -> Value {
+    let text = stderr(out);
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in\n{text}"))
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value}"))
+}
+
+#[test]
+fn the_exit_status_is_the_programs() {
+    let out = output(run(&[]).args(["sh", "-c", "exit 7"]));
+    let text = stderr(&out);
+    assert_eq!(out.status.code(), Some(7), "{text}");
+    assert!(text.contains("sh exited with 7 after"), "{text}");
+    assert!(text.contains("peak RSS"), "{text}");
+}
+
+#[test]
+fn the_table_has_every_part() {
+    let out = output(run(&[]).args(["ls", "/nonexistent/folder"]));
+    let text = stderr(&out);
+    assert_eq!(out.status.code(), Some(2), "{text}");
+    for part in [
+        "ls exited with 2 after",
+        "peak RSS",
+        "memory at exit",
+        "held by the program",
+        " allocations\n",
+        "block size",
+        "calls into the system",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert!(!text.contains("unknown option"), "{text}");
+    assert!(
+        !text.contains('\x1b'),
+        "colours without a terminal:\n{text}"
+    );
+}
+
+#[test]
+fn json_has_statistics() {
+    let out = output(run(&["--json"]).args(["ls", "/dev/null", "/nonexistent/folder"]));
+    assert_eq!(stdout(&out), "/dev/null\n");
+    let report = report(&out);
+    assert_eq!(report["exit_code"], 2);
+    assert_eq!(report["signal"], Value::Null);
+    assert_eq!(report["command"][0], "ls");
+    assert_eq!(report["unreadable_lines"], 0);
+    assert!(report["elapsed_s"].as_f64() > Some(0.0));
+    assert!(number(&report["peak_rss"]) > 100_000, "{report}");
+    assert!(number(&report["allocations"]) > 0, "{report}");
+    for name in ["allocated", "active", "resident", "committed", "mapped"] {
+        assert!(number(&report["stats"][name]) > 0, "{name} in {report}");
+    }
+    let calls = report["stats"]["os_calls"].as_object().expect("calls");
+    assert!(calls.values().any(|n| number(n) > 0), "{report}");
+    let buckets = report["stats"]["buckets"].as_array().expect("buckets");
+    let counted: u64 = buckets.iter().map(|b| number(&b["allocations"])).sum();
+    assert!(counted > 0, "{report}");
+}
+
+#[test]
+fn without_counting_the_memory_is_still_told() {
+    let out = output(
+        run(&["--json", "--no-count"])
+            .env("NTHEAP_COUNT", "1")
+            .args(["env"]),
+    );
+    assert!(!stdout(&out).contains("NTHEAP_COUNT"), "{}", stdout(&out));
+    assert!(number(&report(&out)["stats"]["allocated"]) > 0);
+}
+
+#[test]
+fn streams_are_passed_through_untouched() {
+    let mut child = run(&["--output", "/dev/null"])
+        .args(["sh", "-c", "cat; echo error >&2"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let bytes: Vec<u8> = (0..=255).collect();
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(&bytes).expect("written");
+    drop(stdin);
+    let out = child.wait_with_output().expect("ended");
+    assert_eq!(out.stdout, bytes);
+    assert_eq!(stderr(&out), "error\n");
+    assert_eq!(out.status.code(), Some(0));
+}
+
+#[test]
+fn the_report_can_go_to_a_file() {
+    let file = folder("report").join("report.json");
+    let name = file.to_str().expect("UTF-8");
+    let out = output(run(&["--json", "-o", name]).arg("true"));
+    assert_eq!(stderr(&out), "");
+    let text = fs::read_to_string(&file).expect("the report");
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["exit_code"], 0);
+
+    let out = output(run(&["-o", "/nonexistent/report"]).arg("true"));
+    assert_eq!(out.status.code(), Some(125));
+    assert!(stderr(&out).contains("/nonexistent/report"));
+}
+
+#[test]
+fn a_killed_program_is_128_and_the_signal() {
+    let out = output(run(&[]).args(["sh", "-c", "kill -9 $$"]));
+    assert_eq!(out.status.code(), Some(137));
+    let text = stderr(&out);
+    assert!(text.contains("killed by signal 9 (SIGKILL)"), "{text}");
+    assert!(text.contains("statistics at exit are missing"), "{text}");
+    let out = output(run(&["--json"]).args(["sh", "-c", "kill -TERM $$"]));
+    assert_eq!(out.status.code(), Some(143));
+    let report = report(&out);
+    assert_eq!(report["signal"], 15);
+    assert_eq!(report["exit_code"], Value::Null);
+    assert_eq!(report["stats"], Value::Null);
+    let why = report["stats_missing"].as_str().expect("a reason");
+    assert!(why.contains("SIGTERM"), "{why}");
+}
+
+#[test]
+fn signals_are_passed_on() {
+    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
+        let mut child = run(&["--json"])
+            .args(["sh", "-c", "echo ready; exec sleep 60"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("read");
+        assert_eq!(line, "ready\n");
+        let pid = libc::pid_t::try_from(child.id()).expect("a process number");
+        // SAFETY: the child is not waited for yet, so the number is its own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        let out = child.wait_with_output().expect("ended");
+        assert_eq!(out.status.code(), Some(code), "{}", stderr(&out));
+        assert_eq!(report(&out)["signal"], signal);
+    }
+}
+
+#[test]
+fn other_processes_are_counted() {
+    let script = "ls / >/dev/null; ls / >/dev/null; exit 0";
+    let out = output(run(&["--json"]).args(["sh", "-c", script]));
+    let others = &report(&out)["other_processes"];
+    assert_eq!(number(&others["on_ntheap"]), 2, "{others}");
+    assert_eq!(number(&others["on_another_malloc"]), 0, "{others}");
+    assert_eq!(number(&others["without_exit_line"]), 0, "{others}");
+}
+
+#[test]
+fn scripts_run_by_their_interpreter() {
+    let folder = folder("scripts");
+    for (name, first) in [
+        ("direct", "#!/bin/sh\n"),
+        ("env", "#!/usr/bin/env sh\n"),
+        ("bare", ""),
+    ] {
+        let script = folder.join(name);
+        let text = format!("{first}echo \"$1\"; exit 5\n");
+        executable(&script, text.as_bytes(), 0o755);
+        let out = output(run(&["--json"]).arg(&script).arg("word"));
+        assert_eq!(out.status.code(), Some(5), "{name}: {}", stderr(&out));
+        assert_eq!(stdout(&out), "word\n", "{name}");
+        assert_eq!(report(&out)["exit_code"], 5, "{name}");
+    }
+}
+
+#[test]
+fn a_preloaded_library_of_the_users_is_kept() {
+    let folder = folder("preload");
+    let theirs = folder.join("theirs.so");
+    let source = "int theirs(void) { return 1; }";
+    if !compile(
+        "a second preloaded library",
+        source,
+        &theirs,
+        &["-shared", "-fPIC"],
+    ) {
+        return;
+    }
+    let out = output(run(&["-o", "/dev/null"]).env("LD_PRELOAD", &theirs).args([
+        "sh",
+        "-c",
+        "echo $LD_PRELOAD",
+    ]));
+    let expected = format!("{}:{}\n", library().display(), theirs.display());
+    assert_eq!(stdout(&out), expected, "{}", stderr(&out));
+}
+
+#[test]
+fn a_malloc_of_its_own_is_123() {
+    let program = folder("own-malloc").join("program");
+    let source = r#"
+        #include <stddef.h>
+        #include <stdio.h>
+        static char pool[1 << 20];
+        static size_t used;
+        void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~(size_t)15; return p; }
+        void free(void *p) { (void)p; }
+        void *calloc(size_t n, size_t m) { return malloc(n * m); }
+        void *realloc(void *p, size_t n) { (void)p; return malloc(n); }
+        int main(void) { puts("ran"); return 0; }
+    "#;
+    if !compile(
+        "a program with its own malloc",
+        source,
+        &program,
+        &["-rdynamic", "-fno-builtin"],
+    ) {
+        return;
+    }
+    let out = output(run(&[]).arg(&program));
+    let text = stderr(&out);
+    assert_eq!(out.status.code(), Some(123), "{text}");
+    assert!(text.contains("allocator of its own"), "{text}");
+    assert!(text.contains(program.to_str().expect("UTF-8")), "{text}");
+    assert_eq!(stdout(&out), "", "the program must not have run");
+}
+
+#[test]
+fn an_end_without_exit_handlers_is_explained() {
+    let program = folder("quick").join("program");
+    let source = "#include <unistd.h>\nint main(void) { _exit(9); }";
+    if !compile("a program that ends by _exit", source, &program, &[]) {
+        return;
+    }
+    let out = output(run(&["--json"]).arg(&program));
+    assert_eq!(out.status.code(), Some(9));
+    let report = report(&out);
+    assert_eq!(report["stats"], Value::Null);
+    let why = report["stats_missing"].as_str().expect("a reason");
+    assert!(why.contains("_exit"), "{why}");
+}

@@ -1,0 +1,227 @@
+//! Options: set in code when the allocator is named, over them the
+//! environment.
+//!
+//! [`Config`] is a constant, so that an allocator in a `static` can carry its
+//! own. At the first use of the heap the environment is read once and wins
+//! over the constant, option by option:
+//!
+//! | Variable | Value | Default | Meaning |
+//! |---|---|---|---|
+//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 16 KiB | most bytes one thread keeps cached per size class |
+//! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 4 MiB | dirty free bytes kept before pages go back to the system |
+//! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
+//! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live |
+//! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
+//! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
+//! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
+//!
+//! `none` means no bound. Upper and lower case are alike in values; an empty
+//! value counts as not set; of a name set twice the first counts, as with
+//! `getenv`. A name that is no option, or a value that is none of those
+//! above, is named once on standard error and otherwise ignored.
+//!
+//! A program that runs with rights its user does not have (set-user-ID and
+//! its like) ignores the environment altogether.
+//!
+//! Invariants: reading the environment allocates nothing, takes no lock and
+//! cannot fail; the table `OPTIONS` alone decides what is an option, what
+//! it accepts and how it is documented.
+
+mod environment;
+mod options;
+
+pub(crate) use environment::from_environment;
+
+use core::fmt::{self, Write};
+use options::{KIB, MIB, OPTIONS, Setting};
+
+/// Whether the allocator asks the system for huge pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HugePages {
+    /// Asked for once more than [`HugePages::THRESHOLD`] bytes are live.
+    #[default]
+    Default,
+    /// Never asked for; the system's own setting decides.
+    Never,
+    /// Asked for in every segment from the first.
+    Always,
+}
+
+impl HugePages {
+    /// Live bytes from which [`HugePages::Default`] asks for huge pages:
+    /// 32 MiB. Below it a huge page would mostly be memory never touched.
+    pub const THRESHOLD: usize = 32 * MIB;
+}
+
+/// What follows once a corruption or a misuse of the heap was reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// The process ends abnormally, as Windows ends it when
+    /// `HeapEnableTerminationOnCorruption` is on ("HeapSetInformation
+    /// function").
+    #[default]
+    Abort,
+    /// The operation is ignored and the program goes on.
+    Continue,
+}
+
+/// The options of the allocator, a constant.
+///
+/// `with_…` methods set an option and return the changed value; the method
+/// of the option's own name reads it. None of them fails or panics.
+///
+/// The environment wins over what is set here: `NTHEAP_CACHE_BYTES`,
+/// `NTHEAP_RETAIN`, `NTHEAP_COMMIT_LIMIT`, `NTHEAP_HUGE_PAGES`,
+/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION` and `NTHEAP_COUNT`, one for
+/// each option, unless the program runs with rights its user does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    cache_bytes: usize,
+    retain: usize,
+    commit_limit: usize,
+    huge_pages: HugePages,
+    show_stats: bool,
+    on_corruption: Action,
+    count_calls: bool,
+}
+
+impl Config {
+    /// The defaults: 16 KiB cached per thread and size class, 4 MiB
+    /// retained, no commit limit, huge pages for large heaps, no statistics,
+    /// abort on corruption, no counting.
+    pub const fn new() -> Config {
+        Config {
+            cache_bytes: 16 * KIB,
+            retain: 4 * MIB,
+            commit_limit: usize::MAX,
+            huge_pages: HugePages::Default,
+            show_stats: false,
+            on_corruption: Action::Abort,
+            count_calls: false,
+        }
+    }
+
+    /// Sets the most bytes one thread keeps cached per size class; 0 keeps
+    /// none. Default: 16 KiB.
+    #[must_use]
+    pub const fn with_cache_bytes(mut self, bytes: usize) -> Config {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Sets how many dirty free bytes are kept before pages go back to the
+    /// system; 0 gives every page back at once, `usize::MAX` none. Default:
+    /// 4 MiB.
+    #[must_use]
+    pub const fn with_retain(mut self, bytes: usize) -> Config {
+        self.retain = bytes;
+        self
+    }
+
+    /// Sets the most bytes committed at a time; what would need more fails
+    /// as when the system is out of memory. `usize::MAX`, the default, is no
+    /// limit.
+    #[must_use]
+    pub const fn with_commit_limit(mut self, bytes: usize) -> Config {
+        self.commit_limit = bytes;
+        self
+    }
+
+    /// Sets whether huge pages are asked for. Default:
+    /// [`HugePages::Default`].
+    #[must_use]
+    pub const fn with_huge_pages(mut self, huge_pages: HugePages) -> Config {
+        self.huge_pages = huge_pages;
+        self
+    }
+
+    /// Sets whether statistics are written to standard error when the
+    /// process ends. Default: no.
+    #[must_use]
+    pub const fn with_show_stats(mut self, show: bool) -> Config {
+        self.show_stats = show;
+        self
+    }
+
+    /// Sets what follows the report of a corruption. Default:
+    /// [`Action::Abort`].
+    #[must_use]
+    pub const fn with_on_corruption(mut self, action: Action) -> Config {
+        self.on_corruption = action;
+        self
+    }
+
+    /// Sets whether every allocation is counted by size, for
+    /// [`BucketStats::allocations`](crate::stats::BucketStats::allocations).
+    /// Every call then takes the slow path. Default: no.
+    #[must_use]
+    pub const fn with_count_calls(mut self, count: bool) -> Config {
+        self.count_calls = count;
+        self
+    }
+
+    /// The most bytes one thread keeps cached per size class.
+    pub const fn cache_bytes(&self) -> usize {
+        self.cache_bytes
+    }
+
+    /// Dirty free bytes kept before pages go back to the system.
+    pub const fn retain(&self) -> usize {
+        self.retain
+    }
+
+    /// The most bytes committed at a time; `usize::MAX` is no limit.
+    pub const fn commit_limit(&self) -> usize {
+        self.commit_limit
+    }
+
+    /// Whether huge pages are asked for.
+    pub const fn huge_pages(&self) -> HugePages {
+        self.huge_pages
+    }
+
+    /// Whether statistics are written when the process ends.
+    pub const fn show_stats(&self) -> bool {
+        self.show_stats
+    }
+
+    /// What follows the report of a corruption.
+    pub const fn on_corruption(&self) -> Action {
+        self.on_corruption
+    }
+
+    /// Whether every allocation is counted by size.
+    pub const fn count_calls(&self) -> bool {
+        self.count_calls
+    }
+
+    /// Writes the options as a Markdown table: name of the environment
+    /// variable, accepted values, default, meaning. Fails only when `out`
+    /// does.
+    pub fn write_options(out: &mut impl Write) -> fmt::Result {
+        out.write_str("| Variable | Value | Default | Meaning |\n|---|---|---|---|\n")?;
+        let default = Config::new();
+        for option in &OPTIONS {
+            writeln!(
+                out,
+                "| `{}` | {} | {} | {} |",
+                option.name,
+                option.kind,
+                Setting(&option.kind, &default),
+                option.doc
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! `NtHeap`: the process heap as Rust's global allocator.
+
+use crate::config::Config;
+#[cfg(not(debug_assertions))]
+use crate::heap::plain;
+use crate::heap::{ThreadCache, Word};
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+
+thread_local! {
+    static CACHE: Word = const { Cell::new(ThreadCache::unborn()) };
+}
+
+/// The NT process heap as a global allocator.
+///
+/// ```
+/// #[global_allocator]
+/// static ALLOCATOR: ntheap::NtHeap = ntheap::NtHeap::new();
+///
+/// let numbers: Vec<u32> = (0..1000).collect();
+/// assert!(ntheap::stats().allocated >= numbers.len() * 4);
+/// ```
+///
+/// - **Sizes** are rounded up to the next of 147 block sizes, by at most 15
+///   bytes up to 1 KiB and at most 1/16 up to 16 KiB; above 1 MiB to whole
+///   pages. A size of 0 is served as 1.
+/// - **Alignment** can be any power of two; up to 64 KiB it costs at most the
+///   rounding to a size that it divides.
+/// - **Errors**: out of memory is a null pointer, from every method. Nothing
+///   here panics, and nothing aborts but the report of a corrupted heap.
+/// - **Threads**: any thread may allocate, free and reallocate any block.
+///   Within a thread's cache no lock is taken.
+/// - **Cost**: constant but for the pages themselves.
+///
+/// All values of this type are the one process heap; the first one used
+/// decides its [`Config`].
+#[derive(Debug, Default)]
+pub struct NtHeap {
+    config: Config,
+}
+
+impl NtHeap {
+    /// The process heap with the default options.
+    pub const fn new() -> Self {
+        NtHeap {
+            config: Config::new(),
+        }
+    }
+
+    /// The process heap with options of the program's choice. What the
+    /// environment says (`NTHEAP_…`) is stronger, unless the process runs
+    /// with rights its user does not have.
+    ///
+    /// ```
+    /// use ntheap::{Config, NtHeap};
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: NtHeap = NtHeap::with_config(Config::new().with_retain(1 << 20));
+    /// # drop(vec![1u8; 100]);
+    /// ```
+    pub const fn with_config(config: Config) -> Self {
+        NtHeap { config }
+    }
+}
+
+/// The calling thread's word for this copy's process heap.
+#[inline(always)]
+pub(crate) fn with_word<R>(use_it: impl FnOnce(&Word) -> R) -> R {
+    // The word needs no destructor, so it is there as long as the thread is.
+    CACHE.with(use_it)
+}
+
+#[cfg(not(debug_assertions))]
+// SAFETY: blocks are distinct, as large and as aligned as their layout says,
+// live until they are freed, and no method unwinds.
+unsafe impl GlobalAlloc for NtHeap {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the word is the calling thread's.
+        with_word(|word| unsafe { plain::allocate(word, &self.config, layout) })
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the word is the calling thread's; the caller gives up a
+        // block of this layout.
+        with_word(|word| unsafe { plain::free(word, block, layout) })
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the word is the calling thread's.
+        with_word(|word| unsafe { plain::allocate_zeroed(word, &self.config, layout) })
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the word is the calling thread's; the caller gives up a
+        // block of this layout if it gets another.
+        with_word(|word| unsafe { plain::reallocate(word, &self.config, block, layout, size) })
+    }
+}
+
+#[cfg(debug_assertions)]
+mod debug {
+    //! Debug builds use the front end that marks its blocks, so that a second
+    //! free and a wrong Layout are reported at the call.
+
+    use super::*;
+    use crate::heap::checked;
+
+    // SAFETY: blocks are distinct, as large and as aligned as their layout
+    // says, live until they are freed, and no method unwinds.
+    unsafe impl GlobalAlloc for NtHeap {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the word is the calling thread's.
+            with_word(|word| unsafe {
+                checked::allocate_layout(word, &self.config, layout, false)
+            })
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            checked::expect_layout("dealloc", block, layout);
+            // SAFETY: the word is the calling thread's; the caller gives up a
+            // block of this layout.
+            with_word(|word| unsafe { checked::free(word, block) })
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the word is the calling thread's.
+            with_word(|word| unsafe {
+                checked::allocate_layout(word, &self.config, layout, true)
+            })
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            checked::expect_layout("realloc", block, layout);
+            // SAFETY: the word is the calling thread's; the caller gives up a
+            // block of this layout if it gets another.
+            with_word(|word| unsafe {
+                checked::reallocate_layout(word, &self.config, block, layout, size)
+            })
+        }
+    }
+}
+
+/// Gives back to the system all the memory that is free.
+///
+/// Empties the calling thread's cache and the depots, gives back every free
+/// page and every large region kept for reuse. Every other thread is asked to
+/// empty its cache too, which it does at its next call into the heap that
+/// leaves the fast path; its next free of each size is sent there. A thread
+/// that makes no call keeps what it has, at most the option `cache_bytes`
+/// twice a size class. Memory that is not in caches needs no call of this: it
+/// goes back by itself as it becomes free.
+///
+/// Takes time in proportion to what is given back.
+pub fn purge() {
+    #[cfg(not(debug_assertions))]
+    with_word(plain::purge);
+    #[cfg(debug_assertions)]
+    with_word(crate::heap::checked::purge);
+}
+
+/// The process heap's statistics now; see [`Stats`](crate::Stats).
+///
+/// Exact while no other thread allocates or frees; otherwise each figure was
+/// true at some moment during the call. Allocates nothing. Takes the locks of
+/// all size classes in turn: microseconds, not for hot paths.
+pub fn stats() -> crate::Stats {
+    crate::heap::collect_stats()
+}

@@ -1,0 +1,357 @@
+//! A thread's cache: one bin per class, popped and pushed without a lock.
+//!
+//! ```text
+//!   ThreadCache                      magazine
+//!   | bin 0 | bin 1 | ... |          | next | null | e0 | e1 | e2 | ... |
+//!       { top, limit } --------------------------------------^         ^
+//!                  +---------------------------------------------------+ limit
+//! ```
+//!
+//! Allocate reads the word below `top`; a null there means empty. Free writes
+//! at `top` unless it has reached `limit`. Every special case is a bin that is
+//! always empty (its `top` stands above a null word) and always full (its
+//! limit is null): a thread without a cache yet, class 0, large blocks,
+//! diverted front ends. So the fast paths test nothing else.
+//!
+//! Only its thread moves `top`. Other threads may read it, for statistics, and
+//! may set `limit` to null, which sends the owner's next free to the slow
+//! path, where it sees what is asked of it.
+
+use super::classes::COUNT;
+use super::descriptor::{BUSY, Descriptor};
+use super::magazine::{Entry, MARKS, Magazine};
+use super::slices;
+use core::cell::Cell;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The word of a thread that leads to its cache.
+pub type Word = Cell<*const ThreadCache>;
+
+/// One class's stack of free blocks.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Bin {
+    pub(super) top: AtomicPtr<Entry>,
+    pub(super) limit: AtomicPtr<Entry>,
+}
+
+/// Bytes of a bin, and the distance of bins in a cache.
+pub(crate) const BIN: usize = size_of::<Bin>();
+
+/// What the slow paths keep of a class.
+pub(super) struct Rack {
+    /// The magazine `top` points into.
+    pub(super) current: Cell<*mut Magazine>,
+    /// A second one, full or empty, exchanged with the first.
+    pub(super) spare: Cell<*mut Magazine>,
+    /// Blocks in the spare.
+    pub(super) spare_count: AtomicU32,
+    /// Blocks a magazine may hold now.
+    pub(super) capacity: Cell<u32>,
+}
+
+/// How a cache is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// The shared one of threads that have none yet.
+    Unborn = 0,
+    /// The shared one of threads that end, or cannot have one.
+    Dead = 1,
+    /// A thread's own.
+    Live = 2,
+}
+
+/// A thread's cache.
+#[repr(C, align(64))]
+pub struct ThreadCache {
+    bins: [Bin; COUNT],
+    /// A block whose address has a bit in common with this is none of the
+    /// front end's own (guarded or sampled) and takes the slow path at free.
+    divert: AtomicUsize,
+    pub(super) state: AtomicU8,
+    /// Set by others: give everything back at the next slow path.
+    pub(super) flush_requested: AtomicBool,
+    /// Every allocation and every free takes the slow path.
+    pub(super) diverted: AtomicBool,
+    /// The thread knows that the heap is under pressure.
+    pub(super) pressed: Cell<bool>,
+    /// The thread's number, to know it by after a fork.
+    owner: AtomicU64,
+    /// The thread's word, which leads here.
+    pub(super) word: Cell<*const Word>,
+    /// The next cache of the front end's list, or of its free list.
+    pub(super) next: AtomicPtr<ThreadCache>,
+    pub(super) racks: [Rack; COUNT],
+}
+
+// SAFETY: the fields others may touch are atomics; the cells are touched by
+// the owning thread alone, or by whoever holds the front end's list of caches
+// once the owner is gone.
+unsafe impl Sync for ThreadCache {}
+
+impl core::fmt::Debug for ThreadCache {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ThreadCache").finish_non_exhaustive()
+    }
+}
+
+/// The null word below every empty bin's `top`, and room for the mark word
+/// that a checked pop computes the place of.
+struct Floor {
+    _words: [Entry; 2],
+}
+
+// SAFETY: never written.
+unsafe impl Sync for Floor {}
+
+static FLOOR: Floor = Floor {
+    _words: [ptr::null_mut(); 2],
+};
+
+const fn nowhere() -> *mut Entry {
+    (&raw const FLOOR).cast::<Entry>().cast_mut().wrapping_add(1)
+}
+
+static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn);
+static DEAD: ThreadCache = ThreadCache::shared(State::Dead);
+
+impl ThreadCache {
+    const fn shared(state: State) -> Self {
+        ThreadCache {
+            bins: [const {
+                Bin {
+                    top: AtomicPtr::new(nowhere()),
+                    limit: AtomicPtr::new(ptr::null_mut()),
+                }
+            }; COUNT],
+            divert: AtomicUsize::new(0),
+            state: AtomicU8::new(state as u8),
+            flush_requested: AtomicBool::new(false),
+            diverted: AtomicBool::new(false),
+            pressed: Cell::new(false),
+            owner: AtomicU64::new(0),
+            word: Cell::new(ptr::null()),
+            next: AtomicPtr::new(ptr::null_mut()),
+            racks: [const {
+                Rack {
+                    current: Cell::new(ptr::null_mut()),
+                    spare: Cell::new(ptr::null_mut()),
+                    spare_count: AtomicU32::new(0),
+                    capacity: Cell::new(0),
+                }
+            }; COUNT],
+        }
+    }
+
+    /// The cache of every thread that has none yet: a word's first value.
+    pub const fn unborn() -> *const ThreadCache {
+        &raw const UNBORN
+    }
+
+    /// The cache of a thread that must not have one (any more).
+    pub(super) const fn dead() -> *const ThreadCache {
+        &raw const DEAD
+    }
+
+    /// Writes a fresh live cache to `place`.
+    ///
+    /// # Safety
+    /// `place` is memory for a cache that nobody uses.
+    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, divert: usize) {
+        // SAFETY: the caller's memory is ours to write.
+        unsafe { place.write(ThreadCache::shared(State::Live)) };
+        // SAFETY: just written, and still ours alone.
+        let cache = unsafe { &*place };
+        cache.word.set(word);
+        cache.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
+        cache.divert.store(divert, Ordering::Relaxed);
+    }
+
+    pub(super) fn is(&self, state: State) -> bool {
+        self.state.load(Ordering::Relaxed) == state as u8
+    }
+
+    #[inline]
+    pub(super) fn bin(&self, class: usize) -> &Bin {
+        // SAFETY: a class above the last is taken for class 0.
+        unsafe { self.bins.get_unchecked(if class < COUNT { class } else { 0 }) }
+    }
+
+    #[inline]
+    pub(super) fn rack(&self, class: usize) -> &Rack {
+        // SAFETY: a class above the last is taken for class 0.
+        unsafe { self.racks.get_unchecked(if class < COUNT { class } else { 0 }) }
+    }
+
+    /// The bin `offset` bytes into the cache.
+    ///
+    /// # Safety
+    /// `offset` is `class * BIN` for a class below `COUNT`.
+    #[inline(always)]
+    pub(crate) unsafe fn bin_at(this: *const ThreadCache, offset: usize) -> *const Bin {
+        // SAFETY: the bins come first, so the offset stays inside them. The
+        // address goes through a register of its own: a stack top addressed
+        // by base and index costs five cycles more per operation.
+        unsafe { pin(this.byte_add(offset).cast()) }
+    }
+
+    /// Takes a block; null when the bin is empty.
+    ///
+    /// # Safety
+    /// The cache is the calling thread's, or a shared one, and `bin` is one of
+    /// its bins.
+    #[inline(always)]
+    pub(crate) unsafe fn pop<const CHECKED: bool>(bin: *const Bin) -> *mut u8 {
+        // SAFETY: `top` always stands above a readable word: an entry, or the
+        // null at a magazine's or FLOOR's start. A non-null word is an entry,
+        // which has a mark 64 words further on in a checked front end.
+        unsafe {
+            let top = (*bin).top.load(Ordering::Relaxed);
+            let entry = top.sub(1);
+            let block = entry.read();
+            if !block.is_null() {
+                if CHECKED {
+                    let mark = entry.add(MARKS).read().cast::<AtomicU8>();
+                    (*mark).store(BUSY, Ordering::Relaxed);
+                }
+                (*bin).top.store(entry, Ordering::Relaxed);
+            }
+            block
+        }
+    }
+
+    /// Gives a block; false, and nothing done, when the bin is full.
+    ///
+    /// # Safety
+    /// The cache is the calling thread's, or a shared one, `bin` is one of its
+    /// bins, and `block` is a block of the bin's class that the caller owns.
+    #[inline(always)]
+    pub(crate) unsafe fn push(bin: *const Bin, block: *mut u8) -> bool {
+        // SAFETY: below the limit there is room for an entry.
+        unsafe {
+            let top = (*bin).top.load(Ordering::Relaxed);
+            if top >= (*bin).limit.load(Ordering::Relaxed) {
+                return false;
+            }
+            top.write(block);
+            (*bin).top.store(top.add(1), Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Gives back whatever block starts at `address`, if it is a checked block
+    /// that is handed out and its bin has room; false, and nothing done,
+    /// otherwise. Any address will do.
+    ///
+    /// # Safety
+    /// The cache is the calling thread's, or a shared one, and if `address`
+    /// is a block's, nobody uses the block any more.
+    #[inline(always)]
+    pub(crate) unsafe fn push_checked(this: *const ThreadCache, address: *mut u8) -> bool {
+        let descriptor = slices::find(address.addr());
+        // SAFETY: `find` leads to a descriptor, an empty one at worst. An
+        // index means that a block with a mark starts at the address, and
+        // `bin` is a class's offset. What is written to the bin's magazine is
+        // a block of that class, which its mark says was handed out.
+        unsafe {
+            let Some(index) = (*descriptor).index_of(address.addr()) else {
+                return false;
+            };
+            let bin = Self::bin_at(this, (*descriptor).bin.load(Ordering::Relaxed) as usize);
+            let mark = Descriptor::mark(descriptor, index);
+            if (*mark).load(Ordering::Relaxed) != BUSY {
+                return false;
+            }
+            let top = (*bin).top.load(Ordering::Relaxed);
+            if top >= (*bin).limit.load(Ordering::Relaxed) {
+                return false;
+            }
+            (*mark).store(0, Ordering::Relaxed);
+            top.write(address);
+            top.add(MARKS).write(mark.cast());
+            (*bin).top.store(top.add(1), Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Whether a block at `address` is none of the front end's own.
+    #[inline(always)]
+    pub(crate) fn diverts(&self, address: usize) -> bool {
+        address & self.divert.load(Ordering::Relaxed) != 0
+    }
+
+    /// Blocks in the bin's current magazine.
+    pub(super) fn count(&self, class: usize) -> usize {
+        let current = self.rack(class).current.get();
+        if current.is_null() {
+            return 0;
+        }
+        let top = self.bin(class).top.load(Ordering::Relaxed);
+        (top.addr().wrapping_sub(Magazine::first(current).addr()) / size_of::<Entry>())
+            .min(super::magazine::ENTRIES)
+    }
+
+    /// Makes `magazine`, with `count` blocks in it, the bin's current one.
+    ///
+    /// # Safety
+    /// The caller is the owner; the magazine is null or its to use and holds
+    /// `count` entries.
+    pub(super) unsafe fn install(&self, class: usize, magazine: *mut Magazine, count: usize) {
+        let rack = self.rack(class);
+        let bin = self.bin(class);
+        rack.current.set(magazine);
+        if magazine.is_null() {
+            bin.limit.store(ptr::null_mut(), Ordering::Relaxed);
+            bin.top.store(nowhere(), Ordering::Relaxed);
+            return;
+        }
+        let first = Magazine::first(magazine);
+        bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
+        bin.limit.store(
+            first.wrapping_add(rack.capacity.get() as usize),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Sends the owner's next free of every class to the slow path.
+    pub(super) fn request_flush(&self) {
+        self.flush_requested.store(true, Ordering::Release);
+        for bin in &self.bins {
+            bin.limit.store(ptr::null_mut(), Ordering::Release);
+        }
+    }
+
+    /// Whether the cache is thread `from`'s or `to`'s; it is `to`'s then. A
+    /// fork gives the one thread that survives a new number.
+    pub(super) fn change_owner(&self, from: u64, to: u64) -> bool {
+        let owner = self.owner.load(Ordering::Relaxed);
+        let own = owner == from || owner == to;
+        if own {
+            self.owner.store(to, Ordering::Relaxed);
+        }
+        own
+    }
+
+    /// Sets which addresses take the slow path at free.
+    pub(super) fn set_divert(&self, bits: usize) {
+        self.divert.store(bits, Ordering::Relaxed);
+    }
+}
+
+/// Keeps the compiler from folding the address into its uses.
+#[inline(always)]
+fn pin(bin: *const Bin) -> *const Bin {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        let mut bin = bin;
+        // SAFETY: no instruction at all.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) bin, options(pure, nomem, nostack, preserves_flags));
+        }
+        bin
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    bin
+}

@@ -1,0 +1,300 @@
+//! The entrance for callers that know only a block's address: C's.
+//!
+//! Every block has a mark beside its subsegment. It is set while the block is
+//! handed out; a free that does not find it set, or finds no block that
+//! starts at the address, is reported at that very call.
+
+use super::cache::{BIN, State, ThreadCache, Word};
+use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
+use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
+use super::{PROCESS, misuse, plain, slices};
+use crate::config::Config;
+use core::alloc::Layout;
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+/// Options of a process whose allocator is not chosen in Rust: the defaults,
+/// and the environment over them.
+const CONFIG: Config = Config::new();
+
+/// Allocates `size` bytes at a multiple of 16; null when the system has
+/// nothing to give. A size of 0 gives a block of its own.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends.
+#[inline(always)]
+pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
+    if size <= MAX_LINEAR_SIZE {
+        // SAFETY: the word leads to this thread's cache or a shared one; the
+        // rounded size is a bin's offset.
+        let block = unsafe {
+            let bin = ThreadCache::bin_at(word.get(), (size + 15) & !15);
+            ThreadCache::pop::<true>(bin)
+        };
+        if !block.is_null() {
+            return block;
+        }
+        return allocate_slow(word, size, 16, false);
+    }
+    allocate_sized(word, size)
+}
+
+#[inline(never)]
+fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
+    if size <= MAX_CLASS_SIZE {
+        // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
+        let block = unsafe {
+            let bin = ThreadCache::bin_at(word.get(), classes::class_of(size) * BIN);
+            ThreadCache::pop::<true>(bin)
+        };
+        if !block.is_null() {
+            return block;
+        }
+    }
+    allocate_slow(word, size, 16, false)
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    if !PROCESS.is_ready(&CONFIG) {
+        return ptr::null_mut();
+    }
+    PROCESS.allocate(Kind::Checked, word, size, align, zero)
+}
+
+/// Allocates `size` zeroed bytes; null when the system has nothing to give.
+///
+/// # Safety
+/// As for [`allocate`].
+#[inline]
+pub unsafe fn allocate_zeroed(word: &Word, size: usize) -> *mut u8 {
+    if size <= classes::MAX_BUCKET_SIZE {
+        // SAFETY: the caller's promise is the callee's.
+        let block = unsafe { allocate(word, size) };
+        if !block.is_null() {
+            // SAFETY: the block holds `size` bytes.
+            unsafe { block.write_bytes(0, size) };
+        }
+        return block;
+    }
+    allocate_slow(word, size, 16, true)
+}
+
+/// Allocates `size` bytes at a multiple of `align`, a power of two; null when
+/// the system has nothing to give.
+///
+/// # Safety
+/// As for [`allocate`].
+#[inline]
+pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u8 {
+    if align <= 16 {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { allocate(word, size) };
+    }
+    allocate_slow(word, size, align, false)
+}
+
+/// Frees the block that starts at `address`; null is allowed. Whatever is not
+/// such a block is reported.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends, and if
+/// `address` is a block's, nobody uses the block any more.
+#[inline(always)]
+pub unsafe fn free(word: &Word, address: *mut u8) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe {
+        if !ThreadCache::push_checked(word.get(), address) {
+            free_slow(word, address);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn free_slow(word: &Word, address: *mut u8) {
+    if address.is_null() {
+        return;
+    }
+    let Some((descriptor, index)) = busy_block("free", address.addr()) else {
+        return;
+    };
+    // SAFETY: the block is handed out, so its descriptor is live, and its
+    // owner gives it up.
+    unsafe {
+        if (*descriptor).what.load(Ordering::Relaxed) == LARGE {
+            let mut large = PROCESS.large.lock();
+            // Of two frees at once only one finds the mark set.
+            let mark = Descriptor::mark(descriptor, index);
+            if (*mark).load(Ordering::Relaxed) == BUSY {
+                return large.free(descriptor);
+            }
+            drop(large);
+            return misuse::bad_address("free", address.addr());
+        }
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        let mark = Descriptor::mark(descriptor, index);
+        (*mark).store(0, Ordering::Relaxed);
+        let shared = PROCESS.shared(Kind::Checked);
+        PROCESS
+            .checked
+            .free(shared, word, class, address, mark.cast());
+    }
+}
+
+/// The descriptor and index of the block that starts at `address` and is
+/// handed out; anything else is reported as found by `operation`.
+fn busy_block(operation: &str, address: usize) -> Option<(*mut Descriptor, usize)> {
+    let descriptor = slices::find(address);
+    // SAFETY: what `find` leads to is readable; a descriptor with an index for
+    // the address has a mark for it.
+    unsafe {
+        if let Some(index) = (*descriptor).index_of(address)
+            && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
+        {
+            return Some((descriptor, index));
+        }
+    }
+    misuse::bad_address(operation, address);
+    None
+}
+
+/// The usable bytes of the block that starts at `address`; 0 for null.
+/// Whatever is not such a block is reported.
+pub fn usable_size(address: *mut u8) -> usize {
+    if address.is_null() {
+        return 0;
+    }
+    match busy_block("malloc_usable_size", address.addr()) {
+        // SAFETY: the block is handed out, so its descriptor is live.
+        Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
+        None => 0,
+    }
+}
+
+/// Resizes the block that starts at `address` to `size` bytes, not 0; null,
+/// and the block as it was, when the system has nothing to give.
+///
+/// # Safety
+/// As for [`free`]; the old block is used no more unless null is returned.
+pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
+    let Some((descriptor, _)) = busy_block("realloc", address.addr()) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the block is handed out, so its descriptor is live.
+    let (old_size, class) = unsafe {
+        let this = &*descriptor;
+        (
+            this.block_size(),
+            usize::from(this.class.load(Ordering::Relaxed)),
+        )
+    };
+    if class == 0 {
+        if size > MAX_CLASS_SIZE {
+            // SAFETY: the block is the caller's.
+            let resized = unsafe { plain::resize_large(descriptor, address, size, 16) };
+            if !resized.is_null() {
+                return resized;
+            }
+        }
+    } else if size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
+        return address;
+    }
+    // SAFETY: the caller's block; the new one is distinct and large enough for
+    // what both hold.
+    unsafe {
+        let new = allocate(word, size);
+        if !new.is_null() {
+            new.copy_from_nonoverlapping(address, old_size.min(size));
+            free(word, address);
+        }
+        new
+    }
+}
+
+/// [`allocate`] for a Rust Layout and a program's own options.
+///
+/// # Safety
+/// As for [`allocate`].
+pub unsafe fn allocate_layout(
+    word: &Word,
+    config: &Config,
+    layout: Layout,
+    zero: bool,
+) -> *mut u8 {
+    if !PROCESS.is_ready(config) {
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if zero && layout.align() <= 16 {
+            allocate_zeroed(word, layout.size())
+        } else if zero {
+            allocate_slow(word, layout.size(), layout.align(), true)
+        } else {
+            allocate_aligned(word, layout.size(), layout.align())
+        }
+    }
+}
+
+/// Resizes a block of a Rust Layout.
+///
+/// # Safety
+/// As for [`reallocate`]; the block was allocated with `layout`.
+pub unsafe fn reallocate_layout(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
+        return ptr::null_mut();
+    };
+    let class = classes::class_for(size, layout.align());
+    if class.is_some() && class == classes::class_for(layout.size(), layout.align()) {
+        return block;
+    }
+    // SAFETY: the caller's block; the new one is distinct and large enough for
+    // what both hold.
+    unsafe {
+        let new = allocate_layout(word, config, new_layout, false);
+        if !new.is_null() {
+            new.copy_from_nonoverlapping(block, layout.size().min(size));
+            free(word, block);
+        }
+        new
+    }
+}
+
+/// Reports a block that was not allocated with `layout`.
+pub fn expect_layout(operation: &str, block: *mut u8, layout: Layout) {
+    let expected = classes::class_for(layout.size(), layout.align()).unwrap_or(0);
+    if let Some(found) = misuse::class_at(block.addr())
+        && found != expected
+    {
+        misuse::wrong_layout(operation, block.addr(), layout.size());
+    }
+}
+
+/// Gives back to the system all that is free. See [`crate::purge`].
+pub fn purge(word: &Word) {
+    PROCESS.purge(Kind::Checked, word);
+}
+
+/// Whether the thread has a cache of its own now.
+pub fn has_cache(word: &Word) -> bool {
+    // SAFETY: a word leads to a live cache.
+    unsafe { (*word.get()).is(State::Live) }
+}
+
+/// The thread's end.
+pub(super) unsafe extern "C" fn thread_exit(cache: *mut u8) {
+    // SAFETY: the hook was set with this thread's cache.
+    unsafe {
+        PROCESS
+            .checked
+            .bury(PROCESS.shared(Kind::Checked), cache.cast())
+    }
+}

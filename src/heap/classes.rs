@@ -1,0 +1,209 @@
+//! Size classes: the 128 LFH buckets of the 64-bit table, then page runs.
+//!
+//! ```text
+//!   class      granularity   block sizes
+//!   0          -             none: a bin that is always empty
+//!   1 - 64     16 B          16 B to 1,024 B
+//!   65 - 80    64 B          to 2 KiB
+//!   81 - 96    128 B         to 4 KiB
+//!   97 - 112   256 B         to 8 KiB
+//!   113 - 128  512 B         to 16 KiB            (LFH buckets end here)
+//!   129 - 132  4 KiB         to 32 KiB            (page runs from here)
+//!   133 - 136  8 KiB         to 64 KiB
+//!   137 - 147  64, 128 KiB   128 KiB to 1 MiB
+//! ```
+//!
+//! A class's blocks lie one after another from the start of a subsegment that
+//! is aligned to 64 KiB, so a block is aligned to every power of two, up to
+//! 64 KiB, that divides its class's size. That is how alignments above 16 are
+//! served: by the first class at or above the size that the alignment divides.
+
+/// Number of classes, the empty class 0 included.
+pub const COUNT: usize = 148;
+/// The last LFH bucket.
+pub const LAST_BUCKET: usize = 128;
+/// The largest block of the LFH buckets, in bytes.
+pub const MAX_BUCKET_SIZE: usize = 16 * 1024;
+/// The largest block of any class, in bytes. Larger ones go straight to pages.
+pub const MAX_CLASS_SIZE: usize = 1024 * 1024;
+/// The largest size whose class is `ceil(size / 16)`, in bytes.
+pub const MAX_LINEAR_SIZE: usize = 1024;
+/// The part of a segment that the slice table tells apart, in bytes.
+pub const SLICE: usize = 64 * 1024;
+
+/// Block sizes in bytes by class.
+static SIZES: [u32; COUNT] = sizes();
+
+const fn sizes() -> [u32; COUNT] {
+    let mut table = [0; COUNT];
+    let mut class = 1;
+    let mut size = 0;
+    while class < COUNT {
+        size += if class <= 64 {
+            16
+        } else if class <= LAST_BUCKET {
+            64 << ((class - 65) / 16)
+        } else if class <= 132 {
+            4096
+        } else if class <= 136 {
+            8192
+        } else if class <= 143 {
+            65536
+        } else {
+            131_072
+        };
+        table[class] = size;
+        class += 1;
+    }
+    table
+}
+
+/// The block size of `class` in bytes; 0 for class 0.
+#[inline]
+pub const fn size_of(class: usize) -> usize {
+    if class < COUNT {
+        SIZES[class] as usize
+    } else {
+        0
+    }
+}
+
+/// The smallest class whose blocks hold `size` bytes, for `size` up to
+/// [`MAX_CLASS_SIZE`]; a size of 0 is served as 1.
+#[inline]
+pub const fn class_of(size: usize) -> usize {
+    let size = if size == 0 { 1 } else { size };
+    let last = size - 1;
+    if size <= MAX_LINEAR_SIZE {
+        return last / 16 + 1;
+    }
+    // `last` has its top bit at `top`, so that `last >> shift` counts steps
+    // of the class's granularity from the start of the doubling.
+    let top = last.ilog2() as usize;
+    if size <= MAX_BUCKET_SIZE {
+        return 65 + (top - 10) * 16 + (last >> (top - 4)) - 16;
+    }
+    if size <= SLICE {
+        return 129 + (top - 14) * 4 + (last >> (top - 2)) - 4;
+    }
+    let slices = last / SLICE + 1;
+    if slices <= 8 {
+        135 + slices
+    } else {
+        139 + slices.div_ceil(2)
+    }
+}
+
+/// The class that serves `size` bytes at `align`, a power of two; `None` when
+/// the block must come straight from pages.
+#[inline]
+pub const fn class_for(size: usize, align: usize) -> Option<usize> {
+    if align <= 16 {
+        if size > MAX_CLASS_SIZE {
+            return None;
+        }
+        return Some(class_of(size));
+    }
+    if align > SLICE || size > MAX_CLASS_SIZE {
+        return None;
+    }
+    let rounded = (if size == 0 { 1 } else { size } + align - 1) & !(align - 1);
+    if rounded > MAX_CLASS_SIZE {
+        return None;
+    }
+    let mut class = class_of(rounded);
+    while class < COUNT {
+        if size_of(class) & (align - 1) == 0 {
+            return Some(class);
+        }
+        class += 1;
+    }
+    None
+}
+
+/// The slices of one subsegment of `class`.
+#[inline]
+pub const fn slices_of(class: usize) -> usize {
+    let size = size_of(class);
+    if size <= 4096 {
+        1
+    } else if size <= MAX_BUCKET_SIZE {
+        2
+    } else if size <= SLICE {
+        8
+    } else {
+        size / SLICE
+    }
+}
+
+/// The blocks of one subsegment of `class`.
+#[inline]
+pub const fn blocks_of(class: usize) -> usize {
+    let size = size_of(class);
+    if size == 0 {
+        0
+    } else {
+        slices_of(class) * SLICE / size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_those_of_the_64_bit_table() {
+        for (first, last, granularity, low, high) in [
+            (1, 64, 16, 0, 1024),
+            (65, 80, 64, 1024, 2048),
+            (81, 96, 128, 2048, 4096),
+            (97, 112, 256, 4096, 8192),
+            (113, 128, 512, 8192, 16384),
+        ] {
+            assert_eq!(size_of(first), low + granularity);
+            assert_eq!(size_of(last), high);
+            for class in first..last {
+                assert_eq!(size_of(class + 1) - size_of(class), granularity);
+            }
+        }
+    }
+
+    #[test]
+    fn every_size_gets_the_smallest_class_that_holds_it() {
+        let mut class = 1;
+        for size in 1..=MAX_CLASS_SIZE {
+            if size > size_of(class) {
+                class += 1;
+            }
+            assert_eq!(class_of(size), class, "size {size}");
+        }
+        assert_eq!(class, COUNT - 1);
+        assert_eq!(class_of(0), 1);
+    }
+
+    #[test]
+    fn every_size_and_alignment_gets_an_aligned_class() {
+        for align in (0..=21).map(|shift| 1usize << shift) {
+            for size in (0..=20000).chain((20001..MAX_CLASS_SIZE + 2).step_by(509)) {
+                match class_for(size, align) {
+                    Some(class) => {
+                        assert!(size_of(class) >= size);
+                        assert_eq!(size_of(class) % align.min(16), 0);
+                        assert_eq!(size_of(class) % align.max(16), 0, "{size} {align}");
+                    }
+                    None => assert!(align > SLICE || size > MAX_CLASS_SIZE - align),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn subsegments_waste_little() {
+        for class in 1..COUNT {
+            let span = slices_of(class) * SLICE;
+            let used = blocks_of(class) * size_of(class);
+            assert!(used <= span && span - used < size_of(class));
+            assert!((span - used) * 100 <= span * 7, "class {class}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Descriptors: what the heap knows of a subsegment or a large block, kept
+//! beside the blocks and never in them.
+//!
+//! ```text
+//!   descriptor                           the blocks, somewhere else
+//!   +--------------------+               +-------+-------+-----+-------+
+//!   | header, 128 bytes  |--- base ----->| 0     | 1     | ... | n - 1 |
+//!   +--------------------+               +-------+-------+-----+-------+
+//!   | marks, n bytes     |  one per block: BUSY from alloc to free (checked only)
+//!   +--------------------+
+//!   | free bits, n bits  |  set: the block lies in the subsegment, not in a cache
+//!   +--------------------+
+//! ```
+//!
+//! A block's state is the pair (free bit, mark). In a cache or a depot its bit
+//! is clear and its mark 0; handed out, its bit is clear and its mark BUSY.
+//!
+//! The first fields are read by any thread that frees a pointer, without a
+//! lock: they are atomics, written before the slice table leads to the
+//! descriptor and constant while any of its blocks is handed out. The others
+//! belong to the lock of the bucket (or of the large list).
+
+use super::classes;
+use super::segment::Segment;
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// A mark's value while its block is handed out.
+pub(crate) const BUSY: u8 = 1;
+
+/// How a front end treats its blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The free knows the size from its caller: no marks.
+    Plain = 0,
+    /// The free knows only the address: every block has a mark.
+    Checked = 1,
+}
+
+/// What a descriptor describes.
+pub(crate) const EMPTY: u8 = 0;
+/// A subsegment: `blocks` blocks of one class.
+pub(crate) const SUBSEGMENT: u8 = 1;
+/// One large block, straight from pages.
+pub(crate) const LARGE: u8 = 2;
+
+/// The header of a descriptor; marks and free bits follow it.
+#[repr(C, align(64))]
+pub(crate) struct Descriptor {
+    /// Address of the first block.
+    pub(crate) base: AtomicUsize,
+    /// Bytes from the first block to the end of the last.
+    pub(crate) span: AtomicUsize,
+    /// [`Descriptor::divisor`] where blocks have marks, else 0: a free that
+    /// knows nothing but the address finds blocks with marks only.
+    pub(crate) magic: AtomicU64,
+    /// Where the class's bin lies in a thread's cache, in bytes.
+    pub(crate) bin: AtomicU32,
+    /// [`EMPTY`], [`SUBSEGMENT`] or [`LARGE`].
+    pub(crate) what: AtomicU8,
+    /// The class, 0 for a large block.
+    pub(crate) class: AtomicU8,
+    /// A [`Kind`].
+    pub(crate) kind: AtomicU8,
+    /// Free blocks whose pages were never used, one bit each; kept for page
+    /// runs only. Belongs to the bucket's lock, as all below does.
+    pub(crate) fresh: u32,
+    /// Blocks in all.
+    pub(crate) blocks: u32,
+    /// Blocks whose free bit is set.
+    pub(crate) free: u32,
+    /// No free bit is set in the words before this one.
+    pub(crate) first_word: u32,
+    /// First slice in the segment.
+    pub(crate) first_slice: u32,
+    /// The segment the blocks lie in; null for a large block.
+    pub(crate) segment: *mut Segment,
+    /// Neighbours in the bucket's list of subsegments with free blocks, or in
+    /// the large list.
+    pub(crate) next: *mut Descriptor,
+    pub(crate) previous: *mut Descriptor,
+    /// Bytes of metadata this descriptor takes, or, for a large block, the
+    /// address of its region (which differs from `base` when aligned).
+    pub(crate) extent: usize,
+    /// For a large block: bytes of its region.
+    pub(crate) region_size: usize,
+    /// For a large block: whether its pages are known to be zero.
+    pub(crate) clean: bool,
+    /// `ceil(2^64 / block size)`: finds a block's index without dividing.
+    pub(crate) divisor: u64,
+}
+
+/// Size of the header in bytes; the marks start here.
+pub(crate) const HEADER: usize = size_of::<Descriptor>();
+
+/// A descriptor that describes nothing: every address is outside its span.
+#[repr(transparent)]
+pub(crate) struct Nothing(pub(crate) Descriptor);
+
+// SAFETY: the pointers in it are null and nothing ever writes to it.
+unsafe impl Sync for Nothing {}
+
+impl Descriptor {
+    /// Describes nothing; also what zeroed memory reads as.
+    pub(crate) const NOTHING: Nothing = Nothing(Descriptor {
+        base: AtomicUsize::new(0),
+        span: AtomicUsize::new(0),
+        magic: AtomicU64::new(0),
+        bin: AtomicU32::new(0),
+        what: AtomicU8::new(EMPTY),
+        class: AtomicU8::new(0),
+        kind: AtomicU8::new(0),
+        fresh: 0,
+        blocks: 0,
+        free: 0,
+        first_word: 0,
+        first_slice: 0,
+        segment: core::ptr::null_mut(),
+        next: core::ptr::null_mut(),
+        previous: core::ptr::null_mut(),
+        extent: 0,
+        region_size: 0,
+        clean: false,
+        divisor: 0,
+    });
+
+    /// Bytes of metadata for a subsegment of `class` whose front end is of
+    /// `kind`.
+    pub(crate) const fn size_for(class: usize, kind: Kind) -> usize {
+        let blocks = classes::blocks_of(class);
+        let marks = match kind {
+            Kind::Plain => 0,
+            Kind::Checked => blocks,
+        };
+        (HEADER + marks.next_multiple_of(8) + blocks.div_ceil(64) * 8).next_multiple_of(64)
+    }
+
+    /// `ceil(2^64 / size)` for a block size of at least 2.
+    pub(crate) const fn magic_of(size: usize) -> u64 {
+        match u64::MAX.checked_div(size as u64) {
+            Some(quotient) => quotient + 1,
+            None => 0,
+        }
+    }
+
+    /// The index of the block with a mark that starts at `address`; `None` when
+    /// no such block starts there.
+    #[inline(always)]
+    pub(crate) fn index_of(&self, address: usize) -> Option<usize> {
+        self.exact_index(address, self.magic.load(Ordering::Relaxed))
+    }
+
+    /// As [`Descriptor::index_of`], with or without marks; for the holder of
+    /// the bucket's lock.
+    #[inline]
+    pub(crate) fn locked_index_of(&self, address: usize) -> Option<usize> {
+        self.exact_index(address, self.divisor)
+    }
+
+    /// `offset * magic` is the index with a fraction below it; the fraction is
+    /// smaller than `magic` exactly when the block size divides `offset`, for
+    /// offsets below 2^32. A magic of 0 finds nothing.
+    #[inline(always)]
+    fn exact_index(&self, address: usize, magic: u64) -> Option<usize> {
+        let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
+        if offset >= self.span.load(Ordering::Relaxed) {
+            return None;
+        }
+        let product = (offset as u128).wrapping_mul(magic as u128);
+        if product as u64 >= magic {
+            return None;
+        }
+        Some((product >> 64) as usize)
+    }
+
+    /// The index of the block that `address` lies in, wherever in it.
+    pub(crate) fn index_around(&self, address: usize) -> Option<usize> {
+        let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
+        if offset >= self.span.load(Ordering::Relaxed) {
+            return None;
+        }
+        offset.checked_div(self.block_size())
+    }
+
+    /// Usable bytes of each block.
+    #[inline]
+    pub(crate) fn block_size(&self) -> usize {
+        match self.what.load(Ordering::Relaxed) {
+            LARGE => self.span.load(Ordering::Relaxed),
+            _ => classes::size_of(usize::from(self.class.load(Ordering::Relaxed))),
+        }
+    }
+
+    /// The mark of block `index`.
+    ///
+    /// # Safety
+    /// `this` is a live descriptor with marks (kind checked, or large) and
+    /// more than `index` blocks.
+    #[inline(always)]
+    pub(crate) unsafe fn mark(this: *const Descriptor, index: usize) -> *mut AtomicU8 {
+        // SAFETY: the marks follow the header, one byte per block.
+        unsafe { this.cast::<u8>().add(HEADER + index).cast_mut().cast() }
+    }
+
+    /// Marks a block as handed out.
+    ///
+    /// # Safety
+    /// `mark` came from [`Descriptor::mark`] of a live descriptor.
+    #[inline(always)]
+    pub(crate) unsafe fn set_busy(mark: *mut u8) {
+        // SAFETY: a mark lives as long as its descriptor.
+        unsafe { (*mark.cast::<AtomicU8>()).store(BUSY, Ordering::Relaxed) };
+    }
+
+    /// The words of free bits.
+    ///
+    /// # Safety
+    /// `this` is a live subsegment's descriptor and the caller holds its
+    /// bucket's lock for as long as it uses the words.
+    pub(crate) unsafe fn words<'a>(this: *mut Descriptor) -> &'a mut [u64] {
+        // SAFETY: the caller's descriptor is live and locked.
+        let (blocks, kind) = unsafe { ((*this).blocks as usize, (*this).kind.load(Ordering::Relaxed)) };
+        let marks = if kind == Kind::Checked as u8 { blocks } else { 0 };
+        // SAFETY: `size_for` made room for the marks, rounded to eight bytes,
+        // and for one bit per block after them; the lock excludes every other
+        // use of these words.
+        unsafe {
+            let first = this.cast::<u8>().add(HEADER + marks.next_multiple_of(8));
+            core::slice::from_raw_parts_mut(first.cast::<u64>(), blocks.div_ceil(64))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_is_exact_for_every_class() {
+        for class in 1..classes::COUNT {
+            let size = classes::size_of(class);
+            let mut descriptor = Descriptor::NOTHING.0;
+            let base = 0x7f12_3456_0000;
+            *descriptor.base.get_mut() = base;
+            *descriptor.span.get_mut() = classes::blocks_of(class) * size;
+            *descriptor.magic.get_mut() = Descriptor::magic_of(size);
+            for offset in 0..classes::slices_of(class).min(2) * classes::SLICE {
+                let inside = offset < classes::blocks_of(class) * size;
+                let expected = (inside && offset % size == 0).then_some(offset / size);
+                assert_eq!(descriptor.index_of(base + offset), expected);
+            }
+            for address in [0, 1, base - 1, base - size, usize::MAX, usize::MAX - 15] {
+                assert_eq!(descriptor.index_of(address), None);
+            }
+        }
+    }
+
+    #[test]
+    fn header_is_two_lines_and_the_empty_descriptor_holds_nothing() {
+        assert_eq!(HEADER, 128);
+        assert_eq!(Descriptor::NOTHING.0.index_of(0), None);
+        assert_eq!(Descriptor::NOTHING.0.index_of(usize::MAX), None);
+    }
+}

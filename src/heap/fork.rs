@@ -1,0 +1,46 @@
+//! Fork: every lock is held across it, so the child gets a heap at rest.
+//!
+//! The other threads do not exist in the child. Whatever their caches held
+//! goes back to the free bits, so nothing is lost; the locks are made free.
+
+use super::{Kind, PROCESS, cache, meta, slices};
+use crate::sync::Lock;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// The thread that forks, while it does.
+static FORKING: AtomicU64 = AtomicU64::new(0);
+
+/// Registers the handlers; called once.
+pub(super) fn register() {
+    crate::sys::at_fork(prepare, parent, child);
+}
+
+fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+    PROCESS.plain.for_each_lock(visit);
+    PROCESS.checked.for_each_lock(visit);
+    visit(PROCESS.large.raw());
+    visit(PROCESS.back_end.raw());
+    visit(slices::WRITERS.raw());
+    visit(meta::lock());
+}
+
+unsafe extern "C" fn prepare() {
+    for_each_lock(&mut |lock| lock.acquire());
+    FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
+}
+
+unsafe extern "C" fn parent() {
+    for_each_lock(&mut |lock| lock.release());
+}
+
+unsafe extern "C" fn child() {
+    for_each_lock(&mut |lock| lock.reset());
+    let parent = FORKING.load(Ordering::Relaxed);
+    let own = crate::sys::thread_id();
+    for kind in [Kind::Plain, Kind::Checked] {
+        let front = PROCESS.front(kind);
+        front.adopt_orphans(PROCESS.shared(kind), &|cache: &cache::ThreadCache| {
+            cache.change_owner(parent, own)
+        });
+    }
+}

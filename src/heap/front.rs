@@ -1,0 +1,664 @@
+//! A front end: the buckets of one kind, and the slow paths between them and
+//! the threads' caches.
+//!
+//! ```text
+//!   thread's bin:  current magazine <-> spare     no lock
+//!   bucket:        depot of full magazines        the bucket's lock, O(1)
+//!                  free bits of subsegments       the bucket's lock, a batch
+//! ```
+//!
+//! A magazine starts with room for four blocks and doubles each time a slow
+//! path is needed, up to 62 blocks or a byte limit. A thread keeps two, so
+//! that a load that swings about a magazine's edge stays off the lock.
+//!
+//! Pressure: in a heap in use below a quarter of its size, a bucket that gets
+//! blocks back and gives none out keeps none outside the free bits, and a
+//! thread that comes to know of it empties all its bins. Few blocks in caches
+//! would otherwise hold on to many subsegments.
+
+use super::bucket::{Bucket, Misuse, Place, State as BucketState, Totals};
+use super::cache::{State, ThreadCache, Word};
+use super::classes::{self, COUNT, LAST_BUCKET, SLICE};
+use super::descriptor::{Descriptor, Kind};
+use super::magazine::{ENTRIES, Entry, MARKS, Magazine, Pool};
+use super::segment::Backend;
+use super::meta;
+use crate::sync::Mutex;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+/// Bytes of blocks a bucket's depot holds at most.
+const DEPOT_BYTES: usize = 256 * 1024;
+/// Bytes in subsegments up to which a heap is never under pressure.
+const PRESSURE_FLOOR: usize = 6 * 1024 * 1024;
+/// Blocks a magazine may hold when its class is first used.
+const FIRST_CAPACITY: u32 = 4;
+
+/// A front end.
+pub(crate) struct Front {
+    kind: Kind,
+    buckets: [Bucket; COUNT],
+    pool: Pool,
+    caches: Mutex<Caches>,
+    diverted: AtomicBool,
+    divert_bits: AtomicUsize,
+    /// Blocks a refill takes at most: a sampler cuts it short.
+    refill_limit: AtomicU32,
+    pub(super) cache_bytes: AtomicUsize,
+}
+
+/// The caches of a front end's threads.
+pub(super) struct Caches {
+    live: *mut ThreadCache,
+    free: *mut ThreadCache,
+    pub(super) count: usize,
+    made: usize,
+}
+
+// SAFETY: the lists belong to the front end, whichever thread holds its lock.
+unsafe impl Send for Caches {}
+
+/// The heap's parts a front end works on.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) back_end: &'a Mutex<Backend>,
+    pub(super) totals: &'a Totals,
+    /// Called for each address that does not belong where it was given back.
+    pub(super) misuse: fn(usize, Misuse),
+    /// Called when a thread with a cache ends.
+    pub(super) thread_exit: unsafe extern "C" fn(*mut u8),
+}
+
+impl Front {
+    pub(super) const fn new(kind: Kind) -> Self {
+        Front {
+            kind,
+            buckets: [const { Bucket::new() }; COUNT],
+            pool: Pool::new(kind),
+            caches: Mutex::new(Caches {
+                live: ptr::null_mut(),
+                free: ptr::null_mut(),
+                count: 0,
+                made: 0,
+            }),
+            diverted: AtomicBool::new(false),
+            divert_bits: AtomicUsize::new(0),
+            refill_limit: AtomicU32::new(u32::MAX),
+            cache_bytes: AtomicUsize::new(16 * 1024),
+        }
+    }
+
+    fn place<'a>(&self, shared: Shared<'a>, class: usize) -> Place<'a> {
+        Place {
+            kind: self.kind,
+            class,
+            back_end: shared.back_end,
+            totals: shared.totals,
+        }
+    }
+
+    pub(super) fn bucket(&self, class: usize) -> &Bucket {
+        // SAFETY: a class above the last is taken for class 0, whose bucket
+        // stays empty.
+        unsafe { self.buckets.get_unchecked(if class < COUNT { class } else { 0 }) }
+    }
+
+    /// Blocks a magazine of `class` holds at most.
+    fn most(&self, class: usize) -> u32 {
+        let size = classes::size_of(class).max(1);
+        let by_bytes = self.cache_bytes.load(Ordering::Relaxed) / size;
+        let least = if class <= LAST_BUCKET { 2 } else { 1 };
+        by_bytes.clamp(least, ENTRIES) as u32
+    }
+
+    /// Allocates a block of `class` when the bin had none. Null when the
+    /// system has nothing to give.
+    pub(super) fn allocate(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
+        let cache = self.cache(shared, word);
+        self.obey(shared, cache);
+        if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
+            return self.allocate_direct(shared, class);
+        }
+        let rack = cache.rack(class);
+        let filled = self.exchange(cache, class) || self.refill(shared, cache, class);
+        let bin = &raw const *cache.bin(class);
+        let block = if filled {
+            // SAFETY: the cache is this thread's and the class's bin is its.
+            unsafe {
+                match self.kind {
+                    Kind::Plain => ThreadCache::pop::<false>(bin),
+                    Kind::Checked => ThreadCache::pop::<true>(bin),
+                }
+            }
+        } else {
+            ptr::null_mut()
+        };
+        if block.is_null() && rack.current.get().is_null() {
+            return self.allocate_direct(shared, class);
+        }
+        block
+    }
+
+    /// Exchanges an empty current magazine for a spare with blocks.
+    fn exchange(&self, cache: &ThreadCache, class: usize) -> bool {
+        let rack = cache.rack(class);
+        let count = rack.spare_count.load(Ordering::Relaxed);
+        if count == 0 || cache.count(class) != 0 {
+            return cache.count(class) != 0;
+        }
+        let spare = rack.spare.replace(rack.current.get());
+        rack.spare_count.store(0, Ordering::Relaxed);
+        // SAFETY: the spare is this thread's and holds `count` blocks.
+        unsafe { cache.install(class, spare, count as usize) };
+        true
+    }
+
+    fn refill(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+        let rack = cache.rack(class);
+        let mut magazine = rack.current.get();
+        if magazine.is_null() {
+            magazine = self.pool.take();
+            if magazine.is_null() {
+                return false;
+            }
+        }
+        let capacity = rack.capacity.get().clamp(1, ENTRIES as u32);
+        let want = capacity.min(self.refill_limit.load(Ordering::Relaxed).max(1)) as usize;
+        let mut state = self.bucket(class).state.lock();
+        state.falling = 0;
+        // The lock is held until the magazine is in place: a fork waits for
+        // it, and the child takes over what this thread's cache holds.
+        if let Some((full, count)) = state.depot.pop() {
+            let bytes = count * classes::size_of(class);
+            shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+            self.keep_empty(cache, class, magazine);
+            // SAFETY: the magazine came from the depot with `count` blocks.
+            unsafe { cache.install(class, full, count) };
+            return true;
+        }
+        let place = self.place(shared, class);
+        // SAFETY: the magazine is empty and has room for `want` entries.
+        let got = unsafe { state.take(&place, Magazine::first(magazine), want) };
+        let grown = (capacity * 2).max(FIRST_CAPACITY).min(self.most(class));
+        rack.capacity.set(grown);
+        // SAFETY: the magazine is this thread's and holds `got` blocks.
+        unsafe { cache.install(class, magazine, got) };
+        got != 0
+    }
+
+    /// Keeps an empty magazine as the spare, or gives it to the pool.
+    fn keep_empty(&self, cache: &ThreadCache, class: usize, magazine: *mut Magazine) {
+        let rack = cache.rack(class);
+        if rack.spare.get().is_null() {
+            rack.spare.set(magazine);
+            rack.spare_count.store(0, Ordering::Relaxed);
+        } else {
+            // SAFETY: the magazine is empty and this thread's.
+            unsafe { self.pool.give_back(magazine) };
+        }
+    }
+
+    /// One block straight from the free bits, for threads without a cache and
+    /// for diverted front ends.
+    pub(super) fn allocate_direct(&self, shared: Shared<'_>, class: usize) -> *mut u8 {
+        let place = self.place(shared, class);
+        let mut words: [Entry; MARKS + 1] = [ptr::null_mut(); MARKS + 1];
+        let mut state = self.bucket(class).state.lock();
+        state.falling = 0;
+        // SAFETY: there is room for one entry and its mark.
+        let got = unsafe { state.take(&place, words.as_mut_ptr(), 1) };
+        let [block, .., mark] = words;
+        if got == 0 {
+            return ptr::null_mut();
+        }
+        state.allocations += 1;
+        if self.kind == Kind::Checked {
+            // SAFETY: `take` left the address of the block's mark.
+            unsafe { Descriptor::set_busy(mark) };
+        }
+        block
+    }
+
+    /// A block of `class` that is known to be zero, if one can be had without
+    /// clearing it; null otherwise.
+    pub(super) fn allocate_fresh(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
+        // SAFETY: the word leads to a cache of this front end.
+        let cache = unsafe { &*word.get() };
+        if class <= LAST_BUCKET
+            || cache.is(State::Unborn)
+            || cache.count(class) != 0
+            || cache.diverted.load(Ordering::Relaxed)
+        {
+            return ptr::null_mut();
+        }
+        let mut state = self.bucket(class).state.lock();
+        state.take_fresh(&self.place(shared, class))
+    }
+
+    /// Takes back a block of `class` when the bin had no room. In a checked
+    /// front end its mark is clear already, and `mark` is its address.
+    ///
+    /// # Safety
+    /// `block` is a block of this front end and class that nobody uses.
+    pub(super) unsafe fn free(
+        &self,
+        shared: Shared<'_>,
+        word: &Word,
+        class: usize,
+        block: *mut u8,
+        mark: *mut u8,
+    ) {
+        let cache = self.cache(shared, word);
+        self.obey(shared, cache);
+        if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
+            // SAFETY: the caller's block.
+            return unsafe { self.free_direct(shared, class, block) };
+        }
+        let rack = cache.rack(class);
+        if self.make_room(shared, cache, class) {
+            // SAFETY: there is room in the current magazine.
+            unsafe {
+                let top = cache.bin(class).top.load(Ordering::Relaxed);
+                top.write(block);
+                if self.kind == Kind::Checked {
+                    top.add(MARKS).write(mark);
+                }
+                cache
+                    .bin(class)
+                    .top
+                    .store(top.add(1), Ordering::Relaxed);
+            }
+        } else {
+            debug_assert!(rack.capacity.get() == 0 || rack.current.get().is_null());
+            // SAFETY: the caller's block.
+            unsafe { self.free_direct(shared, class, block) };
+        }
+    }
+
+    /// One block straight into the free bits.
+    ///
+    /// # Safety
+    /// As for [`Front::free`].
+    pub(super) unsafe fn free_direct(&self, shared: Shared<'_>, class: usize, block: *mut u8) {
+        let place = self.place(shared, class);
+        let mut state = self.bucket(class).state.lock();
+        // SAFETY: one entry, the caller's.
+        unsafe { state.put(&place, &raw const block, 1, &mut |a, m| (shared.misuse)(a, m)) };
+    }
+
+    /// Sees to it that the current magazine has room for one block. False
+    /// when the class keeps no blocks, or there is no memory for a magazine.
+    fn make_room(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+        let rack = cache.rack(class);
+        let current = rack.current.get();
+        let count = cache.count(class);
+        let most = self.most(class);
+        if current.is_null() {
+            rack.capacity.set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+            let fresh = self.pool.take();
+            // SAFETY: the magazine is empty, or null.
+            unsafe { cache.install(class, fresh, 0) };
+            return !fresh.is_null();
+        }
+        let capacity = rack.capacity.get();
+        if count < capacity as usize {
+            // The limit was lowered from outside; it is looked after already.
+            // SAFETY: the current magazine holds `count` blocks.
+            unsafe { cache.install(class, current, count) };
+            return true;
+        }
+        let mut state = self.bucket(class).state.lock();
+        state.falling = state.falling.saturating_add(1);
+        if Self::is_under_pressure(shared, cache) {
+            if !cache.pressed.replace(true) {
+                drop(state);
+                self.drain(shared, cache);
+                return self.make_room(shared, cache, class);
+            }
+            if state.falling >= 2 {
+                self.empty(shared, cache, class, &mut state);
+                return false;
+            }
+        }
+        let grown = (capacity * 2).max(FIRST_CAPACITY).min(most);
+        if grown > capacity {
+            drop(state);
+            rack.capacity.set(grown);
+            // SAFETY: the current magazine holds `count` blocks.
+            unsafe { cache.install(class, current, count) };
+            return true;
+        }
+        if class > LAST_BUCKET {
+            // Runs are kept one magazine deep.
+            return self.flush_current(shared, cache, class, &mut state);
+        }
+        let spare = rack.spare.get();
+        let spare_count = rack.spare_count.load(Ordering::Relaxed) as usize;
+        let mut empty = spare;
+        if spare_count != 0 {
+            let bytes = spare_count * classes::size_of(class);
+            if (state.depot.blocks * classes::size_of(class)) + bytes <= DEPOT_BYTES {
+                // SAFETY: the spare is this thread's and holds that many.
+                unsafe { state.depot.push(spare, spare_count) };
+                shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
+                empty = ptr::null_mut();
+            } else {
+                let place = self.place(shared, class);
+                // SAFETY: the spare's blocks are in nobody's use.
+                unsafe {
+                    state.put(&place, Magazine::first(spare), spare_count, &mut |a, m| {
+                        (shared.misuse)(a, m)
+                    });
+                }
+            }
+        }
+        if empty.is_null() {
+            empty = self.pool.take();
+        }
+        rack.spare.set(current);
+        rack.spare_count.store(count as u32, Ordering::Relaxed);
+        // SAFETY: `empty` is null or an empty magazine of this thread's.
+        unsafe { cache.install(class, empty, 0) };
+        drop(state);
+        !empty.is_null()
+    }
+
+    fn flush_current(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) -> bool {
+        let current = cache.rack(class).current.get();
+        let count = cache.count(class);
+        if current.is_null() {
+            return false;
+        }
+        let place = self.place(shared, class);
+        // SAFETY: the magazine is this thread's and holds `count` blocks that
+        // nobody uses; afterwards it is empty.
+        unsafe {
+            state.put(&place, Magazine::first(current), count, &mut |a, m| {
+                (shared.misuse)(a, m)
+            });
+            cache.install(class, current, 0);
+        }
+        cache.rack(class).capacity.get() > 0
+    }
+
+    /// Whether little of a large heap is in use: see the head of this file.
+    /// Over at half, so that a heap about the threshold does not flap.
+    fn is_under_pressure(shared: Shared<'_>, cache: &ThreadCache) -> bool {
+        let active = shared.totals.active.load(Ordering::Relaxed);
+        let out = shared.totals.out.load(Ordering::Relaxed);
+        let part = if cache.pressed.get() { 2 } else { 4 };
+        let pressure = active > PRESSURE_FLOOR && out < active / part;
+        if !pressure {
+            cache.pressed.set(false);
+        }
+        pressure
+    }
+
+    /// Puts every block of the class that this thread or the depot keeps back
+    /// into the free bits; the thread keeps none from now on.
+    fn empty(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize, state: &mut BucketState) {
+        let rack = cache.rack(class);
+        rack.capacity.set(0);
+        self.flush_current(shared, cache, class, state);
+        let spare = rack.spare.replace(ptr::null_mut());
+        let count = rack.spare_count.swap(0, Ordering::Relaxed) as usize;
+        if !spare.is_null() {
+            let place = self.place(shared, class);
+            // SAFETY: the spare is this thread's and holds `count` blocks.
+            unsafe {
+                state.put(&place, Magazine::first(spare), count, &mut |a, m| {
+                    (shared.misuse)(a, m)
+                });
+                self.pool.give_back(spare);
+            }
+        }
+        self.empty_depot(shared, class, state);
+    }
+
+    fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
+        let place = self.place(shared, class);
+        while let Some((magazine, count)) = state.depot.pop() {
+            let bytes = count * classes::size_of(class);
+            shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+            // SAFETY: the magazine came from the depot with `count` blocks.
+            unsafe {
+                state.put(&place, Magazine::first(magazine), count, &mut |a, m| {
+                    (shared.misuse)(a, m)
+                });
+                self.pool.give_back(magazine);
+            }
+        }
+    }
+
+    /// Gives everything a cache holds back: to the free bits.
+    fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
+        for class in 1..COUNT {
+            let rack = cache.rack(class);
+            let capacity = rack.capacity.get();
+            if rack.current.get().is_null() && rack.spare.get().is_null() {
+                continue;
+            }
+            let mut state = self.bucket(class).state.lock();
+            self.flush_current(shared, cache, class, &mut state);
+            let spare = rack.spare.replace(ptr::null_mut());
+            let count = rack.spare_count.swap(0, Ordering::Relaxed) as usize;
+            let place = self.place(shared, class);
+            // SAFETY: spare and current are the cache owner's, with these
+            // counts; afterwards they are empty and given back.
+            unsafe {
+                if !spare.is_null() {
+                    state.put(&place, Magazine::first(spare), count, &mut |a, m| {
+                        (shared.misuse)(a, m)
+                    });
+                }
+                drop(state);
+                self.pool.give_back(spare);
+                let current = rack.current.get();
+                cache.install(class, ptr::null_mut(), 0);
+                self.pool.give_back(current);
+            }
+            rack.capacity.set(capacity.min(FIRST_CAPACITY));
+        }
+    }
+
+    /// The thread's cache, made if it has none yet.
+    fn cache(&self, shared: Shared<'_>, word: &Word) -> &ThreadCache {
+        // SAFETY: a word leads to a shared cache or to its thread's own, and
+        // caches are never unmapped.
+        let cache = unsafe { &*word.get() };
+        if !cache.is(State::Unborn) {
+            return cache;
+        }
+        let born = self.birth(shared, word);
+        if born.is_null() {
+            return cache;
+        }
+        // SAFETY: just made, and never unmapped.
+        unsafe { &*born }
+    }
+
+    #[cold]
+    fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
+        let mut caches = self.caches.lock();
+        let mut place = caches.free;
+        if place.is_null() {
+            place = meta::allocate(size_of::<ThreadCache>()).cast();
+            if place.is_null() {
+                return place;
+            }
+            caches.made += 1;
+        } else {
+            // SAFETY: the free list links caches that nobody uses.
+            caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
+        }
+        // SAFETY: the place is memory for a cache that nobody uses.
+        unsafe {
+            ThreadCache::birth(place, word, self.divert_bits.load(Ordering::Relaxed));
+            let cache = &*place;
+            cache
+                .diverted
+                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+            cache.next.store(caches.live, Ordering::Relaxed);
+        }
+        caches.live = place;
+        caches.count += 1;
+        drop(caches);
+        word.set(place);
+        // Setting the hook may allocate, on the cache just made.
+        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
+            // Nobody would give the cache back: do without one.
+            // SAFETY: this thread's own cache, just made.
+            unsafe { self.bury(shared, place) };
+            word.set(ThreadCache::dead());
+            return ThreadCache::dead().cast_mut();
+        }
+        place
+    }
+
+    /// Drains the cache of a thread that ends and forgets it.
+    ///
+    /// # Safety
+    /// `place` is the calling thread's live cache of this front end.
+    pub(super) unsafe fn bury(&self, shared: Shared<'_>, place: *mut ThreadCache) {
+        // SAFETY: the caller's cache, and its word, which outlives the exit
+        // hooks.
+        let cache = unsafe {
+            let cache = &*place;
+            if let Some(word) = cache.word.get().as_ref() {
+                word.set(ThreadCache::dead());
+            }
+            cache
+        };
+        self.drain(shared, cache);
+        let mut caches = self.caches.lock();
+        let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
+        let mut at = caches.live;
+        while !at.is_null() && at != place {
+            // SAFETY: the live list links caches in use.
+            unsafe {
+                link = &raw const (*at).next;
+                at = (*at).next.load(Ordering::Relaxed);
+            }
+        }
+        if at.is_null() {
+            return;
+        }
+        let next = cache.next.load(Ordering::Relaxed);
+        if link.is_null() {
+            caches.live = next;
+        } else {
+            // SAFETY: `link` is the `next` field of the cache before.
+            unsafe { (*link).store(next, Ordering::Relaxed) };
+        }
+        cache.next.store(caches.free, Ordering::Relaxed);
+        caches.free = place;
+        caches.count -= 1;
+    }
+
+    /// Does what others asked of this thread's cache.
+    fn obey(&self, shared: Shared<'_>, cache: &ThreadCache) {
+        if cache.flush_requested.load(Ordering::Acquire) && cache.is(State::Live) {
+            cache.flush_requested.store(false, Ordering::Relaxed);
+            cache
+                .diverted
+                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+            cache.set_divert(self.divert_bits.load(Ordering::Relaxed));
+            self.drain(shared, cache);
+        }
+    }
+
+    /// Empties this thread's cache and every depot, and asks every other
+    /// thread to empty its own at its next call.
+    pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
+        let caches = self.caches.lock();
+        let mut at = caches.live;
+        while !at.is_null() {
+            // SAFETY: the live list links caches in use.
+            let cache = unsafe { &*at };
+            cache.request_flush();
+            at = cache.next.load(Ordering::Relaxed);
+        }
+        drop(caches);
+        if let Some(word) = word {
+            // SAFETY: a word leads to a cache, and caches are never unmapped.
+            self.obey(shared, unsafe { &*word.get() });
+        }
+        for class in 1..COUNT {
+            let mut state = self.bucket(class).state.lock();
+            self.empty_depot(shared, class, &mut state);
+        }
+    }
+
+    /// Sends every allocation and every free to the slow path, or no longer.
+    /// Threads follow at their next slow call.
+    pub(super) fn set_diverted(&self, diverted: bool) {
+        self.diverted.store(diverted, Ordering::Relaxed);
+    }
+
+    /// Sets which address bits mark blocks that are none of the front end's
+    /// own, and how many blocks a refill takes at most.
+    pub(super) fn set_sampling(&self, divert_bits: usize, refill_limit: u32) {
+        self.divert_bits.store(divert_bits, Ordering::Relaxed);
+        self.refill_limit.store(refill_limit, Ordering::Relaxed);
+    }
+
+    /// Visits every live cache, under the list's lock.
+    pub(super) fn for_each_cache(&self, visit: &mut dyn FnMut(&ThreadCache)) -> usize {
+        let caches = self.caches.lock();
+        let mut at = caches.live;
+        while !at.is_null() {
+            // SAFETY: the live list links caches in use.
+            let cache = unsafe { &*at };
+            visit(cache);
+            at = cache.next.load(Ordering::Relaxed);
+        }
+        caches.count
+    }
+
+    /// Bytes of magazines and caches ever made.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.pool.made_bytes() + self.caches.lock().made * size_of::<ThreadCache>()
+    }
+
+    /// In a forked child: buries every cache that `is_own` says is not the
+    /// forking thread's. Their threads do not exist, and were not inside a
+    /// slow path's locked part.
+    pub(super) fn adopt_orphans(
+        &self,
+        shared: Shared<'_>,
+        is_own: &dyn Fn(&ThreadCache) -> bool,
+    ) {
+        loop {
+            let mut orphan = self.caches.lock().live;
+            // SAFETY: the live list links caches in use.
+            while !orphan.is_null() && unsafe { is_own(&*orphan) } {
+                // SAFETY: as above.
+                orphan = unsafe { (*orphan).next.load(Ordering::Relaxed) };
+            }
+            if orphan.is_null() {
+                return;
+            }
+            // SAFETY: the orphan's thread does not exist in this process; its
+            // word may not either, and is not touched.
+            unsafe {
+                (*orphan).word.set(ptr::null());
+                self.bury(shared, orphan);
+            }
+        }
+    }
+
+    /// Visits every lock in the order in which they are taken.
+    pub(super) fn for_each_lock(&self, visit: &mut dyn FnMut(&crate::sync::Lock)) {
+        visit(self.caches.raw());
+        for bucket in &self.buckets {
+            visit(bucket.state.raw());
+        }
+        visit(self.pool.lock());
+    }
+}

@@ -1,0 +1,397 @@
+//! Large blocks: each a region of its own, straight from pages.
+//!
+//! A block's descriptor lies with the allocator's records, never in front of
+//! the block, and the slice table leads to it from the block's first slice
+//! alone: two large blocks never start in one slice.
+//!
+//! ```text
+//!   region   | (alignment) | block                | (rest of the page) |
+//!                          ^ slice entry -> descriptor { base, span, ... }
+//! ```
+//!
+//! A freed block's region is kept for the next one of about its size, up to a
+//! limit that follows the bytes of large blocks alive; the oldest go first.
+
+use super::classes::SLICE;
+use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE};
+use super::meta::{self, FreeList};
+use super::slices;
+use crate::vm::{self, Use};
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+/// Bytes of a large block's descriptor: header and one mark.
+const RECORD: usize = HEADER + 64;
+
+/// The large blocks of one heap.
+pub(super) struct LargeList {
+    live: *mut Descriptor,
+    /// Freed regions kept, the latest first.
+    kept: *mut Descriptor,
+    records: FreeList,
+    records_made: usize,
+    /// Blocks alive.
+    pub(super) blocks: usize,
+    /// Usable bytes of blocks alive.
+    pub(super) bytes: usize,
+    /// Bytes of the regions of blocks alive.
+    pub(super) region_bytes: usize,
+    /// Bytes of regions kept.
+    pub(super) kept_bytes: usize,
+    /// Bytes of regions kept at most, whatever is alive.
+    pub(super) retain: usize,
+    /// Blocks at least this large ask for huge pages.
+    pub(super) huge_above: usize,
+    /// Allocations while they were counted.
+    pub(super) allocations: u64,
+}
+
+// SAFETY: the lists belong to the heap, whichever thread holds their lock.
+unsafe impl Send for LargeList {}
+
+impl LargeList {
+    pub(super) const fn new() -> Self {
+        LargeList {
+            live: ptr::null_mut(),
+            kept: ptr::null_mut(),
+            records: FreeList::new(),
+            records_made: 0,
+            blocks: 0,
+            bytes: 0,
+            region_bytes: 0,
+            kept_bytes: 0,
+            retain: 0,
+            huge_above: usize::MAX,
+            allocations: 0,
+        }
+    }
+
+    /// Allocates `size` bytes at a multiple of `align`, zeroed if `zero`. Null
+    /// when the system has nothing to give.
+    pub(super) fn allocate(&mut self, kind: Kind, size: usize, align: usize, zero: bool) -> *mut u8 {
+        // A slice at least, so that no other block starts in this one's slice.
+        let Some(bytes) = vm::round_to_pages(size.max(SLICE)) else {
+            return ptr::null_mut();
+        };
+        let page = vm::page_size();
+        let slack = align.max(page) - page;
+        let Some(region_size) = bytes.checked_add(slack) else {
+            return ptr::null_mut();
+        };
+        if isize::try_from(region_size).is_err() {
+            return ptr::null_mut();
+        }
+        let mut descriptor = self.take_kept(region_size);
+        if descriptor.is_null() {
+            descriptor = self.make(region_size);
+            if descriptor.is_null() {
+                return ptr::null_mut();
+            }
+        } else if zero {
+            self.clean(descriptor);
+        }
+        // SAFETY: the descriptor is on no list, so it is ours alone.
+        let this = unsafe { &mut *descriptor };
+        let region: *mut u8 = ptr::with_exposed_provenance_mut(this.extent);
+        let block = region.wrapping_add(region.addr().wrapping_neg() & (align.max(page) - 1));
+        let span = this.region_size - (block.addr() - region.addr());
+        if !slices::claim(block.addr(), 1) {
+            self.discard(descriptor);
+            return ptr::null_mut();
+        }
+        let relaxed = Ordering::Relaxed;
+        this.base.store(block.addr(), relaxed);
+        this.span.store(span, relaxed);
+        // A magic of 1 finds a block at offset 0 and nowhere else.
+        this.magic
+            .store(u64::from(kind == Kind::Checked), relaxed);
+        this.divisor = 1;
+        this.bin.store(0, relaxed);
+        this.what.store(LARGE, relaxed);
+        this.kind.store(kind as u8, relaxed);
+        this.blocks = 1;
+        this.free = 0;
+        // SAFETY: the record has room for one mark; the slice was claimed.
+        unsafe {
+            (*Descriptor::mark(descriptor, 0)).store(BUSY, relaxed);
+            slices::enter(block.addr() & !(SLICE - 1), 1, descriptor);
+        }
+        self.link(descriptor);
+        self.blocks += 1;
+        self.bytes += span;
+        self.region_bytes += this.region_size;
+        self.allocations += 1;
+        let was_clean = core::mem::replace(&mut this.clean, false);
+        if zero && !was_clean {
+            // SAFETY: the block is ours and `span` bytes long.
+            unsafe { block.write_bytes(0, size) };
+        }
+        block
+    }
+
+    /// Frees a large block.
+    ///
+    /// # Safety
+    /// `descriptor` describes a live block of this list that nobody uses.
+    pub(super) unsafe fn free(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's descriptor is live.
+        unsafe {
+            let base = (*descriptor).base.load(Ordering::Relaxed);
+            let span = (*descriptor).span.load(Ordering::Relaxed);
+            let region_size = (*descriptor).region_size;
+            (*Descriptor::mark(descriptor, 0)).store(0, Ordering::Relaxed);
+            slices::clear(base & !(SLICE - 1), 1);
+            slices::disclaim(base, 1);
+            self.unlink(descriptor);
+            self.blocks -= 1;
+            self.bytes -= span;
+            self.region_bytes -= region_size;
+            (*descriptor).magic.store(0, Ordering::Relaxed);
+            if region_size > self.limit() {
+                return self.discard(descriptor);
+            }
+            (*descriptor).next = self.kept;
+            self.kept_bytes += region_size;
+        }
+        self.kept = descriptor;
+        self.trim(self.limit());
+    }
+
+    /// Resizes a live block to `size` bytes, moving its pages if need be but
+    /// copying nothing. Null, and nothing changed, when that cannot be done.
+    ///
+    /// # Safety
+    /// `descriptor` describes a live block of this list; after a move no
+    /// pointer to the old place is used.
+    pub(super) unsafe fn resize(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
+        // SAFETY: the caller's descriptor is live and the list is locked.
+        let this = unsafe { &mut *descriptor };
+        let base = this.base.load(Ordering::Relaxed);
+        let span = this.span.load(Ordering::Relaxed);
+        let block = ptr::with_exposed_provenance_mut(base);
+        let Some(bytes) = vm::round_to_pages(size) else {
+            return ptr::null_mut();
+        };
+        if bytes <= span && bytes >= span - span / 8 {
+            return block;
+        }
+        if base != this.extent || isize::try_from(bytes).is_err() {
+            return ptr::null_mut();
+        }
+        // SAFETY: the region is the block's alone, whole and committed.
+        if !unsafe { vm::resize(Use::Large, block, this.region_size, bytes) } {
+            // SAFETY: as above.
+            return unsafe { self.relocate(descriptor, bytes) };
+        }
+        self.resized(descriptor, bytes);
+        block
+    }
+
+    /// Moves a block's pages to a larger region.
+    ///
+    /// # Safety
+    /// As for [`LargeList::resize`]; the block starts its region.
+    unsafe fn relocate(&mut self, descriptor: *mut Descriptor, bytes: usize) -> *mut u8 {
+        // SAFETY: the caller's descriptor is live and the list is locked.
+        let this = unsafe { &mut *descriptor };
+        let old = ptr::with_exposed_provenance_mut::<u8>(this.extent);
+        let target = vm::reserve(Use::Large, bytes, 1);
+        if target.is_null() {
+            return target;
+        }
+        let new = target.expose_provenance();
+        let claimed = slices::claim(new, 1);
+        // SAFETY: both regions are ours and whole.
+        if !claimed || !unsafe { vm::move_to(Use::Large, old, this.region_size, target, bytes) } {
+            // SAFETY: the target is ours, whole and unused.
+            unsafe {
+                if claimed {
+                    slices::disclaim(new, 1);
+                }
+                vm::release(Use::Large, target, bytes, 0);
+            }
+            return ptr::null_mut();
+        }
+        let from = this.extent;
+        // SAFETY: the old entry was ours; the new one was claimed above.
+        unsafe {
+            slices::clear(from & !(SLICE - 1), 1);
+            slices::disclaim(from, 1);
+            this.base.store(new, Ordering::Relaxed);
+            this.extent = new;
+            slices::enter(new & !(SLICE - 1), 1, descriptor);
+        }
+        self.resized(descriptor, bytes);
+        target
+    }
+
+    fn resized(&mut self, descriptor: *mut Descriptor, bytes: usize) {
+        // SAFETY: the callers' descriptor is live and the list is locked.
+        let this = unsafe { &mut *descriptor };
+        let span = this.span.swap(bytes, Ordering::Relaxed);
+        self.bytes = self.bytes - span + bytes;
+        self.region_bytes = self.region_bytes - this.region_size + bytes;
+        this.region_size = bytes;
+    }
+
+    /// Bytes of regions kept at most now.
+    fn limit(&self) -> usize {
+        self.retain.max(self.region_bytes / 4)
+    }
+
+    /// Releases kept regions, the oldest first, until `bytes` or fewer are
+    /// kept.
+    pub(super) fn trim(&mut self, bytes: usize) {
+        while self.kept_bytes > bytes {
+            let mut link = &raw mut self.kept;
+            // SAFETY: the kept list links descriptors that are ours; it is not
+            // empty, since it holds bytes.
+            let oldest = unsafe {
+                while !(**link).next.is_null() {
+                    link = &raw mut (**link).next;
+                }
+                let oldest = *link;
+                *link = ptr::null_mut();
+                oldest
+            };
+            // SAFETY: as above.
+            self.kept_bytes -= unsafe { (*oldest).region_size };
+            self.discard(oldest);
+        }
+    }
+
+    /// Takes a kept region of at least `size` bytes that wastes at most a
+    /// quarter; null when there is none.
+    fn take_kept(&mut self, size: usize) -> *mut Descriptor {
+        let mut link = &raw mut self.kept;
+        let mut best: *mut *mut Descriptor = ptr::null_mut();
+        let mut best_size = size.saturating_add(size / 4).saturating_add(1);
+        // SAFETY: the kept list links descriptors that are ours.
+        unsafe {
+            while !(*link).is_null() {
+                let has = (**link).region_size;
+                if has >= size && has < best_size {
+                    best = link;
+                    best_size = has;
+                }
+                link = &raw mut (**link).next;
+            }
+            if best.is_null() {
+                return ptr::null_mut();
+            }
+            let found = *best;
+            *best = (*found).next;
+            self.kept_bytes -= best_size;
+            found
+        }
+    }
+
+    /// A descriptor with a fresh region of `size` bytes, on no list; null when
+    /// the system has nothing to give.
+    fn make(&mut self, size: usize) -> *mut Descriptor {
+        let mut record = self.records.pop();
+        if record.is_null() {
+            record = meta::allocate(RECORD);
+            if record.is_null() {
+                return ptr::null_mut();
+            }
+            self.records_made += 1;
+        }
+        let mut region = vm::allocate(Use::Large, size);
+        if region.is_null() && self.kept_bytes != 0 {
+            self.trim(0);
+            region = vm::allocate(Use::Large, size);
+        }
+        if region.is_null() {
+            // SAFETY: the record is ours and unused.
+            unsafe { self.records.push(record) };
+            return ptr::null_mut();
+        }
+        if size >= self.huge_above {
+            // SAFETY: the region is committed and ours.
+            unsafe { vm::advise_huge(region, size) };
+        }
+        let descriptor = record.cast::<Descriptor>();
+        // SAFETY: the record is large enough and ours.
+        unsafe {
+            descriptor.write(Descriptor::NOTHING.0);
+            (*descriptor).extent = region.expose_provenance();
+            (*descriptor).region_size = size;
+            (*descriptor).clean = true;
+        }
+        descriptor
+    }
+
+    /// Makes a kept region's pages read zero without touching them.
+    fn clean(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: the descriptor is on no list; its region is dead.
+        unsafe {
+            let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
+            (*descriptor).clean = vm::purge(region, (*descriptor).region_size);
+        }
+    }
+
+    /// Releases the region of a descriptor that is on no list.
+    fn discard(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: nobody uses the region or the descriptor.
+        unsafe {
+            let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
+            let size = (*descriptor).region_size;
+            if !vm::release(Use::Large, region, size, size) {
+                // The address space stays behind, without memory.
+                vm::purge(region, size);
+            }
+            self.records.push(descriptor.cast());
+        }
+    }
+
+    /// Bytes of descriptors ever made.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.records_made * RECORD
+    }
+
+    /// The live block around `address`.
+    pub(super) fn around(&self, address: usize) -> Option<*mut Descriptor> {
+        let mut at = self.live;
+        while !at.is_null() {
+            // SAFETY: the live list links live descriptors.
+            let this = unsafe { &*at };
+            let offset = address.wrapping_sub(this.base.load(Ordering::Relaxed));
+            if offset < this.span.load(Ordering::Relaxed) {
+                return Some(at);
+            }
+            at = this.next;
+        }
+        None
+    }
+
+    fn link(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: the callers' descriptor is on no list; the head is live.
+        unsafe {
+            (*descriptor).previous = ptr::null_mut();
+            (*descriptor).next = self.live;
+            if !self.live.is_null() {
+                (*self.live).previous = descriptor;
+            }
+        }
+        self.live = descriptor;
+        vm::root::set_anchor(vm::root::Anchor::LargeBlocks, descriptor.addr());
+    }
+
+    fn unlink(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: the callers' descriptor is on the live list, whose members
+        // are live.
+        unsafe {
+            let (previous, next) = ((*descriptor).previous, (*descriptor).next);
+            if previous.is_null() {
+                self.live = next;
+                vm::root::set_anchor(vm::root::Anchor::LargeBlocks, next.addr());
+            } else {
+                (*previous).next = next;
+            }
+            if !next.is_null() {
+                (*next).previous = previous;
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Magazines: fixed stacks of free blocks of one class, moved whole.
+//!
+//! ```text
+//!   | next | null | entry 0 | entry 1 | ... | entry 61 |   64 words
+//!   | unused      | mark 0  | mark 1  | ... | mark 61  |   64 more (checked)
+//! ```
+//!
+//! The null word below the first entry ends every pop: a stack pointer that
+//! stands at entry 0 reads it and sees that the magazine is empty. In a
+//! checked front end each entry has the address of its block's mark 64 words
+//! further on, so that handing the block out costs one store and no look-up.
+
+use super::descriptor::Kind;
+use super::meta::{self, FreeList};
+use crate::sync::Mutex;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Entries of a magazine.
+pub(crate) const ENTRIES: usize = 62;
+/// Distance from an entry to its mark's address, in words.
+pub(crate) const MARKS: usize = 64;
+
+/// One word of a magazine: a block's address, or a mark's.
+pub(crate) type Entry = *mut u8;
+
+/// A magazine's memory. Entries are reached by pointers into it.
+#[repr(C, align(64))]
+pub(crate) struct Magazine {
+    next: *mut Magazine,
+    floor: *mut u8,
+    entries: [Entry; ENTRIES],
+}
+
+impl Magazine {
+    /// The first entry's place.
+    #[inline]
+    pub(crate) fn first(this: *mut Magazine) -> *mut Entry {
+        this.cast::<Entry>().wrapping_add(2)
+    }
+}
+
+/// The magazines of one front end that no thread and no depot has.
+pub(super) struct Pool {
+    free: Mutex<FreeList>,
+    kind: Kind,
+    made: AtomicU32,
+}
+
+impl Pool {
+    pub(super) const fn new(kind: Kind) -> Self {
+        Pool {
+            free: Mutex::new(FreeList::new()),
+            kind,
+            made: AtomicU32::new(0),
+        }
+    }
+
+    const fn bytes(&self) -> usize {
+        match self.kind {
+            Kind::Plain => size_of::<Magazine>(),
+            Kind::Checked => 2 * size_of::<Magazine>(),
+        }
+    }
+
+    /// An empty magazine; null when there is no memory for one.
+    pub(super) fn take(&self) -> *mut Magazine {
+        let recycled = self.free.lock().pop();
+        if !recycled.is_null() {
+            // SAFETY: a recycled magazine keeps its size; its second word, the
+            // floor, was never overwritten and its first is ours to set.
+            unsafe { recycled.cast::<*mut u8>().write(core::ptr::null_mut()) };
+            return recycled.cast();
+        }
+        let fresh = meta::allocate(self.bytes());
+        if !fresh.is_null() {
+            self.made.fetch_add(1, Ordering::Relaxed);
+        }
+        fresh.cast()
+    }
+
+    /// Takes an empty magazine back; null is allowed.
+    ///
+    /// # Safety
+    /// The magazine is null or came from this pool and nobody uses it.
+    pub(super) unsafe fn give_back(&self, magazine: *mut Magazine) {
+        if !magazine.is_null() {
+            // SAFETY: the caller's magazine came from `meta::allocate`.
+            unsafe { self.free.lock().push(magazine.cast()) };
+        }
+    }
+
+    /// Bytes of all magazines ever made.
+    pub(super) fn made_bytes(&self) -> usize {
+        self.made.load(Ordering::Relaxed) as usize * self.bytes()
+    }
+
+    pub(super) fn lock(&self) -> &crate::sync::Lock {
+        self.free.raw()
+    }
+}
+
+/// A stack of full magazines of one class, for whichever thread runs dry.
+pub(super) struct Depot {
+    head: *mut Magazine,
+    /// Magazines in the depot.
+    pub(super) magazines: usize,
+    /// Blocks in them.
+    pub(super) blocks: usize,
+}
+
+impl Depot {
+    pub(super) const fn new() -> Self {
+        Depot {
+            head: core::ptr::null_mut(),
+            magazines: 0,
+            blocks: 0,
+        }
+    }
+
+    /// Adds a magazine with `count` blocks.
+    ///
+    /// # Safety
+    /// The magazine is the caller's to give, holds `count` entries, and all
+    /// magazines of one depot are of one pool.
+    pub(super) unsafe fn push(&mut self, magazine: *mut Magazine, count: usize) {
+        // SAFETY: the magazine is the depot's now; its floor word carries the
+        // count until it is taken out, for the next word is its link.
+        unsafe {
+            (*magazine).next = self.head;
+            (*magazine).floor = core::ptr::without_provenance_mut(count);
+        }
+        self.head = magazine;
+        self.magazines += 1;
+        self.blocks += count;
+    }
+
+    /// Takes a magazine and the number of its blocks.
+    pub(super) fn pop(&mut self) -> Option<(*mut Magazine, usize)> {
+        let magazine = self.head;
+        if magazine.is_null() {
+            return None;
+        }
+        // SAFETY: the depot owns its magazines; `push` left the link and the
+        // count in them, and the floor must read null again outside.
+        let count = unsafe {
+            self.head = (*magazine).next;
+            let count = (*magazine).floor.addr();
+            (*magazine).floor = core::ptr::null_mut();
+            count
+        };
+        self.magazines -= 1;
+        self.blocks -= count;
+        Some((magazine, count))
+    }
+}

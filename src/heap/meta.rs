@@ -1,0 +1,105 @@
+//! Memory for the allocator's own records: magazines, thread caches, large
+//! blocks' descriptors.
+//!
+//! A bump allocator over regions of its own, so that no record ever lies near
+//! user memory. Records are small and their owners keep lists of free ones;
+//! nothing goes back to the system.
+
+use crate::sync::Mutex;
+use crate::vm::{self, Use};
+
+/// Bytes of one region; a record is far smaller.
+const REGION: usize = 4 * 1024 * 1024;
+/// Bytes committed at a time: neighbours merge into one mapping.
+const STEP: usize = 64 * 1024;
+
+struct Arena {
+    at: usize,
+    committed: usize,
+    end: usize,
+}
+
+static ARENA: Mutex<Arena> = Mutex::new(Arena {
+    at: 0,
+    committed: 0,
+    end: 0,
+});
+
+/// The arena's lock, for the fork handlers.
+pub(super) fn lock() -> &'static crate::sync::Lock {
+    ARENA.raw()
+}
+
+/// `size` bytes of zero at a multiple of 64, for ever; null when the system
+/// has none to give.
+pub(super) fn allocate(size: usize) -> *mut u8 {
+    let size = size.next_multiple_of(64);
+    let mut arena = ARENA.lock();
+    if arena.end - arena.at < size {
+        let mut region = REGION;
+        let base = loop {
+            let base = vm::reserve(Use::Metadata, region, vm::GRANULARITY);
+            if !base.is_null() || region <= size.next_multiple_of(STEP) {
+                break base;
+            }
+            region = (region / 4).max(size.next_multiple_of(STEP));
+        };
+        if base.is_null() {
+            return base;
+        }
+        arena.at = base.expose_provenance();
+        arena.committed = arena.at;
+        arena.end = arena.at + region;
+    }
+    while arena.committed < arena.at + size {
+        let fresh = core::ptr::with_exposed_provenance_mut(arena.committed);
+        // SAFETY: `[committed, end)` is the uncommitted rest of the region,
+        // a multiple of STEP, and the lock makes it ours.
+        if !unsafe { vm::commit(Use::Metadata, fresh, STEP) } {
+            return core::ptr::null_mut();
+        }
+        arena.committed += STEP;
+    }
+    let record = core::ptr::with_exposed_provenance_mut(arena.at);
+    arena.at += size;
+    record
+}
+
+/// A stack of free records of one kind, linked through their first word.
+pub(super) struct FreeList {
+    head: *mut u8,
+}
+
+// SAFETY: the records on the list belong to the list, whichever thread has it.
+unsafe impl Send for FreeList {}
+
+impl FreeList {
+    /// No records.
+    pub(super) const fn new() -> Self {
+        FreeList {
+            head: core::ptr::null_mut(),
+        }
+    }
+
+    /// Takes a record off the list, contents undefined; null when empty.
+    pub(super) fn pop(&mut self) -> *mut u8 {
+        let head = self.head;
+        if !head.is_null() {
+            // SAFETY: every record on the list holds the next one's address
+            // in its first word.
+            self.head = unsafe { head.cast::<*mut u8>().read() };
+        }
+        head
+    }
+
+    /// Puts a record on the list.
+    ///
+    /// # Safety
+    /// The record came from [`allocate`], is at least one word, and nobody
+    /// uses it any more.
+    pub(super) unsafe fn push(&mut self, record: *mut u8) {
+        // SAFETY: the record is the list's now.
+        unsafe { record.cast::<*mut u8>().write(self.head) };
+        self.head = record;
+    }
+}

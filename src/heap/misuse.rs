@@ -1,0 +1,120 @@
+//! What to say of an address that is not what its caller takes it for.
+
+use super::bucket::Misuse;
+use super::classes;
+use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
+use super::{PROCESS, PROCESS_HEAP, slices};
+use crate::report::{self, Block, BlockState, Report, Stop};
+use core::sync::atomic::Ordering;
+
+/// Reports an address given to `operation` that is no block handed out.
+#[cold]
+#[inline(never)]
+pub(super) fn bad_address(operation: &str, address: usize) {
+    raise(operation, address, describe(address));
+}
+
+/// Reports what the free bits saw when blocks came back to them. The bucket
+/// is locked: nothing here may take a lock.
+#[cold]
+#[inline(never)]
+pub(super) fn found_late(address: usize, what: Misuse) {
+    let mut block = around(slices::find(address), address);
+    if let Some(block) = &mut block
+        && what == Misuse::AlreadyFree
+    {
+        block.state = BlockState::Free;
+    }
+    raise("flush of freed blocks", address, block);
+}
+
+fn raise(operation: &str, address: usize, block: Option<Block>) {
+    let heap = (&raw const PROCESS).addr();
+    let (stop, parameters) = match block {
+        Some(block) if block.start == address && block.state != BlockState::Busy => {
+            (Stop::DoubleFree, [heap, address, block.size, 0])
+        }
+        Some(block) => (Stop::SwitchedHeapHandle, [heap, address, block.size, heap]),
+        None => (Stop::SwitchedHeapHandle, [heap, address, 0, 0]),
+    };
+    let report = Report {
+        stop,
+        parameters,
+        heap: PROCESS_HEAP,
+        address,
+        block,
+        operation,
+        thread: crate::sys::thread_id(),
+    };
+    report::raise(&report, PROCESS.action());
+}
+
+/// The block that `address` lies in, wherever in it, handed out or not.
+fn describe(address: usize) -> Option<Block> {
+    if let Some(block) = around(slices::find(address), address) {
+        return Some(block);
+    }
+    let large = PROCESS.large.lock();
+    let descriptor = large.around(address)?;
+    // SAFETY: the list's lock keeps its descriptors live.
+    let this = unsafe { &*descriptor };
+    Some(Block {
+        start: this.base.load(Ordering::Relaxed),
+        size: this.span.load(Ordering::Relaxed),
+        state: BlockState::Busy,
+    })
+}
+
+/// The block of `descriptor` that `address` lies in.
+fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
+    // SAFETY: what `find` leads to is readable.
+    let this = unsafe { &*descriptor };
+    let index = this.index_around(address)?;
+    let base = this.base.load(Ordering::Relaxed);
+    let size = this.block_size();
+    let what = this.what.load(Ordering::Relaxed);
+    let has_mark = what == LARGE || this.kind.load(Ordering::Relaxed) == Kind::Checked as u8;
+    if what != LARGE && what != SUBSEGMENT {
+        return None;
+    }
+    let busy = !has_mark || {
+        // SAFETY: the index is below the number of blocks, each with a mark.
+        unsafe { (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY }
+    };
+    Some(Block {
+        start: base + index * size,
+        size,
+        state: if busy {
+            BlockState::Busy
+        } else {
+            BlockState::Free
+        },
+    })
+}
+
+/// Reports a block that was given back with a Layout of `size` bytes, which
+/// is not the one it was allocated with.
+#[cold]
+pub(super) fn wrong_layout(operation: &str, address: usize, size: usize) {
+    let report = Report {
+        stop: Stop::CorruptedHeapBlock,
+        parameters: [(&raw const PROCESS).addr(), address, size, 0],
+        heap: PROCESS_HEAP,
+        address,
+        block: describe(address),
+        operation,
+        thread: crate::sys::thread_id(),
+    };
+    report::raise(&report, PROCESS.action());
+}
+
+/// The class that the block that starts at `address` was allocated for, 0 for
+/// a large one; `None` when no block with a mark starts there.
+pub(super) fn class_at(address: usize) -> Option<usize> {
+    let descriptor = slices::find(address);
+    // SAFETY: what `find` leads to is readable.
+    let this = unsafe { &*descriptor };
+    this.index_of(address)?;
+    let class = usize::from(this.class.load(Ordering::Relaxed));
+    (class < classes::COUNT).then_some(class)
+}

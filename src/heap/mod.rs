@@ -1,0 +1,238 @@
+//! Floor 2: the NT heap.
+//!
+//! Size routes, as in the modern NT heap:
+//!
+//! ```text
+//!   request <= 16 KiB    LFH: 128 buckets of subsegments          bucket.rs
+//!   ... <= 1 MiB         page runs: subsegments of few blocks     bucket.rs
+//!   larger, or aligned   straight to pages                        large.rs
+//!   to more than 64 KiB
+//! ```
+//!
+//! and the way of a block through them:
+//!
+//! ```text
+//!   program <-> thread's bins <-> depot <-> free bits <-> segments <-> pages
+//!               cache.rs          front.rs  bucket.rs     segment.rs   vm
+//!               no lock           bucket's lock           back end's lock
+//! ```
+//!
+//! Invariants:
+//! - No word of the heap's own lies in a block, handed out or free: an overrun
+//!   or a write after free cannot lead the heap astray.
+//! - A subsegment belongs to the heap, not to a thread. Any thread frees any
+//!   block into its own bins; a thread that ends gives its bins back.
+//! - An address leads to its block through the slice table alone (slices.rs),
+//!   and any address may be asked about.
+//! - A special case is a bin that is always empty and always full; fast paths
+//!   test for nothing else.
+//! - Locks are taken in this order: a front end's list of caches, buckets,
+//!   magazine pool, large list, back end, slice table, records. The fork
+//!   handlers take all of them.
+//!
+//! A heap has front ends that differ in what a free is told. [`plain`] knows
+//! the size (Rust's Layout); [`checked`] knows only the address, and marks
+//! every block. Their blocks never share a subsegment.
+
+mod bucket;
+mod cache;
+pub mod checked;
+pub mod classes;
+mod descriptor;
+mod figures;
+mod fork;
+mod front;
+mod large;
+mod magazine;
+mod meta;
+mod misuse;
+pub mod plain;
+mod segment;
+mod slices;
+
+pub use cache::{ThreadCache, Word};
+pub use descriptor::Kind;
+pub(crate) use figures::collect as collect_stats;
+pub use figures::counted_allocations;
+
+use crate::config::{self, Action, Config, HugePages};
+use crate::sync::Mutex;
+use crate::vm::{self, root};
+use bucket::Totals;
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use front::{Front, Shared};
+use large::LargeList;
+use segment::Backend;
+
+/// The process heap's name in reports.
+const PROCESS_HEAP: &str = "process heap";
+
+/// A heap: its front ends, its segments and its large blocks.
+pub(crate) struct Heap {
+    plain: Front,
+    checked: Front,
+    large: Mutex<LargeList>,
+    back_end: Mutex<Backend>,
+    totals: Totals,
+    ready: AtomicU32,
+    on_corruption: AtomicU8,
+}
+
+const NEW: u32 = 0;
+const STARTING: u32 = 1;
+const READY: u32 = 2;
+
+static PROCESS: Heap = Heap {
+    plain: Front::new(Kind::Plain),
+    checked: Front::new(Kind::Checked),
+    large: Mutex::new(LargeList::new()),
+    back_end: Mutex::new(Backend::new()),
+    totals: Totals {
+        active: AtomicUsize::new(0),
+        out: AtomicUsize::new(0),
+    },
+    ready: AtomicU32::new(NEW),
+    on_corruption: AtomicU8::new(Action::Abort as u8),
+};
+
+impl Heap {
+    /// Whether the heap can serve, made ready if it was not. False when the
+    /// system has no room for its tables; a later call tries again.
+    #[inline]
+    fn is_ready(&self, config: &Config) -> bool {
+        self.ready.load(Ordering::Acquire) == READY || self.start(config)
+    }
+
+    #[cold]
+    fn start(&self, config: &Config) -> bool {
+        loop {
+            let exchange = self.ready.compare_exchange(
+                NEW,
+                STARTING,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            );
+            match exchange {
+                Ok(_) => break,
+                Err(READY) => return true,
+                Err(_) => crate::sys::yield_now(),
+            }
+        }
+        if !root::publish() || !slices::create() {
+            self.ready.store(NEW, Ordering::Release);
+            return false;
+        }
+        let config = config::from_environment(*config);
+        self.configure(&config);
+        root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
+        root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
+        self.ready.store(READY, Ordering::Release);
+        // From here on the calls below may allocate.
+        fork::register();
+        if config.show_stats() {
+            figures::show_at_exit();
+        }
+        true
+    }
+
+    fn configure(&self, config: &Config) {
+        vm::set_commit_limit(config.commit_limit());
+        for front in [&self.plain, &self.checked] {
+            front
+                .cache_bytes
+                .store(config.cache_bytes(), Ordering::Relaxed);
+            front.set_diverted(config.count_calls());
+        }
+        let (segments, blocks) = match config.huge_pages() {
+            HugePages::Never => (usize::MAX, usize::MAX),
+            HugePages::Default => (HugePages::THRESHOLD, HugePages::THRESHOLD / 8),
+            HugePages::Always => (0, 2 * classes::MAX_CLASS_SIZE),
+        };
+        {
+            let mut back_end = self.back_end.lock();
+            back_end.retain = config.retain();
+            back_end.huge_above = segments;
+        }
+        {
+            let mut large = self.large.lock();
+            large.retain = config.retain() / 2;
+            large.huge_above = blocks;
+        }
+        self.on_corruption
+            .store(config.on_corruption() as u8, Ordering::Relaxed);
+    }
+
+    fn shared(&self, kind: Kind) -> Shared<'_> {
+        Shared {
+            back_end: &self.back_end,
+            totals: &self.totals,
+            misuse: misuse::found_late,
+            thread_exit: match kind {
+                Kind::Plain => plain::thread_exit,
+                Kind::Checked => checked::thread_exit,
+            },
+        }
+    }
+
+    fn front(&self, kind: Kind) -> &Front {
+        match kind {
+            Kind::Plain => &self.plain,
+            Kind::Checked => &self.checked,
+        }
+    }
+
+    /// A block of `class`; null when the system has nothing to give. When
+    /// memory is short, what large blocks keep goes first.
+    fn allocate_class(&self, kind: Kind, word: &Word, class: usize) -> *mut u8 {
+        let front = self.front(kind);
+        let block = front.allocate(self.shared(kind), word, class);
+        if !block.is_null() || self.large.lock().kept_bytes == 0 {
+            return block;
+        }
+        self.large.lock().trim(0);
+        front.allocate(self.shared(kind), word, class)
+    }
+
+    /// A block for any size and alignment, zeroed if `zero`; null when the
+    /// system has nothing to give.
+    fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+        let Some(class) = classes::class_for(size, align) else {
+            return self.large.lock().allocate(kind, size, align, zero);
+        };
+        let front = self.front(kind);
+        if zero {
+            let block = front.allocate_fresh(self.shared(kind), word, class);
+            if !block.is_null() {
+                return block;
+            }
+        }
+        let block = self.allocate_class(kind, word, class);
+        if zero && !block.is_null() {
+            // SAFETY: the block holds at least `size` bytes.
+            unsafe { block.write_bytes(0, size) };
+        }
+        block
+    }
+
+    fn action(&self) -> Action {
+        if self.on_corruption.load(Ordering::Relaxed) == Action::Continue as u8 {
+            Action::Continue
+        } else {
+            Action::Abort
+        }
+    }
+
+    /// Gives back to the system all that is free: what the threads' caches
+    /// and depots keep, dirty slices, kept large regions.
+    fn purge(&self, kind: Kind, word: &Word) {
+        if self.ready.load(Ordering::Acquire) != READY {
+            return;
+        }
+        for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
+            let own = (of == kind).then_some(word);
+            front.purge(self.shared(of), own);
+        }
+        self.large.lock().trim(0);
+        self.back_end.lock().purge_down_to(0);
+    }
+}

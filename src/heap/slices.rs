@@ -1,0 +1,190 @@
+//! The slice table: from an address to the descriptor of what lies there.
+//!
+//! One word per 64 KiB of address space, in a sparse table that reads zero
+//! until a chunk or large block is entered. The index keeps only some bits
+//! of the address; that two regions never share an entry is seen to when
+//! they are entered, and that a foreign address does not pass for one of ours
+//! is seen to by the descriptor, which compares the whole address.
+//!
+//! ```text
+//!   address >> 16, masked --> entry --> table + entry = descriptor
+//!                        0 --> table + 0      = describes nothing, not ours
+//!                  CLAIMED --> table + HEADER = describes nothing, ours
+//! ```
+//!
+//! An entry is the distance from the table to the descriptor, so that zero
+//! leads to the empty descriptor at the table's own start and no test for
+//! "nothing there" is needed. A second empty descriptor after it stands for
+//! slices that are ours but hold no blocks now. Before the table exists, a static one of a
+//! single entry stands in for it, with a mask of zero.
+
+use super::classes::SLICE;
+use super::descriptor::{Descriptor, HEADER, Nothing};
+use crate::sync::Mutex;
+use crate::vm::{self, Use, root};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// The table before there is one.
+#[repr(C)]
+struct StandIn {
+    nothing: [Nothing; 2],
+    entries: [AtomicUsize; 1],
+}
+
+static STAND_IN: StandIn = StandIn {
+    nothing: [Descriptor::NOTHING; 2],
+    entries: [AtomicUsize::new(0)],
+};
+
+static MASK: AtomicUsize = AtomicUsize::new(0);
+static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const STAND_IN).cast::<u8>().cast_mut());
+
+/// The entry of a slice that is ours and holds no blocks.
+const CLAIMED: usize = HEADER;
+/// Where the entries start.
+const ENTRIES: usize = 2 * HEADER;
+
+/// The table is committed in pieces of this many bytes, which cover 512 MiB
+/// of addresses each: few system calls, few mappings.
+const PIECE: usize = 64 * 1024;
+const MAX_ENTRIES: usize = 1 << 24;
+const MIN_ENTRIES: usize = 1 << 16;
+const PIECES: usize = (ENTRIES + MAX_ENTRIES * size_of::<usize>()).div_ceil(PIECE);
+
+/// Which pieces are committed; written under `WRITERS`.
+static COMMITTED: [AtomicU64; PIECES.div_ceil(64)] = [const { AtomicU64::new(0) }; PIECES.div_ceil(64)];
+
+/// Held while entries are made or the table grows.
+pub(super) static WRITERS: Mutex<()> = Mutex::new(());
+
+/// Makes the table. False when the system has no address space for even the
+/// smallest one.
+pub(super) fn create() -> bool {
+    let limit = crate::sys::address_space_limit();
+    let mut entries = MAX_ENTRIES;
+    while entries > MIN_ENTRIES && entries * size_of::<usize>() > limit / 64 {
+        entries /= 16;
+    }
+    loop {
+        let size = (ENTRIES + entries * size_of::<usize>()).next_multiple_of(PIECE);
+        let table = vm::reserve_readable(Use::Table, size);
+        if !table.is_null() {
+            root::set_anchor(root::Anchor::SliceTable, table.addr() + ENTRIES);
+            root::set_anchor(root::Anchor::SliceMask, entries - 1);
+            // `find` may rebuild a pointer to the empty descriptor at the start.
+            table.expose_provenance();
+            TABLE.store(table, Ordering::Release);
+            // After the table: whoever sees the mask sees the table too.
+            MASK.store(entries - 1, Ordering::Release);
+            return true;
+        }
+        if entries <= MIN_ENTRIES {
+            return false;
+        }
+        entries /= 16;
+    }
+}
+
+/// The descriptor for `address`; one that describes nothing where ntheap has
+/// nothing. Any address will do.
+#[inline(always)]
+pub(crate) fn find(address: usize) -> *mut Descriptor {
+    let index = (address / SLICE) & MASK.load(Ordering::Acquire);
+    let table = TABLE.load(Ordering::Relaxed);
+    // SAFETY: the table has `mask + 1` entries after its empty descriptors, and
+    // a mask that was seen was stored after its table.
+    let entry = unsafe {
+        (*table.add(ENTRIES).cast::<AtomicUsize>().add(index)).load(Ordering::Acquire)
+    };
+    core::ptr::with_exposed_provenance_mut(table.addr().wrapping_add(entry))
+}
+
+fn slot(table: *mut u8, address: usize) -> *mut AtomicUsize {
+    let index = (address / SLICE) & MASK.load(Ordering::Relaxed);
+    table
+        .wrapping_add(ENTRIES + index * size_of::<usize>())
+        .cast()
+}
+
+/// Claims the entries for `[base, base + size)`. False, and nothing claimed,
+/// when one of them is in use already (by a region whose address differs in
+/// the bits the index drops) or the system refuses.
+pub(super) fn claim(base: usize, size: usize) -> bool {
+    let _writing = WRITERS.lock();
+    let table = TABLE.load(Ordering::Relaxed);
+    let first = base & !(SLICE - 1);
+    let end = base.saturating_add(size);
+    for address in (first..end).step_by(SLICE) {
+        let entry = slot(table, address);
+        if !commit_piece(table, entry.addr() - table.addr()) {
+            return false;
+        }
+        // SAFETY: the entry lies in the table and its piece is committed.
+        if unsafe { (*entry).load(Ordering::Relaxed) } != 0 {
+            return false;
+        }
+    }
+    for address in (first..end).step_by(SLICE) {
+        // SAFETY: as above.
+        unsafe { (*slot(table, address)).store(CLAIMED, Ordering::Relaxed) };
+    }
+    true
+}
+
+/// Gives claimed entries up.
+///
+/// # Safety
+/// The caller claimed exactly these and has cleared what it entered.
+pub(super) unsafe fn disclaim(base: usize, size: usize) {
+    let _writing = WRITERS.lock();
+    let table = TABLE.load(Ordering::Relaxed);
+    let first = base & !(SLICE - 1);
+    for address in (first..base.saturating_add(size)).step_by(SLICE) {
+        // SAFETY: claimed entries are committed.
+        unsafe { (*slot(table, address)).store(0, Ordering::Release) };
+    }
+}
+
+fn commit_piece(table: *mut u8, offset: usize) -> bool {
+    let piece = offset / PIECE;
+    let Some(word) = COMMITTED.get(piece / 64) else {
+        return false;
+    };
+    let bit = 1 << (piece % 64);
+    if word.load(Ordering::Relaxed) & bit != 0 {
+        return true;
+    }
+    // SAFETY: the piece lies in the table's region, which is ours, and its
+    // bit says that it is not committed.
+    if !unsafe { vm::commit(Use::Table, table.wrapping_add(piece * PIECE), PIECE) } {
+        return false;
+    }
+    word.fetch_or(bit, Ordering::Relaxed);
+    true
+}
+
+/// Enters `descriptor` for `slices` slices from `base`, which were claimed.
+///
+/// # Safety
+/// The entries were claimed by the caller; `descriptor` stays
+/// readable until they are cleared.
+pub(super) unsafe fn enter(base: usize, slices: usize, descriptor: *const Descriptor) {
+    let table = TABLE.load(Ordering::Relaxed);
+    let distance = descriptor.expose_provenance().wrapping_sub(table.addr());
+    for slice in 0..slices {
+        // SAFETY: claimed entries are committed, and the caller owns them.
+        unsafe { (*slot(table, base + slice * SLICE)).store(distance, Ordering::Release) };
+    }
+}
+
+/// Clears the entries of `slices` slices from `base`; they stay claimed.
+///
+/// # Safety
+/// The caller entered them.
+pub(super) unsafe fn clear(base: usize, slices: usize) {
+    let table = TABLE.load(Ordering::Relaxed);
+    for slice in 0..slices {
+        // SAFETY: the entries were entered, so they are committed.
+        unsafe { (*slot(table, base + slice * SLICE)).store(CLAIMED, Ordering::Release) };
+    }
+}

@@ -1,0 +1,41 @@
+//! The Windows NT heap as a drop-in Rust global allocator.
+//!
+//! ```
+//! #[global_allocator]
+//! static ALLOCATOR: ntheap::NtHeap = ntheap::NtHeap::new();
+//! # fn main() { drop(String::from("on the NT heap")) }
+//! ```
+//!
+//! The layers are Windows' own, and each uses only those below it:
+//!
+//! | floor | module | what it is |
+//! |---|---|---|
+//! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
+//! | 2 | `heap` | buckets, segments, large blocks, caches |
+//! | 1 | [`vm`] | address space and commit, with an account |
+//! | 0 | `sys` | what the operating system gives |
+//!
+//! Beside them stand the options ([`Config`], and `NTHEAP_…` in the
+//! environment), the statistics ([`stats()`]) and the one reporter of
+//! corruption and misuse ([`set_hook`]).
+//!
+//! Nothing in this crate allocates from the global allocator, takes a lock of
+//! the standard library, or panics.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod config;
+mod global;
+#[doc(hidden)]
+pub mod heap;
+mod report;
+mod stats;
+mod sync;
+#[doc(hidden)]
+pub mod sys;
+pub mod vm;
+
+pub use config::{Action, Config, HugePages};
+pub use global::{NtHeap, purge, stats};
+pub use report::{Block, BlockState, Hook, Report, Stop, set_hook};
+pub use stats::{BUCKETS, BucketStats, Stats};

@@ -1,0 +1,26 @@
+//! The one lock of the allocator, and the atomics it is made of.
+//!
+//! The standard library's locks may allocate or panic, so the allocator has
+//! its own: one word, a short spin, then the system's wait queue. Protocol
+//! files name atomics and waiting only through this module, so that the model
+//! checker can compile the very same files against its own atomics.
+
+mod lock;
+
+pub(crate) use lock::{Lock, Mutex};
+
+/// Atomics, as the protocol files name them.
+pub(crate) mod atomic {
+    pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
+}
+
+/// Waiting, as the protocol files name it.
+pub(crate) mod os {
+    pub(crate) use crate::sys::{wait, wake_one};
+    pub(crate) use core::hint::spin_loop;
+}
+
+/// Interior mutability, as the protocol files name it.
+pub(crate) mod cell {
+    pub(crate) use core::cell::UnsafeCell;
+}

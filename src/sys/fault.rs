@@ -1,0 +1,53 @@
+//! The mock: makes chosen calls into the system fail on demand.
+//!
+//! A plan counts the admissible calls from the moment it is set and lets
+//! those in a window fail, as the system itself would refuse them. Tests
+//! move the window over a workload until it strikes nothing, so that every
+//! call has failed once.
+
+use super::Call;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+static ARMED: AtomicBool = AtomicBool::new(false);
+static SEEN: AtomicU64 = AtomicU64::new(0);
+static FIRST: AtomicU64 = AtomicU64::new(0);
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static MASK: AtomicU64 = AtomicU64::new(0);
+static STRUCK: AtomicU64 = AtomicU64::new(0);
+
+/// Lets the calls number `first` to `first + count - 1` fail, counted from
+/// now on and from 0, of the kinds in `kinds` (all when empty).
+pub fn plan(first: u64, count: u64, kinds: &[Call]) {
+    ARMED.store(false, Ordering::SeqCst);
+    SEEN.store(0, Ordering::SeqCst);
+    STRUCK.store(0, Ordering::SeqCst);
+    FIRST.store(first, Ordering::SeqCst);
+    COUNT.store(count, Ordering::SeqCst);
+    let mask = if kinds.is_empty() {
+        u64::MAX
+    } else {
+        kinds
+            .iter()
+            .fold(0, |mask, kind| mask | 1 << (*kind as usize))
+    };
+    MASK.store(mask, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+}
+
+/// Ends the plan and says how many calls it saw and how many it made fail.
+pub fn end() -> (u64, u64) {
+    ARMED.store(false, Ordering::SeqCst);
+    (SEEN.load(Ordering::SeqCst), STRUCK.load(Ordering::SeqCst))
+}
+
+pub(super) fn fails(call: Call) -> bool {
+    if !ARMED.load(Ordering::Relaxed) || MASK.load(Ordering::Relaxed) & 1 << (call as usize) == 0 {
+        return false;
+    }
+    let number = SEEN.fetch_add(1, Ordering::Relaxed);
+    let strikes = number.wrapping_sub(FIRST.load(Ordering::Relaxed)) < COUNT.load(Ordering::Relaxed);
+    if strikes {
+        STRUCK.fetch_add(1, Ordering::Relaxed);
+    }
+    strikes
+}

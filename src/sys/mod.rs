@@ -1,0 +1,306 @@
+//! Floor 0: what the operating system gives, and nothing else.
+//!
+//! Every call the allocator makes into the system goes through this module,
+//! and every call is counted ([`calls`]). Three back ends have the same
+//! functions: `unix` (Linux first; macOS and the BSDs with what they have),
+//! `windows`, and, in front of either when the feature `mock` is on, a fault
+//! plan that makes chosen calls fail (`fault`).
+//!
+//! Invariants:
+//! - Nothing here allocates, panics, or takes a lock of the standard library.
+//! - A function that can fail says so by a null pointer or `false`, and has
+//!   then changed nothing.
+//! - Ranges are whole system pages; the caller rounds. [`page_size`] is asked
+//!   at run time.
+//!
+//! The life of an address range:
+//!
+//! ```text
+//!   free --reserve--> reserved --commit--> committed --purge--> committed, zero
+//!    ^                    ^                    |
+//!    +------release-------+-----decommit-------+
+//! ```
+
+mod counters;
+#[cfg(feature = "mock")]
+pub mod fault;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+pub use counters::{Call, CallCounts, calls};
+#[cfg(unix)]
+use unix as os;
+#[cfg(windows)]
+use windows as os;
+
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+/// Allocation granularity of reservations, in bytes: 64 KiB on every system,
+/// as on Windows, or the page size where that is larger.
+pub const GRANULARITY: usize = 64 * 1024;
+
+/// Access rights a committed range can be given by [`protect`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// No access.
+    None,
+    /// Read only.
+    Read,
+    /// Read and write.
+    ReadWrite,
+    /// Read, write and execute.
+    ReadWriteExecute,
+}
+
+/// Counts the call and asks the fault plan whether it may go ahead.
+#[inline]
+fn admit(call: Call) -> bool {
+    counters::count(call);
+    #[cfg(feature = "mock")]
+    if fault::fails(call) {
+        return false;
+    }
+    true
+}
+
+/// The system's page size in bytes, a power of two. Asked once.
+#[inline]
+pub fn page_size() -> usize {
+    static PAGE: AtomicUsize = AtomicUsize::new(0);
+    let known = PAGE.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let asked = os::page_size();
+    PAGE.store(asked, Ordering::Relaxed);
+    asked
+}
+
+/// Reserves `size` bytes of address space, not accessible, at a multiple of
+/// `align` (a power of two; at least [`GRANULARITY`] is used). Null when the
+/// system refuses. `size` is a multiple of the page size.
+pub fn reserve(size: usize, align: usize) -> *mut u8 {
+    if !admit(Call::Reserve) {
+        return core::ptr::null_mut();
+    }
+    os::reserve(size, align.max(GRANULARITY))
+}
+
+/// Reserves like [`reserve`], readable at once: every byte reads zero and
+/// costs no memory until it is committed. For sparse tables.
+pub fn reserve_readable(size: usize) -> *mut u8 {
+    if !admit(Call::Reserve) {
+        return core::ptr::null_mut();
+    }
+    os::reserve_readable(size)
+}
+
+/// Reserves and commits in one call, at page alignment: readable, writable and
+/// zero. Null when the system refuses.
+pub fn allocate(size: usize) -> *mut u8 {
+    if !admit(Call::Reserve) {
+        return core::ptr::null_mut();
+    }
+    os::allocate(size)
+}
+
+/// Makes a reserved range readable and writable; fresh pages are zero.
+///
+/// # Safety
+/// The range lies in one reservation of [`reserve`] or [`reserve_readable`],
+/// and the caller owns it.
+pub unsafe fn commit(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Commit) && unsafe { os::commit(base, size) }
+}
+
+/// Gives a committed range's memory back; the range is then reserved again
+/// and any access faults.
+///
+/// # Safety
+/// The range lies in one reservation, the caller owns it, and nothing in it
+/// is used any more.
+pub unsafe fn decommit(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Decommit) && unsafe { os::decommit(base, size) }
+}
+
+/// Gives a committed range's memory back but keeps it committed: it reads
+/// zero afterwards and never splits a mapping.
+///
+/// # Safety
+/// The range is committed, the caller owns it, and its contents are dead.
+pub unsafe fn purge(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Purge) && unsafe { os::purge(base, size) }
+}
+
+/// Ends a reservation.
+///
+/// # Safety
+/// `base` and `size` are those of one whole reservation (as last resized by
+/// [`resize`]), which the caller owns and nothing uses any more.
+pub unsafe fn release(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Release) && unsafe { os::release(base, size) }
+}
+
+/// Changes the access rights of a committed range.
+///
+/// # Safety
+/// The range is committed and the caller owns it.
+pub unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Protect) && unsafe { os::protect(base, size, protection) }
+}
+
+/// Makes every access to a committed range fault and drops its contents,
+/// without splitting the mapping where the system can do that.
+///
+/// # Safety
+/// The range is committed, the caller owns it, and its contents are dead.
+pub unsafe fn guard(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Protect) && unsafe { os::guard(base, size) }
+}
+
+/// Undoes [`guard`]; the range is committed and zero.
+///
+/// # Safety
+/// The range was guarded by [`guard`] and the caller owns it.
+pub unsafe fn unguard(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Protect) && unsafe { os::unguard(base, size) }
+}
+
+/// Resizes a wholly committed reservation in place, without copying; what is
+/// added is zero. False, and nothing changed, when the system cannot.
+///
+/// # Safety
+/// `base` and `old` are those of one whole reservation, all committed, which
+/// the caller owns.
+pub unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Remap) && unsafe { os::resize(base, old, new) }
+}
+
+/// Moves the contents of a wholly committed reservation to another one and
+/// ends the first, without copying; what is added is zero. False, and
+/// nothing changed, when the system cannot.
+///
+/// # Safety
+/// `[base, base + old)` is one whole reservation, all committed;
+/// `[target, target + new)` is one whole reservation; the caller owns both
+/// and uses no pointer into the first one afterwards.
+pub unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Remap) && unsafe { os::move_to(base, old, target, new) }
+}
+
+/// Asks for huge pages in a committed range, as far as the system's setting
+/// leaves that to programs. A hint: no result.
+///
+/// # Safety
+/// The range is committed and the caller owns it.
+pub unsafe fn advise_huge(base: *mut u8, size: usize) {
+    if admit(Call::Advise) {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { os::advise_huge(base, size) }
+    }
+}
+
+/// 64 random bits from the system. Never blocks; falls back to addresses and
+/// the clock where the system has none to give.
+pub fn random() -> u64 {
+    os::random()
+}
+
+/// Sleeps while `*word == expected`, or returns early for no reason.
+pub fn wait(word: &AtomicU32, expected: u32) {
+    os::wait(word, expected);
+}
+
+/// Wakes one thread that sleeps in [`wait`] on `word`.
+pub fn wake_one(word: &AtomicU32) {
+    os::wake_one(word);
+}
+
+/// Lets another thread run.
+pub fn yield_now() {
+    os::yield_now();
+}
+
+/// Writes all of `text` to standard error; errors are ignored.
+pub fn write_stderr(text: &[u8]) {
+    os::write_stderr(text);
+}
+
+/// Ends the process abnormally (SIGABRT; on Windows a fail-fast exit).
+pub fn abort() -> ! {
+    os::abort()
+}
+
+/// True when the program runs with rights its user does not have, so that
+/// the environment must not be believed.
+pub fn is_privileged() -> bool {
+    os::is_privileged()
+}
+
+/// Calls `visit(name, value)` for each environment variable whose name
+/// starts with `prefix`, without allocating. On Windows, where the text is
+/// converted and names ignore case, `prefix` ignores case, names arrive in
+/// upper case, and values are cut to 1,024 bytes.
+pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
+    os::for_each_env(prefix, visit);
+}
+
+/// The calling thread's number, as the system's tools show it.
+pub fn thread_id() -> u64 {
+    os::thread_id()
+}
+
+/// The number of thread-exit hooks a process can have.
+pub const THREAD_HOOKS: usize = 4;
+
+/// Has `hook(value)` called when the calling thread ends, `value` not null.
+/// There are [`THREAD_HOOKS`] slots; every call for one slot passes the same
+/// hook, and a thread's latest value counts. False when the system refuses.
+pub fn at_thread_exit(
+    slot: usize,
+    hook: unsafe extern "C" fn(*mut u8),
+    value: *mut u8,
+) -> bool {
+    if !admit(Call::ThreadHook) {
+        return false;
+    }
+    os::at_thread_exit(slot, hook, value)
+}
+
+/// The most address space this process may have, in bytes; `usize::MAX` where
+/// there is no limit.
+pub fn address_space_limit() -> usize {
+    os::address_space_limit()
+}
+
+/// Has the three hooks called around every fork of the process: `prepare`
+/// before, in the parent; `parent` and `child` after. Where there is no fork
+/// this does nothing.
+pub fn at_fork(
+    prepare: unsafe extern "C" fn(),
+    parent: unsafe extern "C" fn(),
+    child: unsafe extern "C" fn(),
+) -> bool {
+    os::at_fork(prepare, parent, child)
+}
+
+/// Has `hook` called when the process ends by returning from main or by exit.
+pub fn at_exit(hook: extern "C" fn()) {
+    unsafe extern "C" {
+        fn atexit(hook: extern "C" fn()) -> core::ffi::c_int;
+    }
+    // SAFETY: the C runtime's atexit; the hook lives as long as the process.
+    // When it has no room the hook is not called, which loses a report only.
+    unsafe { atexit(hook) };
+}

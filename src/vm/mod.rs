@@ -1,0 +1,276 @@
+//! Floor 1: address space and committed memory, with an account.
+//!
+//! Windows' page layer in the form the heap needs it. A *region* is a
+//! reservation in multiples of 64 KiB; its pages are free, reserved or
+//! committed. Commit is a promise with an account: every byte is charged to
+//! a [`Use`] before the system is asked and given back when the system has
+//! let go of it, so that [`account`] tells at any time what ntheap holds, and
+//! a process-wide limit ([`set_commit_limit`]) can refuse more.
+//!
+//! Invariants:
+//! - `vm` never knows heaps. Whoever reserves a region keeps its size and how
+//!   much of it is committed, and says so when it releases it.
+//! - The account never understates: charge before commit, credit after
+//!   release. When the system refuses, the charge is taken back.
+//! - A purge leaves the account alone: purged pages are still committed.
+//! - One root record per copy of ntheap ([`root`]) makes all of it findable
+//!   from outside without calling code.
+
+pub mod root;
+
+use crate::sys;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+pub use crate::sys::{GRANULARITY, page_size};
+
+/// What a region is for; the account is kept per use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Use {
+    /// Segments: subsegments and page runs.
+    Segments,
+    /// Large blocks, straight from pages.
+    Large,
+    /// The allocator's own records.
+    Metadata,
+    /// The slice table, sparse.
+    Table,
+}
+
+impl Use {
+    /// All uses, in the order of [`Account::by_use`].
+    pub const ALL: [Use; 4] = [Use::Segments, Use::Large, Use::Metadata, Use::Table];
+}
+
+struct Ledger {
+    reserved: AtomicUsize,
+    committed: AtomicUsize,
+}
+
+static LEDGERS: [Ledger; Use::ALL.len()] = [const {
+    Ledger {
+        reserved: AtomicUsize::new(0),
+        committed: AtomicUsize::new(0),
+    }
+}; Use::ALL.len()];
+static CHARGED: AtomicUsize = AtomicUsize::new(0);
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// One use's line of the account, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Address space reserved, committed parts included.
+    pub reserved: usize,
+    /// Committed: readable and writable, whether touched or not.
+    pub committed: usize,
+}
+
+/// What ntheap holds of the system, by use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// One line per use, in the order of [`Use::ALL`].
+    pub by_use: [Line; Use::ALL.len()],
+}
+
+impl Account {
+    /// One use's line.
+    pub fn get(&self, of: Use) -> Line {
+        self.by_use[of as usize]
+    }
+
+    /// The sum over all uses.
+    pub fn total(&self) -> Line {
+        self.by_use
+            .iter()
+            .fold(Line::default(), |sum, line| Line {
+                reserved: sum.reserved + line.reserved,
+                committed: sum.committed + line.committed,
+            })
+    }
+}
+
+/// The account at this moment. Each figure is exact; together they are one
+/// moment's view only while no other thread allocates.
+pub fn account() -> Account {
+    let mut by_use = [Line::default(); Use::ALL.len()];
+    for (line, ledger) in by_use.iter_mut().zip(&LEDGERS) {
+        line.reserved = ledger.reserved.load(Ordering::Relaxed);
+        line.committed = ledger.committed.load(Ordering::Relaxed);
+    }
+    Account { by_use }
+}
+
+/// Sets the most bytes this copy of ntheap may have committed; a commit above
+/// it fails as if the system had refused.
+pub fn set_commit_limit(bytes: usize) {
+    LIMIT.store(bytes, Ordering::Relaxed);
+}
+
+fn ledger(of: Use) -> &'static Ledger {
+    &LEDGERS[of as usize]
+}
+
+/// Where the account lies, for readers from outside.
+fn ledgers_address() -> usize {
+    (&raw const LEDGERS).addr()
+}
+
+fn charge(of: Use, size: usize) -> bool {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    let before = CHARGED.fetch_add(size, Ordering::Relaxed);
+    if before.checked_add(size).is_none_or(|total| total > limit) {
+        CHARGED.fetch_sub(size, Ordering::Relaxed);
+        return false;
+    }
+    ledger(of).committed.fetch_add(size, Ordering::Relaxed);
+    true
+}
+
+fn credit(of: Use, size: usize) {
+    CHARGED.fetch_sub(size, Ordering::Relaxed);
+    ledger(of).committed.fetch_sub(size, Ordering::Relaxed);
+}
+
+/// Rounds up to whole pages; `None` on overflow.
+#[inline]
+pub fn round_to_pages(size: usize) -> Option<usize> {
+    let mask = page_size() - 1;
+    Some(size.checked_add(mask)? & !mask)
+}
+
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// (at least 64 KiB). Null when the system refuses.
+pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
+    let base = sys::reserve(size, align);
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
+}
+
+/// Reserves a sparse region that reads zero everywhere.
+pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
+    let base = sys::reserve_readable(size);
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
+}
+
+/// Reserves and commits `size` bytes (whole pages), zero, at page alignment.
+/// Null when the system refuses or the commit limit is reached.
+pub(crate) fn allocate(of: Use, size: usize) -> *mut u8 {
+    if !charge(of, size) {
+        return core::ptr::null_mut();
+    }
+    let base = sys::allocate(size);
+    if base.is_null() {
+        credit(of, size);
+    } else {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
+}
+
+/// Commits a reserved range; false, and nothing changed, when the system
+/// refuses or the commit limit is reached.
+///
+/// # Safety
+/// The range lies in one region the caller owns and none of it is committed.
+pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
+    if !charge(of, size) {
+        return false;
+    }
+    // SAFETY: the caller's promise is the callee's.
+    let done = unsafe { sys::commit(base, size) };
+    if !done {
+        credit(of, size);
+    }
+    done
+}
+
+/// Gives the memory of a committed range back; it stays committed and reads
+/// zero. False when the system refuses: contents are then unchanged.
+///
+/// # Safety
+/// The range is committed, the caller owns it, and its contents are dead.
+pub(crate) unsafe fn purge(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { sys::purge(base, size) }
+}
+
+/// Ends a region of `size` bytes, `committed` of them committed. When the
+/// system refuses (an unmap can need a mapping more than the limit allows)
+/// the contents are given back at least and the region stays in the account.
+///
+/// # Safety
+/// The region is the caller's, whole, and nothing in it is used any more.
+pub(crate) unsafe fn release(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    let done = unsafe { sys::release(base, size) };
+    if done {
+        ledger(of).reserved.fetch_sub(size, Ordering::Relaxed);
+        credit(of, committed);
+    }
+    done
+}
+
+/// Resizes a wholly committed region in place. False, and nothing changed,
+/// when the system cannot or the commit limit is reached.
+///
+/// # Safety
+/// The region is the caller's, whole and wholly committed.
+pub(crate) unsafe fn resize(of: Use, base: *mut u8, old: usize, new: usize) -> bool {
+    let growth = new.saturating_sub(old);
+    let shrinkage = old.saturating_sub(new);
+    if growth != 0 && !charge(of, growth) {
+        return false;
+    }
+    // SAFETY: the caller's promise is the callee's.
+    let done = unsafe { sys::resize(base, old, new) };
+    if done {
+        let reserved = &ledger(of).reserved;
+        reserved.fetch_add(growth, Ordering::Relaxed);
+        reserved.fetch_sub(shrinkage, Ordering::Relaxed);
+    }
+    let credited = if done { shrinkage } else { growth };
+    if credited != 0 {
+        credit(of, credited);
+    }
+    done
+}
+
+/// Moves a wholly committed region of `old` bytes to a reserved one of `new`
+/// bytes, which is then wholly committed, and ends the first. False, and
+/// nothing changed, when the system cannot or the commit limit is reached.
+///
+/// # Safety
+/// Both regions are the caller's, whole, of the same use; no pointer into the
+/// first is used afterwards.
+pub(crate) unsafe fn move_to(
+    of: Use,
+    base: *mut u8,
+    old: usize,
+    target: *mut u8,
+    new: usize,
+) -> bool {
+    if !charge(of, new) {
+        return false;
+    }
+    // SAFETY: the caller's promise is the callee's.
+    let done = unsafe { sys::move_to(base, old, target, new) };
+    if done {
+        ledger(of).reserved.fetch_sub(old, Ordering::Relaxed);
+    }
+    credit(of, if done { old } else { new });
+    done
+}
+
+/// Asks for huge pages in a committed range: a hint.
+///
+/// # Safety
+/// The range is committed and the caller owns it.
+pub(crate) unsafe fn advise_huge(base: *mut u8, size: usize) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { sys::advise_huge(base, size) }
+}

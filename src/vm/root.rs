@@ -1,0 +1,138 @@
+//! The root record: where an outsider starts reading.
+//!
+//! Each copy of ntheap in a process (a program and each of its plugins may
+//! link their own) writes one record on a page of its own. The page is the
+//! first accessible page after an inaccessible one and starts at a multiple
+//! of 64 KiB, so that it begins a mapping of its own in the system's list:
+//!
+//! ```text
+//!   | 64 KiB reserved, no access | root record | reserved ... |
+//!                                ^ a multiple of 64 KiB
+//! ```
+//!
+//! Finding it takes no code of the copy it belongs to: list the process's
+//! readable and writable mappings, and [`recognise`] the first bytes of those
+//! that start at a multiple of 64 KiB. From the record, `anchors` lead to
+//! the heaps, segments and descriptors; `version` says how to read them.
+
+use super::{GRANULARITY, Use};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// The first bytes of every root record.
+pub const MAGIC: [u8; 16] = *b"ntheap\0root\0\x1f\xf1\xee\xff";
+
+/// The layout version of the record and of everything it leads to.
+pub const VERSION: u32 = 1;
+
+/// What each entry of [`RootRecord::anchors`] holds, an address each unless
+/// said otherwise; 0 until it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Anchor {
+    /// The process heap's record.
+    ProcessHeap,
+    /// The first segment of the process heap, linked through its field `next`.
+    Segments,
+    /// The first large block's descriptor, linked through its field `next`.
+    LargeBlocks,
+    /// The slice table's first entry.
+    SliceTable,
+    /// The slice table's index mask (a number).
+    SliceMask,
+    /// Size of a descriptor's header in bytes (a number).
+    DescriptorSize,
+    /// The account of [`super::account`]: reserved and committed per use.
+    Account,
+}
+
+/// Number of anchors, spare ones for later versions included.
+pub const ANCHORS: usize = 16;
+
+/// One copy's record, as it lies in memory.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RootRecord {
+    /// [`MAGIC`].
+    pub magic: [u8; 16],
+    /// [`VERSION`].
+    pub version: u32,
+    /// Size of this record in bytes.
+    pub size: u32,
+    /// The record's own address: a copy of the bytes elsewhere is no record.
+    pub address: usize,
+    /// Where the rest is found, by [`Anchor`].
+    pub anchors: [AtomicUsize; ANCHORS],
+}
+
+static ROOT: AtomicPtr<RootRecord> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Makes this copy's record. Called once, before the first allocation is
+/// served; false when the system has no memory for it.
+pub(crate) fn publish() -> bool {
+    if !ROOT.load(Ordering::Acquire).is_null() {
+        return true;
+    }
+    let region = super::reserve(Use::Metadata, 2 * GRANULARITY, GRANULARITY);
+    if region.is_null() {
+        return false;
+    }
+    let page = region.wrapping_add(GRANULARITY);
+    // SAFETY: the page lies in the region just reserved and is not committed.
+    if !unsafe { super::commit(Use::Metadata, page, super::page_size()) } {
+        // SAFETY: the region is ours, whole, and unused.
+        unsafe { super::release(Use::Metadata, region, 2 * GRANULARITY, 0) };
+        return false;
+    }
+    let root = page.cast::<RootRecord>();
+    // SAFETY: the page is committed, larger than the record, aligned to
+    // 64 KiB and known to this thread alone until it is stored below.
+    unsafe {
+        root.write(RootRecord {
+            magic: MAGIC,
+            version: VERSION,
+            size: size_of::<RootRecord>() as u32,
+            address: root.addr(),
+            anchors: [const { AtomicUsize::new(0) }; ANCHORS],
+        });
+    }
+    ROOT.store(root, Ordering::Release);
+    set_anchor(Anchor::Account, super::ledgers_address());
+    true
+}
+
+/// Sets one anchor; nothing before [`publish`].
+pub(crate) fn set_anchor(anchor: Anchor, value: usize) {
+    if let Some(entry) = own().and_then(|root| root.anchors.get(anchor as usize)) {
+        entry.store(value, Ordering::Release);
+    }
+}
+
+/// This copy's own record; `None` before the first allocation.
+pub fn own() -> Option<&'static RootRecord> {
+    // SAFETY: the pointer is null or the record written by `publish`, whose
+    // page is never released.
+    unsafe { ROOT.load(Ordering::Acquire).as_ref() }
+}
+
+/// Whether `bytes`, read from `address` of some process of this machine, are
+/// the start of a root record; if so, its anchors as far as `bytes` holds
+/// them (0 beyond).
+pub fn recognise(bytes: &[u8], address: usize) -> Option<[usize; ANCHORS]> {
+    let word = |at: usize| -> Option<usize> {
+        let raw = bytes.get(at..at.checked_add(size_of::<usize>())?)?;
+        Some(usize::from_ne_bytes(raw.try_into().ok()?))
+    };
+    let version = bytes.get(core::mem::offset_of!(RootRecord, version)..)?;
+    if !bytes.starts_with(&MAGIC)
+        || version.get(..4)? != VERSION.to_ne_bytes()
+        || word(core::mem::offset_of!(RootRecord, address))? != address
+    {
+        return None;
+    }
+    let first = core::mem::offset_of!(RootRecord, anchors);
+    let mut anchors = [0; ANCHORS];
+    for (index, anchor) in anchors.iter_mut().enumerate() {
+        *anchor = word(first + index * size_of::<usize>()).unwrap_or(0);
+    }
+    Some(anchors)
+}
