@@ -114,7 +114,8 @@ const fn nowhere() -> *mut Entry {
     (&raw const FLOOR).cast::<Entry>().cast_mut().wrapping_add(1)
 }
 
-static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn);
+/// The cache of every thread that has none yet: what a word first leads to.
+pub static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn);
 static DEAD: ThreadCache = ThreadCache::shared(State::Dead);
 
 impl ThreadCache {
@@ -145,7 +146,7 @@ impl ThreadCache {
         }
     }
 
-    /// The cache of every thread that has none yet: a word's first value.
+    /// [`UNBORN`]'s address: a word's first value.
     pub const fn unborn() -> *const ThreadCache {
         &raw const UNBORN
     }

@@ -101,19 +101,34 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
 /// # Safety
 /// `word` is the calling thread's word for checked front ends, and if
 /// `address` is a block's, nobody uses the block any more.
-#[inline(always)]
+#[inline]
 pub unsafe fn free(word: &Word, address: *mut u8) {
-    // SAFETY: the caller's promise is the callee's.
+    // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !ThreadCache::push_checked(word.get(), address) {
+        if !free_fast(word, address) {
             free_slow(word, address);
         }
     }
 }
 
+/// The part of [`free`] that takes no lock and makes no call; false, and
+/// nothing done, when [`free_slow`] must do it.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(always)]
+pub unsafe fn free_fast(word: &Word, address: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { ThreadCache::push_checked(word.get(), address) }
+}
+
+/// The whole of [`free`].
+///
+/// # Safety
+/// As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_slow(word: &Word, address: *mut u8) {
+pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }

@@ -18,7 +18,7 @@
 
 use super::bucket::{Bucket, Misuse, Place, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
-use super::classes::{self, COUNT, LAST_BUCKET, SLICE};
+use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine, Pool};
 use super::segment::Backend;

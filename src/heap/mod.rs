@@ -50,7 +50,7 @@ pub mod plain;
 mod segment;
 mod slices;
 
-pub use cache::{ThreadCache, Word};
+pub use cache::{ThreadCache, UNBORN, Word};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;

@@ -272,6 +272,13 @@ fn child() {
             say(BEFORE);
             sys::abort();
         }
+        "exit" => {
+            extern "C" fn at_exit() {
+                say("<at exit>");
+            }
+            sys::at_exit(at_exit);
+            say(BEFORE);
+        }
         "stderr" => {
             say(BEFORE);
             sys::write_stderr(b"");

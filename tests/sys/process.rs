@@ -73,6 +73,15 @@ fn abort_ends_the_process_without_exit_functions() {
 }
 
 #[test]
+fn exit_hooks_run_once_after_everything_else() {
+    let output = passes("exit", &[]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    let (before, after) = out.split_once("<at exit>").expect("the hook ran");
+    assert!(before.contains("test result: ok"), "{out}");
+    assert_eq!(after.trim(), "", "the hook ran once and last");
+}
+
+#[test]
 fn the_test_program_is_not_privileged() {
     assert!(!sys::is_privileged());
 }

@@ -1,0 +1,249 @@
+//! The functions, as C11, C23 and POSIX describe them and glibc extends them.
+
+use crate::word;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use heap::heap::checked;
+
+/// Runs `body` and leaves errno as it was.
+#[inline(always)]
+fn keep_errno<R>(body: impl FnOnce() -> R) -> R {
+    // SAFETY: errno's location is the calling thread's own.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        let result = body();
+        *errno = before;
+        result
+    }
+}
+
+fn set_errno(value: c_int) {
+    // SAFETY: errno's location is the calling thread's own.
+    unsafe { *libc::__errno_location() = value };
+}
+
+/// ENOMEM for a null; the slow path may have left anything else in errno.
+#[inline(always)]
+fn answer(block: *mut u8) -> *mut c_void {
+    if block.is_null() {
+        set_errno(libc::ENOMEM);
+    }
+    block.cast()
+}
+
+/// C's malloc. A size of 0 gives a block of its own. Null and ENOMEM when the
+/// system has nothing to give.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc(size: usize) -> *mut c_void {
+    // SAFETY: the word is the calling thread's.
+    let block = word::with(|word| unsafe { checked::allocate(word, size) });
+    answer(block)
+}
+
+/// C's free. Null is allowed; anything that is not a block handed out is
+/// reported. errno stays as it was.
+///
+/// # Safety
+/// Nobody uses the block any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free(block: *mut c_void) {
+    // SAFETY: the word is the calling thread's; the rest is the caller's.
+    word::with(|word| unsafe {
+        if !checked::free_fast(word, block.cast()) {
+            free_slow(block);
+        }
+    });
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn free_slow(block: *mut c_void) {
+    // SAFETY: as in `free`.
+    keep_errno(|| word::with(|word| unsafe { checked::free_slow(word, block.cast()) }));
+}
+
+/// C's calloc. Null and ENOMEM when the product overflows or the system has
+/// nothing to give.
+#[unsafe(no_mangle)]
+pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+    let Some(bytes) = count.checked_mul(size) else {
+        return answer(ptr::null_mut());
+    };
+    // SAFETY: the word is the calling thread's.
+    let block = word::with(|word| unsafe { checked::allocate_zeroed(word, bytes) });
+    answer(block)
+}
+
+/// C's realloc. Null acts as malloc; a size of 0 frees and gives null, as
+/// glibc does. Null and ENOMEM, and the block as it was, when the system has
+/// nothing to give.
+///
+/// # Safety
+/// The old block is used no more unless null is returned for a size that is
+/// not 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
+    if block.is_null() {
+        return malloc(size);
+    }
+    if size == 0 {
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { free(block) };
+        return ptr::null_mut();
+    }
+    // SAFETY: the word is the calling thread's; the rest is the caller's.
+    let new = word::with(|word| unsafe { checked::reallocate(word, block.cast(), size) });
+    answer(new)
+}
+
+/// realloc for `count` members of `size` bytes; ENOMEM when the product
+/// overflows.
+///
+/// # Safety
+/// As for [`realloc`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reallocarray(
+    block: *mut c_void,
+    count: usize,
+    size: usize,
+) -> *mut c_void {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's promise is the callee's.
+        Some(bytes) => unsafe { realloc(block, bytes) },
+        None => answer(ptr::null_mut()),
+    }
+}
+
+/// C23's free_sized: free.
+///
+/// # Safety
+/// As for [`free`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free_sized(block: *mut c_void, _size: usize) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free(block) }
+}
+
+/// C23's free_aligned_sized: free.
+///
+/// # Safety
+/// As for [`free`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free_aligned_sized(block: *mut c_void, _align: usize, _size: usize) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free(block) }
+}
+
+fn aligned(align: usize, size: usize) -> *mut u8 {
+    // SAFETY: the word is the calling thread's.
+    word::with(|word| unsafe { checked::allocate_aligned(word, size, align) })
+}
+
+/// C11's aligned_alloc, which C17 lets take any size. Null and EINVAL when
+/// `align` is not a power of two, null and ENOMEM when the system has nothing
+/// to give.
+#[unsafe(no_mangle)]
+pub extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut c_void {
+    if !align.is_power_of_two() {
+        set_errno(libc::EINVAL);
+        return ptr::null_mut();
+    }
+    answer(aligned(align, size))
+}
+
+/// memalign: an alignment that is not a power of two is rounded up to one, as
+/// glibc does.
+#[unsafe(no_mangle)]
+pub extern "C" fn memalign(align: usize, size: usize) -> *mut c_void {
+    match align.checked_next_power_of_two() {
+        Some(align) => answer(aligned(align, size)),
+        None => {
+            set_errno(libc::EINVAL);
+            ptr::null_mut()
+        }
+    }
+}
+
+/// POSIX's posix_memalign: 0, or EINVAL when `align` is not a power of two
+/// multiple of a pointer's size, or ENOMEM; `*result` and errno are then as
+/// they were.
+///
+/// # Safety
+/// `result` can be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn posix_memalign(
+    result: *mut *mut c_void,
+    align: usize,
+    size: usize,
+) -> c_int {
+    if !align.is_power_of_two() || align < size_of::<*mut c_void>() {
+        return libc::EINVAL;
+    }
+    let block = keep_errno(|| aligned(align, size));
+    if block.is_null() {
+        return libc::ENOMEM;
+    }
+    // SAFETY: the caller's result can be written to.
+    unsafe { result.write(block.cast()) };
+    0
+}
+
+/// valloc: a page's alignment.
+#[unsafe(no_mangle)]
+pub extern "C" fn valloc(size: usize) -> *mut c_void {
+    answer(aligned(heap::vm::page_size(), size))
+}
+
+/// pvalloc: a page's alignment, and whole pages.
+#[unsafe(no_mangle)]
+pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
+    match heap::vm::round_to_pages(size) {
+        Some(bytes) => answer(aligned(heap::vm::page_size(), bytes)),
+        None => answer(ptr::null_mut()),
+    }
+}
+
+/// The bytes of the block that may be used, at least as many as were asked
+/// for; 0 for null.
+///
+/// # Safety
+/// `block` is null or a block handed out; anything else is reported.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn malloc_usable_size(block: *mut c_void) -> usize {
+    checked::usable_size(block.cast())
+}
+
+/// Gives all free memory back to the system, of every thread's cache that can
+/// be reached; `pad` is not used. 1 if anything was given back.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc_trim(_pad: usize) -> c_int {
+    keep_errno(|| {
+        let before = heap::stats();
+        word::with(checked::purge);
+        let after = heap::stats();
+        let gave = after.os_calls.total() > before.os_calls.total();
+        c_int::from(gave)
+    })
+}
+
+/// glibc's mallinfo2. `arena` is the memory of segments, `hblks` and `hblkhd`
+/// the large blocks, `uordblks` what the program has, `fordblks` the rest of
+/// what is active or retained, `keepcost` what malloc_trim could give back.
+#[unsafe(no_mangle)]
+pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
+    let stats = heap::stats();
+    let held = stats.active + stats.retained;
+    libc::mallinfo2 {
+        arena: held.saturating_sub(stats.large_bytes),
+        ordblks: stats.buckets.iter().map(|bucket| bucket.live as usize).sum(),
+        smblks: 0,
+        hblks: stats.large_blocks,
+        hblkhd: stats.large_bytes,
+        usmblks: 0,
+        fsmblks: 0,
+        uordblks: stats.allocated - stats.large_bytes.min(stats.allocated),
+        fordblks: held.saturating_sub(stats.allocated),
+        keepcost: stats.retained,
+    }
+}

@@ -1,0 +1,184 @@
+//! What `ntheap run` wants to know: at load, whose malloc the process uses;
+//! at exit, the statistics.
+//!
+//! When the environment names a file in `NTHEAP_RUN_REPORT`, each process
+//! appends one JSON line at load and one at exit to it, written from a fixed
+//! buffer. The constructor runs before the program's own and uses nothing of
+//! Rust's standard library.
+
+use core::ffi::{CStr, c_char, c_void};
+use core::fmt::{self, Write};
+use core::ptr;
+
+/// Ends a program that would run on another malloc than the command promised.
+const OTHER_MALLOC: i32 = 123;
+
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = at_load;
+
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".fini_array"))]
+static AT_EXIT: extern "C" fn() = at_exit;
+
+/// A line in the making, cut when it is full.
+struct Line {
+    bytes: [u8; 16 * 1024],
+    length: usize,
+}
+
+impl Line {
+    const fn new() -> Self {
+        Line {
+            bytes: [0; 16 * 1024],
+            length: 0,
+        }
+    }
+
+    /// Appends the line to the report's file in one write.
+    fn append_to(&self, path: *const c_char) {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
+        // SAFETY: `path` is a string of the environment; the bytes written
+        // are this line's.
+        unsafe {
+            let file = libc::open(path, flags, 0o600);
+            if file >= 0 {
+                libc::write(file, self.bytes.as_ptr().cast(), self.length);
+                libc::close(file);
+            }
+        }
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let free = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let count = text.len().min(free.len());
+        if let (Some(to), Some(from)) = (free.get_mut(..count), text.as_bytes().get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.length += count;
+        Ok(())
+    }
+}
+
+/// A path, with what JSON cannot hold in a string left out.
+struct Escaped<'a>(&'a CStr);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.0.to_bytes() {
+            match byte {
+                b'"' | b'\\' => {
+                    out.write_char('\\')?;
+                    out.write_char(char::from(byte))?;
+                }
+                0x20..=0x7e => out.write_char(char::from(byte))?,
+                _ => out.write_char('?')?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn environment(name: &CStr) -> *const c_char {
+    // SAFETY: getauxval and getenv read what the kernel passed to the process.
+    unsafe {
+        if libc::getauxval(libc::AT_SECURE) != 0 {
+            return ptr::null();
+        }
+        libc::getenv(name.as_ptr())
+    }
+}
+
+/// The object that defines the malloc this process calls, if it is another
+/// one than this library's.
+fn other_malloc() -> Option<&'static CStr> {
+    // SAFETY: dlsym looks a symbol up in the objects already loaded; dladdr
+    // fills one record about an address.
+    unsafe {
+        let used = libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr());
+        let ours: extern "C" fn(usize) -> *mut c_void = crate::malloc::malloc;
+        if used.is_null() || ptr::eq(used, ours as *const c_void) {
+            return None;
+        }
+        let mut found: libc::Dl_info = core::mem::zeroed();
+        if libc::dladdr(used, &raw mut found) == 0 || found.dli_fname.is_null() {
+            return Some(c"unknown");
+        }
+        Some(CStr::from_ptr(found.dli_fname))
+    }
+}
+
+/// Whether this process is the one the command started.
+fn is_direct_child() -> bool {
+    let parent = environment(c"NTHEAP_RUN_PARENT");
+    if parent.is_null() {
+        return false;
+    }
+    // SAFETY: a string of the environment; getppid has no arguments.
+    unsafe { libc::atoi(parent) == libc::getppid() }
+}
+
+extern "C" fn at_load() {
+    let path = environment(c"NTHEAP_RUN_REPORT");
+    if path.is_null() {
+        return;
+    }
+    let mut line = Line::new();
+    // SAFETY: no arguments.
+    let pid = unsafe { libc::getpid() };
+    let other = other_malloc();
+    // The line is cut, never refused.
+    let _ = match other {
+        None => writeln!(
+            line,
+            "{{\"event\":\"loaded\",\"pid\":{pid},\"malloc\":\"ours\"}}"
+        ),
+        Some(object) => writeln!(
+            line,
+            "{{\"event\":\"loaded\",\"pid\":{pid},\"malloc\":\"other\",\"object\":\"{}\"}}",
+            Escaped(object)
+        ),
+    };
+    line.append_to(path);
+    if other.is_some() && is_direct_child() {
+        // SAFETY: ends the process before its own code ran.
+        unsafe { libc::_exit(OTHER_MALLOC) };
+    }
+}
+
+/// What glibc's own malloc holds in this process, in bytes.
+fn foreign_bytes() -> usize {
+    // SAFETY: the next definition of mallinfo2 after ours is glibc's, if any.
+    unsafe {
+        let next = libc::dlsym(libc::RTLD_NEXT, c"mallinfo2".as_ptr());
+        if next.is_null() {
+            return 0;
+        }
+        let ask = core::mem::transmute::<*mut c_void, extern "C" fn() -> libc::mallinfo2>(next);
+        let info = ask();
+        info.arena + info.hblkhd
+    }
+}
+
+extern "C" fn at_exit() {
+    let path = environment(c"NTHEAP_RUN_REPORT");
+    if path.is_null() {
+        return;
+    }
+    let stats = heap::stats();
+    let mut line = Line::new();
+    // SAFETY: no arguments.
+    let pid = unsafe { libc::getpid() };
+    // The line is cut, never refused.
+    let _ = write!(line, "{{\"event\":\"exit\",\"pid\":{pid},\"stats\":");
+    let _ = stats.write_json(&mut line);
+    let _ = writeln!(
+        line,
+        ",\"allocations\":{},\"foreign_bytes\":{}}}",
+        heap::heap::counted_allocations(),
+        foreign_bytes()
+    );
+    line.append_to(path);
+}
