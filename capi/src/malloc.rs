@@ -36,6 +36,18 @@ fn answer(block: *mut u8) -> *mut c_void {
 /// system has nothing to give.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
+    if let Some(offset) = checked::linear_offset(size) {
+        // SAFETY: the offset is a bin's in this thread's cache.
+        let block = unsafe { checked::take_from(word::cache_at(offset)) };
+        if !block.is_null() {
+            return block.cast();
+        }
+    }
+    malloc_any(size)
+}
+
+#[inline(never)]
+extern "C" fn malloc_any(size: usize) -> *mut c_void {
     // SAFETY: the word is the calling thread's.
     let block = word::with(|word| unsafe { checked::allocate(word, size) });
     answer(block)
@@ -48,17 +60,17 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
 /// Nobody uses the block any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free(block: *mut c_void) {
-    // SAFETY: the word is the calling thread's; the rest is the caller's.
-    word::with(|word| unsafe {
-        if !checked::free_fast(word, block.cast()) {
-            free_slow(block);
+    // SAFETY: the cache is the calling thread's; the rest is the caller's.
+    unsafe {
+        if !checked::free_fast(word::cache(), block.cast()) {
+            free_any(block)
         }
-    });
+    }
 }
 
 #[cold]
 #[inline(never)]
-unsafe fn free_slow(block: *mut c_void) {
+unsafe extern "C" fn free_any(block: *mut c_void) {
     // SAFETY: as in `free`.
     keep_errno(|| word::with(|word| unsafe { checked::free_slow(word, block.cast()) }));
 }

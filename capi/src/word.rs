@@ -11,7 +11,7 @@ use heap::heap::Word;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod native {
     use super::Word;
-    use heap::heap::UNBORN;
+    use heap::heap::{ThreadCache, UNBORN};
 
     core::arch::global_asm!(
         ".pushsection .tdata.ntheap_word,\"awT\",@progbits",
@@ -26,6 +26,40 @@ mod native {
         unborn = sym UNBORN,
     );
 
+    /// The thread's cache.
+    #[inline(always)]
+    pub(crate) fn cache() -> *const ThreadCache {
+        let cache: *const ThreadCache;
+        // SAFETY: reads the word's offset and, at it, the thread's word.
+        unsafe {
+            core::arch::asm!(
+                "mov {cache}, qword ptr [rip + ntheap_thread_word@GOTTPOFF]",
+                "mov {cache}, qword ptr fs:[{cache}]",
+                cache = out(reg) cache,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+        cache
+    }
+
+    /// The address of what lies `offset` bytes into the thread's cache.
+    #[inline(always)]
+    pub(crate) fn cache_at(offset: usize) -> *const u8 {
+        let mut at = offset;
+        // SAFETY: reads the word's offset and, at it, the thread's word.
+        unsafe {
+            core::arch::asm!(
+                "mov {word}, qword ptr [rip + ntheap_thread_word@GOTTPOFF]",
+                "add {at}, qword ptr fs:[{word}]",
+                word = out(reg) _,
+                at = inout(reg) at,
+                options(nostack, readonly),
+            );
+        }
+        core::ptr::with_exposed_provenance(at)
+    }
+
+    /// Runs `use_it` on the word itself.
     #[inline(always)]
     pub(crate) fn with<R>(use_it: impl FnOnce(&Word) -> R) -> R {
         let word: *const Word;
@@ -55,9 +89,19 @@ mod native {
     }
 
     #[inline(always)]
+    pub(crate) fn cache() -> *const ThreadCache {
+        WORD.with(Cell::get)
+    }
+
+    #[inline(always)]
+    pub(crate) fn cache_at(offset: usize) -> *const u8 {
+        cache().cast::<u8>().wrapping_add(offset)
+    }
+
+    #[inline(always)]
     pub(crate) fn with<R>(use_it: impl FnOnce(&Word) -> R) -> R {
         WORD.with(use_it)
     }
 }
 
-pub(crate) use native::with;
+pub(crate) use native::{cache, cache_at, with};

@@ -88,7 +88,7 @@ pub(super) struct Place<'a> {
 
 impl State {
     /// Takes up to `want` free blocks into `entries`, the lowest address last,
-    /// with their marks' addresses in a checked front end. Returns how many:
+    /// with their marks' keys in a checked front end. Returns how many:
     /// fewer than asked when only a new subsegment could give more, none when
     /// the system has nothing to give.
     ///
@@ -234,12 +234,12 @@ impl State {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
             this.span.store(blocks * block_size, relaxed);
-            this.bin.store((place.class * cache::BIN) as u32, relaxed);
+            this.bin.store(place.class * cache::BIN, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
             if place.kind == Kind::Checked {
-                this.magic.store(divisor, relaxed);
+                this.set_magic(divisor);
             }
             this.divisor = divisor;
             this.blocks = blocks as u32;
@@ -364,7 +364,7 @@ unsafe fn fill(
                 if place.kind == Kind::Checked {
                     entries
                         .add(slot + MARKS)
-                        .write(Descriptor::mark(descriptor, index).cast());
+                        .write(Descriptor::key(descriptor, index));
                 }
             }
             got += 1;

@@ -70,6 +70,9 @@ pub struct ThreadCache {
     /// A block whose address has a bit in common with this is none of the
     /// front end's own (guarded or sampled) and takes the slow path at free.
     divert: AtomicUsize,
+    /// The slice table and its mask, copied here to be at hand.
+    table: Cell<*mut u8>,
+    mask: Cell<usize>,
     pub(super) state: AtomicU8,
     /// Set by others: give everything back at the next slow path.
     pub(super) flush_requested: AtomicBool,
@@ -128,6 +131,8 @@ impl ThreadCache {
                 }
             }; COUNT],
             divert: AtomicUsize::new(0),
+            table: Cell::new(slices::stand_in()),
+            mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
             flush_requested: AtomicBool::new(false),
             diverted: AtomicBool::new(false),
@@ -165,6 +170,9 @@ impl ThreadCache {
         unsafe { place.write(ThreadCache::shared(State::Live)) };
         // SAFETY: just written, and still ours alone.
         let cache = unsafe { &*place };
+        let (table, mask) = slices::table();
+        cache.table.set(table);
+        cache.mask.set(mask);
         cache.word.set(word);
         cache.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
         cache.divert.store(divert, Ordering::Relaxed);
@@ -195,7 +203,7 @@ impl ThreadCache {
         // SAFETY: the bins come first, so the offset stays inside them. The
         // address goes through a register of its own: a stack top addressed
         // by base and index costs five cycles more per operation.
-        unsafe { pin(this.byte_add(offset).cast()) }
+        unsafe { pin(this.byte_add(offset).cast::<Bin>().cast_mut()) }
     }
 
     /// Takes a block; null when the bin is empty.
@@ -214,8 +222,7 @@ impl ThreadCache {
             let block = entry.read();
             if !block.is_null() {
                 if CHECKED {
-                    let mark = entry.add(MARKS).read().cast::<AtomicU8>();
-                    (*mark).store(BUSY, Ordering::Relaxed);
+                    Descriptor::set_busy(entry.add(MARKS).read());
                 }
                 (*bin).top.store(entry, Ordering::Relaxed);
             }
@@ -233,7 +240,7 @@ impl ThreadCache {
         // SAFETY: below the limit there is room for an entry.
         unsafe {
             let top = (*bin).top.load(Ordering::Relaxed);
-            if top >= (*bin).limit.load(Ordering::Relaxed) {
+            if is_at_limit(bin, top) {
                 return false;
             }
             top.write(block);
@@ -251,27 +258,30 @@ impl ThreadCache {
     /// is a block's, nobody uses the block any more.
     #[inline(always)]
     pub(crate) unsafe fn push_checked(this: *const ThreadCache, address: *mut u8) -> bool {
-        let descriptor = slices::find(address.addr());
-        // SAFETY: `find` leads to a descriptor, an empty one at worst. An
-        // index means that a block with a mark starts at the address, and
-        // `bin` is a class's offset. What is written to the bin's magazine is
-        // a block of that class, which its mark says was handed out.
+        // SAFETY: the cache's table leads to a descriptor, an empty one at
+        // worst. An index means that a block with a mark starts at the
+        // address, and `bin` is a class's offset. What is written to the bin's
+        // magazine is a block of that class, which its mark says was handed
+        // out.
         unsafe {
-            let Some(index) = (*descriptor).index_of(address.addr()) else {
+            let table = (*this).table.get();
+            let descriptor = slices::find_in(table, (*this).mask.get(), address.addr());
+            let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
                 return false;
             };
-            let bin = Self::bin_at(this, (*descriptor).bin.load(Ordering::Relaxed) as usize);
-            let mark = Descriptor::mark(descriptor, index);
-            if (*mark).load(Ordering::Relaxed) != BUSY {
+            let key = pin(Descriptor::key(descriptor, index));
+            let mark = Descriptor::mark_of(key).cast::<u8>();
+            if mark.read() != BUSY {
                 return false;
             }
+            let bin = Self::bin_at(this, (*descriptor).bin.as_ptr().read());
             let top = (*bin).top.load(Ordering::Relaxed);
-            if top >= (*bin).limit.load(Ordering::Relaxed) {
+            if is_at_limit(bin, top) {
                 return false;
             }
-            (*mark).store(0, Ordering::Relaxed);
+            mark.write(0);
             top.write(address);
-            top.add(MARKS).write(mark.cast());
+            top.add(MARKS).write(key);
             (*bin).top.store(top.add(1), Ordering::Relaxed);
         }
         true
@@ -341,18 +351,42 @@ impl ThreadCache {
     }
 }
 
+/// Whether `top` has reached the bin's limit.
+///
+/// # Safety
+/// `bin` is a bin of a live cache.
+#[inline(always)]
+unsafe fn is_at_limit(bin: *const Bin, top: *mut Entry) -> bool {
+    // The compiler does not fold an atomic load into a comparison; the load
+    // itself is the same.
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads the aligned word `limit`, which others may set meanwhile.
+    unsafe {
+        core::arch::asm!(
+            "cmp {top}, qword ptr [{bin} + {limit}]",
+            "jae {full}",
+            top = in(reg) top,
+            bin = in(reg) bin,
+            limit = const core::mem::offset_of!(Bin, limit),
+            full = label { return true; },
+            options(nostack, readonly),
+        );
+        false
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the caller's bin is live.
+    unsafe {
+        top >= (*bin).limit.load(Ordering::Relaxed)
+    }
+}
+
 /// Keeps the compiler from folding the address into its uses.
 #[inline(always)]
-fn pin(bin: *const Bin) -> *const Bin {
+fn pin<T>(mut address: *mut T) -> *mut T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    {
-        let mut bin = bin;
-        // SAFETY: no instruction at all.
-        unsafe {
-            core::arch::asm!("/* {0} */", inout(reg) bin, options(pure, nomem, nostack, preserves_flags));
-        }
-        bin
+    // SAFETY: no instruction at all.
+    unsafe {
+        core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    bin
+    address
 }

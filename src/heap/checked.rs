@@ -17,20 +17,33 @@ use core::sync::atomic::Ordering;
 /// and the environment over them.
 const CONFIG: Config = Config::new();
 
+/// The offset in a thread's cache of the bin for `size` bytes, if that takes
+/// no table to tell.
+#[inline(always)]
+pub fn linear_offset(size: usize) -> Option<usize> {
+    (size <= MAX_LINEAR_SIZE).then_some((size + 15) & !15)
+}
+
+/// Takes a block from the bin at `place`; null when it has none.
+///
+/// # Safety
+/// `place` lies a [`linear_offset`] into the calling thread's cache.
+#[inline(always)]
+pub unsafe fn take_from(place: *const u8) -> *mut u8 {
+    // SAFETY: the caller's place is a bin's.
+    unsafe { ThreadCache::pop::<true>(place.cast()) }
+}
+
 /// Allocates `size` bytes at a multiple of 16; null when the system has
 /// nothing to give. A size of 0 gives a block of its own.
 ///
 /// # Safety
 /// `word` is the calling thread's word for checked front ends.
-#[inline(always)]
+#[inline]
 pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
-    if size <= MAX_LINEAR_SIZE {
-        // SAFETY: the word leads to this thread's cache or a shared one; the
-        // rounded size is a bin's offset.
-        let block = unsafe {
-            let bin = ThreadCache::bin_at(word.get(), (size + 15) & !15);
-            ThreadCache::pop::<true>(bin)
-        };
+    if let Some(offset) = linear_offset(size) {
+        // SAFETY: the word leads to this thread's cache or a shared one.
+        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
         if !block.is_null() {
             return block;
         }
@@ -105,7 +118,7 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
 pub unsafe fn free(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !free_fast(word, address) {
+        if !free_fast(word.get(), address) {
             free_slow(word, address);
         }
     }
@@ -115,11 +128,11 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
 /// nothing done, when [`free_slow`] must do it.
 ///
 /// # Safety
-/// As for [`free`].
+/// As for [`free`]; `cache` is what the thread's word leads to.
 #[inline(always)]
-pub unsafe fn free_fast(word: &Word, address: *mut u8) -> bool {
+pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { ThreadCache::push_checked(word.get(), address) }
+    unsafe { ThreadCache::push_checked(cache, address) }
 }
 
 /// The whole of [`free`].
@@ -149,12 +162,10 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
             return misuse::bad_address("free", address.addr());
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
-        let mark = Descriptor::mark(descriptor, index);
-        (*mark).store(0, Ordering::Relaxed);
+        let key = Descriptor::key(descriptor, index);
+        (*Descriptor::mark_of(key)).store(0, Ordering::Relaxed);
         let shared = PROCESS.shared(Kind::Checked);
-        PROCESS
-            .checked
-            .free(shared, word, class, address, mark.cast());
+        PROCESS.checked.free(shared, word, class, address, key);
     }
 }
 
@@ -165,7 +176,7 @@ fn busy_block(operation: &str, address: usize) -> Option<(*mut Descriptor, usize
     // SAFETY: what `find` leads to is readable; a descriptor with an index for
     // the address has a mark for it.
     unsafe {
-        if let Some(index) = (*descriptor).index_of(address)
+        if let Some(index) = Descriptor::index_of(descriptor, address)
             && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
         {
             return Some((descriptor, index));

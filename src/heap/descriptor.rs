@@ -16,13 +16,16 @@
 //! is clear and its mark 0; handed out, its bit is clear and its mark BUSY.
 //!
 //! The first fields are read by any thread that frees a pointer, without a
-//! lock: they are atomics, written before the slice table leads to the
-//! descriptor and constant while any of its blocks is handed out. The others
-//! belong to the lock of the bucket (or of the large list).
+//! lock. They are written before the slice table leads to the descriptor and
+//! constant while any of its blocks is handed out, so whoever frees a block of
+//! his own reads what was written before he got it. Whoever frees what is not
+//! his may read them as they change; what he reads is checked against the
+//! address before it is used. The other fields belong to the lock of the
+//! bucket (or of the large list).
 
 use super::classes;
 use super::segment::Segment;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -54,8 +57,11 @@ pub(crate) struct Descriptor {
     /// [`Descriptor::divisor`] where blocks have marks, else 0: a free that
     /// knows nothing but the address finds blocks with marks only.
     pub(crate) magic: AtomicU64,
+    /// The same again: each of its two uses on the fast path takes its operand
+    /// from memory, which spares two moves.
+    magic_again: AtomicU64,
     /// Where the class's bin lies in a thread's cache, in bytes.
-    pub(crate) bin: AtomicU32,
+    pub(crate) bin: AtomicUsize,
     /// [`EMPTY`], [`SUBSEGMENT`] or [`LARGE`].
     pub(crate) what: AtomicU8,
     /// The class, 0 for a large block.
@@ -106,7 +112,8 @@ impl Descriptor {
         base: AtomicUsize::new(0),
         span: AtomicUsize::new(0),
         magic: AtomicU64::new(0),
-        bin: AtomicU32::new(0),
+        magic_again: AtomicU64::new(0),
+        bin: AtomicUsize::new(0),
         what: AtomicU8::new(EMPTY),
         class: AtomicU8::new(0),
         kind: AtomicU8::new(0),
@@ -145,32 +152,46 @@ impl Descriptor {
 
     /// The index of the block with a mark that starts at `address`; `None` when
     /// no such block starts there.
+    ///
+    /// # Safety
+    /// `this` came from the slice table. The reads are not atomic: they fold
+    /// into the instructions that use them. They race with a writer only when
+    /// `address` is no block of its caller's, and then every outcome is one
+    /// that a bad address may have: a wrong index is not used before the mark
+    /// it leads to, which exists for every index below the span, was read.
     #[inline(always)]
-    pub(crate) fn index_of(&self, address: usize) -> Option<usize> {
-        self.exact_index(address, self.magic.load(Ordering::Relaxed))
+    pub(crate) unsafe fn index_of(this: *const Descriptor, address: usize) -> Option<usize> {
+        // SAFETY: the caller's descriptor is readable.
+        unsafe {
+            let offset = address.wrapping_sub((*this).base.as_ptr().read());
+            if offset >= (*this).span.as_ptr().read() {
+                return None;
+            }
+            let magic = (*this).magic.as_ptr().read();
+            let product = (offset as u128).wrapping_mul(magic as u128);
+            if product as u64 >= (*this).magic_again.as_ptr().read() {
+                return None;
+            }
+            Some((product >> 64) as usize)
+        }
+    }
+
+    /// Lets a free that knows nothing but the address find the blocks, or no
+    /// longer (0).
+    pub(crate) fn set_magic(&self, magic: u64) {
+        self.magic.store(magic, Ordering::Relaxed);
+        self.magic_again.store(magic, Ordering::Relaxed);
     }
 
     /// As [`Descriptor::index_of`], with or without marks; for the holder of
     /// the bucket's lock.
     #[inline]
     pub(crate) fn locked_index_of(&self, address: usize) -> Option<usize> {
-        self.exact_index(address, self.divisor)
-    }
-
-    /// `offset * magic` is the index with a fraction below it; the fraction is
-    /// smaller than `magic` exactly when the block size divides `offset`, for
-    /// offsets below 2^32. A magic of 0 finds nothing.
-    #[inline(always)]
-    fn exact_index(&self, address: usize, magic: u64) -> Option<usize> {
         let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
         if offset >= self.span.load(Ordering::Relaxed) {
             return None;
         }
-        let product = (offset as u128).wrapping_mul(magic as u128);
-        if product as u64 >= magic {
-            return None;
-        }
-        Some((product >> 64) as usize)
+        exact_index(offset, self.divisor)
     }
 
     /// The index of the block that `address` lies in, wherever in it.
@@ -202,14 +223,35 @@ impl Descriptor {
         unsafe { this.cast::<u8>().add(HEADER + index).cast_mut().cast() }
     }
 
+    /// What a magazine keeps to find block `index`'s mark again: the mark's
+    /// address less the header's size, which every use of it adds for nothing.
+    ///
+    /// # Safety
+    /// As for [`Descriptor::mark`].
+    #[inline(always)]
+    pub(crate) unsafe fn key(this: *const Descriptor, index: usize) -> *mut u8 {
+        // SAFETY: at most the address of the mark.
+        unsafe { this.cast::<u8>().add(index).cast_mut() }
+    }
+
+    /// The mark that `key` finds.
+    ///
+    /// # Safety
+    /// `key` came from [`Descriptor::key`] of a live descriptor.
+    #[inline(always)]
+    pub(crate) unsafe fn mark_of(key: *mut u8) -> *mut AtomicU8 {
+        // SAFETY: a key lies a header's size below its mark.
+        unsafe { key.add(HEADER).cast() }
+    }
+
     /// Marks a block as handed out.
     ///
     /// # Safety
-    /// `mark` came from [`Descriptor::mark`] of a live descriptor.
+    /// As for [`Descriptor::mark_of`].
     #[inline(always)]
-    pub(crate) unsafe fn set_busy(mark: *mut u8) {
+    pub(crate) unsafe fn set_busy(key: *mut u8) {
         // SAFETY: a mark lives as long as its descriptor.
-        unsafe { (*mark.cast::<AtomicU8>()).store(BUSY, Ordering::Relaxed) };
+        unsafe { (*Self::mark_of(key)).store(BUSY, Ordering::Relaxed) };
     }
 
     /// The words of free bits.
@@ -231,9 +273,26 @@ impl Descriptor {
     }
 }
 
+/// `offset * magic` is the index with a fraction below it; the fraction is
+/// smaller than `magic` exactly when the block size divides `offset`, for
+/// offsets below 2^32. A magic of 0 finds nothing.
+#[inline(always)]
+fn exact_index(offset: usize, magic: u64) -> Option<usize> {
+    let product = (offset as u128).wrapping_mul(magic as u128);
+    if product as u64 >= magic {
+        return None;
+    }
+    Some((product >> 64) as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn index_of(descriptor: &Descriptor, address: usize) -> Option<usize> {
+        // SAFETY: a descriptor of the test's own.
+        unsafe { Descriptor::index_of(descriptor, address) }
+    }
 
     #[test]
     fn index_is_exact_for_every_class() {
@@ -243,14 +302,16 @@ mod tests {
             let base = 0x7f12_3456_0000;
             *descriptor.base.get_mut() = base;
             *descriptor.span.get_mut() = classes::blocks_of(class) * size;
-            *descriptor.magic.get_mut() = Descriptor::magic_of(size);
+            descriptor.divisor = Descriptor::magic_of(size);
+            descriptor.set_magic(descriptor.divisor);
             for offset in 0..classes::slices_of(class).min(2) * classes::SLICE {
                 let inside = offset < classes::blocks_of(class) * size;
                 let expected = (inside && offset % size == 0).then_some(offset / size);
-                assert_eq!(descriptor.index_of(base + offset), expected);
+                assert_eq!(index_of(&descriptor, base + offset), expected);
+                assert_eq!(descriptor.locked_index_of(base + offset), expected);
             }
             for address in [0, 1, base - 1, base - size, usize::MAX, usize::MAX - 15] {
-                assert_eq!(descriptor.index_of(address), None);
+                assert_eq!(index_of(&descriptor, address), None);
             }
         }
     }
@@ -258,7 +319,7 @@ mod tests {
     #[test]
     fn header_is_two_lines_and_the_empty_descriptor_holds_nothing() {
         assert_eq!(HEADER, 128);
-        assert_eq!(Descriptor::NOTHING.0.index_of(0), None);
-        assert_eq!(Descriptor::NOTHING.0.index_of(usize::MAX), None);
+        assert_eq!(index_of(&Descriptor::NOTHING.0, 0), None);
+        assert_eq!(index_of(&Descriptor::NOTHING.0, usize::MAX), None);
     }
 }

@@ -207,14 +207,14 @@ impl Front {
         state.falling = 0;
         // SAFETY: there is room for one entry and its mark.
         let got = unsafe { state.take(&place, words.as_mut_ptr(), 1) };
-        let [block, .., mark] = words;
+        let [block, .., key] = words;
         if got == 0 {
             return ptr::null_mut();
         }
         state.allocations += 1;
         if self.kind == Kind::Checked {
-            // SAFETY: `take` left the address of the block's mark.
-            unsafe { Descriptor::set_busy(mark) };
+            // SAFETY: `take` left the key of the block's mark.
+            unsafe { Descriptor::set_busy(key) };
         }
         block
     }
@@ -236,7 +236,7 @@ impl Front {
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
-    /// front end its mark is clear already, and `mark` is its address.
+    /// front end its mark is clear already, and `key` finds it.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -246,7 +246,7 @@ impl Front {
         word: &Word,
         class: usize,
         block: *mut u8,
-        mark: *mut u8,
+        key: *mut u8,
     ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
@@ -261,7 +261,7 @@ impl Front {
                 let top = cache.bin(class).top.load(Ordering::Relaxed);
                 top.write(block);
                 if self.kind == Kind::Checked {
-                    top.add(MARKS).write(mark);
+                    top.add(MARKS).write(key);
                 }
                 cache
                     .bin(class)

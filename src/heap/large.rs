@@ -103,8 +103,7 @@ impl LargeList {
         this.base.store(block.addr(), relaxed);
         this.span.store(span, relaxed);
         // A magic of 1 finds a block at offset 0 and nowhere else.
-        this.magic
-            .store(u64::from(kind == Kind::Checked), relaxed);
+        this.set_magic(u64::from(kind == Kind::Checked));
         this.divisor = 1;
         this.bin.store(0, relaxed);
         this.what.store(LARGE, relaxed);
@@ -146,7 +145,7 @@ impl LargeList {
             self.blocks -= 1;
             self.bytes -= span;
             self.region_bytes -= region_size;
-            (*descriptor).magic.store(0, Ordering::Relaxed);
+            (*descriptor).set_magic(0);
             if region_size > self.limit() {
                 return self.discard(descriptor);
             }

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   | next | null | entry 0 | entry 1 | ... | entry 61 |   64 words
-//!   | unused      | mark 0  | mark 1  | ... | mark 61  |   64 more (checked)
+//!   | unused      | key 0   | key 1   | ... | key 61   |   64 more (checked)
 //! ```
 //!
 //! The null word below the first entry ends every pop: a stack pointer that
 //! stands at entry 0 reads it and sees that the magazine is empty. In a
-//! checked front end each entry has the address of its block's mark 64 words
+//! checked front end each entry has the key of its block's mark 64 words
 //! further on, so that handing the block out costs one store and no look-up.
 
 use super::descriptor::Kind;
@@ -17,10 +17,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Entries of a magazine.
 pub(crate) const ENTRIES: usize = 62;
-/// Distance from an entry to its mark's address, in words.
+/// Distance from an entry to its mark's key, in words.
 pub(crate) const MARKS: usize = 64;
 
-/// One word of a magazine: a block's address, or a mark's.
+/// One word of a magazine: a block's address, or its mark's key.
 pub(crate) type Entry = *mut u8;
 
 /// A magazine's memory. Entries are reached by pointers into it.

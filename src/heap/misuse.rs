@@ -112,9 +112,10 @@ pub(super) fn wrong_layout(operation: &str, address: usize, size: usize) {
 /// a large one; `None` when no block with a mark starts there.
 pub(super) fn class_at(address: usize) -> Option<usize> {
     let descriptor = slices::find(address);
+    // SAFETY: `find` came from the slice table.
+    unsafe { Descriptor::index_of(descriptor, address) }?;
     // SAFETY: what `find` leads to is readable.
     let this = unsafe { &*descriptor };
-    this.index_of(address)?;
     let class = usize::from(this.class.load(Ordering::Relaxed));
     (class < classes::COUNT).then_some(class)
 }

@@ -37,7 +37,7 @@ static STAND_IN: StandIn = StandIn {
 };
 
 static MASK: AtomicUsize = AtomicUsize::new(0);
-static TABLE: AtomicPtr<u8> = AtomicPtr::new((&raw const STAND_IN).cast::<u8>().cast_mut());
+static TABLE: AtomicPtr<u8> = AtomicPtr::new(stand_in());
 
 /// The entry of a slice that is ours and holds no blocks.
 const CLAIMED: usize = HEADER;
@@ -85,18 +85,39 @@ pub(super) fn create() -> bool {
     }
 }
 
+/// The stand-in's address.
+pub(super) const fn stand_in() -> *mut u8 {
+    (&raw const STAND_IN).cast::<u8>().cast_mut()
+}
+
+/// The table and its mask, which stay as they are once the table is made.
+pub(super) fn table() -> (*mut u8, usize) {
+    let mask = MASK.load(Ordering::Acquire);
+    (TABLE.load(Ordering::Relaxed), mask)
+}
+
 /// The descriptor for `address`; one that describes nothing where ntheap has
 /// nothing. Any address will do.
-#[inline(always)]
+#[inline]
 pub(crate) fn find(address: usize) -> *mut Descriptor {
-    let index = (address / SLICE) & MASK.load(Ordering::Acquire);
-    let table = TABLE.load(Ordering::Relaxed);
-    // SAFETY: the table has `mask + 1` entries after its empty descriptors, and
-    // a mask that was seen was stored after its table.
-    let entry = unsafe {
-        (*table.add(ENTRIES).cast::<AtomicUsize>().add(index)).load(Ordering::Acquire)
-    };
-    core::ptr::with_exposed_provenance_mut(table.addr().wrapping_add(entry))
+    let (table, mask) = table();
+    // SAFETY: the two belong together.
+    unsafe { find_in(table, mask, address) }
+}
+
+/// [`find`] in a table at hand.
+///
+/// # Safety
+/// `table` and `mask` came from [`table`] together, or are the stand-in and 0.
+#[inline(always)]
+pub(super) unsafe fn find_in(table: *mut u8, mask: usize, address: usize) -> *mut Descriptor {
+    let index = (address / SLICE) & mask;
+    // SAFETY: the table has `mask + 1` entries after its empty descriptors. An
+    // entry is read with one load; what it leads to was written before it.
+    unsafe {
+        let entry = table.add(ENTRIES).cast::<usize>().add(index).read();
+        core::ptr::with_exposed_provenance_mut(table.addr().wrapping_add(entry))
+    }
 }
 
 fn slot(table: *mut u8, address: usize) -> *mut AtomicUsize {
