@@ -321,9 +321,10 @@ impl Front {
             }
         }
         let grown = (capacity * 2).max(FIRST_CAPACITY).min(most);
-        if grown > capacity {
+        rack.capacity.set(grown);
+        // A magazine from the depot may hold more than the capacity allowed.
+        if count < grown as usize {
             drop(state);
-            rack.capacity.set(grown);
             // SAFETY: the current magazine holds `count` blocks.
             unsafe { cache.install(class, current, count) };
             return true;
