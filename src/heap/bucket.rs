@@ -172,48 +172,83 @@ impl State {
         count: usize,
         misuse: &mut dyn FnMut(usize, Misuse),
     ) {
+        let mut at = 0;
         let mut good = 0;
-        for at in 0..count {
-            // SAFETY: the caller's entries.
-            let address = unsafe { entries.add(at).read() }.addr();
-            match self.put_one(place, address) {
-                Ok(()) => good += 1,
-                Err(what) => misuse(address, what),
-            }
+        while at < count {
+            // SAFETY: the caller's entries from `at` on.
+            let (taken, put) = unsafe { self.put_group(place, entries.add(at), count - at, misuse) };
+            at += taken;
+            good += put;
         }
+        self.out -= good;
         let bytes = good * classes::size_of(place.class);
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn put_one(&mut self, place: &Place<'_>, address: usize) -> Result<(), Misuse> {
+    /// Puts back the first entries as long as they lie in one subsegment: its
+    /// descriptor is looked up once. Returns how many entries that were, and
+    /// how many of them were put back.
+    ///
+    /// # Safety
+    /// As for [`State::put`], and `count` is not 0.
+    unsafe fn put_group(
+        &mut self,
+        place: &Place<'_>,
+        entries: *const Entry,
+        count: usize,
+        misuse: &mut dyn FnMut(usize, Misuse),
+    ) -> (usize, usize) {
+        // SAFETY: the caller's first entry.
+        let mut address = unsafe { entries.read() }.addr();
         let descriptor = slices::find(address);
-        // SAFETY: `find` leads to a readable descriptor. One that describes a
-        // subsegment of our class and kind is ours and locked; its index is
-        // below its number of blocks.
-        unsafe {
-            let this = &mut *descriptor_of(descriptor, place).ok_or(Misuse::NotABlock)?;
-            let index = this.locked_index_of(address).ok_or(Misuse::NotABlock)?;
-            let word = Descriptor::words(descriptor)
-                .get_mut(index / 64)
-                .ok_or(Misuse::NotABlock)?;
-            let bit = 1 << (index % 64);
-            if *word & bit != 0 {
-                return Err(Misuse::AlreadyFree);
-            }
-            *word |= bit;
-            this.first_word = this.first_word.min((index / 64) as u32);
-            this.free += 1;
-            self.out -= 1;
-            if this.free == this.blocks {
-                if this.free > 1 {
-                    self.close(descriptor);
+        // SAFETY: `find` leads to a readable descriptor.
+        if !unsafe { is_of(descriptor, place) } {
+            misuse(address, Misuse::NotABlock);
+            return (1, 0);
+        }
+        // SAFETY: a subsegment of our class and kind is ours and locked.
+        let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
+        let base = this.base.load(Ordering::Relaxed);
+        let span = this.span.load(Ordering::Relaxed);
+        let mut first_word = this.first_word as usize;
+        let mut taken = 0;
+        let mut put = 0;
+        loop {
+            let word = this
+                .locked_index_of(address)
+                .and_then(|index| Some((index, words.get_mut(index / 64)?)));
+            match word {
+                Some((index, word)) if *word & (1 << (index % 64)) == 0 => {
+                    *word |= 1 << (index % 64);
+                    first_word = first_word.min(index / 64);
+                    put += 1;
                 }
-                self.remove_subsegment(place, descriptor);
-            } else if this.free == 1 {
-                self.open(descriptor);
+                Some(_) => misuse(address, Misuse::AlreadyFree),
+                None => misuse(address, Misuse::NotABlock),
+            }
+            taken += 1;
+            if taken == count {
+                break;
+            }
+            // SAFETY: `taken` is below the caller's count.
+            address = unsafe { entries.add(taken).read() }.addr();
+            if address.wrapping_sub(base) >= span {
+                break;
             }
         }
-        Ok(())
+        let was_free = this.free;
+        this.first_word = first_word as u32;
+        this.free += put as u32;
+        if this.free == this.blocks {
+            if was_free != 0 {
+                self.close(descriptor);
+            }
+            // SAFETY: all its blocks are free and it is on no list.
+            unsafe { self.remove_subsegment(place, descriptor) };
+        } else if was_free == 0 && put != 0 {
+            self.open(descriptor);
+        }
+        (taken, put)
     }
 
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
@@ -318,17 +353,17 @@ impl State {
     }
 }
 
-/// The descriptor, if it describes a subsegment of the place's class and kind.
+/// Whether the descriptor describes a subsegment of the place's class and
+/// kind.
 ///
 /// # Safety
 /// `descriptor` came from [`slices::find`].
-unsafe fn descriptor_of(descriptor: *mut Descriptor, place: &Place<'_>) -> Option<*mut Descriptor> {
+unsafe fn is_of(descriptor: *const Descriptor, place: &Place<'_>) -> bool {
     // SAFETY: what `find` leads to is readable.
     let this = unsafe { &*descriptor };
-    let ours = this.what.load(Ordering::Relaxed) == SUBSEGMENT
+    this.what.load(Ordering::Relaxed) == SUBSEGMENT
         && usize::from(this.class.load(Ordering::Relaxed)) == place.class
-        && this.kind.load(Ordering::Relaxed) == place.kind as u8;
-    ours.then_some(descriptor)
+        && this.kind.load(Ordering::Relaxed) == place.kind as u8
 }
 
 /// Moves blocks from the free bits to places `want - 1 - got` downwards, so
@@ -352,22 +387,31 @@ unsafe fn fill(
     let mut at = this.first_word as usize;
     while let Some(word) = words.get_mut(at) {
         let mut bits = *word;
+        // One run of free blocks after the other: within a run, address and
+        // key go on by a constant.
         while bits != 0 && got < want {
-            let index = at * 64 + bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            let slot = want - 1 - got;
-            // SAFETY: `slot` is one of the unused places; the block's index is
-            // below the number of blocks, so it has a mark if any have.
+            let first = bits.trailing_zeros() as usize;
+            let run = ((bits >> first).trailing_ones() as usize).min(want - got);
+            bits &= !((u64::MAX >> (64 - run)) << first);
+            let index = at * 64 + first;
+            // SAFETY: places `want - got - run` to `want - got - 1` are unused;
+            // the blocks' indices are below the number of blocks, so they
+            // have marks if any have.
             unsafe {
-                let block = ptr::with_exposed_provenance_mut::<u8>(base + index * size);
-                entries.add(slot).write(block);
-                if place.kind == Kind::Checked {
-                    entries
-                        .add(slot + MARKS)
-                        .write(Descriptor::key(descriptor, index));
+                let mut slot = entries.add(want - got);
+                let mut block = base + index * size;
+                let mut key = Descriptor::key(descriptor, index);
+                for _ in 0..run {
+                    slot = slot.sub(1);
+                    slot.write(ptr::with_exposed_provenance_mut(block));
+                    block += size;
+                    if place.kind == Kind::Checked {
+                        slot.add(MARKS).write(key);
+                        key = key.add(1);
+                    }
                 }
             }
-            got += 1;
+            got += run;
         }
         *word = bits;
         if got == want {
