@@ -114,9 +114,7 @@ mod debug {
     unsafe impl GlobalAlloc for NtHeap {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the word is the calling thread's.
-            with_word(|word| unsafe {
-                checked::allocate_layout(word, &self.config, layout, false)
-            })
+            with_word(|word| unsafe { checked::allocate_layout(word, &self.config, layout, false) })
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -128,9 +126,7 @@ mod debug {
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the word is the calling thread's.
-            with_word(|word| unsafe {
-                checked::allocate_layout(word, &self.config, layout, true)
-            })
+            with_word(|word| unsafe { checked::allocate_layout(word, &self.config, layout, true) })
         }
 
         unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {

@@ -248,7 +248,11 @@ pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
     let held = stats.active + stats.retained;
     libc::mallinfo2 {
         arena: held.saturating_sub(stats.large_bytes),
-        ordblks: stats.buckets.iter().map(|bucket| bucket.live as usize).sum(),
+        ordblks: stats
+            .buckets
+            .iter()
+            .map(|bucket| bucket.live as usize)
+            .sum(),
         smblks: 0,
         hblks: stats.large_blocks,
         hblkhd: stats.large_bytes,

@@ -94,7 +94,12 @@ impl State {
     ///
     /// # Safety
     /// `entries` has room for `want` entries (and marks), `want` at least 1.
-    pub(super) unsafe fn take(&mut self, place: &Place<'_>, entries: *mut Entry, want: usize) -> usize {
+    pub(super) unsafe fn take(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
         let mut got = 0;
         while got < want {
             if self.open.is_null() && (got > 0 || !self.add_subsegment(place)) {
@@ -176,7 +181,8 @@ impl State {
         let mut good = 0;
         while at < count {
             // SAFETY: the caller's entries from `at` on.
-            let (taken, put) = unsafe { self.put_group(place, entries.add(at), count - at, misuse) };
+            let (taken, put) =
+                unsafe { self.put_group(place, entries.add(at), count - at, misuse) };
             at += taken;
             good += put;
         }
@@ -283,7 +289,11 @@ impl State {
             this.segment = run.segment;
             let mut left = blocks;
             for word in Descriptor::words(descriptor) {
-                *word = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
+                *word = if left >= 64 {
+                    u64::MAX
+                } else {
+                    (1 << left) - 1
+                };
                 left = left.saturating_sub(64);
             }
             if run.clean && place.class >= RUNS {

@@ -15,26 +15,21 @@
 //!
 //! Only its thread moves `top`. Other threads may read it, for statistics, and
 //! may set `limit` to null, which sends the owner's next free to the slow
-//! path, where it sees what is asked of it.
+//! path, where it sees what is asked of it (bin.rs).
 
+use super::bin::{Bin, Request};
 use super::classes::COUNT;
 use super::descriptor::{BUSY, Descriptor};
 use super::magazine::{Entry, MARKS, Magazine};
 use super::slices;
 use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 /// The word of a thread that leads to its cache.
 pub type Word = Cell<*const ThreadCache>;
-
-/// One class's stack of free blocks.
-#[derive(Debug)]
-#[repr(C)]
-pub(crate) struct Bin {
-    pub(super) top: AtomicPtr<Entry>,
-    pub(super) limit: AtomicPtr<Entry>,
-}
 
 /// Bytes of a bin, and the distance of bins in a cache.
 pub(crate) const BIN: usize = size_of::<Bin>();
@@ -74,8 +69,8 @@ pub struct ThreadCache {
     table: Cell<*mut u8>,
     mask: Cell<usize>,
     pub(super) state: AtomicU8,
-    /// Set by others: give everything back at the next slow path.
-    pub(super) flush_requested: AtomicBool,
+    /// Made by others: give everything back at the next slow path.
+    pub(super) request: Request,
     /// Every allocation and every free takes the slow path.
     pub(super) diverted: AtomicBool,
     /// The thread knows that the heap is under pressure.
@@ -114,7 +109,10 @@ static FLOOR: Floor = Floor {
 };
 
 const fn nowhere() -> *mut Entry {
-    (&raw const FLOOR).cast::<Entry>().cast_mut().wrapping_add(1)
+    (&raw const FLOOR)
+        .cast::<Entry>()
+        .cast_mut()
+        .wrapping_add(1)
 }
 
 /// The cache of every thread that has none yet: what a word first leads to.
@@ -134,7 +132,9 @@ impl ThreadCache {
             table: Cell::new(slices::stand_in()),
             mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
-            flush_requested: AtomicBool::new(false),
+            request: Request {
+                asked: AtomicBool::new(false),
+            },
             diverted: AtomicBool::new(false),
             pressed: Cell::new(false),
             owner: AtomicU64::new(0),
@@ -174,7 +174,9 @@ impl ThreadCache {
         cache.table.set(table);
         cache.mask.set(mask);
         cache.word.set(word);
-        cache.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
+        cache
+            .owner
+            .store(crate::sys::thread_id(), Ordering::Relaxed);
         cache.divert.store(divert, Ordering::Relaxed);
     }
 
@@ -185,13 +187,19 @@ impl ThreadCache {
     #[inline]
     pub(super) fn bin(&self, class: usize) -> &Bin {
         // SAFETY: a class above the last is taken for class 0.
-        unsafe { self.bins.get_unchecked(if class < COUNT { class } else { 0 }) }
+        unsafe {
+            self.bins
+                .get_unchecked(if class < COUNT { class } else { 0 })
+        }
     }
 
     #[inline]
     pub(super) fn rack(&self, class: usize) -> &Rack {
         // SAFETY: a class above the last is taken for class 0.
-        unsafe { self.racks.get_unchecked(if class < COUNT { class } else { 0 }) }
+        unsafe {
+            self.racks
+                .get_unchecked(if class < COUNT { class } else { 0 })
+        }
     }
 
     /// The bin `offset` bytes into the cache.
@@ -230,25 +238,6 @@ impl ThreadCache {
         }
     }
 
-    /// Gives a block; false, and nothing done, when the bin is full.
-    ///
-    /// # Safety
-    /// The cache is the calling thread's, or a shared one, `bin` is one of its
-    /// bins, and `block` is a block of the bin's class that the caller owns.
-    #[inline(always)]
-    pub(crate) unsafe fn push(bin: *const Bin, block: *mut u8) -> bool {
-        // SAFETY: below the limit there is room for an entry.
-        unsafe {
-            let top = (*bin).top.load(Ordering::Relaxed);
-            if is_at_limit(bin, top) {
-                return false;
-            }
-            top.write(block);
-            (*bin).top.store(top.add(1), Ordering::Relaxed);
-        }
-        true
-    }
-
     /// Gives back whatever block starts at `address`, if it is a checked block
     /// that is handed out and its bin has room; false, and nothing done,
     /// otherwise. Any address will do.
@@ -276,7 +265,7 @@ impl ThreadCache {
             }
             let bin = Self::bin_at(this, (*descriptor).bin.as_ptr().read());
             let top = (*bin).top.load(Ordering::Relaxed);
-            if is_at_limit(bin, top) {
+            if Bin::is_at_limit(bin, top) {
                 return false;
             }
             mark.write(0);
@@ -320,18 +309,15 @@ impl ThreadCache {
         }
         let first = Magazine::first(magazine);
         bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
-        bin.limit.store(
+        bin.raise(
             first.wrapping_add(rack.capacity.get() as usize),
-            Ordering::Relaxed,
+            &self.request,
         );
     }
 
     /// Sends the owner's next free of every class to the slow path.
     pub(super) fn request_flush(&self) {
-        self.flush_requested.store(true, Ordering::Release);
-        for bin in &self.bins {
-            bin.limit.store(ptr::null_mut(), Ordering::Release);
-        }
+        self.request.ask(&self.bins);
     }
 
     /// Whether the cache is thread `from`'s or `to`'s; it is `to`'s then. A
@@ -351,37 +337,9 @@ impl ThreadCache {
     }
 }
 
-/// Whether `top` has reached the bin's limit.
-///
-/// # Safety
-/// `bin` is a bin of a live cache.
-#[inline(always)]
-unsafe fn is_at_limit(bin: *const Bin, top: *mut Entry) -> bool {
-    // The compiler does not fold an atomic load into a comparison; the load
-    // itself is the same.
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: reads the aligned word `limit`, which others may set meanwhile.
-    unsafe {
-        core::arch::asm!(
-            "cmp {top}, qword ptr [{bin} + {limit}]",
-            "jae {full}",
-            top = in(reg) top,
-            bin = in(reg) bin,
-            limit = const core::mem::offset_of!(Bin, limit),
-            full = label { return true; },
-            options(nostack, readonly),
-        );
-        false
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: the caller's bin is live.
-    unsafe {
-        top >= (*bin).limit.load(Ordering::Relaxed)
-    }
-}
-
 /// Keeps the compiler from folding the address into its uses.
 #[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block)]
 fn pin<T>(mut address: *mut T) -> *mut T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     // SAFETY: no instruction at all.

@@ -243,12 +243,7 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
 ///
 /// # Safety
 /// As for [`allocate`].
-pub unsafe fn allocate_layout(
-    word: &Word,
-    config: &Config,
-    layout: Layout,
-    zero: bool,
-) -> *mut u8 {
+pub unsafe fn allocate_layout(word: &Word, config: &Config, layout: Layout, zero: bool) -> *mut u8 {
     if !PROCESS.is_ready(config) {
         return ptr::null_mut();
     }

@@ -108,28 +108,30 @@ unsafe impl Sync for Nothing {}
 
 impl Descriptor {
     /// Describes nothing; also what zeroed memory reads as.
-    pub(crate) const NOTHING: Nothing = Nothing(Descriptor {
-        base: AtomicUsize::new(0),
-        span: AtomicUsize::new(0),
-        magic: AtomicU64::new(0),
-        magic_again: AtomicU64::new(0),
-        bin: AtomicUsize::new(0),
-        what: AtomicU8::new(EMPTY),
-        class: AtomicU8::new(0),
-        kind: AtomicU8::new(0),
-        fresh: 0,
-        blocks: 0,
-        free: 0,
-        first_word: 0,
-        first_slice: 0,
-        segment: core::ptr::null_mut(),
-        next: core::ptr::null_mut(),
-        previous: core::ptr::null_mut(),
-        extent: 0,
-        region_size: 0,
-        clean: false,
-        divisor: 0,
-    });
+    pub(crate) const fn nothing() -> Nothing {
+        Nothing(Descriptor {
+            base: AtomicUsize::new(0),
+            span: AtomicUsize::new(0),
+            magic: AtomicU64::new(0),
+            magic_again: AtomicU64::new(0),
+            bin: AtomicUsize::new(0),
+            what: AtomicU8::new(EMPTY),
+            class: AtomicU8::new(0),
+            kind: AtomicU8::new(0),
+            fresh: 0,
+            blocks: 0,
+            free: 0,
+            first_word: 0,
+            first_slice: 0,
+            segment: core::ptr::null_mut(),
+            next: core::ptr::null_mut(),
+            previous: core::ptr::null_mut(),
+            extent: 0,
+            region_size: 0,
+            clean: false,
+            divisor: 0,
+        })
+    }
 
     /// Bytes of metadata for a subsegment of `class` whose front end is of
     /// `kind`.
@@ -261,8 +263,17 @@ impl Descriptor {
     /// bucket's lock for as long as it uses the words.
     pub(crate) unsafe fn words<'a>(this: *mut Descriptor) -> &'a mut [u64] {
         // SAFETY: the caller's descriptor is live and locked.
-        let (blocks, kind) = unsafe { ((*this).blocks as usize, (*this).kind.load(Ordering::Relaxed)) };
-        let marks = if kind == Kind::Checked as u8 { blocks } else { 0 };
+        let (blocks, kind) = unsafe {
+            (
+                (*this).blocks as usize,
+                (*this).kind.load(Ordering::Relaxed),
+            )
+        };
+        let marks = if kind == Kind::Checked as u8 {
+            blocks
+        } else {
+            0
+        };
         // SAFETY: `size_for` made room for the marks, rounded to eight bytes,
         // and for one bit per block after them; the lock excludes every other
         // use of these words.
@@ -298,7 +309,7 @@ mod tests {
     fn index_is_exact_for_every_class() {
         for class in 1..classes::COUNT {
             let size = classes::size_of(class);
-            let mut descriptor = Descriptor::NOTHING.0;
+            let mut descriptor = Descriptor::nothing().0;
             let base = 0x7f12_3456_0000;
             *descriptor.base.get_mut() = base;
             *descriptor.span.get_mut() = classes::blocks_of(class) * size;
@@ -319,7 +330,8 @@ mod tests {
     #[test]
     fn header_is_two_lines_and_the_empty_descriptor_holds_nothing() {
         assert_eq!(HEADER, 128);
-        assert_eq!(index_of(&Descriptor::NOTHING.0, 0), None);
-        assert_eq!(index_of(&Descriptor::NOTHING.0, usize::MAX), None);
+        let nothing = Descriptor::nothing();
+        assert_eq!(index_of(&nothing.0, 0), None);
+        assert_eq!(index_of(&nothing.0, usize::MAX), None);
     }
 }

@@ -20,9 +20,10 @@ use super::bucket::{Bucket, Misuse, Place, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
-use super::magazine::{ENTRIES, Entry, MARKS, Magazine, Pool};
-use super::segment::Backend;
+use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::meta;
+use super::pool::Pool;
+use super::segment::Backend;
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -45,6 +46,29 @@ pub(crate) struct Front {
     /// Blocks a refill takes at most: a sampler cuts it short.
     refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
+}
+
+/// How debug modes and samplers turn calls away from the fast paths. They cost
+/// nothing while they are off: a diverted bin is one that is always empty and
+/// full, and a sample point is a magazine that ends early.
+#[derive(Clone, Copy, Debug)]
+pub struct Diversion {
+    /// Every allocation and every free takes the slow path.
+    pub everything: bool,
+    /// A free of an address that has one of these bits set takes the slow
+    /// path, with or without a Layout, and looks the address up.
+    pub address_bits: usize,
+    /// Blocks a refill takes at most: the allocation after them is slow.
+    pub refill_limit: u32,
+}
+
+impl Diversion {
+    /// No calls turned away.
+    pub const NONE: Diversion = Diversion {
+        everything: false,
+        address_bits: 0,
+        refill_limit: u32::MAX,
+    };
 }
 
 /// The caches of a front end's threads.
@@ -100,7 +124,10 @@ impl Front {
     pub(super) fn bucket(&self, class: usize) -> &Bucket {
         // SAFETY: a class above the last is taken for class 0, whose bucket
         // stays empty.
-        unsafe { self.buckets.get_unchecked(if class < COUNT { class } else { 0 }) }
+        unsafe {
+            self.buckets
+                .get_unchecked(if class < COUNT { class } else { 0 })
+        }
     }
 
     /// Blocks a magazine of `class` holds at most.
@@ -263,10 +290,7 @@ impl Front {
                 if self.kind == Kind::Checked {
                     top.add(MARKS).write(key);
                 }
-                cache
-                    .bin(class)
-                    .top
-                    .store(top.add(1), Ordering::Relaxed);
+                cache.bin(class).top.store(top.add(1), Ordering::Relaxed);
             }
         } else {
             debug_assert!(rack.capacity.get() == 0 || rack.current.get().is_null());
@@ -283,7 +307,11 @@ impl Front {
         let place = self.place(shared, class);
         let mut state = self.bucket(class).state.lock();
         // SAFETY: one entry, the caller's.
-        unsafe { state.put(&place, &raw const block, 1, &mut |a, m| (shared.misuse)(a, m)) };
+        unsafe {
+            state.put(&place, &raw const block, 1, &mut |a, m| {
+                (shared.misuse)(a, m)
+            })
+        };
     }
 
     /// Sees to it that the current magazine has room for one block. False
@@ -294,7 +322,8 @@ impl Front {
         let count = cache.count(class);
         let most = self.most(class);
         if current.is_null() {
-            rack.capacity.set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+            rack.capacity
+                .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
             let fresh = self.pool.take();
             // SAFETY: the magazine is empty, or null.
             unsafe { cache.install(class, fresh, 0) };
@@ -403,7 +432,13 @@ impl Front {
 
     /// Puts every block of the class that this thread or the depot keeps back
     /// into the free bits; the thread keeps none from now on.
-    fn empty(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize, state: &mut BucketState) {
+    fn empty(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) {
         let rack = cache.rack(class);
         rack.capacity.set(0);
         self.flush_current(shared, cache, class, state);
@@ -564,8 +599,7 @@ impl Front {
 
     /// Does what others asked of this thread's cache.
     fn obey(&self, shared: Shared<'_>, cache: &ThreadCache) {
-        if cache.flush_requested.load(Ordering::Acquire) && cache.is(State::Live) {
-            cache.flush_requested.store(false, Ordering::Relaxed);
+        if cache.is(State::Live) && cache.request.take() {
             cache
                 .diverted
                 .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -574,9 +608,9 @@ impl Front {
         }
     }
 
-    /// Empties this thread's cache and every depot, and asks every other
-    /// thread to empty its own at its next call.
-    pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
+    /// Asks every thread to give back what it keeps and to take note of how the
+    /// front end is set; the calling thread, if it gives its word, does so now.
+    fn ask_all(&self, shared: Shared<'_>, word: Option<&Word>) {
         let caches = self.caches.lock();
         let mut at = caches.live;
         while !at.is_null() {
@@ -590,23 +624,33 @@ impl Front {
             // SAFETY: a word leads to a cache, and caches are never unmapped.
             self.obey(shared, unsafe { &*word.get() });
         }
+    }
+
+    /// Empties this thread's cache and every depot, and asks every other
+    /// thread to empty its own at its next slow call.
+    pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
+        self.ask_all(shared, word);
         for class in 1..COUNT {
             let mut state = self.bucket(class).state.lock();
             self.empty_depot(shared, class, &mut state);
         }
     }
 
-    /// Sends every allocation and every free to the slow path, or no longer.
-    /// Threads follow at their next slow call.
+    /// Sets how new caches behave: whether every call takes the slow path.
     pub(super) fn set_diverted(&self, diverted: bool) {
         self.diverted.store(diverted, Ordering::Relaxed);
     }
 
-    /// Sets which address bits mark blocks that are none of the front end's
-    /// own, and how many blocks a refill takes at most.
-    pub(super) fn set_sampling(&self, divert_bits: usize, refill_limit: u32) {
-        self.divert_bits.store(divert_bits, Ordering::Relaxed);
-        self.refill_limit.store(refill_limit, Ordering::Relaxed);
+    /// Sends every allocation and every free to the slow path, or no longer;
+    /// which address bits mark blocks that are none of the front end's own;
+    /// how many blocks a refill takes at most.
+    pub(super) fn divert(&self, shared: Shared<'_>, word: &Word, diversion: Diversion) {
+        self.set_diverted(diversion.everything);
+        self.divert_bits
+            .store(diversion.address_bits, Ordering::Relaxed);
+        self.refill_limit
+            .store(diversion.refill_limit, Ordering::Relaxed);
+        self.ask_all(shared, Some(word));
     }
 
     /// Visits every live cache, under the list's lock.
@@ -630,11 +674,7 @@ impl Front {
     /// In a forked child: buries every cache that `is_own` says is not the
     /// forking thread's. Their threads do not exist, and were not inside a
     /// slow path's locked part.
-    pub(super) fn adopt_orphans(
-        &self,
-        shared: Shared<'_>,
-        is_own: &dyn Fn(&ThreadCache) -> bool,
-    ) {
+    pub(super) fn adopt_orphans(&self, shared: Shared<'_>, is_own: &dyn Fn(&ThreadCache) -> bool) {
         loop {
             let mut orphan = self.caches.lock().live;
             // SAFETY: the live list links caches in use.

@@ -68,7 +68,13 @@ impl LargeList {
 
     /// Allocates `size` bytes at a multiple of `align`, zeroed if `zero`. Null
     /// when the system has nothing to give.
-    pub(super) fn allocate(&mut self, kind: Kind, size: usize, align: usize, zero: bool) -> *mut u8 {
+    pub(super) fn allocate(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        align: usize,
+        zero: bool,
+    ) -> *mut u8 {
         // A slice at least, so that no other block starts in this one's slice.
         let Some(bytes) = vm::round_to_pages(size.max(SLICE)) else {
             return ptr::null_mut();
@@ -313,7 +319,7 @@ impl LargeList {
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.
         unsafe {
-            descriptor.write(Descriptor::NOTHING.0);
+            descriptor.write(Descriptor::nothing().0);
             (*descriptor).extent = region.expose_provenance();
             (*descriptor).region_size = size;
             (*descriptor).clean = true;

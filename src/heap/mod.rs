@@ -54,6 +54,7 @@ pub use cache::{ThreadCache, UNBORN, Word};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
+pub use front::Diversion;
 
 use crate::config::{self, Action, Config, HugePages};
 use crate::sync::Mutex;
@@ -66,6 +67,20 @@ use segment::Backend;
 
 /// The process heap's name in reports.
 const PROCESS_HEAP: &str = "process heap";
+
+/// Sets the diversion of the process heap's front end of `kind`. Threads that
+/// have a cache follow at their next slow call; their next frees are sent
+/// there.
+///
+/// # Safety
+/// `word` is the calling thread's word for that front end.
+pub unsafe fn divert(kind: Kind, word: &Word, config: &Config, diversion: Diversion) {
+    if PROCESS.is_ready(config) {
+        PROCESS
+            .front(kind)
+            .divert(PROCESS.shared(kind), word, diversion);
+    }
+}
 
 /// A heap: its front ends, its segments and its large blocks.
 pub(crate) struct Heap {
@@ -106,12 +121,9 @@ impl Heap {
     #[cold]
     fn start(&self, config: &Config) -> bool {
         loop {
-            let exchange = self.ready.compare_exchange(
-                NEW,
-                STARTING,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            );
+            let exchange =
+                self.ready
+                    .compare_exchange(NEW, STARTING, Ordering::Acquire, Ordering::Acquire);
             match exchange {
                 Ok(_) => break,
                 Err(READY) => return true,

@@ -4,6 +4,7 @@
 //! also means that a wrong Layout or a second free cannot be seen here; the
 //! free bits see a second free when the block returns to its subsegment.
 
+use super::bin::Bin;
 use super::cache::{BIN, ThreadCache, Word};
 use super::classes::{self, MAX_LINEAR_SIZE};
 use super::descriptor::{Descriptor, Kind, LARGE};
@@ -109,7 +110,7 @@ pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
         // that its layout says.
         let kept = unsafe {
             let bin = ThreadCache::bin_at(cache, offset_of(layout.size()));
-            ThreadCache::push(bin, block)
+            Bin::push(bin, block)
         };
         if kept {
             return;
@@ -127,7 +128,7 @@ unsafe fn free_sized(word: &Word, block: *mut u8, layout: Layout) {
         // SAFETY: as in `free`.
         unsafe {
             let bin = ThreadCache::bin_at(word.get(), class * cache::BIN);
-            if !ThreadCache::push(bin, block) {
+            if !Bin::push(bin, block) {
                 let shared = PROCESS.shared(Kind::Plain);
                 PROCESS
                     .plain
@@ -227,5 +228,9 @@ pub fn purge(word: &Word) {
 /// The thread's end.
 pub(super) unsafe extern "C" fn thread_exit(cache: *mut u8) {
     // SAFETY: the hook was set with this thread's cache.
-    unsafe { PROCESS.plain.bury(PROCESS.shared(Kind::Plain), cache.cast()) }
+    unsafe {
+        PROCESS
+            .plain
+            .bury(PROCESS.shared(Kind::Plain), cache.cast())
+    }
 }

@@ -534,7 +534,7 @@ impl Segment {
         // nothing.
         unsafe {
             let extent = (*descriptor).extent;
-            descriptor.write(Descriptor::NOTHING.0);
+            descriptor.write(Descriptor::nothing().0);
             (*descriptor).extent = extent;
             (*descriptor).next = self.free_descriptors;
         }
@@ -551,8 +551,10 @@ impl Segment {
         // SAFETY: no descriptor of the segment is in use, so everything after
         // the segment's own record is dead.
         unsafe {
-            area.add(size_of::<Segment>())
-                .write_bytes(0, first.min(self.bump.max(size_of::<Segment>())) - size_of::<Segment>());
+            area.add(size_of::<Segment>()).write_bytes(
+                0,
+                first.min(self.bump.max(size_of::<Segment>())) - size_of::<Segment>(),
+            );
             if last > first && !vm::purge(area.add(first), last - first) {
                 area.add(first).write_bytes(0, last - first);
             }

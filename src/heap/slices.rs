@@ -32,7 +32,7 @@ struct StandIn {
 }
 
 static STAND_IN: StandIn = StandIn {
-    nothing: [Descriptor::NOTHING; 2],
+    nothing: [const { Descriptor::nothing() }; 2],
     entries: [AtomicUsize::new(0)],
 };
 
@@ -52,7 +52,8 @@ const MIN_ENTRIES: usize = 1 << 16;
 const PIECES: usize = (ENTRIES + MAX_ENTRIES * size_of::<usize>()).div_ceil(PIECE);
 
 /// Which pieces are committed; written under `WRITERS`.
-static COMMITTED: [AtomicU64; PIECES.div_ceil(64)] = [const { AtomicU64::new(0) }; PIECES.div_ceil(64)];
+static COMMITTED: [AtomicU64; PIECES.div_ceil(64)] =
+    [const { AtomicU64::new(0) }; PIECES.div_ceil(64)];
 
 /// Held while entries are made or the table grows.
 pub(super) static WRITERS: Mutex<()> = Mutex::new(());

@@ -45,7 +45,8 @@ pub(super) fn fails(call: Call) -> bool {
         return false;
     }
     let number = SEEN.fetch_add(1, Ordering::Relaxed);
-    let strikes = number.wrapping_sub(FIRST.load(Ordering::Relaxed)) < COUNT.load(Ordering::Relaxed);
+    let strikes =
+        number.wrapping_sub(FIRST.load(Ordering::Relaxed)) < COUNT.load(Ordering::Relaxed);
     if strikes {
         STRUCK.fetch_add(1, Ordering::Relaxed);
     }

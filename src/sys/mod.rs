@@ -267,11 +267,7 @@ pub const THREAD_HOOKS: usize = 4;
 /// Has `hook(value)` called when the calling thread ends, `value` not null.
 /// There are [`THREAD_HOOKS`] slots; every call for one slot passes the same
 /// hook, and a thread's latest value counts. False when the system refuses.
-pub fn at_thread_exit(
-    slot: usize,
-    hook: unsafe extern "C" fn(*mut u8),
-    value: *mut u8,
-) -> bool {
+pub fn at_thread_exit(slot: usize, hook: unsafe extern "C" fn(*mut u8), value: *mut u8) -> bool {
     if !admit(Call::ThreadHook) {
         return false;
     }

@@ -83,13 +83,7 @@ pub(super) unsafe fn commit(base: *mut u8, size: usize) -> bool {
 }
 
 pub(super) unsafe fn decommit(base: *mut u8, size: usize) -> bool {
-    !map(
-        base,
-        size,
-        libc::PROT_NONE,
-        RESERVE_FLAGS | libc::MAP_FIXED,
-    )
-    .is_null()
+    !map(base, size, libc::PROT_NONE, RESERVE_FLAGS | libc::MAP_FIXED).is_null()
 }
 
 pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
@@ -239,7 +233,8 @@ pub(super) fn random() -> u64 {
     };
     // SAFETY: clock_gettime writes one timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    let mut mixed = (now.tv_nsec as u64) ^ (now.tv_sec as u64) << 32 ^ (&raw const now).addr() as u64;
+    let mut mixed =
+        (now.tv_nsec as u64) ^ (now.tv_sec as u64) << 32 ^ (&raw const now).addr() as u64;
     mixed = (mixed ^ mixed >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ mixed >> 33
 }

@@ -80,12 +80,10 @@ impl Account {
 
     /// The sum over all uses.
     pub fn total(&self) -> Line {
-        self.by_use
-            .iter()
-            .fold(Line::default(), |sum, line| Line {
-                reserved: sum.reserved + line.reserved,
-                committed: sum.committed + line.committed,
-            })
+        self.by_use.iter().fold(Line::default(), |sum, line| Line {
+            reserved: sum.reserved + line.reserved,
+            committed: sum.committed + line.committed,
+        })
     }
 }
 

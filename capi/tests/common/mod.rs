@@ -188,7 +188,10 @@ pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathB
             .output();
         match built {
             Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(format!("{compiler} compiles nothing: {}", text(&output.stderr))),
+            Ok(output) => Err(format!(
+                "{compiler} compiles nothing: {}",
+                text(&output.stderr)
+            )),
             Err(e) => Err(format!("{compiler}: {e}")),
         }
     });
@@ -197,16 +200,30 @@ pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathB
         return None;
     }
     let program = folder(test).join("program");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(source);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/c")
+        .join(source);
     let output = Command::new(compiler)
         .arg(&file)
         .arg("-o")
         .arg(&program)
         // The compiler must not know what malloc and free do.
-        .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-builtin", "-pthread"])
+        .args([
+            "-O1",
+            "-g",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fno-builtin",
+            "-pthread",
+        ])
         .args(flags)
         .output()
         .expect("the compiler runs");
-    assert!(output.status.success(), "{source}: {}", text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{source}: {}",
+        text(&output.stderr)
+    );
     Some(program)
 }

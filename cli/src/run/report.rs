@@ -15,6 +15,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) ended: &'a Ended,
     pub(crate) process: &'a Process,
     pub(crate) events: &'a Events,
+    /// Whether the library was asked to count allocations.
+    pub(crate) counted: bool,
 }
 
 impl Facts<'_> {
@@ -33,6 +35,12 @@ impl Facts<'_> {
                                   that the library is not loaded into"
                 .to_owned(),
         })
+    }
+
+    /// The program's allocations, if they were counted.
+    fn allocations(&self) -> Option<u64> {
+        let end = self.process.end.as_ref()?;
+        end.allocations.filter(|_| self.counted)
     }
 
     fn program(&self) -> String {
@@ -58,7 +66,7 @@ pub(crate) fn json(facts: &Facts) -> String {
         "user_s": ended.user.as_secs_f64(),
         "system_s": ended.system.as_secs_f64(),
         "peak_rss": ended.peak_rss,
-        "allocations": end.and_then(|e| e.allocations),
+        "allocations": facts.allocations(),
         "foreign_bytes": end.and_then(|e| e.foreign_bytes),
         "stats": end.map(|e| &e.stats),
         "stats_missing": facts.missing(),
@@ -91,7 +99,7 @@ pub(crate) fn text(facts: &Facts, colours: bool) -> String {
     match (&facts.process.end, facts.missing()) {
         (Some(end), _) => {
             out.push_str(&memory(&end.stats, end.foreign_bytes));
-            out.push_str(&sizes(&end.stats, end.allocations));
+            out.push_str(&sizes(&end.stats, facts.allocations()));
             out.push_str(&calls(&end.stats));
         }
         (None, why) => {

@@ -39,6 +39,7 @@ fn run(options: &Run) -> Result<u8, Failure> {
         ended: &ended,
         process,
         events: &events,
+        counted: !options.no_count,
     };
     write(options, &facts)?;
     Ok(match ended.status {

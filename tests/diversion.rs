@@ -1,0 +1,92 @@
+//! Diversion: the switches that debug modes and samplers are built on.
+//!
+//! One test, since the front end it switches is the process's.
+
+use ntheap::heap::{Diversion, Kind, ThreadCache, Word, classes, divert, plain};
+use ntheap::{Config, stats};
+use std::alloc::Layout;
+use std::cell::Cell;
+
+thread_local! {
+    static WORD: Word = const { Cell::new(ThreadCache::unborn()) };
+}
+
+const CONFIG: Config = Config::new();
+
+fn allocate(layout: Layout) -> *mut u8 {
+    // SAFETY: the word is this thread's own.
+    WORD.with(|word| unsafe { plain::allocate(word, &CONFIG, layout) })
+}
+
+fn free(block: *mut u8, layout: Layout) {
+    // SAFETY: the word is this thread's own; each block is freed once.
+    WORD.with(|word| unsafe { plain::free(word, block, layout) })
+}
+
+fn set(diversion: Diversion) {
+    // SAFETY: the word is this thread's own.
+    WORD.with(|word| unsafe { divert(Kind::Plain, word, &CONFIG, diversion) });
+}
+
+#[test]
+fn calls_are_turned_away_and_no_longer() {
+    let layout = Layout::from_size_align(48, 8).unwrap();
+    let bucket = || stats().buckets[classes::class_of(48)];
+
+    // Without a diversion a freed block is kept, and nothing is counted.
+    free(allocate(layout), layout);
+    assert!(bucket().cached > 0);
+    assert_eq!(bucket().allocations, 0);
+
+    // Everything: each allocation is seen, each free goes straight back.
+    set(Diversion {
+        everything: true,
+        ..Diversion::NONE
+    });
+    assert_eq!(bucket().cached, 0, "the switch empties the cache");
+    for round in 1..=100 {
+        let block = allocate(layout);
+        assert_eq!((bucket().allocations, bucket().live), (round, 1));
+        free(block, layout);
+        assert_eq!((bucket().cached, bucket().live), (0, 0));
+    }
+
+    // A sample point: refills are cut short, frees are kept as ever.
+    set(Diversion {
+        refill_limit: 1,
+        ..Diversion::NONE
+    });
+    let blocks: Vec<_> = (0..20)
+        .map(|_| {
+            let block = allocate(layout);
+            assert_eq!(bucket().cached, 0, "a refill took more than one block");
+            block
+        })
+        .collect();
+    assert_eq!(bucket().allocations, 100, "not everything is diverted");
+    for block in blocks {
+        free(block, layout);
+    }
+    assert!(bucket().cached > 0);
+    set(Diversion::NONE);
+
+    // A block of another source, known by a bit of its address, is recognised
+    // though the Layout says that it is a small one: here a large block.
+    let large = Layout::from_size_align(3 << 20, 4096).unwrap();
+    let stranger = allocate(large);
+    let own = allocate(layout);
+    let bit = 1 << (stranger.addr() & !own.addr()).ilog2();
+    let before = stats();
+    set(Diversion {
+        address_bits: bit,
+        ..Diversion::NONE
+    });
+    free(stranger, layout);
+    assert_eq!(stats().large_blocks, before.large_blocks - 1);
+    assert_eq!(bucket().live, 1);
+    free(own, layout);
+    set(Diversion::NONE);
+    assert_eq!(bucket().live, 0);
+    free(allocate(layout), layout);
+    assert!(bucket().cached > 0, "the fast paths are back");
+}
