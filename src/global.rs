@@ -142,15 +142,17 @@ mod debug {
 
 /// Gives back to the system all the memory that is free.
 ///
-/// Empties the calling thread's cache and the depots, gives back every free
-/// page and every large region kept for reuse. Every other thread is asked to
-/// empty its cache too, which it does at its next call into the heap that
-/// leaves the fast path; its next free of each size is sent there. A thread
-/// that makes no call keeps what it has, at most the option `cache_bytes`
-/// twice a size class. Memory that is not in caches needs no call of this: it
-/// goes back by itself as it becomes free.
+/// Empties every thread's cache, whether the thread runs or sleeps, and every
+/// depot; gives back every free page and every large region kept for reuse.
+/// Threads that run meanwhile go on and may keep what they free from then on.
+/// Other threads' caches are reached through a barrier that the system passes
+/// all threads through (membarrier, FlushProcessWriteBuffers); where there is
+/// none, a thread empties its cache at its next call that leaves the fast
+/// path, to which its next free of each size is sent.
 ///
-/// Takes time in proportion to what is given back.
+/// Memory that is not in caches needs no call of this: it goes back by itself
+/// as it becomes free. Takes time in proportion to what is given back, and a
+/// few microseconds for each size that a thread keeps.
 pub fn purge() {
     #[cfg(not(debug_assertions))]
     with_word(plain::purge);

@@ -10,37 +10,67 @@
 //! - Only the owner moves `top`, and only the owner raises `limit`; whoever
 //!   asks does no more than lower it.
 //! - Once [`Request::ask`] has returned, and until the owner takes the
-//!   request, the owner's next push to each bin fails; and a push that fails
-//!   for that reason leads to a slow path that finds the request.
+//!   request, the owner's pushes fail, so that it comes to its slow path.
+//! - A limit may be low for no reason any more; the slow path raises it.
+//! - What both sides write, both write by exchange: of two writes the later one
+//!   has then seen the earlier, and what led to it.
 
 use super::magazine::Entry;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
+use super::seize::Slot;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use core::ptr;
 
 /// One class's stack of free blocks.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Bin {
-    pub(super) top: AtomicPtr<Entry>,
-    pub(super) limit: AtomicPtr<Entry>,
+pub(crate) struct Bin<S = Entry> {
+    pub(super) top: AtomicPtr<S>,
+    pub(super) limit: AtomicPtr<S>,
 }
 
-impl Bin {
+impl<S: Slot> Bin<S> {
+    /// Takes a block, whose slot `taken` may look at before it is given up;
+    /// null when the bin is empty.
+    ///
+    /// # Safety
+    /// `bin` is one of the calling thread's cache or of a shared one.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(bin: *const Self, taken: impl FnOnce(*mut S)) -> *mut u8 {
+        // SAFETY: `top` always stands above a readable slot: one of a
+        // magazine, or the null below every magazine's first.
+        unsafe {
+            let slot = (*bin).top.load(Ordering::Relaxed).sub(1);
+            S::between();
+            let block = S::get(slot);
+            S::between();
+            if !block.is_null() {
+                taken(slot);
+                (*bin).top.store(slot, Ordering::Relaxed);
+                S::between();
+            }
+            block
+        }
+    }
+
     /// Gives a block; false, and nothing done, when the bin is full.
     ///
     /// # Safety
     /// `bin` is one of the calling thread's cache or of a shared one, and
     /// `block` is a block of the bin's class that the caller owns.
     #[inline(always)]
-    pub(crate) unsafe fn push(bin: *const Bin, block: *mut u8) -> bool {
+    pub(crate) unsafe fn push(bin: *const Self, block: *mut u8) -> bool {
         // SAFETY: below the limit there is room for an entry.
         unsafe {
             let top = (*bin).top.load(Ordering::Relaxed);
-            if Bin::is_at_limit(bin, top) {
+            S::between();
+            if Self::is_at_limit(bin, top) {
                 return false;
             }
-            top.write(block);
+            S::between();
+            S::set(top, block);
+            S::between();
             (*bin).top.store(top.add(1), Ordering::Relaxed);
+            S::between();
         }
         true
     }
@@ -50,7 +80,7 @@ impl Bin {
     /// # Safety
     /// `bin` is a bin of a live cache.
     #[inline(always)]
-    pub(super) unsafe fn is_at_limit(bin: *const Bin, top: *mut Entry) -> bool {
+    pub(super) unsafe fn is_at_limit(bin: *const Self, top: *mut S) -> bool {
         // The compiler does not fold an atomic load into a comparison; the load
         // itself is the same.
         #[cfg(all(target_arch = "x86_64", not(ntheap_model)))]
@@ -61,7 +91,7 @@ impl Bin {
                 "jae {full}",
                 top = in(reg) top,
                 bin = in(reg) bin,
-                limit = const core::mem::offset_of!(Bin, limit),
+                limit = const core::mem::offset_of!(Bin<Entry>, limit),
                 full = label { return true; },
                 options(nostack, readonly),
             );
@@ -76,13 +106,18 @@ impl Bin {
 
     /// Sets the limit; for the owner. A limit that was lowered since the owner
     /// last took the request stays low.
-    pub(super) fn raise(&self, limit: *mut Entry, request: &Request) {
-        // The exchange reads what it overwrites: if that is the null of a
-        // request, the request itself is seen on the next line.
+    pub(super) fn raise(&self, limit: *mut S, request: &Request) {
+        // If this overwrites the null of a request, the next line sees the
+        // request itself.
         self.limit.swap(limit, Ordering::Acquire);
         if request.asked.load(Ordering::Relaxed) {
-            self.limit.store(ptr::null_mut(), Ordering::Relaxed);
+            self.lower();
         }
+    }
+
+    /// Makes the bin full, whatever it holds; for the owner.
+    pub(super) fn lower(&self) {
+        self.limit.swap(ptr::null_mut(), Ordering::Relaxed);
     }
 }
 
@@ -94,18 +129,16 @@ pub(super) struct Request {
 
 impl Request {
     /// Sends the owner's next push to each of `bins` to the slow path.
-    pub(super) fn ask(&self, bins: &[Bin]) {
-        self.asked.store(true, Ordering::Release);
+    pub(super) fn ask<S>(&self, bins: &[Bin<S>]) {
+        self.asked.swap(true, Ordering::AcqRel);
         for bin in bins {
-            bin.limit.store(ptr::null_mut(), Ordering::Release);
+            bin.limit.swap(ptr::null_mut(), Ordering::AcqRel);
         }
     }
 
     /// Whether something was asked since the last call; for the owner. What
     /// the asking thread did before it asked is seen by what follows.
     pub(super) fn take(&self) -> bool {
-        // Makes a request visible whose null the owner has read as a limit.
-        fence(Ordering::Acquire);
         self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Acquire)
     }
 }

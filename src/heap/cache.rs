@@ -19,8 +19,9 @@
 
 use super::bin::{Bin, Request};
 use super::classes::COUNT;
-use super::descriptor::{BUSY, Descriptor};
-use super::magazine::{Entry, MARKS, Magazine};
+use super::descriptor::{BUSY, Descriptor, Kind};
+use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
+use super::seize::Slot;
 use super::slices;
 use core::cell::Cell;
 use core::ptr;
@@ -36,9 +37,13 @@ pub(crate) const BIN: usize = size_of::<Bin>();
 
 /// What the slow paths keep of a class.
 pub(super) struct Rack {
-    /// The magazine `top` points into.
-    pub(super) current: Cell<*mut Magazine>,
-    /// A second one, full or empty, exchanged with the first.
+    /// The magazine `top` points into. Set by the owner alone, under the
+    /// bucket's lock.
+    pub(super) current: AtomicPtr<Magazine>,
+    /// Slots at the current magazine's bottom whose blocks were seized.
+    pub(super) floor: AtomicU32,
+    /// A second magazine, full or empty, exchanged with the first. Belongs to
+    /// the bucket's lock.
     pub(super) spare: Cell<*mut Magazine>,
     /// Blocks in the spare.
     pub(super) spare_count: AtomicU32,
@@ -73,6 +78,8 @@ pub struct ThreadCache {
     pub(super) request: Request,
     /// Every allocation and every free takes the slow path.
     pub(super) diverted: AtomicBool,
+    /// Whether magazines have keys.
+    is_checked: bool,
     /// The thread knows that the heap is under pressure.
     pub(super) pressed: Cell<bool>,
     /// The thread's number, to know it by after a fork.
@@ -85,8 +92,8 @@ pub struct ThreadCache {
 }
 
 // SAFETY: the fields others may touch are atomics; the cells are touched by
-// the owning thread alone, or by whoever holds the front end's list of caches
-// once the owner is gone.
+// the owning thread alone, under the bucket's lock where they say so, or by
+// whoever holds the front end's list of caches once the owner is gone.
 unsafe impl Sync for ThreadCache {}
 
 impl core::fmt::Debug for ThreadCache {
@@ -136,13 +143,15 @@ impl ThreadCache {
                 asked: AtomicBool::new(false),
             },
             diverted: AtomicBool::new(false),
+            is_checked: false,
             pressed: Cell::new(false),
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
                 Rack {
-                    current: Cell::new(ptr::null_mut()),
+                    current: AtomicPtr::new(ptr::null_mut()),
+                    floor: AtomicU32::new(0),
                     spare: Cell::new(ptr::null_mut()),
                     spare_count: AtomicU32::new(0),
                     capacity: Cell::new(0),
@@ -165,9 +174,11 @@ impl ThreadCache {
     ///
     /// # Safety
     /// `place` is memory for a cache that nobody uses.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, divert: usize) {
+    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, kind: Kind, divert: usize) {
+        let mut fresh = ThreadCache::shared(State::Live);
+        fresh.is_checked = kind == Kind::Checked;
         // SAFETY: the caller's memory is ours to write.
-        unsafe { place.write(ThreadCache::shared(State::Live)) };
+        unsafe { place.write(fresh) };
         // SAFETY: just written, and still ours alone.
         let cache = unsafe { &*place };
         let (table, mask) = slices::table();
@@ -221,20 +232,14 @@ impl ThreadCache {
     /// its bins.
     #[inline(always)]
     pub(crate) unsafe fn pop<const CHECKED: bool>(bin: *const Bin) -> *mut u8 {
-        // SAFETY: `top` always stands above a readable word: an entry, or the
-        // null at a magazine's or FLOOR's start. A non-null word is an entry,
-        // which has a mark 64 words further on in a checked front end.
+        // SAFETY: the caller's bin. A block in a checked front end has a key
+        // 64 words above it.
         unsafe {
-            let top = (*bin).top.load(Ordering::Relaxed);
-            let entry = top.sub(1);
-            let block = entry.read();
-            if !block.is_null() {
+            Bin::pop(bin, |slot| {
                 if CHECKED {
-                    Descriptor::set_busy(entry.add(MARKS).read());
+                    Descriptor::set_busy(slot.add(MARKS).read());
                 }
-                (*bin).top.store(entry, Ordering::Relaxed);
-            }
-            block
+            })
         }
     }
 
@@ -269,8 +274,10 @@ impl ThreadCache {
                 return false;
             }
             mark.write(0);
-            top.write(address);
+            Entry::between();
+            Entry::set(top, address);
             top.add(MARKS).write(key);
+            Entry::between();
             (*bin).top.store(top.add(1), Ordering::Relaxed);
         }
         true
@@ -284,13 +291,44 @@ impl ThreadCache {
 
     /// Blocks in the bin's current magazine.
     pub(super) fn count(&self, class: usize) -> usize {
-        let current = self.rack(class).current.get();
+        let current = self.current(class);
         if current.is_null() {
             return 0;
         }
         let top = self.bin(class).top.load(Ordering::Relaxed);
-        (top.addr().wrapping_sub(Magazine::first(current).addr()) / size_of::<Entry>())
-            .min(super::magazine::ENTRIES)
+        let height = top.addr().wrapping_sub(Magazine::first(current).addr()) / size_of::<Entry>();
+        let floor = self.rack(class).floor.load(Ordering::Relaxed);
+        height.min(ENTRIES).saturating_sub(floor as usize)
+    }
+
+    /// The bin's current magazine, or null.
+    pub(super) fn current(&self, class: usize) -> *mut Magazine {
+        self.rack(class).current.load(Ordering::Relaxed)
+    }
+
+    /// Moves the bin's blocks down to where others were seized.
+    ///
+    /// # Safety
+    /// The caller is the owner and holds the bucket's lock.
+    pub(super) unsafe fn settle(&self, class: usize) {
+        let count = self.count(class);
+        let floor = self.rack(class).floor.swap(0, Ordering::Relaxed) as usize;
+        if floor == 0 {
+            return;
+        }
+        let current = self.current(class);
+        let first = Magazine::first(current);
+        // SAFETY: the magazine is the owner's and holds `count` entries from
+        // `floor` on; their keys, in a checked front end, lie in the same
+        // places of the second half. A plain magazine has no second half.
+        unsafe {
+            ptr::copy(first.add(floor), first, count);
+            if self.is_checked {
+                let keys = first.add(MARKS);
+                ptr::copy(keys.add(floor), keys, count);
+            }
+            self.install(class, current, count);
+        }
     }
 
     /// Makes `magazine`, with `count` blocks in it, the bin's current one.
@@ -301,9 +339,10 @@ impl ThreadCache {
     pub(super) unsafe fn install(&self, class: usize, magazine: *mut Magazine, count: usize) {
         let rack = self.rack(class);
         let bin = self.bin(class);
-        rack.current.set(magazine);
+        rack.current.store(magazine, Ordering::Relaxed);
+        rack.floor.store(0, Ordering::Relaxed);
         if magazine.is_null() {
-            bin.limit.store(ptr::null_mut(), Ordering::Relaxed);
+            bin.lower();
             bin.top.store(nowhere(), Ordering::Relaxed);
             return;
         }

@@ -4,8 +4,8 @@
 //! the free bits less what caches and depots keep, and a cache's filling is
 //! read off its stack pointers.
 
+use super::PROCESS;
 use super::classes::{self, COUNT, SLICE};
-use super::{PROCESS, READY};
 use crate::report::FixedBuffer;
 use crate::stats::Stats;
 use crate::vm::{self, Use};
@@ -24,7 +24,7 @@ pub(crate) fn collect() -> Stats {
     let account = vm::account();
     stats.mapped = account.total().reserved;
     stats.committed = account.total().committed;
-    if PROCESS.ready.load(Ordering::Acquire) != READY {
+    if !PROCESS.ready.is_ready() {
         return stats;
     }
     let mut kept = [0u64; COUNT];

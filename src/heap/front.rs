@@ -24,6 +24,7 @@ use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::meta;
 use super::pool::Pool;
 use super::segment::Backend;
+use super::seize::{Seizure, Slot};
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -146,43 +147,55 @@ impl Front {
         if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
             return self.allocate_direct(shared, class);
         }
-        let rack = cache.rack(class);
-        let filled = self.exchange(cache, class) || self.refill(shared, cache, class);
-        let bin = &raw const *cache.bin(class);
-        let block = if filled {
+        let mut state = self.bucket(class).state.lock();
+        // SAFETY: the cache is this thread's and the bucket is locked.
+        unsafe { cache.settle(class) };
+        let filled = cache.count(class) != 0
+            || Self::exchange(cache, class)
+            || self.refill(shared, cache, class, &mut state);
+        drop(state);
+        if filled {
+            let bin = &raw const *cache.bin(class);
             // SAFETY: the cache is this thread's and the class's bin is its.
-            unsafe {
+            let block = unsafe {
                 match self.kind {
                     Kind::Plain => ThreadCache::pop::<false>(bin),
                     Kind::Checked => ThreadCache::pop::<true>(bin),
                 }
+            };
+            // Null if another thread has seized the blocks meanwhile.
+            if !block.is_null() {
+                return block;
             }
-        } else {
-            ptr::null_mut()
-        };
-        if block.is_null() && rack.current.get().is_null() {
-            return self.allocate_direct(shared, class);
+        } else if !cache.current(class).is_null() {
+            return ptr::null_mut();
         }
-        block
+        self.allocate_direct(shared, class)
     }
 
     /// Exchanges an empty current magazine for a spare with blocks.
-    fn exchange(&self, cache: &ThreadCache, class: usize) -> bool {
+    fn exchange(cache: &ThreadCache, class: usize) -> bool {
         let rack = cache.rack(class);
-        let count = rack.spare_count.load(Ordering::Relaxed);
-        if count == 0 || cache.count(class) != 0 {
-            return cache.count(class) != 0;
+        let count = rack.spare_count.swap(0, Ordering::Relaxed);
+        if count == 0 {
+            return false;
         }
-        let spare = rack.spare.replace(rack.current.get());
-        rack.spare_count.store(0, Ordering::Relaxed);
+        let spare = rack.spare.replace(cache.current(class));
         // SAFETY: the spare is this thread's and holds `count` blocks.
         unsafe { cache.install(class, spare, count as usize) };
         true
     }
 
-    fn refill(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+    /// Fills the empty current magazine from the depot or the free bits.
+    fn refill(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) -> bool {
         let rack = cache.rack(class);
-        let mut magazine = rack.current.get();
+        let mut magazine = cache.current(class);
         if magazine.is_null() {
             magazine = self.pool.take();
             if magazine.is_null() {
@@ -191,10 +204,7 @@ impl Front {
         }
         let capacity = rack.capacity.get().clamp(1, ENTRIES as u32);
         let want = capacity.min(self.refill_limit.load(Ordering::Relaxed).max(1)) as usize;
-        let mut state = self.bucket(class).state.lock();
         state.falling = 0;
-        // The lock is held until the magazine is in place: a fork waits for
-        // it, and the child takes over what this thread's cache holds.
         if let Some((full, count)) = state.depot.pop() {
             let bytes = count * classes::size_of(class);
             shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
@@ -281,22 +291,11 @@ impl Front {
             // SAFETY: the caller's block.
             return unsafe { self.free_direct(shared, class, block) };
         }
-        let rack = cache.rack(class);
-        if self.make_room(shared, cache, class) {
-            // SAFETY: there is room in the current magazine.
-            unsafe {
-                let top = cache.bin(class).top.load(Ordering::Relaxed);
-                top.write(block);
-                if self.kind == Kind::Checked {
-                    top.add(MARKS).write(key);
-                }
-                cache.bin(class).top.store(top.add(1), Ordering::Relaxed);
-            }
-        } else {
-            debug_assert!(rack.capacity.get() == 0 || rack.current.get().is_null());
-            // SAFETY: the caller's block.
-            unsafe { self.free_direct(shared, class, block) };
+        if self.keep(shared, cache, class, block, key) {
+            return;
         }
+        // SAFETY: the caller's block.
+        unsafe { self.free_direct(shared, class, block) };
     }
 
     /// One block straight into the free bits.
@@ -314,11 +313,48 @@ impl Front {
         };
     }
 
-    /// Sees to it that the current magazine has room for one block. False
-    /// when the class keeps no blocks, or there is no memory for a magazine.
-    fn make_room(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+    /// Keeps a block in the current magazine, if that has or can be given room.
+    /// False when the class keeps no blocks, or there is no memory for a
+    /// magazine.
+    fn keep(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        block: *mut u8,
+        key: *mut u8,
+    ) -> bool {
+        if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
+            self.drain(shared, cache);
+        }
+        let mut state = self.bucket(class).state.lock();
+        // SAFETY: the cache is this thread's and the bucket is locked.
+        unsafe { cache.settle(class) };
+        if !self.make_room(shared, cache, class, &mut state) {
+            return false;
+        }
+        // SAFETY: there is room in the current magazine.
+        unsafe {
+            let top = cache.bin(class).top.load(Ordering::Relaxed);
+            Entry::set(top, block);
+            if self.kind == Kind::Checked {
+                top.add(MARKS).write(key);
+            }
+            cache.bin(class).top.store(top.add(1), Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Sees to it that the current magazine has room for one block.
+    fn make_room(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) -> bool {
         let rack = cache.rack(class);
-        let current = rack.current.get();
+        let current = cache.current(class);
         let count = cache.count(class);
         let most = self.most(class);
         if current.is_null() {
@@ -336,31 +372,22 @@ impl Front {
             unsafe { cache.install(class, current, count) };
             return true;
         }
-        let mut state = self.bucket(class).state.lock();
         state.falling = state.falling.saturating_add(1);
-        if Self::is_under_pressure(shared, cache) {
-            if !cache.pressed.replace(true) {
-                drop(state);
-                self.drain(shared, cache);
-                return self.make_room(shared, cache, class);
-            }
-            if state.falling >= 2 {
-                self.empty(shared, cache, class, &mut state);
-                return false;
-            }
+        if cache.pressed.get() && state.falling >= 2 {
+            self.empty(shared, cache, class, state);
+            return false;
         }
         let grown = (capacity * 2).max(FIRST_CAPACITY).min(most);
         rack.capacity.set(grown);
         // A magazine from the depot may hold more than the capacity allowed.
         if count < grown as usize {
-            drop(state);
             // SAFETY: the current magazine holds `count` blocks.
             unsafe { cache.install(class, current, count) };
             return true;
         }
         if class > LAST_BUCKET {
             // Runs are kept one magazine deep.
-            return self.flush_current(shared, cache, class, &mut state);
+            return self.flush_current(shared, cache, class, state);
         }
         let spare = rack.spare.get();
         let spare_count = rack.spare_count.load(Ordering::Relaxed) as usize;
@@ -389,7 +416,6 @@ impl Front {
         rack.spare_count.store(count as u32, Ordering::Relaxed);
         // SAFETY: `empty` is null or an empty magazine of this thread's.
         unsafe { cache.install(class, empty, 0) };
-        drop(state);
         !empty.is_null()
     }
 
@@ -400,7 +426,9 @@ impl Front {
         class: usize,
         state: &mut BucketState,
     ) -> bool {
-        let current = cache.rack(class).current.get();
+        // SAFETY: the cache is this thread's and the bucket is locked.
+        unsafe { cache.settle(class) };
+        let current = cache.current(class);
         let count = cache.count(class);
         if current.is_null() {
             return false;
@@ -442,18 +470,7 @@ impl Front {
         let rack = cache.rack(class);
         rack.capacity.set(0);
         self.flush_current(shared, cache, class, state);
-        let spare = rack.spare.replace(ptr::null_mut());
-        let count = rack.spare_count.swap(0, Ordering::Relaxed) as usize;
-        if !spare.is_null() {
-            let place = self.place(shared, class);
-            // SAFETY: the spare is this thread's and holds `count` blocks.
-            unsafe {
-                state.put(&place, Magazine::first(spare), count, &mut |a, m| {
-                    (shared.misuse)(a, m)
-                });
-                self.pool.give_back(spare);
-            }
-        }
+        self.empty_spare(shared, cache, class, state);
         self.empty_depot(shared, class, state);
     }
 
@@ -476,30 +493,45 @@ impl Front {
     fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
         for class in 1..COUNT {
             let rack = cache.rack(class);
-            let capacity = rack.capacity.get();
-            if rack.current.get().is_null() && rack.spare.get().is_null() {
+            if cache.current(class).is_null() && rack.capacity.get() == 0 {
+                // Never used.
                 continue;
             }
             let mut state = self.bucket(class).state.lock();
             self.flush_current(shared, cache, class, &mut state);
-            let spare = rack.spare.replace(ptr::null_mut());
-            let count = rack.spare_count.swap(0, Ordering::Relaxed) as usize;
-            let place = self.place(shared, class);
-            // SAFETY: spare and current are the cache owner's, with these
-            // counts; afterwards they are empty and given back.
+            self.empty_spare(shared, cache, class, &mut state);
+            let current = cache.current(class);
+            // SAFETY: the current magazine was emptied and is taken out.
             unsafe {
-                if !spare.is_null() {
-                    state.put(&place, Magazine::first(spare), count, &mut |a, m| {
-                        (shared.misuse)(a, m)
-                    });
-                }
-                drop(state);
-                self.pool.give_back(spare);
-                let current = rack.current.get();
                 cache.install(class, ptr::null_mut(), 0);
                 self.pool.give_back(current);
             }
-            rack.capacity.set(capacity.min(FIRST_CAPACITY));
+            drop(state);
+            rack.capacity.set(rack.capacity.get().min(FIRST_CAPACITY));
+        }
+    }
+
+    /// Puts the spare's blocks back into the free bits, whoever owns the cache.
+    fn empty_spare(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) {
+        let rack = cache.rack(class);
+        let spare = rack.spare.replace(ptr::null_mut());
+        let count = rack.spare_count.swap(0, Ordering::Relaxed) as usize;
+        if spare.is_null() {
+            return;
+        }
+        let place = self.place(shared, class);
+        // SAFETY: the bucket's lock makes the spare and its blocks ours.
+        unsafe {
+            state.put(&place, Magazine::first(spare), count, &mut |a, m| {
+                (shared.misuse)(a, m)
+            });
+            self.pool.give_back(spare);
         }
     }
 
@@ -535,7 +567,12 @@ impl Front {
         }
         // SAFETY: the place is memory for a cache that nobody uses.
         unsafe {
-            ThreadCache::birth(place, word, self.divert_bits.load(Ordering::Relaxed));
+            ThreadCache::birth(
+                place,
+                word,
+                self.kind,
+                self.divert_bits.load(Ordering::Relaxed),
+            );
             let cache = &*place;
             cache
                 .diverted
@@ -626,13 +663,61 @@ impl Front {
         }
     }
 
-    /// Empties this thread's cache and every depot, and asks every other
-    /// thread to empty its own at its next slow call.
+    /// Empties every thread's cache and every depot. Where the system has no
+    /// process-wide barrier, other threads empty theirs at their next slow
+    /// call.
     pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
         self.ask_all(shared, word);
+        let caches = self.caches.lock();
+        let can_seize = !caches.live.is_null() && crate::sys::barrier();
         for class in 1..COUNT {
             let mut state = self.bucket(class).state.lock();
+            if can_seize {
+                let mut at = caches.live;
+                while !at.is_null() {
+                    // SAFETY: the live list links caches in use.
+                    let cache = unsafe { &*at };
+                    self.seize(shared, cache, class, &mut state);
+                    at = cache.next.load(Ordering::Relaxed);
+                }
+            }
             self.empty_depot(shared, class, &mut state);
+        }
+    }
+
+    /// Puts the blocks that another thread's cache keeps of a class back into
+    /// the free bits (seize.rs). The owner was asked, and the process-wide
+    /// barrier called since.
+    fn seize(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) {
+        self.empty_spare(shared, cache, class, state);
+        let current = cache.current(class);
+        if current.is_null() || cache.count(class) == 0 {
+            return;
+        }
+        let rack = cache.rack(class);
+        let first = Magazine::first(current);
+        let bin = cache.bin(class);
+        let floor = rack.floor.load(Ordering::Relaxed) as usize;
+        let barrier = || {
+            crate::sys::barrier();
+        };
+        let place = self.place(shared, class);
+        // SAFETY: the bucket is locked, so the magazine stays; the limit was
+        // lowered by the request and the barrier called after that.
+        unsafe {
+            let seizure = Seizure::cover(bin, first, floor, barrier);
+            barrier();
+            let (blocks, floor) = seizure.keep(bin, first);
+            rack.floor.store(floor as u32, Ordering::Relaxed);
+            state.put(&place, blocks.as_ptr(), blocks.len(), &mut |a, m| {
+                (shared.misuse)(a, m)
+            });
         }
     }
 

@@ -26,6 +26,9 @@
 //!   and any address may be asked about.
 //! - A special case is a bin that is always empty and always full; fast paths
 //!   test for nothing else.
+//! - What a slow path changes in a thread's cache, it changes under the lock of
+//!   the class's bucket; others may then seize what the cache keeps (seize.rs),
+//!   and a forked child finds it whole.
 //! - Locks are taken in this order: a front end's list of caches, buckets,
 //!   magazine pool, large list, back end, slice table, records. The fork
 //!   handlers take all of them.
@@ -34,6 +37,7 @@
 //! the size (Rust's Layout); [`checked`] knows only the address, and marks
 //! every block. Their blocks never share a subsegment.
 
+mod bin;
 mod bucket;
 mod cache;
 pub mod checked;
@@ -47,7 +51,9 @@ mod magazine;
 mod meta;
 mod misuse;
 pub mod plain;
+mod pool;
 mod segment;
+mod seize;
 mod slices;
 
 pub use cache::{ThreadCache, UNBORN, Word};
@@ -57,10 +63,10 @@ pub use figures::counted_allocations;
 pub use front::Diversion;
 
 use crate::config::{self, Action, Config, HugePages};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Once};
 use crate::vm::{self, root};
 use bucket::Totals;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use front::{Front, Shared};
 use large::LargeList;
 use segment::Backend;
@@ -89,13 +95,9 @@ pub(crate) struct Heap {
     large: Mutex<LargeList>,
     back_end: Mutex<Backend>,
     totals: Totals,
-    ready: AtomicU32,
+    ready: Once,
     on_corruption: AtomicU8,
 }
-
-const NEW: u32 = 0;
-const STARTING: u32 = 1;
-const READY: u32 = 2;
 
 static PROCESS: Heap = Heap {
     plain: Front::new(Kind::Plain),
@@ -106,7 +108,7 @@ static PROCESS: Heap = Heap {
         active: AtomicUsize::new(0),
         out: AtomicUsize::new(0),
     },
-    ready: AtomicU32::new(NEW),
+    ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),
 };
 
@@ -115,30 +117,23 @@ impl Heap {
     /// system has no room for its tables; a later call tries again.
     #[inline]
     fn is_ready(&self, config: &Config) -> bool {
-        self.ready.load(Ordering::Acquire) == READY || self.start(config)
+        self.ready.is_ready() || self.start(config)
     }
 
     #[cold]
     fn start(&self, config: &Config) -> bool {
-        loop {
-            let exchange =
-                self.ready
-                    .compare_exchange(NEW, STARTING, Ordering::Acquire, Ordering::Acquire);
-            match exchange {
-                Ok(_) => break,
-                Err(READY) => return true,
-                Err(_) => crate::sys::yield_now(),
-            }
+        if !self.ready.begin() {
+            return true;
         }
         if !root::publish() || !slices::create() {
-            self.ready.store(NEW, Ordering::Release);
+            self.ready.end(false);
             return false;
         }
         let config = config::from_environment(*config);
         self.configure(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
-        self.ready.store(READY, Ordering::Release);
+        self.ready.end(true);
         // From here on the calls below may allocate.
         fork::register();
         if config.show_stats() {
@@ -237,7 +232,7 @@ impl Heap {
     /// Gives back to the system all that is free: what the threads' caches
     /// and depots keep, dirty slices, kept large regions.
     fn purge(&self, kind: Kind, word: &Word) {
-        if self.ready.load(Ordering::Acquire) != READY {
+        if !self.ready.is_ready() {
             return;
         }
         for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {

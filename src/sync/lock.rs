@@ -111,6 +111,15 @@ impl<T> Mutex<T> {
         }
     }
 
+    /// A free mutex around `value`.
+    #[cfg(ntheap_model)]
+    pub(crate) fn new(value: T) -> Self {
+        Mutex {
+            lock: Lock::new(),
+            value: UnsafeCell::new(value),
+        }
+    }
+
     /// Takes the lock for as long as the guard lives.
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {

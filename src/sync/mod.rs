@@ -1,4 +1,5 @@
-//! The one lock of the allocator, and the atomics it is made of.
+//! The one lock of the allocator, its one start, and the atomics they are made
+//! of.
 //!
 //! The standard library's locks may allocate or panic, so the allocator has
 //! its own: one word, a short spin, then the system's wait queue. Protocol
@@ -6,17 +7,19 @@
 //! checker can compile the very same files against its own atomics.
 
 mod lock;
+mod once;
 
 pub(crate) use lock::{Lock, Mutex};
+pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.
 pub(crate) mod atomic {
-    pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 }
 
 /// Waiting, as the protocol files name it.
 pub(crate) mod os {
-    pub(crate) use crate::sys::{wait, wake_one};
+    pub(crate) use crate::sys::{wait, wake_one, yield_now};
     pub(crate) use core::hint::spin_loop;
 }
 

@@ -46,12 +46,9 @@ impl Once {
     /// ready and then call [`Once::end`]; false when it is ready.
     pub(crate) fn begin(&self) -> bool {
         loop {
-            let exchange = self.state.compare_exchange(
-                NEW,
-                STARTING,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            );
+            let exchange =
+                self.state
+                    .compare_exchange(NEW, STARTING, Ordering::Acquire, Ordering::Acquire);
             match exchange {
                 Ok(_) => return true,
                 Err(READY) => return false,

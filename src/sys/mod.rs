@@ -211,6 +211,14 @@ pub unsafe fn advise_huge(base: *mut u8, size: usize) {
     }
 }
 
+/// Has every thread of the process pass a full memory fence before this
+/// returns, wherever it is and whatever it does. False where the system has no
+/// such call that can be relied on (Wine has none); the threads have then
+/// passed nothing.
+pub fn barrier() -> bool {
+    os::barrier()
+}
+
 /// 64 random bits from the system. Never blocks; falls back to addresses and
 /// the clock where the system has none to give.
 pub fn random() -> u64 {

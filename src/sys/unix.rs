@@ -208,6 +208,24 @@ pub(super) unsafe fn advise_huge(base: *mut u8, size: usize) {
     let _ = (base, size);
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn barrier() -> bool {
+    const PRIVATE_EXPEDITED: c_int = 1 << 3;
+    const REGISTER_PRIVATE_EXPEDITED: c_int = 1 << 4;
+    // SAFETY: membarrier takes numbers only. The first try fails until the
+    // process is registered, which lasts.
+    unsafe {
+        libc::syscall(libc::SYS_membarrier, PRIVATE_EXPEDITED, 0, 0) == 0
+            || (libc::syscall(libc::SYS_membarrier, REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0
+                && libc::syscall(libc::SYS_membarrier, PRIVATE_EXPEDITED, 0, 0) == 0)
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn barrier() -> bool {
+    false
+}
+
 pub(super) fn random() -> u64 {
     let mut bits = 0u64;
     #[cfg(any(target_os = "linux", target_os = "android"))]

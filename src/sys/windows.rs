@@ -13,7 +13,7 @@ use super::{GRANULARITY, Protection, THREAD_HOOKS};
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use windows_sys::Win32::Foundation::{FILETIME, HANDLE, HMODULE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::Authentication::Identity::RtlGenRandom;
 use windows_sys::Win32::Storage::FileSystem::WriteFile;
@@ -21,6 +21,7 @@ use windows_sys::Win32::System::Console::{GetStdHandle, STD_ERROR_HANDLE};
 use windows_sys::Win32::System::Environment::{FreeEnvironmentStringsW, GetEnvironmentStringsW};
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+    GetModuleHandleW, GetProcAddress,
 };
 use windows_sys::Win32::System::Memory::{
     MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE_READWRITE, PAGE_NOACCESS,
@@ -30,8 +31,8 @@ use windows_sys::Win32::System::SystemInformation::{
     GetSystemInfo, GetSystemTimePreciseAsFileTime, SYSTEM_INFO,
 };
 use windows_sys::Win32::System::Threading::{
-    FLS_OUT_OF_INDEXES, FlsAlloc, FlsFree, FlsSetValue, GetCurrentThreadId, INFINITE, Sleep,
-    SwitchToThread, WaitOnAddress, WakeByAddressSingle,
+    FLS_OUT_OF_INDEXES, FlsAlloc, FlsFree, FlsSetValue, FlushProcessWriteBuffers,
+    GetCurrentThreadId, INFINITE, Sleep, SwitchToThread, WaitOnAddress, WakeByAddressSingle,
 };
 #[cfg(not(any(
     target_arch = "x86",
@@ -450,6 +451,9 @@ unsafe extern "system" fn run_exit_hook<const HOOK: usize>(value: *const c_void)
 /// Keeps the program or library of `callback` loaded for good: the system
 /// calls it also for threads that end after a library was unloaded.
 fn stay_loaded(callback: ExitCallback) -> bool {
+    // Asked here, where the loader is asked anyway, so that a barrier, which
+    // is called under locks, never has to.
+    is_wine();
     let mut module: HMODULE = ptr::null_mut();
     // SAFETY: with FROM_ADDRESS the name is any address inside the module,
     // here of a function; the call writes one handle.
@@ -510,5 +514,35 @@ pub(super) fn at_fork(
     _parent: unsafe extern "C" fn(),
     _child: unsafe extern "C" fn(),
 ) -> bool {
+    true
+}
+
+/// Whether this is Wine: 0 not asked yet, 1 no, 2 yes.
+static WINE: AtomicU8 = AtomicU8::new(0);
+
+fn is_wine() -> bool {
+    let mut known = WINE.load(Ordering::Relaxed);
+    if known == 0 {
+        // SAFETY: the names are constants; every process has ntdll, which is
+        // never unloaded, and the export is only looked up.
+        let export = unsafe {
+            let ntdll = GetModuleHandleW(windows_sys::core::w!("ntdll.dll"));
+            GetProcAddress(ntdll, windows_sys::core::s!("wine_get_version"))
+        };
+        known = 1 + u8::from(export.is_some());
+        WINE.store(known, Ordering::Relaxed);
+    }
+    known == 2
+}
+
+/// Wine 8.0 has the call but does nothing in it, and nothing tells the versions
+/// apart that do: Wine has no barrier here.
+pub(super) fn barrier() -> bool {
+    if is_wine() {
+        return false;
+    }
+    // SAFETY: no arguments; sends every processor that runs a thread of this
+    // process through a fence.
+    unsafe { FlushProcessWriteBuffers() };
     true
 }

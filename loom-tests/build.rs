@@ -1,0 +1,135 @@
+//! Selects the model checker's form of the shipping sources, and makes the
+//! mutants: the same sources with one line changed for the worse.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// A mutant: its name, the file it is made from, the text to replace, which
+/// must be there exactly once, and what replaces it.
+type Mutant = (&'static str, &'static str, &'static str, &'static str);
+
+const MUTANTS: [Mutant; 14] = [
+    // Whoever takes the lock after a sleep does not see what it protects.
+    (
+        "lock_takes_relaxed",
+        "sync/lock.rs",
+        "self.state.swap(CONTENDED, Ordering::Acquire)",
+        "self.state.swap(CONTENDED, Ordering::Relaxed)",
+    ),
+    // Whoever gives the lock back does not publish what it protects.
+    (
+        "lock_releases_relaxed",
+        "sync/lock.rs",
+        "self.state.swap(FREE, Ordering::Release)",
+        "self.state.swap(FREE, Ordering::Relaxed)",
+    ),
+    // Sleepers are never woken.
+    (
+        "lock_never_wakes",
+        "sync/lock.rs",
+        "== CONTENDED {",
+        "> CONTENDED {",
+    ),
+    // A thread that slept forgets that others may still sleep.
+    (
+        "lock_forgets_sleepers",
+        "sync/lock.rs",
+        "while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {",
+        "while self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() \
+         { self.state.store(CONTENDED, Ordering::Relaxed);",
+    ),
+    // The caller may read what was made ready before it is there.
+    (
+        "once_ends_relaxed",
+        "sync/once.rs",
+        "self.state.store(state, Ordering::Release);",
+        "self.state.store(state, Ordering::Relaxed);",
+    ),
+    (
+        "once_looks_relaxed",
+        "sync/once.rs",
+        "self.state.load(Ordering::Acquire) == READY",
+        "self.state.load(Ordering::Relaxed) == READY",
+    ),
+    // Two threads make it ready at once.
+    (
+        "once_starts_twice",
+        "sync/once.rs",
+        "Err(_) => os::yield_now(),",
+        "Err(_) => { os::yield_now(); return true }",
+    ),
+    // A magazine stays in the depot when it is taken out.
+    (
+        "depot_keeps_taken",
+        "heap/magazine.rs",
+        "self.head = (*magazine).next;",
+        "",
+    ),
+    // The magazines below the one added are lost.
+    (
+        "depot_loses_rest",
+        "heap/magazine.rs",
+        "(*magazine).next = self.head;",
+        "(*magazine).next = core::ptr::null_mut();",
+    ),
+    // A request that comes while the one before is taken is lost.
+    (
+        "request_taken_in_two_steps",
+        "heap/bin.rs",
+        "self.asked.swap(false, Ordering::Acquire)",
+        "{ self.asked.store(false, Ordering::Relaxed); true }",
+    ),
+    // The limits are lowered by a thread that has not asked yet.
+    (
+        "request_asked_late",
+        "heap/bin.rs",
+        "self.asked.swap(true, Ordering::AcqRel);",
+        "for bin in bins { bin.limit.swap(ptr::null_mut(), Ordering::AcqRel); } \
+         self.asked.swap(true, Ordering::AcqRel); let bins: &[Bin] = &[];",
+    ),
+    // The request behind a limit that is raised is not seen.
+    (
+        "limit_raised_blindly",
+        "heap/bin.rs",
+        "self.limit.swap(limit, Ordering::Acquire);",
+        "self.limit.swap(limit, Ordering::Relaxed);",
+    ),
+    // The block that a pop under way has read is seized too.
+    (
+        "seize_takes_topmost",
+        "heap/seize.rs",
+        "end = now.saturating_sub(1).max(self.floor);",
+        "end = now.max(self.floor);",
+    ),
+    // The owner goes on popping what is seized.
+    (
+        "seize_leaves_blocks",
+        "heap/seize.rs",
+        "S::set(first.wrapping_add(at), ptr::null_mut());",
+        "",
+    ),
+];
+
+fn main() {
+    println!("cargo:rustc-cfg=ntheap_model");
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    for (name, file, from, to) in MUTANTS {
+        let path = Path::new("../src").join(file);
+        println!("cargo:rerun-if-changed={}", path.display());
+        let source = fs::read_to_string(&path).expect("the shipping source is readable");
+        assert_eq!(
+            source.matches(from).count(),
+            1,
+            "mutant {name}: {file} must hold exactly once: {from}"
+        );
+        // An included file cannot have documentation of its own.
+        let code: String = source
+            .replace(from, to)
+            .lines()
+            .filter(|line| !line.starts_with("//!"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        fs::write(Path::new(&out).join(format!("{name}.rs")), code).expect("OUT_DIR is writable");
+    }
+    println!("cargo:rerun-if-changed=build.rs");
+}

@@ -1,0 +1,24 @@
+//! The protocol files under `crate::heap`.
+
+#[path = "../../src/heap/bin.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod bin;
+#[path = "../../src/heap/magazine.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod magazine;
+
+#[path = "../../src/heap/seize.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod seize;
+
+mod depot_model;
+mod request_model;
+mod seize_model;
+
+crate::mutant!(depot_keeps_taken);
+crate::mutant!(depot_loses_rest);
+crate::mutant!(request_taken_in_two_steps);
+crate::mutant!(request_asked_late);
+crate::mutant!(limit_raised_blindly);
+crate::mutant!(seize_takes_topmost);
+crate::mutant!(seize_leaves_blocks);

@@ -1,0 +1,76 @@
+//! ntheap's protocols between threads, run through every interleaving and
+//! every outcome the memory model allows (up to a bound on preemptions).
+//!
+//! What is modelled is the shipping source itself, compiled a second time
+//! against the model checker's atomics:
+//!
+//! | file | model | what must hold |
+//! |---|---|---|
+//! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
+//! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure |
+//! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
+//! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured, blocks and limits survive them |
+//! | `src/heap/seize.rs` | `heap/seize_model.rs` | a bin's blocks are seized while its owner goes on, none lost, none doubled |
+//!
+//! Each model also runs on mutants: the same source with one line changed
+//! (build.rs lists them). A mutant that passes means that the model is blind.
+
+#[cfg(test)]
+mod heap;
+#[cfg(test)]
+mod sync;
+
+/// Compiles a mutant that build.rs made.
+#[cfg(test)]
+macro_rules! mutant {
+    ($name:ident) => {
+        #[allow(
+            dead_code,
+            clippy::all,
+            reason = "the models use a part of each file, and a mutant is not sound"
+        )]
+        pub(crate) mod $name {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
+        }
+    };
+}
+#[cfg(test)]
+use mutant;
+
+/// Runs `model` in every way that needs at most `preemptions` of a thread
+/// that could go on.
+#[cfg(test)]
+fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+/// A mutant: its name, what the model checker says of it, and its model.
+#[cfg(test)]
+type Mutant = (&'static str, &'static str, fn());
+
+/// Asserts that each of `mutants` goes wrong in the way it should. `test` is
+/// the calling test, which is run again for each of them: what a model leaves
+/// behind when it fails may end the process.
+#[cfg(test)]
+fn are_caught(test: &str, mutants: &[Mutant]) {
+    const CHOSEN: &str = "NTHEAP_MODEL_MUTANT";
+    if let Ok(chosen) = std::env::var(CHOSEN) {
+        for (_, _, model) in mutants.iter().filter(|(name, ..)| *name == chosen) {
+            model();
+        }
+        return;
+    }
+    for (name, how, _) in mutants {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([test, "--exact", "--nocapture"])
+            .env(CHOSEN, name)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "the mutant {name} is not caught");
+        assert!(text.contains(how), "{name} is caught, but by: {text}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What the protocol files find under `crate::sync`, in the model checker's
+//! form, and the two of them that lie there themselves.
+
+#[path = "../../src/sync/lock.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod lock;
+#[path = "../../src/sync/once.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod once;
+
+mod lock_model;
+mod once_model;
+
+crate::mutant!(lock_takes_relaxed);
+crate::mutant!(lock_releases_relaxed);
+crate::mutant!(lock_never_wakes);
+crate::mutant!(lock_forgets_sleepers);
+crate::mutant!(once_ends_relaxed);
+crate::mutant!(once_looks_relaxed);
+crate::mutant!(once_starts_twice);
+
+pub(crate) use lock::Mutex;
+
+pub(crate) mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+}
+
+/// Sleeping as the system does it: the comparison and the falling asleep are
+/// one step, nobody wakes for no reason, and a wake without a sleeper is gone.
+/// A wake-up that gets lost is a deadlock, which the model checker reports.
+pub(crate) mod os {
+    use super::atomic::{AtomicU32, Ordering};
+    use loom::sync::{Condvar, Mutex};
+
+    struct Queue {
+        lock: Mutex<()>,
+        sleepers: Condvar,
+    }
+
+    loom::lazy_static! {
+        /// One for all words: no model sleeps on two.
+        static ref QUEUE: Queue = Queue { lock: Mutex::new(()), sleepers: Condvar::new() };
+    }
+
+    pub(crate) fn wait(word: &AtomicU32, expected: u32) {
+        let queue = QUEUE.lock.lock().unwrap();
+        // The system compares with the word's latest value, as only an
+        // exchange of the model's does.
+        if word.fetch_add(0, Ordering::Relaxed) == expected {
+            drop(QUEUE.sleepers.wait(queue).unwrap());
+        }
+    }
+
+    pub(crate) fn wake_one(_word: &AtomicU32) {
+        drop(QUEUE.lock.lock().unwrap());
+        QUEUE.sleepers.notify_one();
+    }
+
+    /// Nothing: the loops that spin are bounded, and are to go on at once.
+    pub(crate) fn spin_loop() {}
+
+    pub(crate) fn yield_now() {
+        loom::thread::yield_now();
+    }
+}
+
+pub(crate) mod cell {
+    /// A cell of which the model checker knows every access: two that are not
+    /// ordered are an error, unless both only look.
+    pub(crate) struct UnsafeCell<T> {
+        accesses: loom::cell::UnsafeCell<()>,
+        value: core::cell::UnsafeCell<T>,
+    }
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            UnsafeCell {
+                accesses: loom::cell::UnsafeCell::new(()),
+                value: core::cell::UnsafeCell::new(value),
+            }
+        }
+
+        pub(crate) fn get(&self) -> *mut T {
+            self.accesses.with_mut(|_| ());
+            self.value.get()
+        }
+
+        /// As [`UnsafeCell::get`], for reading.
+        pub(crate) fn look(&self) -> *const T {
+            self.accesses.with(|_| ());
+            self.value.get()
+        }
+    }
+
+    // SAFETY: the model checker runs one thread at a time, and stops at an
+    // access that is not ordered with all others.
+    unsafe impl<T: Send> Sync for UnsafeCell<T> {}
+}

@@ -1,0 +1,144 @@
+//! `purge` reaches every thread's cache: of threads that sleep, and of threads
+//! that allocate and free meanwhile.
+//!
+//! One test, since the heap it looks at is the process's.
+
+use ntheap::heap::{ThreadCache, Word, classes, plain};
+use ntheap::{Config, Stats, stats};
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+thread_local! {
+    static WORD: Word = const { Cell::new(ThreadCache::unborn()) };
+}
+
+const CONFIG: Config = Config::new();
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).unwrap()
+}
+
+fn allocate(size: usize) -> *mut u8 {
+    // SAFETY: the word is this thread's own.
+    let block = WORD.with(|word| unsafe { plain::allocate(word, &CONFIG, layout(size)) });
+    assert!(!block.is_null());
+    block
+}
+
+fn free(block: *mut u8, size: usize) {
+    // SAFETY: the word is this thread's own; each block is freed once.
+    WORD.with(|word| unsafe { plain::free(word, block, layout(size)) });
+}
+
+fn cached(stats: &Stats) -> u64 {
+    stats.buckets.iter().map(|bucket| bucket.cached).sum()
+}
+
+fn fill(block: *mut u8, size: usize, with: u8) {
+    // SAFETY: the block is ours and `size` bytes long.
+    unsafe { block.write_bytes(with, size) };
+}
+
+fn holds(block: *mut u8, size: usize, what: u8) -> bool {
+    // SAFETY: the block is ours, `size` bytes long, and was filled.
+    unsafe { std::slice::from_raw_parts(block, size) }
+        .iter()
+        .all(|&byte| byte == what)
+}
+
+#[test]
+fn purge_reaches_threads_asleep_and_at_work() {
+    asleep();
+    at_work();
+}
+
+fn asleep() {
+    let (filled, purged) = (Barrier::new(5), Barrier::new(5));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let sizes = [16, 64, 200, 1000, 5000, 30_000, 100_000];
+                let blocks = sizes.map(|size| [(); 40].map(|()| allocate(size)));
+                for (size, blocks) in sizes.into_iter().zip(blocks) {
+                    for block in blocks {
+                        free(block, size);
+                    }
+                }
+                filled.wait();
+                purged.wait();
+                // What was taken is gone, and the thread goes on as ever.
+                let blocks = sizes.map(|size| [(); 90].map(|()| (allocate(size), size)));
+                for (at, &(block, size)) in blocks.iter().flatten().enumerate() {
+                    fill(block, size, at as u8);
+                }
+                for (at, &(block, size)) in blocks.iter().flatten().enumerate() {
+                    assert!(holds(block, size, at as u8));
+                    free(block, size);
+                }
+            });
+        }
+        filled.wait();
+        let before = stats();
+        assert!(cached(&before) > 400, "four threads keep blocks");
+        WORD.with(plain::purge);
+        let after = stats();
+        assert_eq!(after.threads, before.threads, "the threads live");
+        assert_eq!(after.allocated, before.allocated);
+        if ntheap::sys::barrier() {
+            // Of each bin the topmost block stays, in case it is being popped.
+            assert!(cached(&after) <= 4 * 7, "{} cached", cached(&after));
+            assert_eq!(after.retained, 0);
+        } else {
+            eprintln!("skipped: this system has no process-wide barrier");
+        }
+        purged.wait();
+    });
+    assert_eq!(stats().allocated, 0);
+}
+
+fn at_work() {
+    let stop = AtomicBool::new(false);
+    let kept: usize = std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..=3u64)
+            .map(|seed| {
+                let stop = &stop;
+                scope.spawn(move || {
+                    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    let mut blocks: Vec<(usize, usize, u8)> = Vec::new();
+                    while !stop.load(Ordering::Relaxed) {
+                        state ^= state << 13;
+                        state ^= state >> 7;
+                        state ^= state << 17;
+                        if blocks.len() < 200 || state % 2 == 0 {
+                            let size = 16 * (1 + (state >> 32) as usize % 4);
+                            let block = allocate(size);
+                            fill(block, size, state as u8);
+                            blocks.push((block.expose_provenance(), size, state as u8));
+                        }
+                        if blocks.len() > 400 || state % 2 == 1 && !blocks.is_empty() {
+                            let at = (state >> 16) as usize % blocks.len();
+                            let (block, size, with) = blocks.swap_remove(at);
+                            let block = std::ptr::with_exposed_provenance_mut(block);
+                            assert!(holds(block, size, with), "a block was doubled");
+                            free(block, size);
+                        }
+                    }
+                    // Kept on purpose, to be found in the statistics.
+                    blocks.iter().map(|(_, size, _)| size).sum::<usize>()
+                })
+            })
+            .collect();
+        for _ in 0..300 {
+            WORD.with(plain::purge);
+        }
+        stop.store(true, Ordering::Relaxed);
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .sum()
+    });
+    assert_eq!(stats().allocated, kept, "no block is lost");
+    assert_eq!(classes::size_of(classes::class_of(64)), 64);
+}
