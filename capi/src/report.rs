@@ -94,19 +94,31 @@ fn environment(name: &CStr) -> *const c_char {
 /// The object that defines the malloc this process calls, if it is another
 /// one than this library's.
 fn other_malloc() -> Option<&'static CStr> {
-    // SAFETY: dlsym looks a symbol up in the objects already loaded; dladdr
-    // fills one record about an address.
+    // The objects are compared, not the functions: this library's own name
+    // for its malloc leads to whichever malloc the process uses.
+    let own: extern "C" fn() = at_load;
+    // SAFETY: dlsym looks a symbol up in the objects already loaded.
+    let used = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+    let used = object_of(used);
+    let own = object_of(own as *const c_void);
+    if used.is_some_and(|used| own.is_some_and(|own| used.dli_fbase == own.dli_fbase)) {
+        return None;
+    }
+    match used {
+        // SAFETY: the loader's name of an object is a string that lives as
+        // long as the object.
+        Some(used) if !used.dli_fname.is_null() => unsafe { Some(CStr::from_ptr(used.dli_fname)) },
+        _ => Some(c"unknown"),
+    }
+}
+
+/// The object that `address` lies in.
+fn object_of(address: *const c_void) -> Option<libc::Dl_info> {
+    // SAFETY: dladdr fills one record about an address, whatever it is; the
+    // record's fields may all be zero.
     unsafe {
-        let used = libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr());
-        let ours: extern "C" fn(usize) -> *mut c_void = crate::malloc::malloc;
-        if used.is_null() || ptr::eq(used, ours as *const c_void) {
-            return None;
-        }
         let mut found: libc::Dl_info = core::mem::zeroed();
-        if libc::dladdr(used, &raw mut found) == 0 || found.dli_fname.is_null() {
-            return Some(c"unknown");
-        }
-        Some(CStr::from_ptr(found.dli_fname))
+        (libc::dladdr(address, &raw mut found) != 0).then_some(found)
     }
 }
 

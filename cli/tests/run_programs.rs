@@ -8,6 +8,7 @@ use common::{compile, executable, folder, library, ntheap, output, stderr, stdou
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 fn run(options: &[&str]) -> Command {
@@ -149,7 +150,17 @@ fn a_killed_program_is_128_and_the_signal() {
 #[test]
 fn signals_are_passed_on() {
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let mut child = run(&["--json"])
+        let mut command = run(&["--json"]);
+        // Tests started in the background of a script have SIGINT ignored,
+        // and what is ignored stays so.
+        // SAFETY: signal is allowed between fork and exec.
+        unsafe {
+            command.pre_exec(move || {
+                libc::signal(signal, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut child = command
             .args(["sh", "-c", "echo ready; exec sleep 60"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -10,16 +10,30 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Names that the command and the tests read, not the library: no option,
 /// but no mistake either.
-static KNOWN_ELSEWHERE: [&str; 8] = [
+static KNOWN_ELSEWHERE: [&str; 6] = [
     "NTHEAP_LIBRARY",
-    "NTHEAP_RUN_REPORT",
-    "NTHEAP_RUN_PARENT",
     "NTHEAP_DEMO_ALLOCATOR",
     "NTHEAP_GFLAGS",
     "NTHEAP_CRT",
     "NTHEAP_REQUIRE_PROGRAMS",
     "NTHEAP_LONG",
 ];
+
+/// What the names that the command passes to the library begin with, and those
+/// of the project's own checks.
+static PREFIXES_ELSEWHERE: [&[u8]; 4] = [
+    b"NTHEAP_RUN_",
+    b"NTHEAP_CI_",
+    b"NTHEAP_TEST_",
+    b"NTHEAP_MODEL_",
+];
+
+fn is_known_elsewhere(name: &[u8]) -> bool {
+    KNOWN_ELSEWHERE.iter().any(|known| same_name(name, known))
+        || PREFIXES_ELSEWHERE
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
 
 pub(super) const PREFIX: &str = "NTHEAP_";
 
@@ -90,7 +104,7 @@ impl Reader<'_> {
                 self.set(option, value);
             }
             self.seen |= bit;
-        } else if !KNOWN_ELSEWHERE.iter().any(|known| same_name(name, known)) {
+        } else if !is_known_elsewhere(name) {
             self.warn_unknown(name);
         }
     }

@@ -26,7 +26,7 @@ const SIDES: [&str; 2] = ["ntheap", "system"];
 
 /// Text a child works through when the user does not give the rounds: enough
 /// for some seconds on two slow processors.
-const DEFAULT_WORK: u64 = 96_000_000;
+const DEFAULT_WORK: u64 = 120_000_000;
 
 /// What the children were given.
 pub(crate) struct Plan {

@@ -34,7 +34,7 @@ pub(crate) fn text(plan: &Plan, runs: &Runs, colours: bool) -> String {
         String::new(),
         SIDES[0].to_owned(),
         SIDES[1].to_owned(),
-        "ratio".to_owned(),
+        "ntheap/system".to_owned(),
     ]];
     let (a, b) = (least_wall(ours), least_wall(system));
     rows.push(vec![

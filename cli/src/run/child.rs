@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a program ended.
@@ -48,6 +48,9 @@ const PASSED_ON: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::
 
 /// The program's process, while signals may be sent to it; otherwise 0.
 static RUNNING: AtomicI32 = AtomicI32::new(0);
+
+/// A bit for each signal that came for a program not yet known by number.
+static EARLY: AtomicU64 = AtomicU64::new(0);
 
 /// Runs the program to its end with standard streams untouched. `command` is
 /// what the user typed.
@@ -88,6 +91,12 @@ pub(crate) fn run(
     })?;
     let pid = child.id() as libc::pid_t;
     RUNNING.store(pid, Ordering::SeqCst);
+    // From here on the handler sends by itself.
+    let early = EARLY.swap(0, Ordering::SeqCst);
+    for signal in PASSED_ON.into_iter().filter(|s| early & (1 << s) != 0) {
+        // SAFETY: kill touches no memory, and the program was not waited for.
+        unsafe { libc::kill(pid, signal) };
+    }
     let (status, usage) =
         wait(pid).map_err(|e| Failure::new(INTERNAL, format!("cannot wait for it: {e}")))?;
     let elapsed = start.elapsed();
@@ -176,8 +185,13 @@ fn catch_signals() {
 extern "C" fn pass_on(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler.
     let from_a_process = unsafe { (*info).si_code } <= 0;
+    if !from_a_process {
+        return;
+    }
     let pid = RUNNING.load(Ordering::SeqCst);
-    if from_a_process && pid > 0 {
+    if pid == 0 {
+        EARLY.fetch_or(1 << signal, Ordering::SeqCst);
+    } else {
         // SAFETY: errno's address is valid in every thread.
         let errno = unsafe { libc::__errno_location() };
         // SAFETY: as above; the interrupted code must find errno unchanged.

@@ -9,7 +9,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The command under test, without the variables that would change it.
 pub(crate) fn ntheap() -> Command {
@@ -84,12 +83,14 @@ fn profile_name(folder: &str) -> String {
     if folder == "debug" { "dev" } else { folder }.to_owned()
 }
 
-/// A new empty folder that tells by its name which test it was for.
+/// An empty folder of the test's own. What the last run left in it is gone;
+/// what this one leaves can be looked at.
 pub(crate) fn folder(test: &str) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{test}-{}-{number}", std::process::id());
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    match fs::remove_dir_all(&folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => panic!("{}: {e}", folder.display()),
+        _ => {}
+    }
     fs::create_dir_all(&folder).expect("a folder for the test");
     folder
 }
