@@ -71,12 +71,16 @@ pub(crate) fn collect() -> Stats {
 
 /// All allocations counted so far; 0 unless they are counted.
 pub fn counted_allocations() -> u64 {
-    let mut sum = PROCESS.large.lock().allocations;
+    let mut sum = 0;
     for front in [&PROCESS.plain, &PROCESS.checked] {
+        if !front.is_diverted() {
+            return 0;
+        }
         for class in 0..COUNT {
             sum += front.bucket(class).state.lock().allocations;
         }
     }
+    sum += PROCESS.large.lock().allocations;
     sum
 }
 

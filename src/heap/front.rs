@@ -21,13 +21,12 @@ use super::cache::{State, ThreadCache, Word};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
-use super::meta;
 use super::pool::Pool;
 use super::segment::Backend;
-use super::seize::{Seizure, Slot};
+use super::seize::Slot;
 use crate::sync::Mutex;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Bytes of blocks a bucket's depot holds at most.
 const DEPOT_BYTES: usize = 256 * 1024;
@@ -38,14 +37,14 @@ const FIRST_CAPACITY: u32 = 4;
 
 /// A front end.
 pub(crate) struct Front {
-    kind: Kind,
-    buckets: [Bucket; COUNT],
-    pool: Pool,
-    caches: Mutex<Caches>,
-    diverted: AtomicBool,
-    divert_bits: AtomicUsize,
+    pub(super) kind: Kind,
+    pub(super) buckets: [Bucket; COUNT],
+    pub(super) pool: Pool,
+    pub(super) caches: Mutex<Caches>,
+    pub(super) diverted: AtomicBool,
+    pub(super) divert_bits: AtomicUsize,
     /// Blocks a refill takes at most: a sampler cuts it short.
-    refill_limit: AtomicU32,
+    pub(super) refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
 }
 
@@ -74,10 +73,10 @@ impl Diversion {
 
 /// The caches of a front end's threads.
 pub(super) struct Caches {
-    live: *mut ThreadCache,
-    free: *mut ThreadCache,
+    pub(super) live: *mut ThreadCache,
+    pub(super) free: *mut ThreadCache,
     pub(super) count: usize,
-    made: usize,
+    pub(super) made: usize,
 }
 
 // SAFETY: the lists belong to the front end, whichever thread holds its lock.
@@ -113,7 +112,7 @@ impl Front {
         }
     }
 
-    fn place<'a>(&self, shared: Shared<'a>, class: usize) -> Place<'a> {
+    pub(super) fn place<'a>(&self, shared: Shared<'a>, class: usize) -> Place<'a> {
         Place {
             kind: self.kind,
             class,
@@ -203,9 +202,13 @@ impl Front {
             }
         }
         let capacity = rack.capacity.get().clamp(1, ENTRIES as u32);
-        let want = capacity.min(self.refill_limit.load(Ordering::Relaxed).max(1)) as usize;
+        let limit = self.refill_limit.load(Ordering::Relaxed).max(1);
+        let want = capacity.min(limit) as usize;
         state.falling = 0;
-        if let Some((full, count)) = state.depot.pop() {
+        // A magazine from the depot cannot be cut short at a sample point.
+        if limit as usize >= ENTRIES
+            && let Some((full, count)) = state.depot.pop()
+        {
             let bytes = count * classes::size_of(class);
             shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
             self.keep_empty(cache, class, magazine);
@@ -474,7 +477,7 @@ impl Front {
         self.empty_depot(shared, class, state);
     }
 
-    fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
+    pub(super) fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
         let place = self.place(shared, class);
         while let Some((magazine, count)) = state.depot.pop() {
             let bytes = count * classes::size_of(class);
@@ -490,7 +493,7 @@ impl Front {
     }
 
     /// Gives everything a cache holds back: to the free bits.
-    fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
+    pub(super) fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
         for class in 1..COUNT {
             let rack = cache.rack(class);
             if cache.current(class).is_null() && rack.capacity.get() == 0 {
@@ -512,7 +515,7 @@ impl Front {
     }
 
     /// Puts the spare's blocks back into the free bits, whoever owns the cache.
-    fn empty_spare(
+    pub(super) fn empty_spare(
         &self,
         shared: Shared<'_>,
         cache: &ThreadCache,
@@ -535,190 +538,9 @@ impl Front {
         }
     }
 
-    /// The thread's cache, made if it has none yet.
-    fn cache(&self, shared: Shared<'_>, word: &Word) -> &ThreadCache {
-        // SAFETY: a word leads to a shared cache or to its thread's own, and
-        // caches are never unmapped.
-        let cache = unsafe { &*word.get() };
-        if !cache.is(State::Unborn) {
-            return cache;
-        }
-        let born = self.birth(shared, word);
-        if born.is_null() {
-            return cache;
-        }
-        // SAFETY: just made, and never unmapped.
-        unsafe { &*born }
-    }
-
-    #[cold]
-    fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
-        let mut caches = self.caches.lock();
-        let mut place = caches.free;
-        if place.is_null() {
-            place = meta::allocate(size_of::<ThreadCache>()).cast();
-            if place.is_null() {
-                return place;
-            }
-            caches.made += 1;
-        } else {
-            // SAFETY: the free list links caches that nobody uses.
-            caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
-        }
-        // SAFETY: the place is memory for a cache that nobody uses.
-        unsafe {
-            ThreadCache::birth(
-                place,
-                word,
-                self.kind,
-                self.divert_bits.load(Ordering::Relaxed),
-            );
-            let cache = &*place;
-            cache
-                .diverted
-                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
-            cache.next.store(caches.live, Ordering::Relaxed);
-        }
-        caches.live = place;
-        caches.count += 1;
-        drop(caches);
-        word.set(place);
-        // Setting the hook may allocate, on the cache just made.
-        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
-            // Nobody would give the cache back: do without one.
-            // SAFETY: this thread's own cache, just made.
-            unsafe { self.bury(shared, place) };
-            word.set(ThreadCache::dead());
-            return ThreadCache::dead().cast_mut();
-        }
-        place
-    }
-
-    /// Drains the cache of a thread that ends and forgets it.
-    ///
-    /// # Safety
-    /// `place` is the calling thread's live cache of this front end.
-    pub(super) unsafe fn bury(&self, shared: Shared<'_>, place: *mut ThreadCache) {
-        // SAFETY: the caller's cache, and its word, which outlives the exit
-        // hooks.
-        let cache = unsafe {
-            let cache = &*place;
-            if let Some(word) = cache.word.get().as_ref() {
-                word.set(ThreadCache::dead());
-            }
-            cache
-        };
-        self.drain(shared, cache);
-        let mut caches = self.caches.lock();
-        let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
-        let mut at = caches.live;
-        while !at.is_null() && at != place {
-            // SAFETY: the live list links caches in use.
-            unsafe {
-                link = &raw const (*at).next;
-                at = (*at).next.load(Ordering::Relaxed);
-            }
-        }
-        if at.is_null() {
-            return;
-        }
-        let next = cache.next.load(Ordering::Relaxed);
-        if link.is_null() {
-            caches.live = next;
-        } else {
-            // SAFETY: `link` is the `next` field of the cache before.
-            unsafe { (*link).store(next, Ordering::Relaxed) };
-        }
-        cache.next.store(caches.free, Ordering::Relaxed);
-        caches.free = place;
-        caches.count -= 1;
-    }
-
-    /// Does what others asked of this thread's cache.
-    fn obey(&self, shared: Shared<'_>, cache: &ThreadCache) {
-        if cache.is(State::Live) && cache.request.take() {
-            cache
-                .diverted
-                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
-            cache.set_divert(self.divert_bits.load(Ordering::Relaxed));
-            self.drain(shared, cache);
-        }
-    }
-
-    /// Asks every thread to give back what it keeps and to take note of how the
-    /// front end is set; the calling thread, if it gives its word, does so now.
-    fn ask_all(&self, shared: Shared<'_>, word: Option<&Word>) {
-        let caches = self.caches.lock();
-        let mut at = caches.live;
-        while !at.is_null() {
-            // SAFETY: the live list links caches in use.
-            let cache = unsafe { &*at };
-            cache.request_flush();
-            at = cache.next.load(Ordering::Relaxed);
-        }
-        drop(caches);
-        if let Some(word) = word {
-            // SAFETY: a word leads to a cache, and caches are never unmapped.
-            self.obey(shared, unsafe { &*word.get() });
-        }
-    }
-
-    /// Empties every thread's cache and every depot. Where the system has no
-    /// process-wide barrier, other threads empty theirs at their next slow
-    /// call.
-    pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
-        self.ask_all(shared, word);
-        let caches = self.caches.lock();
-        let can_seize = !caches.live.is_null() && crate::sys::barrier();
-        for class in 1..COUNT {
-            let mut state = self.bucket(class).state.lock();
-            if can_seize {
-                let mut at = caches.live;
-                while !at.is_null() {
-                    // SAFETY: the live list links caches in use.
-                    let cache = unsafe { &*at };
-                    self.seize(shared, cache, class, &mut state);
-                    at = cache.next.load(Ordering::Relaxed);
-                }
-            }
-            self.empty_depot(shared, class, &mut state);
-        }
-    }
-
-    /// Puts the blocks that another thread's cache keeps of a class back into
-    /// the free bits (seize.rs). The owner was asked, and the process-wide
-    /// barrier called since.
-    fn seize(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        state: &mut BucketState,
-    ) {
-        self.empty_spare(shared, cache, class, state);
-        let current = cache.current(class);
-        if current.is_null() || cache.count(class) == 0 {
-            return;
-        }
-        let rack = cache.rack(class);
-        let first = Magazine::first(current);
-        let bin = cache.bin(class);
-        let floor = rack.floor.load(Ordering::Relaxed) as usize;
-        let barrier = || {
-            crate::sys::barrier();
-        };
-        let place = self.place(shared, class);
-        // SAFETY: the bucket is locked, so the magazine stays; the limit was
-        // lowered by the request and the barrier called after that.
-        unsafe {
-            let seizure = Seizure::cover(bin, first, floor, barrier);
-            barrier();
-            let (blocks, floor) = seizure.keep(bin, first);
-            rack.floor.store(floor as u32, Ordering::Relaxed);
-            state.put(&place, blocks.as_ptr(), blocks.len(), &mut |a, m| {
-                (shared.misuse)(a, m)
-            });
-        }
+    /// Whether new caches send every call to the slow path.
+    pub(super) fn is_diverted(&self) -> bool {
+        self.diverted.load(Ordering::Relaxed)
     }
 
     /// Sets how new caches behave: whether every call takes the slow path.
@@ -736,47 +558,6 @@ impl Front {
         self.refill_limit
             .store(diversion.refill_limit, Ordering::Relaxed);
         self.ask_all(shared, Some(word));
-    }
-
-    /// Visits every live cache, under the list's lock.
-    pub(super) fn for_each_cache(&self, visit: &mut dyn FnMut(&ThreadCache)) -> usize {
-        let caches = self.caches.lock();
-        let mut at = caches.live;
-        while !at.is_null() {
-            // SAFETY: the live list links caches in use.
-            let cache = unsafe { &*at };
-            visit(cache);
-            at = cache.next.load(Ordering::Relaxed);
-        }
-        caches.count
-    }
-
-    /// Bytes of magazines and caches ever made.
-    pub(super) fn record_bytes(&self) -> usize {
-        self.pool.made_bytes() + self.caches.lock().made * size_of::<ThreadCache>()
-    }
-
-    /// In a forked child: buries every cache that `is_own` says is not the
-    /// forking thread's. Their threads do not exist, and were not inside a
-    /// slow path's locked part.
-    pub(super) fn adopt_orphans(&self, shared: Shared<'_>, is_own: &dyn Fn(&ThreadCache) -> bool) {
-        loop {
-            let mut orphan = self.caches.lock().live;
-            // SAFETY: the live list links caches in use.
-            while !orphan.is_null() && unsafe { is_own(&*orphan) } {
-                // SAFETY: as above.
-                orphan = unsafe { (*orphan).next.load(Ordering::Relaxed) };
-            }
-            if orphan.is_null() {
-                return;
-            }
-            // SAFETY: the orphan's thread does not exist in this process; its
-            // word may not either, and is not touched.
-            unsafe {
-                (*orphan).word.set(ptr::null());
-                self.bury(shared, orphan);
-            }
-        }
     }
 
     /// Visits every lock in the order in which they are taken.

@@ -302,11 +302,7 @@ impl LargeList {
             }
             self.records_made += 1;
         }
-        let mut region = vm::allocate(Use::Large, size);
-        if region.is_null() && self.kept_bytes != 0 {
-            self.trim(0);
-            region = vm::allocate(Use::Large, size);
-        }
+        let region = vm::allocate(Use::Large, size);
         if region.is_null() {
             // SAFETY: the record is ours and unused.
             unsafe { self.records.push(record) };

@@ -4,6 +4,7 @@ use super::bucket::Misuse;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
 use super::{PROCESS, PROCESS_HEAP, slices};
+use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
 use core::sync::atomic::Ordering;
 
@@ -29,6 +30,8 @@ pub(super) fn found_late(address: usize, what: Misuse) {
 }
 
 fn raise(operation: &str, address: usize, block: Option<Block>) {
+    // A misuse may be the first call of a process: the options count from here.
+    PROCESS.is_ready(&Config::new());
     let heap = (&raw const PROCESS).addr();
     let (stop, parameters) = match block {
         Some(block) if block.start == address && block.state != BlockState::Busy => {

@@ -55,6 +55,7 @@ mod pool;
 mod segment;
 mod seize;
 mod slices;
+mod threads;
 
 pub use cache::{ThreadCache, UNBORN, Word};
 pub use descriptor::Kind;
@@ -188,21 +189,26 @@ impl Heap {
         }
     }
 
-    /// A block of `class`; null when the system has nothing to give. When
-    /// memory is short, what large blocks keep goes first.
-    fn allocate_class(&self, kind: Kind, word: &Word, class: usize) -> *mut u8 {
-        let front = self.front(kind);
-        let block = front.allocate(self.shared(kind), word, class);
-        if !block.is_null() || self.large.lock().kept_bytes == 0 {
+    /// A block for any size and alignment, zeroed if `zero`; null when the
+    /// system has nothing to give, even after all that is free was given back.
+    fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+        let block = self.try_allocate(kind, word, size, align, zero);
+        if !block.is_null() || size > vm::account().total().committed {
             return block;
         }
-        self.large.lock().trim(0);
-        front.allocate(self.shared(kind), word, class)
+        self.purge(kind, word);
+        self.back_end.lock().decommit_unused();
+        self.try_allocate(kind, word, size, align, zero)
     }
 
-    /// A block for any size and alignment, zeroed if `zero`; null when the
-    /// system has nothing to give.
-    fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    fn try_allocate(
+        &self,
+        kind: Kind,
+        word: &Word,
+        size: usize,
+        align: usize,
+        zero: bool,
+    ) -> *mut u8 {
         let Some(class) = classes::class_for(size, align) else {
             return self.large.lock().allocate(kind, size, align, zero);
         };
@@ -213,7 +219,7 @@ impl Heap {
                 return block;
             }
         }
-        let block = self.allocate_class(kind, word, class);
+        let block = front.allocate(self.shared(kind), word, class);
         if zero && !block.is_null() {
             // SAFETY: the block holds at least `size` bytes.
             unsafe { block.write_bytes(0, size) };

@@ -9,9 +9,10 @@
 //!   | slice 0 | slice 1 | ... | slice 63 |    | Segment | descriptors ...    |
 //! ```
 //!
-//! A subsegment takes a run of slices. Two words of bits say everything: a
+//! A subsegment takes a run of slices. Three words of bits say everything: a
 //! slice is used or not, and a slice that is not used is dirty (its pages may
-//! hold memory) or clean (they read zero and cost nothing). A free run is
+//! hold memory), clean (they read zero and cost nothing), or, when commit was
+//! short once, absent (not committed). A free run is
 //! found by shifting the words; the lowest dirty run is taken first, because
 //! its memory is there already.
 //!
@@ -44,6 +45,8 @@ pub(crate) struct Segment {
     used: u64,
     /// Unused slices whose pages may hold memory.
     dirty: u64,
+    /// Unused slices that are not committed.
+    absent: u64,
     /// All segments of the heap, linked.
     next: *mut Segment,
     /// Segments with unused slices, linked both ways.
@@ -119,7 +122,9 @@ impl Backend {
             let next = unsafe { (*segment).next_open };
             // SAFETY: as above; the back end's lock makes the segment ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = state.find(slices) {
+            if let Some(first) = state.find(slices)
+                && state.make_present(mask(first, slices))
+            {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
@@ -260,6 +265,32 @@ impl Backend {
         }
     }
 
+    /// Decommits every unused slice, so that something else can be committed.
+    /// Splits mappings; for when commit is short.
+    pub(super) fn decommit_unused(&mut self) {
+        let mut segment = self.all;
+        while !segment.is_null() {
+            // SAFETY: the list links live segments of this back end.
+            let state = unsafe { &mut *segment };
+            let mut left = !state.used & !state.absent;
+            while left != 0 {
+                let first = left.trailing_zeros();
+                let length = (left >> first).trailing_ones() as usize;
+                let run = mask(first, length);
+                let base = state.base.wrapping_add(first as usize * SLICE);
+                // SAFETY: the slices are unused, committed and ours.
+                if !unsafe { vm::decommit(Use::Segments, base, length * SLICE) } {
+                    return;
+                }
+                self.dirty_slices -= (state.dirty & run).count_ones() as usize;
+                state.dirty &= !run;
+                state.absent |= run;
+                left &= !run;
+            }
+            segment = state.next;
+        }
+    }
+
     /// Reserves a chunk, of fewer segments the less there is, and opens its
     /// segments.
     fn grow(&mut self) -> Option<*mut Segment> {
@@ -322,6 +353,7 @@ impl Backend {
                     base: first_slice,
                     used: 0,
                     dirty: 0,
+                    absent: 0,
                     next: self.all,
                     next_open: ptr::null_mut(),
                     previous_open: ptr::null_mut(),
@@ -365,6 +397,7 @@ impl Backend {
         }
         let mut link: *mut *mut Segment = &raw mut self.all;
         let mut dirty = 0;
+        let mut absent = 0;
         loop {
             // SAFETY: `link` is the list's head or the `next` field of a
             // segment that stays.
@@ -380,6 +413,7 @@ impl Backend {
                 // SAFETY: the segment is live until the release below.
                 unsafe {
                     dirty += (*segment).dirty.count_ones() as usize;
+                    absent += (*segment).absent.count_ones() as usize;
                     *link = (*segment).next;
                 }
             } else {
@@ -394,7 +428,7 @@ impl Backend {
         // the system refuses, the address space stays behind, empty.
         unsafe {
             slices::disclaim(base.addr(), segments * SEGMENT);
-            if !vm::release(Use::Segments, base, size, size) {
+            if !vm::release(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
                 vm::purge(base, size);
             }
         }
@@ -477,6 +511,23 @@ fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
 impl Segment {
     fn find(&self, slices: usize) -> Option<u32> {
         find_ones(!self.used & self.dirty, slices).or_else(|| find_ones(!self.used, slices))
+    }
+
+    /// Commits what of `run` is absent. False when the system or the commit
+    /// limit refuses; what was committed by then stays so.
+    fn make_present(&mut self, run: u64) -> bool {
+        while self.absent & run != 0 {
+            let absent = self.absent & run;
+            let first = absent.trailing_zeros();
+            let length = (absent >> first).trailing_ones() as usize;
+            let base = self.base.wrapping_add(first as usize * SLICE);
+            // SAFETY: the slices are unused, not committed and ours.
+            if !unsafe { vm::commit(Use::Segments, base, length * SLICE) } {
+                return false;
+            }
+            self.absent &= !mask(first, length);
+        }
+        true
     }
 
     /// Memory for a descriptor of `size` bytes, zeroed; null when the area is

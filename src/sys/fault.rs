@@ -45,8 +45,9 @@ pub(super) fn fails(call: Call) -> bool {
         return false;
     }
     let number = SEEN.fetch_add(1, Ordering::Relaxed);
-    let strikes =
-        number.wrapping_sub(FIRST.load(Ordering::Relaxed)) < COUNT.load(Ordering::Relaxed);
+    let strikes = number
+        .checked_sub(FIRST.load(Ordering::Relaxed))
+        .is_some_and(|nth| nth < COUNT.load(Ordering::Relaxed));
     if strikes {
         STRUCK.fetch_add(1, Ordering::Relaxed);
     }

@@ -187,6 +187,20 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
     done
 }
 
+/// Gives a committed range's memory and commit back; it is reserved from then
+/// on. False, and nothing changed, when the system refuses.
+///
+/// # Safety
+/// The range is committed, the caller owns it, and its contents are dead.
+pub(crate) unsafe fn decommit(of: Use, base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    let done = unsafe { sys::decommit(base, size) };
+    if done {
+        credit(of, size);
+    }
+    done
+}
+
 /// Gives the memory of a committed range back; it stays committed and reads
 /// zero. False when the system refuses: contents are then unchanged.
 ///

@@ -1,0 +1,245 @@
+//! A front end's threads: their caches' births and ends, what is asked of all
+//! of them, and what is taken from them.
+//!
+//! The list of live caches has a lock of its own, which comes before the
+//! buckets' locks. A cache's memory is never unmapped: a thread's word, or
+//! another thread's walk over the list, may lead to it at any time.
+
+use super::bucket::State as BucketState;
+use super::cache::{State, ThreadCache, Word};
+use super::classes::COUNT;
+use super::front::{Front, Shared};
+use super::magazine::Magazine;
+use super::meta;
+use super::seize::Seizure;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+impl Front {
+    /// The thread's cache, made if it has none yet.
+    pub(super) fn cache(&self, shared: Shared<'_>, word: &Word) -> &ThreadCache {
+        // SAFETY: a word leads to a shared cache or to its thread's own, and
+        // caches are never unmapped.
+        let cache = unsafe { &*word.get() };
+        if !cache.is(State::Unborn) {
+            return cache;
+        }
+        let born = self.birth(shared, word);
+        if born.is_null() {
+            return cache;
+        }
+        // SAFETY: just made, and never unmapped.
+        unsafe { &*born }
+    }
+
+    #[cold]
+    fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
+        let mut caches = self.caches.lock();
+        let mut place = caches.free;
+        if place.is_null() {
+            place = meta::allocate(size_of::<ThreadCache>()).cast();
+            if place.is_null() {
+                return place;
+            }
+            caches.made += 1;
+        } else {
+            // SAFETY: the free list links caches that nobody uses.
+            caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
+        }
+        // SAFETY: the place is memory for a cache that nobody uses.
+        unsafe {
+            ThreadCache::birth(
+                place,
+                word,
+                self.kind,
+                self.divert_bits.load(Ordering::Relaxed),
+            );
+            let cache = &*place;
+            cache
+                .diverted
+                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+            cache.next.store(caches.live, Ordering::Relaxed);
+        }
+        caches.live = place;
+        caches.count += 1;
+        drop(caches);
+        word.set(place);
+        // Setting the hook may allocate, on the cache just made.
+        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
+            // Nobody would give the cache back: do without one.
+            // SAFETY: this thread's own cache, just made.
+            unsafe { self.bury(shared, place) };
+            word.set(ThreadCache::dead());
+            return ThreadCache::dead().cast_mut();
+        }
+        place
+    }
+
+    /// Drains the cache of a thread that ends and forgets it.
+    ///
+    /// # Safety
+    /// `place` is the calling thread's live cache of this front end.
+    pub(super) unsafe fn bury(&self, shared: Shared<'_>, place: *mut ThreadCache) {
+        // SAFETY: the caller's cache, and its word, which outlives the exit
+        // hooks.
+        let cache = unsafe {
+            let cache = &*place;
+            if let Some(word) = cache.word.get().as_ref() {
+                word.set(ThreadCache::dead());
+            }
+            cache
+        };
+        self.drain(shared, cache);
+        let mut caches = self.caches.lock();
+        let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
+        let mut at = caches.live;
+        while !at.is_null() && at != place {
+            // SAFETY: the live list links caches in use.
+            unsafe {
+                link = &raw const (*at).next;
+                at = (*at).next.load(Ordering::Relaxed);
+            }
+        }
+        if at.is_null() {
+            return;
+        }
+        let next = cache.next.load(Ordering::Relaxed);
+        if link.is_null() {
+            caches.live = next;
+        } else {
+            // SAFETY: `link` is the `next` field of the cache before.
+            unsafe { (*link).store(next, Ordering::Relaxed) };
+        }
+        cache.next.store(caches.free, Ordering::Relaxed);
+        caches.free = place;
+        caches.count -= 1;
+    }
+
+    /// Does what others asked of this thread's cache.
+    pub(super) fn obey(&self, shared: Shared<'_>, cache: &ThreadCache) {
+        if cache.is(State::Live) && cache.request.take() {
+            cache
+                .diverted
+                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+            cache.set_divert(self.divert_bits.load(Ordering::Relaxed));
+            self.drain(shared, cache);
+        }
+    }
+
+    /// Asks every thread to give back what it keeps and to take note of how the
+    /// front end is set; the calling thread, if it gives its word, does so now.
+    pub(super) fn ask_all(&self, shared: Shared<'_>, word: Option<&Word>) {
+        let caches = self.caches.lock();
+        let mut at = caches.live;
+        while !at.is_null() {
+            // SAFETY: the live list links caches in use.
+            let cache = unsafe { &*at };
+            cache.request_flush();
+            at = cache.next.load(Ordering::Relaxed);
+        }
+        drop(caches);
+        if let Some(word) = word {
+            // SAFETY: a word leads to a cache, and caches are never unmapped.
+            self.obey(shared, unsafe { &*word.get() });
+        }
+    }
+
+    /// Empties every thread's cache and every depot. Where the system has no
+    /// process-wide barrier, other threads empty theirs at their next slow
+    /// call.
+    pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
+        self.ask_all(shared, word);
+        let caches = self.caches.lock();
+        let can_seize = !caches.live.is_null() && crate::sys::barrier();
+        for class in 1..COUNT {
+            let mut state = self.bucket(class).state.lock();
+            if can_seize {
+                let mut at = caches.live;
+                while !at.is_null() {
+                    // SAFETY: the live list links caches in use.
+                    let cache = unsafe { &*at };
+                    self.seize(shared, cache, class, &mut state);
+                    at = cache.next.load(Ordering::Relaxed);
+                }
+            }
+            self.empty_depot(shared, class, &mut state);
+        }
+    }
+
+    /// Puts the blocks that another thread's cache keeps of a class back into
+    /// the free bits (seize.rs). The owner was asked, and the process-wide
+    /// barrier called since.
+    fn seize(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) {
+        self.empty_spare(shared, cache, class, state);
+        let current = cache.current(class);
+        if current.is_null() || cache.count(class) == 0 {
+            return;
+        }
+        let rack = cache.rack(class);
+        let first = Magazine::first(current);
+        let bin = cache.bin(class);
+        let floor = rack.floor.load(Ordering::Relaxed) as usize;
+        let barrier = || {
+            crate::sys::barrier();
+        };
+        let place = self.place(shared, class);
+        // SAFETY: the bucket is locked, so the magazine stays; the limit was
+        // lowered by the request and the barrier called after that.
+        unsafe {
+            let seizure = Seizure::cover(bin, first, floor, barrier);
+            barrier();
+            let (blocks, floor) = seizure.keep(bin, first);
+            rack.floor.store(floor as u32, Ordering::Relaxed);
+            state.put(&place, blocks.as_ptr(), blocks.len(), &mut |a, m| {
+                (shared.misuse)(a, m)
+            });
+        }
+    }
+
+    /// Visits every live cache, under the list's lock.
+    pub(super) fn for_each_cache(&self, visit: &mut dyn FnMut(&ThreadCache)) -> usize {
+        let caches = self.caches.lock();
+        let mut at = caches.live;
+        while !at.is_null() {
+            // SAFETY: the live list links caches in use.
+            let cache = unsafe { &*at };
+            visit(cache);
+            at = cache.next.load(Ordering::Relaxed);
+        }
+        caches.count
+    }
+
+    /// Bytes of magazines and caches ever made.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.pool.made_bytes() + self.caches.lock().made * size_of::<ThreadCache>()
+    }
+
+    /// In a forked child: buries every cache that `is_own` says is not the
+    /// forking thread's. Their threads do not exist, and were not inside a
+    /// slow path's locked part.
+    pub(super) fn adopt_orphans(&self, shared: Shared<'_>, is_own: &dyn Fn(&ThreadCache) -> bool) {
+        loop {
+            let mut orphan = self.caches.lock().live;
+            // SAFETY: the live list links caches in use.
+            while !orphan.is_null() && unsafe { is_own(&*orphan) } {
+                // SAFETY: as above.
+                orphan = unsafe { (*orphan).next.load(Ordering::Relaxed) };
+            }
+            if orphan.is_null() {
+                return;
+            }
+            // SAFETY: the orphan's thread does not exist in this process; its
+            // word may not either, and is not touched.
+            unsafe {
+                (*orphan).word.set(ptr::null());
+                self.bury(shared, orphan);
+            }
+        }
+    }
+}
