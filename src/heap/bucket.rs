@@ -216,23 +216,57 @@ impl State {
         let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
         let base = this.base.load(Ordering::Relaxed);
         let span = this.span.load(Ordering::Relaxed);
+        let size = classes::size_of(place.class);
         let mut first_word = this.first_word as usize;
         let mut taken = 0;
         let mut put = 0;
         loop {
-            let word = this
-                .locked_index_of(address)
-                .and_then(|index| Some((index, words.get_mut(index / 64)?)));
-            match word {
-                Some((index, word)) if *word & (1 << (index % 64)) == 0 => {
-                    *word |= 1 << (index % 64);
-                    first_word = first_word.min(index / 64);
-                    put += 1;
+            // Neighbours often come back one after the other: as many as share
+            // a word of bits are put back with one store.
+            let index = this.locked_index_of(address);
+            let word = index.and_then(|index| words.get_mut(index / 64));
+            let (Some(index), Some(word)) = (index, word) else {
+                misuse(address, Misuse::NotABlock);
+                taken += 1;
+                if taken == count {
+                    break;
                 }
-                Some(_) => misuse(address, Misuse::AlreadyFree),
-                None => misuse(address, Misuse::NotABlock),
+                // SAFETY: `taken` is below the caller's count.
+                address = unsafe { entries.add(taken).read() }.addr();
+                if address.wrapping_sub(base) >= span {
+                    break;
+                }
+                continue;
+            };
+            let bit = index % 64;
+            let most = (count - taken)
+                .min(64 - bit)
+                .min(this.blocks as usize - index);
+            let mut run = 1;
+            while run < most {
+                // SAFETY: `run` stays below `most`, so the entry is the caller's.
+                let next = unsafe { entries.add(taken + run).read() }.addr();
+                if next != address + run * size {
+                    break;
+                }
+                run += 1;
             }
-            taken += 1;
+            let bits = (u64::MAX >> (64 - run)) << bit;
+            if *word & bits == 0 {
+                *word |= bits;
+                put += run;
+            } else {
+                for at in 0..run {
+                    if *word & (1 << (bit + at)) == 0 {
+                        *word |= 1 << (bit + at);
+                        put += 1;
+                    } else {
+                        misuse(address + at * size, Misuse::AlreadyFree);
+                    }
+                }
+            }
+            first_word = first_word.min(index / 64);
+            taken += run;
             if taken == count {
                 break;
             }
