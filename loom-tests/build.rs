@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 14] = [
+const MUTANTS: [Mutant; 15] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -101,6 +101,8 @@ const MUTANTS: [Mutant; 14] = [
         "end = now.saturating_sub(1).max(self.floor);",
         "end = now.max(self.floor);",
     ),
+    // The owner goes on pushing, into slots that are being seized.
+    ("seize_leaves_limit", "heap/seize.rs", "bin.lower();", ""),
     // The owner goes on popping what is seized.
     (
         "seize_leaves_blocks",

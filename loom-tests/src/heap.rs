@@ -22,3 +22,4 @@ crate::mutant!(request_asked_late);
 crate::mutant!(limit_raised_blindly);
 crate::mutant!(seize_takes_topmost);
 crate::mutant!(seize_leaves_blocks);
+crate::mutant!(seize_leaves_limit);

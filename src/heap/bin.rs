@@ -103,7 +103,9 @@ impl<S: Slot> Bin<S> {
             top >= (*bin).limit.load(Ordering::Relaxed)
         }
     }
+}
 
+impl<S> Bin<S> {
     /// Sets the limit; for the owner. A limit that was lowered since the owner
     /// last took the request stays low.
     pub(super) fn raise(&self, limit: *mut S, request: &Request) {
@@ -115,7 +117,7 @@ impl<S: Slot> Bin<S> {
         }
     }
 
-    /// Makes the bin full, whatever it holds; for the owner.
+    /// Makes the bin full, whatever it holds.
     pub(super) fn lower(&self) {
         self.limit.swap(ptr::null_mut(), Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //!   seizer                                    owner, at any point of
-//!   ask: all limits null         barrier      push: top? limit? slot = b, top + 1
+//!   limit = null                 barrier      push: top? limit? slot = b, top + 1
 //!   n = top                      barrier      pop:  top? e = slot?       top - 1
 //!   copy the slots below n,
 //!   store null in each           barrier
@@ -16,7 +16,8 @@
 //! ```
 //!
 //! After the first barrier at most one push can still be under way, which will
-//! fill slot `top` and touch nothing below. After the last one, a pop that
+//! fill slot `top` and touch nothing below; no other can begin, since only the
+//! owner's slow path raises the limit again, under the lock. After the last one, a pop that
 //! begins finds a null and goes to the slow path; a pop that is through has
 //! lowered `top`; and one that is under way holds the block of slot
 //! `top - 1`, and no other. So all below that slot is the seizer's. The slot
@@ -94,7 +95,7 @@ pub(super) struct Seizure {
 }
 
 /// How many slots lie below the bin's top.
-fn height<S: Slot>(bin: &Bin<S>, first: *mut S) -> usize {
+fn height<S>(bin: &Bin<S>, first: *mut S) -> usize {
     let top = bin.top.load(Ordering::Relaxed);
     (top.addr().wrapping_sub(first.addr()) / size_of::<S>()).min(ENTRIES)
 }
@@ -105,14 +106,15 @@ impl Seizure {
     ///
     /// # Safety
     /// The bin's magazine starts at `first` and stays; the caller holds the
-    /// bucket's lock, has lowered the bin's limit, and has called the barrier
-    /// since.
+    /// bucket's lock, and does so until [`Seizure::keep`] has returned.
     pub(super) unsafe fn cover<S: Slot>(
         bin: &Bin<S>,
         first: *mut S,
         floor: usize,
-        barrier: impl FnOnce(),
+        barrier: impl Fn(),
     ) -> Self {
+        bin.lower();
+        barrier();
         let mut seizure = Seizure {
             copies: [ptr::null_mut(); ENTRIES],
             floor,
@@ -127,6 +129,7 @@ impl Seizure {
                 S::set(first.wrapping_add(at), ptr::null_mut());
             }
         }
+        barrier();
         seizure
     }
 
@@ -134,7 +137,7 @@ impl Seizure {
     /// and the bin's new floor.
     ///
     /// # Safety
-    /// As for [`Seizure::cover`], whose barrier-to-be, the last, was called.
+    /// As for [`Seizure::cover`].
     pub(super) unsafe fn keep<S: Slot>(&self, bin: &Bin<S>, first: *mut S) -> (&[*mut u8], usize) {
         let now = height(bin, first);
         let mut end = self.top;

@@ -167,8 +167,7 @@ impl Front {
     }
 
     /// Puts the blocks that another thread's cache keeps of a class back into
-    /// the free bits (seize.rs). The owner was asked, and the process-wide
-    /// barrier called since.
+    /// the free bits (seize.rs).
     fn seize(
         &self,
         shared: Shared<'_>,
@@ -185,15 +184,12 @@ impl Front {
         let first = Magazine::first(current);
         let bin = cache.bin(class);
         let floor = rack.floor.load(Ordering::Relaxed) as usize;
-        let barrier = || {
-            crate::sys::barrier();
-        };
         let place = self.place(shared, class);
-        // SAFETY: the bucket is locked, so the magazine stays; the limit was
-        // lowered by the request and the barrier called after that.
+        // SAFETY: the bucket is locked until the end, so the magazine stays.
         unsafe {
-            let seizure = Seizure::cover(bin, first, floor, barrier);
-            barrier();
+            let seizure = Seizure::cover(bin, first, floor, || {
+                crate::sys::barrier();
+            });
             let (blocks, floor) = seizure.keep(bin, first);
             rack.floor.store(floor as u32, Ordering::Relaxed);
             state.put(&place, blocks.as_ptr(), blocks.len(), &mut |a, m| {

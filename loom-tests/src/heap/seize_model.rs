@@ -7,7 +7,7 @@
 
 use super::bin::{Bin, Request};
 use super::magazine::ENTRIES;
-use super::{seize, seize_leaves_blocks, seize_takes_topmost};
+use super::{seize, seize_leaves_blocks, seize_leaves_limit, seize_takes_topmost};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::{are_caught, check};
 use core::ptr;
@@ -51,11 +51,10 @@ macro_rules! models {
                 first: *mut ModelSlot,
                 floor: usize,
             ) -> (Vec<usize>, usize) {
-                // SAFETY: the caller holds the lock and has asked.
+                // SAFETY: the caller holds the lock.
                 unsafe {
                     let barrier = || fence(Ordering::SeqCst);
                     let seizure = $file::Seizure::cover(bin, first, floor, barrier);
-                    barrier();
                     let (blocks, floor) = seizure.keep(bin, first);
                     (blocks.iter().map(|block| block.addr()).collect(), floor)
                 }
@@ -68,6 +67,7 @@ models! {
     Shipping = seize;
     TakesTopmost = seize_takes_topmost;
     LeavesBlocks = seize_leaves_blocks;
+    LeavesLimit = seize_leaves_limit;
 }
 
 struct Shared {
@@ -177,8 +177,6 @@ fn seize_while<S: Seizing>(calls: &'static [Option<usize>]) {
     let seizer = {
         let shared = shared.clone();
         thread::spawn(move || {
-            shared.request.ask(&shared.bins);
-            fence(Ordering::SeqCst);
             let mut floor = shared.floor.lock().unwrap();
             let (blocks, new) = S::seize(shared.bin(), shared.first(), *floor);
             *floor = new;
@@ -223,12 +221,21 @@ fn blocks_are_seized_while_the_owner_pops_and_pushes() {
 }
 
 #[test]
+fn a_block_pushed_where_others_were_popped_is_kept() {
+    check(3, || seize_while::<Shipping>(&[None, None, Some(3)]));
+    check(3, || seize_while::<Shipping>(&[None, Some(3), None]));
+}
+
+#[test]
 fn mutants_are_caught() {
     are_caught(
         "heap::seize_model::mutants_are_caught",
         &[
             ("takes topmost", "each block once", || {
                 check(3, || seize_while::<TakesTopmost>(&[None]))
+            }),
+            ("leaves limit", "each block once", || {
+                check(3, || seize_while::<LeavesLimit>(&[None, None, Some(3)]))
             }),
             ("leaves blocks", "each block once", || {
                 check(3, || seize_while::<LeavesBlocks>(&[None]))
