@@ -1,7 +1,7 @@
 //! The back end: segments of 4 MiB, cut into 64 slices of 64 KiB.
 //!
 //! ```text
-//!   chunk (one reservation)
+//!   chunk (one reservation, of 16, 4 or 1 segments, or a part of one)
 //!   | segment 0 | segment 1 | ... | segment 15 | records 0 | ... | records 15 |
 //!     4 MiB                                      384 KiB each
 //!
@@ -22,19 +22,16 @@
 //! and no later allocation is needed. A chunk none of whose segments is used
 //! is released, if another one has room.
 
+mod chunk;
+
 use super::classes::SLICE;
 use super::descriptor::Descriptor;
-use super::slices;
 use crate::vm::{self, Use};
+use chunk::Shape;
 use core::ptr;
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
-/// Bytes of a segment's records: the worst case is 64 subsegments of 16-byte
-/// blocks with marks (299 KiB), with room for holes between recycled ones.
-const RECORDS: usize = 6 * SLICE;
-/// Segments of a chunk when address space is plentiful.
-const CHUNK_SEGMENTS: usize = 16;
 
 /// A segment's record, at the start of its records area.
 #[repr(C, align(64))]
@@ -57,10 +54,11 @@ pub(crate) struct Segment {
     bump: usize,
     /// Descriptors given back, linked through `next`.
     free_descriptors: *mut Descriptor,
-    /// The first segment of the chunk, and, there, how many segments the
-    /// chunk has and how many of them have used slices.
+    /// How the chunk is cut.
+    shape: Shape,
+    /// The first segment of the chunk, and, there, how many of its segments
+    /// have used slices.
     leader: *mut Segment,
-    chunk_segments: usize,
     chunk_used: usize,
 }
 
@@ -116,7 +114,7 @@ impl Backend {
         let mut segment = self.open;
         loop {
             if segment.is_null() {
-                segment = self.grow()?;
+                segment = self.grow(slices)?;
             }
             // SAFETY: the open list links live segments of this back end.
             let next = unsafe { (*segment).next_open };
@@ -146,7 +144,7 @@ impl Backend {
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
         let dirty = (state.dirty & run).count_ones() as usize;
-        if state.used == 0 {
+        if state.is_empty() {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*state.leader).chunk_used += 1 };
         }
@@ -190,10 +188,10 @@ impl Backend {
             state.used &= !run;
             state.dirty |= run;
             state.give_record_back(descriptor);
-            if state.used == 0 {
+            if state.is_empty() {
                 state.forget_records();
             }
-            (state.is_open, state.used == 0)
+            (state.is_open, state.is_empty())
         };
         self.used_slices -= slices;
         self.dirty_slices += slices;
@@ -291,149 +289,6 @@ impl Backend {
         }
     }
 
-    /// Reserves a chunk, of fewer segments the less there is, and opens its
-    /// segments.
-    fn grow(&mut self) -> Option<*mut Segment> {
-        // As many as are in use already, so that a small heap stays small in
-        // every account and a large one makes few calls.
-        let used = self.used_slices * SLICE / SEGMENT;
-        let limit = crate::sys::address_space_limit();
-        let mut segments = CHUNK_SEGMENTS;
-        while segments > 1 && (segments > used || segments * SEGMENT > limit / 8) {
-            segments /= 4;
-        }
-        loop {
-            if let Some(first) = self.reserve_chunk(segments) {
-                return Some(first);
-            }
-            if segments == 1 {
-                return None;
-            }
-            segments /= 4;
-        }
-    }
-
-    fn reserve_chunk(&mut self, segments: usize) -> Option<*mut Segment> {
-        let size = segments * (SEGMENT + RECORDS);
-        let base = vm::reserve(Use::Segments, size, SEGMENT);
-        if base.is_null() {
-            return None;
-        }
-        if slices::claim(base.addr(), segments * SEGMENT) {
-            if self.commit_segments(base, segments) {
-                return Some(self.open);
-            }
-            // SAFETY: claimed just above, and nothing entered.
-            unsafe { slices::disclaim(base.addr(), segments * SEGMENT) };
-        }
-        // SAFETY: the chunk is ours, whole, and unused.
-        unsafe { vm::release(Use::Segments, base, size, 0) };
-        None
-    }
-
-    /// Commits the chunk's segments and their records and links them. All are
-    /// committed at once, so that a chunk is two mappings however it is used;
-    /// pages cost memory only when they are touched.
-    fn commit_segments(&mut self, base: *mut u8, segments: usize) -> bool {
-        let size = segments * (SEGMENT + RECORDS);
-        // SAFETY: the chunk was just reserved and none of it is committed.
-        if !unsafe { vm::commit(Use::Segments, base, size) } {
-            return false;
-        }
-        let records = base.wrapping_add(segments * SEGMENT);
-        let leader = records.cast::<Segment>();
-        let huge = self.used_slices * SLICE >= self.huge_above;
-        for index in (0..segments).rev() {
-            let segment = records.wrapping_add(index * RECORDS).cast::<Segment>();
-            let first_slice = base.wrapping_add(index * SEGMENT);
-            // SAFETY: the records area is committed, zero, aligned to 64 KiB
-            // and known to this thread alone.
-            unsafe {
-                segment.write(Segment {
-                    base: first_slice,
-                    used: 0,
-                    dirty: 0,
-                    absent: 0,
-                    next: self.all,
-                    next_open: ptr::null_mut(),
-                    previous_open: ptr::null_mut(),
-                    is_open: false,
-                    bump: size_of::<Segment>(),
-                    free_descriptors: ptr::null_mut(),
-                    leader,
-                    chunk_segments: segments,
-                    chunk_used: 0,
-                });
-            }
-            self.all = segment;
-            self.open(segment);
-        }
-        if huge {
-            // SAFETY: the segments are committed and ours.
-            unsafe { vm::advise_huge(base, segments * SEGMENT) };
-        }
-        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
-        true
-    }
-
-    /// Releases the chunk of `leader` when another chunk has unused slices.
-    ///
-    /// # Safety
-    /// `leader` leads a chunk of this back end, none of whose slices is used.
-    unsafe fn release_chunk(&mut self, leader: *mut Segment) {
-        // SAFETY: the caller's leader is live.
-        let (base, segments) = unsafe { ((*leader).base, (*leader).chunk_segments) };
-        let in_chunk = |segment: *mut Segment| {
-            // SAFETY: only segments of this back end are asked about.
-            !segment.is_null() && unsafe { (*segment).leader } == leader
-        };
-        let mut other = self.open;
-        while in_chunk(other) {
-            // SAFETY: the open list links live segments.
-            other = unsafe { (*other).next_open };
-        }
-        if other.is_null() {
-            return;
-        }
-        let mut link: *mut *mut Segment = &raw mut self.all;
-        let mut dirty = 0;
-        let mut absent = 0;
-        loop {
-            // SAFETY: `link` is the list's head or the `next` field of a
-            // segment that stays.
-            let segment = unsafe { *link };
-            if segment.is_null() {
-                break;
-            }
-            if in_chunk(segment) {
-                if self.cursor == segment {
-                    self.cursor = ptr::null_mut();
-                }
-                self.close(segment);
-                // SAFETY: the segment is live until the release below.
-                unsafe {
-                    dirty += (*segment).dirty.count_ones() as usize;
-                    absent += (*segment).absent.count_ones() as usize;
-                    *link = (*segment).next;
-                }
-            } else {
-                // SAFETY: the segment is live and stays.
-                link = unsafe { &raw mut (*segment).next };
-            }
-        }
-        self.dirty_slices -= dirty;
-        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
-        let size = segments * (SEGMENT + RECORDS);
-        // SAFETY: nothing in the chunk is used and no list leads to it. When
-        // the system refuses, the address space stays behind, empty.
-        unsafe {
-            slices::disclaim(base.addr(), segments * SEGMENT);
-            if !vm::release(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
-                vm::purge(base, size);
-            }
-        }
-    }
-
     fn open(&mut self, segment: *mut Segment) {
         // SAFETY: the callers pass a live segment that is on no open list.
         unsafe {
@@ -509,6 +364,11 @@ fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
 }
 
 impl Segment {
+    /// Whether no slice is used.
+    fn is_empty(&self) -> bool {
+        self.used == self.shape.missing()
+    }
+
     fn find(&self, slices: usize) -> Option<u32> {
         find_ones(!self.used & self.dirty, slices).or_else(|| find_ones(!self.used, slices))
     }
@@ -535,7 +395,7 @@ impl Segment {
     fn take_record(&mut self, size: usize) -> *mut Descriptor {
         // Recycle the closest fit, but not one twice the size while there is
         // room for a new one.
-        let most = if self.bump + size <= RECORDS {
+        let most = if self.bump + size <= self.shape.records {
             size * 2
         } else {
             usize::MAX
@@ -562,7 +422,7 @@ impl Segment {
                 return found;
             }
         }
-        if self.bump + size > RECORDS {
+        if self.bump + size > self.shape.records {
             return ptr::null_mut();
         }
         let record = (&raw mut *self)
@@ -597,7 +457,7 @@ impl Segment {
     fn forget_records(&mut self) {
         let page = vm::page_size();
         let first = size_of::<Segment>().next_multiple_of(page);
-        let last = self.bump.next_multiple_of(page).min(RECORDS);
+        let last = self.bump.next_multiple_of(page).min(self.shape.records);
         let area = (&raw mut *self).cast::<u8>();
         // SAFETY: no descriptor of the segment is in use, so everything after
         // the segment's own record is dead.

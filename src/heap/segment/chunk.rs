@@ -1,0 +1,210 @@
+//! Chunks: what segments are reserved in, and released with.
+//!
+//! A chunk is reserved and committed in one piece. Its records lie behind its
+//! segments, in the same reservation, so that no record lies near a block and
+//! one call gives all of it back.
+
+use super::{Backend, SEGMENT, Segment, mask};
+use crate::heap::classes::SLICE;
+use crate::heap::slices;
+use crate::vm::{self, Use};
+use core::ptr;
+
+/// How a chunk is cut: its segments, and each one's slices and bytes of
+/// records. The worst case of records is a subsegment of 16-byte blocks with
+/// marks in every slice, 4,736 bytes each; there is room for holes between
+/// recycled ones.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    segments: usize,
+    slices: usize,
+    pub(super) records: usize,
+}
+
+/// Chunks from large to small. The last two are for when address space or
+/// commit is nearly used up.
+const SHAPES: [Shape; 5] = [
+    Shape::whole(16),
+    Shape::whole(4),
+    Shape::whole(1),
+    Shape {
+        segments: 1,
+        slices: 16,
+        records: 2 * SLICE,
+    },
+    Shape {
+        segments: 1,
+        slices: 4,
+        records: SLICE,
+    },
+];
+
+impl Shape {
+    const fn whole(segments: usize) -> Self {
+        Shape {
+            segments,
+            slices: 64,
+            records: 6 * SLICE,
+        }
+    }
+
+    /// Bytes of one segment's slices.
+    const fn segment(self) -> usize {
+        self.slices * SLICE
+    }
+
+    /// Bytes of all the chunk's slices, which come before the records.
+    const fn blocks(self) -> usize {
+        self.segments * self.segment()
+    }
+
+    /// Bytes of the chunk.
+    const fn size(self) -> usize {
+        self.blocks() + self.segments * self.records
+    }
+
+    /// The bits of slices that a segment does not have: always used.
+    pub(super) fn missing(self) -> u64 {
+        !mask(0, self.slices)
+    }
+}
+
+impl Backend {
+    /// Reserves a chunk that has a run of `slices`, the smaller the less there
+    /// is, and opens its segments.
+    pub(super) fn grow(&mut self, slices: usize) -> Option<*mut Segment> {
+        // About as much as is in use already, so that a small heap stays small
+        // in every account and a large one makes few calls.
+        let used = self.used_slices * SLICE;
+        let limit = crate::sys::address_space_limit();
+        for shape in SHAPES {
+            let too_much = shape.segments > 1
+                && (shape.blocks() > used.max(SEGMENT) || shape.blocks() > limit / 8);
+            if !too_much && shape.slices >= slices && self.reserve_chunk(shape) {
+                return Some(self.open);
+            }
+        }
+        None
+    }
+
+    fn reserve_chunk(&mut self, shape: Shape) -> bool {
+        let align = if shape.slices == 64 { SEGMENT } else { SLICE };
+        let base = vm::reserve(Use::Segments, shape.size(), align);
+        if base.is_null() {
+            return false;
+        }
+        if slices::claim(base.addr(), shape.blocks()) {
+            if self.commit_segments(base, shape) {
+                return true;
+            }
+            // SAFETY: claimed just above, and nothing entered.
+            unsafe { slices::disclaim(base.addr(), shape.blocks()) };
+        }
+        // SAFETY: the chunk is ours, whole, and unused.
+        unsafe { vm::release(Use::Segments, base, shape.size(), 0) };
+        false
+    }
+
+    /// Commits the chunk's segments and their records and links them. All are
+    /// committed at once, so that a chunk is one mapping however it is used;
+    /// pages cost memory only when they are touched.
+    fn commit_segments(&mut self, base: *mut u8, shape: Shape) -> bool {
+        // SAFETY: the chunk was just reserved and none of it is committed.
+        if !unsafe { vm::commit(Use::Segments, base, shape.size()) } {
+            return false;
+        }
+        let records = base.wrapping_add(shape.blocks());
+        let leader = records.cast::<Segment>();
+        for index in (0..shape.segments).rev() {
+            let segment = records
+                .wrapping_add(index * shape.records)
+                .cast::<Segment>();
+            let first_slice = base.wrapping_add(index * shape.segment());
+            // SAFETY: the records area is committed, zero, aligned to 64 KiB
+            // and known to this thread alone.
+            unsafe {
+                segment.write(Segment {
+                    base: first_slice,
+                    used: shape.missing(),
+                    dirty: 0,
+                    absent: 0,
+                    next: self.all,
+                    next_open: ptr::null_mut(),
+                    previous_open: ptr::null_mut(),
+                    is_open: false,
+                    bump: size_of::<Segment>(),
+                    free_descriptors: ptr::null_mut(),
+                    shape,
+                    leader,
+                    chunk_used: 0,
+                });
+            }
+            self.all = segment;
+            self.open(segment);
+        }
+        if self.used_slices * SLICE >= self.huge_above {
+            // SAFETY: the segments are committed and ours.
+            unsafe { vm::advise_huge(base, shape.blocks()) };
+        }
+        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
+        true
+    }
+
+    /// Releases the chunk of `leader` when another chunk has unused slices.
+    ///
+    /// # Safety
+    /// `leader` leads a chunk of this back end, none of whose slices is used.
+    pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) {
+        // SAFETY: the caller's leader is live.
+        let (base, shape) = unsafe { ((*leader).base, (*leader).shape) };
+        let in_chunk = |segment: *mut Segment| {
+            // SAFETY: only segments of this back end are asked about.
+            !segment.is_null() && unsafe { (*segment).leader } == leader
+        };
+        let mut other = self.open;
+        while in_chunk(other) {
+            // SAFETY: the open list links live segments.
+            other = unsafe { (*other).next_open };
+        }
+        if other.is_null() {
+            return;
+        }
+        let mut link: *mut *mut Segment = &raw mut self.all;
+        let mut dirty = 0;
+        let mut absent = 0;
+        loop {
+            // SAFETY: `link` is the list's head or the `next` field of a
+            // segment that stays.
+            let segment = unsafe { *link };
+            if segment.is_null() {
+                break;
+            }
+            if in_chunk(segment) {
+                if self.cursor == segment {
+                    self.cursor = ptr::null_mut();
+                }
+                self.close(segment);
+                // SAFETY: the segment is live until the release below.
+                unsafe {
+                    dirty += (*segment).dirty.count_ones() as usize;
+                    absent += (*segment).absent.count_ones() as usize;
+                    *link = (*segment).next;
+                }
+            } else {
+                // SAFETY: the segment is live and stays.
+                link = unsafe { &raw mut (*segment).next };
+            }
+        }
+        self.dirty_slices -= dirty;
+        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
+        let size = shape.size();
+        // SAFETY: nothing in the chunk is used and no list leads to it. When
+        // the system refuses, the address space stays behind, empty.
+        unsafe {
+            slices::disclaim(base.addr(), shape.blocks());
+            if !vm::release(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
+                vm::purge(base, size);
+            }
+        }
+    }
+}
