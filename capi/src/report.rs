@@ -93,18 +93,36 @@ fn environment(name: &CStr) -> *const c_char {
 
 /// The object that defines the malloc this process calls, if it is another
 /// one than this library's.
+///
+/// A block tells, not the function's address: a program that is not position
+/// independent gives every symbol's seeker its own jump to malloc, wherever
+/// that leads.
 fn other_malloc() -> Option<&'static CStr> {
-    // The objects are compared, not the functions: this library's own name
-    // for its malloc leads to whichever malloc the process uses.
-    let own: extern "C" fn() = at_load;
-    // SAFETY: dlsym looks a symbol up in the objects already loaded.
-    let used = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
-    let used = object_of(used);
-    let own = object_of(own as *const c_void);
-    if used.is_some_and(|used| own.is_some_and(|own| used.dli_fbase == own.dli_fbase)) {
-        return None;
+    // SAFETY: dlsym looks symbols up in the objects already loaded.
+    let (used, free) = unsafe {
+        (
+            libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()),
+            libc::dlsym(libc::RTLD_DEFAULT, c"free".as_ptr()),
+        )
+    };
+    if !used.is_null() && !free.is_null() {
+        // SAFETY: the functions that the process calls by these names.
+        let (malloc, free) = unsafe {
+            (
+                core::mem::transmute::<*mut c_void, extern "C" fn(usize) -> *mut c_void>(used),
+                core::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(free),
+            )
+        };
+        let before = heap::stats().allocated;
+        let block = malloc(1);
+        let is_ours = heap::stats().allocated > before;
+        // SAFETY: the block is this function's, and free is malloc's own.
+        unsafe { free(block) };
+        if is_ours {
+            return None;
+        }
     }
-    match used {
+    match object_of(used) {
         // SAFETY: the loader's name of an object is a string that lives as
         // long as the object.
         Some(used) if !used.dli_fname.is_null() => unsafe { Some(CStr::from_ptr(used.dli_fname)) },

@@ -37,7 +37,7 @@ cases! {
 
 #[test]
 fn out_of_memory_at_the_commit_limit_is_enomem_and_passes() {
-    case_with("exhaust", &[("NTHEAP_COMMIT_LIMIT", "48M")]);
+    case_with("commit_limit", &[("NTHEAP_COMMIT_LIMIT", "48M")]);
 }
 
 #[test]

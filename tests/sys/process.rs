@@ -5,7 +5,7 @@ use super::{BEFORE, say};
 use super::{dies, passes, turn};
 use ntheap::sys;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 #[test]
 fn random_bits_differ_and_all_vary() {
@@ -40,6 +40,59 @@ fn waiting_ends_when_woken_and_never_begins_on_another_value() {
     assert_eq!(WORD.load(Ordering::Acquire), 2 * ROUNDS);
     // Nobody wakes this one: it must see the other value and return.
     sys::wait(&WORD, 0);
+}
+
+#[test]
+fn a_barrier_orders_what_other_threads_do_without_a_fence() {
+    if !sys::barrier() {
+        println!("skipped: that a barrier orders (this system has none)");
+        return;
+    }
+    // Each side announces itself and then looks for the other. Only one of
+    // them fences, and yet they never both see nobody.
+    const ROUNDS: usize = 40_000;
+    let word = || (0..ROUNDS).map(|_| AtomicBool::new(false)).collect();
+    let (fenced, plain): (Vec<AtomicBool>, Vec<AtomicBool>) = (word(), word());
+    let saw_nobody: Vec<AtomicBool> = word();
+    let ready = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let meet = |side: usize, round: usize| {
+        ready[side].store(round + 1, Ordering::Release);
+        for spin in 0.. {
+            if ready[1 - side].load(Ordering::Acquire) > round {
+                break;
+            }
+            if spin % 64 == 63 {
+                sys::yield_now();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                meet(1, round);
+                plain[round].store(true, Ordering::Relaxed);
+                compiler_fence(Ordering::SeqCst);
+                let nobody = !fenced[round].load(Ordering::Relaxed);
+                saw_nobody[round].store(nobody, Ordering::Relaxed);
+            }
+        });
+        let fenced_saw_nobody: Vec<bool> = (0..ROUNDS)
+            .map(|round| {
+                meet(0, round);
+                fenced[round].store(true, Ordering::Relaxed);
+                assert!(sys::barrier());
+                !plain[round].load(Ordering::Relaxed)
+            })
+            .collect();
+        fenced_saw_nobody
+    })
+    .into_iter()
+    .zip(&saw_nobody)
+    .enumerate()
+    .for_each(|(round, (fenced_saw_nobody, plain_saw_nobody))| {
+        let neither = fenced_saw_nobody && plain_saw_nobody.load(Ordering::Relaxed);
+        assert!(!neither, "round {round}: neither saw the other");
+    });
 }
 
 #[test]

@@ -10,6 +10,10 @@
 
 #define BATCH 10000
 
+/* nothing.c */
+void *allocate_nothing(size_t size);
+void free_nothing(void *block);
+
 __attribute__((noinline)) void mark(void)
 {
     __asm__ volatile("" ::: "memory");
@@ -29,9 +33,8 @@ static void pairs(size_t n, size_t size)
 
 static void no_pairs(size_t n, size_t size)
 {
-    (void)size;
     for (size_t i = 0; i < n; i++)
-        __asm__ volatile("" ::: "memory");
+        free_nothing(keep(allocate_nothing(size)));
 }
 
 static void *blocks[BATCH];
@@ -50,9 +53,9 @@ static void no_batches(size_t n, size_t size)
 {
     for (size_t round = 0; round < n; round++) {
         for (size_t i = 0; i < BATCH; i++)
-            blocks[i] = keep((void *)size);
+            blocks[i] = keep(allocate_nothing(size));
         for (size_t i = 0; i < BATCH; i++)
-            keep(blocks[i]);
+            free_nothing(keep(blocks[i]));
     }
 }
 

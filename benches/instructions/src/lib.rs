@@ -3,10 +3,13 @@
 //! Callgrind counts the instructions that a process executes. Each loop runs
 //! `n` times and then `2 n` times, each as a count of its own; their
 //! difference divided by `n` is the cost of one turn, without the start of
-//! the process, the first subsegments and the loop's entry. The same of an
-//! empty loop is taken away. What stays is all that a caller pays: arguments,
-//! calls, the jump through the procedure linkage table, the functions, and
-//! the share of slow paths that the load has.
+//! the process, the first subsegments and the loop's entry.
+//!
+//! The loop's own cost is taken away: in C that is the same loop over two
+//! functions of another library that do nothing, so that arguments, calls and
+//! jumps through the procedure linkage table fall away; in Rust, where the
+//! calls may be inlined, an empty loop. What stays is what the two functions
+//! execute, with the share of slow paths that the load has.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +22,9 @@ use std::process::{Command, Output};
 const PAIRS: usize = 1000;
 /// Turns of a loop of batches.
 const BATCHES: usize = 4;
+/// What the two functions that do nothing execute: a return each, which the
+/// functions measured have too.
+const EMPTY_FUNCTIONS: f64 = 2.0;
 /// Blocks in a batch; what `c/loops.c` says.
 const BATCH: usize = 10_000;
 /// Bytes of the blocks in C's loops of pairs.
@@ -99,11 +105,18 @@ impl Bench {
         }
         let folder = target.join("instructions");
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let nothing = folder.join("libnothing.so");
+        run(Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .arg(&nothing)
+            .arg(package.join("c/nothing.c")))?;
         let c_loops = folder.join("loops");
         run(Command::new("cc")
             .args(["-O2", "-fno-builtin", "-o"])
             .arg(&c_loops)
-            .arg(package.join("c/loops.c")))?;
+            .arg(package.join("c/loops.c"))
+            .arg(&nothing)
+            .arg("-Wl,-rpath,$ORIGIN"))?;
         Ok(Bench {
             library: target.join("release/libntheap.so"),
             c_loops,
@@ -141,7 +154,7 @@ impl Bench {
             let (n, size) = (n.to_string(), size.to_string());
             self.count(valgrind, &self.c_loops, &[name, &n, &size])
         };
-        Ok((count(name)? - count(empty)?) / turns as f64)
+        Ok((count(name)? - count(empty)?) / turns as f64 + EMPTY_FUNCTIONS)
     }
 
     /// Instructions of one `alloc` and its `dealloc` of 64 bytes at 8, in a

@@ -5,6 +5,7 @@
 use ntheap_instructions::{Bench, Known, Malloc, missing_programs};
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Most instructions of a pair of 64 bytes in Rust.
 const RUST_PAIR: f64 = 30.0;
@@ -12,7 +13,8 @@ const RUST_PAIR: f64 = 30.0;
 const C_PAIR: f64 = 45.0;
 
 /// The programs to count, or `None` and a line that names the test.
-fn bench(test: &str) -> Option<Bench> {
+fn bench(test: &str) -> Option<&'static Bench> {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
     let missing = missing_programs();
     if !missing.is_empty() {
         assert_ne!(
@@ -25,8 +27,11 @@ fn bench(test: &str) -> Option<Bench> {
         let _ = std::io::stderr().write_all(line.as_bytes());
         return None;
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?;
-    Some(Bench::prepare(target).unwrap_or_else(|e| panic!("{e}")))
+    Some(BENCH.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+        let target = target.expect("cargo's folder for tests is in the target folder");
+        Bench::prepare(target).unwrap_or_else(|e| panic!("{e}"))
+    }))
 }
 
 #[test]

@@ -59,7 +59,10 @@ struct checked_block {
  * checks that every block keeps what was written to it. */
 __attribute__((unused)) static void workload(uint64_t seed, int steps)
 {
-    struct checked_block blocks[256] = {{0}};
+    static const struct checked_block none = {0, 0, 0};
+    struct checked_block blocks[256];
+    for (int i = 0; i < 256; i++)
+        blocks[i] = none;
     uint64_t state = seed;
     for (int step = 0; step < steps; step++) {
         struct checked_block *block = &blocks[next_random(&state) % 256];
@@ -70,7 +73,7 @@ __attribute__((unused)) static void workload(uint64_t seed, int steps)
         }
         size_t size = random_size(&state);
         if (block->bytes && next_random(&state) % 4 == 0) {
-            unsigned char *moved = realloc(block->bytes, size);
+            unsigned char *moved = (unsigned char *)realloc(block->bytes, size);
             CHECK(moved);
             size_t kept = size < block->size ? size : block->size;
             CHECK(moved[0] == block->fill);
@@ -78,7 +81,8 @@ __attribute__((unused)) static void workload(uint64_t seed, int steps)
             block->bytes = moved;
         } else {
             free(block->bytes);
-            block->bytes = next_random(&state) % 8 ? malloc(size) : calloc(1, size);
+            void *fresh = next_random(&state) % 8 ? malloc(size) : calloc(1, size);
+            block->bytes = (unsigned char *)fresh;
             CHECK(block->bytes);
         }
         CHECK((uintptr_t)block->bytes % 16 == 0);

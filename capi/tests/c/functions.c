@@ -453,8 +453,9 @@ static void case_mallinfo2(void)
     CHECK(freed.hblks == empty.hblks);
 }
 
-/* Until nothing is left; then everything works again. */
-static void exhaust(size_t size)
+/* Until nothing is left, which is most of the limit whatever the size was
+ * before; then everything works again. */
+static void exhaust(size_t size, size_t limit)
 {
     void **newest = NULL;
     size_t count = 0;
@@ -467,7 +468,7 @@ static void exhaust(size_t size)
         newest = block;
         CHECK(++count < 100000000);
     }
-    CHECK(errno == ENOMEM && count > 0);
+    CHECK(errno == ENOMEM && count * size > limit * 6 / 10);
     errno = 0;
     CHECK(calloc(1, size) == NULL && errno == ENOMEM);
     errno = 0;
@@ -486,23 +487,30 @@ static void exhaust(size_t size)
     CHECK(freed == count);
 }
 
-static void case_exhaust(void)
+static void exhaust_by_all_sizes(size_t limit)
 {
     workload(5, 3000);
     for (int round = 0; round < 2; round++) {
-        exhaust(64);
-        exhaust(5000);
-        exhaust(100000);
-        exhaust(2 * MIB);
+        exhaust(64, limit);
+        exhaust(5000, limit);
+        exhaust(100000, limit);
+        exhaust(2 * MIB, limit);
     }
     workload(6, 3000);
+}
+
+static void case_commit_limit(void)
+{
+    const char *limit = getenv("NTHEAP_COMMIT_LIMIT");
+    CHECK(limit && strcmp(limit, "48M") == 0);
+    exhaust_by_all_sizes(48 * MIB);
 }
 
 static void case_address_space(void)
 {
     struct rlimit limit = {(rlim_t)400 * MIB, (rlim_t)400 * MIB};
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
-    case_exhaust();
+    exhaust_by_all_sizes(400 * MIB);
 }
 
 int main(int argc, char **argv)
@@ -517,7 +525,7 @@ int main(int argc, char **argv)
         CASE(free_aligned_sized), CASE(aligned_alloc), CASE(posix_memalign),
         CASE(memalign),       CASE(valloc),      CASE(pvalloc),
         CASE(malloc_usable_size), CASE(malloc_trim), CASE(mallinfo2),
-        CASE(exhaust),        CASE(address_space),
+        CASE(commit_limit),        CASE(address_space),
     };
     CHECK(argc == 2);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -3,6 +3,7 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -10,9 +11,9 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -47,10 +48,12 @@ pub(crate) fn library() -> &'static Path {
     })
 }
 
-/// A new empty folder that tells by its name which test it was for.
+/// A new empty folder that tells by its name which test it was for, without
+/// characters that end a name in `LD_PRELOAD`.
 pub(crate) fn folder(test: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let test = test.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let name = format!("capi-{test}-{}-{number}", std::process::id());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).expect("a folder for the test");
@@ -165,41 +168,68 @@ pub(crate) fn run(command: &mut Command) -> Ended {
     }
 }
 
-/// A C or C++ program of the folder `c`, compiled the first time that this
-/// test binary asks for it. `None`, and said so, when there is no compiler, or
-/// one without headers; a program that does not compile fails the test.
-pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathBuf> {
-    let is_c = source.ends_with(".c");
-    let (compiler, probe) = if is_c {
-        ("cc", "#include <stdio.h>\n#include <pthread.h>\n")
-    } else {
-        ("c++", "#include <new>\n#include <thread>\n")
-    };
-    static PROBED: [OnceLock<Result<(), String>>; 2] = [OnceLock::new(), OnceLock::new()];
-    let [c, cpp] = &PROBED;
-    let probed = (if is_c { c } else { cpp }).get_or_init(|| {
-        let file = folder("probe").join(if is_c { "probe.c" } else { "probe.cpp" });
-        fs::write(&file, format!("{probe}int main() {{ return 0; }}\n")).expect("written");
-        let built = Command::new(compiler)
-            .arg(&file)
-            .arg("-o")
-            .arg(file.with_extension("out"))
-            .arg("-pthread")
-            .output();
-        match built {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(format!(
-                "{compiler} compiles nothing: {}",
-                text(&output.stderr)
-            )),
-            Err(e) => Err(format!("{compiler}: {e}")),
-        }
-    });
-    if let Err(why) = probed {
-        skip(test, why);
-        return None;
+/// Whether `compiler` compiles a file of this name with these headers; why not.
+fn probe(compiler: &str, file: &str, headers: &str) -> Result<(), String> {
+    let folder = folder("probe");
+    let file = folder.join(file);
+    fs::write(&file, format!("{headers}int main() {{ return 0; }}\n")).expect("written");
+    let built = Command::new(compiler)
+        .arg(&file)
+        .arg("-o")
+        .arg(file.with_extension("out"))
+        .arg("-pthread")
+        .output();
+    let _ = fs::remove_dir_all(folder);
+    match built {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!(
+            "{compiler} compiles nothing: {}",
+            text(&output.stderr)
+        )),
+        Err(e) => Err(format!("{compiler}: {e}")),
     }
-    let program = folder(test).join("program");
+}
+
+/// The compiler for a source file, tried once; why there is none.
+fn compiler_for(source: &str) -> &'static Result<&'static str, String> {
+    static C: OnceLock<Result<&str, String>> = OnceLock::new();
+    static CPP: OnceLock<Result<&str, String>> = OnceLock::new();
+    if source.ends_with(".c") {
+        let headers = "#include <stdio.h>\n#include <pthread.h>\n";
+        C.get_or_init(|| probe("cc", "probe.c", headers).map(|()| "cc"))
+    } else {
+        let headers = "#include <new>\n#include <thread>\n";
+        CPP.get_or_init(|| probe("g++", "probe.cpp", headers).map(|()| "g++"))
+    }
+}
+
+/// A program of the folder `c`, compiled the first time that this test binary
+/// asks for it. `None`, and said so, when there is no compiler, or one without
+/// headers; a program that does not compile fails the test.
+pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathBuf> {
+    compiled_as(&source.replace('.', "-"), test, source, flags)
+}
+
+/// As [`compiled`], for a source of which there are several programs.
+pub(crate) fn compiled_as(name: &str, test: &str, source: &str, flags: &[&str]) -> Option<PathBuf> {
+    static DONE: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let compiler = match compiler_for(source) {
+        Ok(compiler) => compiler,
+        Err(why) => {
+            skip(test, why);
+            return None;
+        }
+    };
+    // A test that failed here has said why; the others try again.
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = done.get(name) {
+        return Some(program.clone());
+    }
+    // One place for each test binary, so that no run leaves more behind.
+    let own = env::current_exe().expect("the test's own path");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own.file_name().expect("a name"));
+    fs::create_dir_all(&place).expect("a folder for programs");
+    let program = place.join(name);
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/c")
         .join(source);
@@ -207,16 +237,9 @@ pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathB
         .arg(&file)
         .arg("-o")
         .arg(&program)
+        .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"])
         // The compiler must not know what malloc and free do.
-        .args([
-            "-O1",
-            "-g",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-fno-builtin",
-            "-pthread",
-        ])
+        .arg("-fno-builtin")
         .args(flags)
         .output()
         .expect("the compiler runs");
@@ -225,5 +248,6 @@ pub(crate) fn compiled(test: &str, source: &str, flags: &[&str]) -> Option<PathB
         "{source}: {}",
         text(&output.stderr)
     );
+    done.insert(name.to_owned(), program.clone());
     Some(program)
 }

@@ -172,7 +172,7 @@ impl Shared {
 
 /// The owner's calls: a number is a block to push, none is a pop.
 fn seize_while<S: Seizing>(calls: &'static [Option<usize>]) {
-    assert!(ROOM <= ENTRIES);
+    const { assert!(ROOM <= ENTRIES) };
     let shared = Shared::new();
     let seizer = {
         let shared = shared.clone();
