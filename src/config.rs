@@ -7,8 +7,8 @@
 //!
 //! | Variable | Value | Default | Meaning |
 //! |---|---|---|---|
-//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 16 KiB | most bytes one thread keeps cached per size class |
-//! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 4 MiB | dirty free bytes kept before pages go back to the system |
+//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 16 KiB | bytes of blocks in each of a thread's two magazines per size class, but two blocks at least |
+//! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 4 MiB | dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0 |
 //! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
 //! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live |
 //! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
@@ -103,8 +103,10 @@ impl Config {
         }
     }
 
-    /// Sets the most bytes one thread keeps cached per size class; 0 keeps
-    /// none. Default: 16 KiB.
+    /// Sets the most bytes of blocks in a magazine. A thread keeps two of them
+    /// per size class, of two blocks at least (one for page runs) and 62 at
+    /// most; a size class keeps up to 256 KiB of full ones for all threads.
+    /// Default: 16 KiB.
     #[must_use]
     pub const fn with_cache_bytes(mut self, bytes: usize) -> Config {
         self.cache_bytes = bytes;
@@ -112,8 +114,9 @@ impl Config {
     }
 
     /// Sets how many dirty free bytes are kept before pages go back to the
-    /// system; 0 gives every page back at once, `usize::MAX` none. Default:
-    /// 4 MiB.
+    /// system: this many, or an eighth of what is in use if that is more. With
+    /// 0, each run of pages goes back as it becomes free; with `usize::MAX`,
+    /// only chunks of 4 MiB and more that are wholly free do. Default: 4 MiB.
     #[must_use]
     pub const fn with_retain(mut self, bytes: usize) -> Config {
         self.retain = bytes;
@@ -162,7 +165,7 @@ impl Config {
         self
     }
 
-    /// The most bytes one thread keeps cached per size class.
+    /// The most bytes of blocks in a magazine.
     pub const fn cache_bytes(&self) -> usize {
         self.cache_bytes
     }

@@ -142,9 +142,12 @@ mod debug {
 
 /// Gives back to the system all the memory that is free.
 ///
-/// Empties every thread's cache, whether the thread runs or sleeps, and every
-/// depot; gives back every free page and every large region kept for reuse.
-/// Threads that run meanwhile go on and may keep what they free from then on.
+/// Empties the calling thread's cache and every depot, and takes all blocks
+/// but one of each size from every other thread's cache, whether the thread
+/// runs or sleeps; gives back every free page and every large region kept for
+/// reuse. (The one block may be just being allocated, which nobody but its
+/// thread can tell.) Threads that run meanwhile go on and may keep what they
+/// free from then on.
 /// Other threads' caches are reached through a barrier that the system passes
 /// all threads through (membarrier, FlushProcessWriteBuffers); where there is
 /// none, a thread empties its cache at its next call that leaves the fast

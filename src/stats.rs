@@ -34,9 +34,10 @@ pub struct BucketStats {
     pub cached: u64,
     /// Blocks its subsegments have room for, whatever their state.
     pub blocks: u64,
-    /// Allocations since the process began; 0 unless
+    /// Allocations that took the slow path for a single block. With
     /// [`Config::with_count_calls`](crate::config::Config::with_count_calls)
-    /// or `NTHEAP_COUNT=1` asks for them to be counted.
+    /// or `NTHEAP_COUNT=1` that is every one since the process began;
+    /// otherwise a few, or none.
     pub allocations: u64,
 }
 
@@ -75,7 +76,8 @@ pub struct Stats {
     pub mapped: usize,
     /// Bytes made accessible.
     pub committed: usize,
-    /// Bytes committed for the allocator's own records.
+    /// Bytes of the allocator's own records: what is committed for magazines,
+    /// caches and tables, and the subsegments' descriptors in use.
     pub metadata: usize,
     /// Number of large blocks handed out and not freed: those that come
     /// straight from pages.

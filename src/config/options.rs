@@ -43,7 +43,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
             get: Config::cache_bytes,
             set: Config::with_cache_bytes,
         },
-        doc: "most bytes one thread keeps cached per size class",
+        doc: "bytes of blocks in each of a thread's two magazines per size class, but two blocks at least",
     },
     OptionRow {
         name: "NTHEAP_RETAIN",
@@ -51,7 +51,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
             get: Config::retain,
             set: Config::with_retain,
         },
-        doc: "dirty free bytes kept before pages go back to the system",
+        doc: "dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0",
     },
     OptionRow {
         name: "NTHEAP_COMMIT_LIMIT",

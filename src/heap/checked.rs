@@ -7,6 +7,7 @@
 use super::cache::{BIN, State, ThreadCache, Word};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
+use super::large::LargeList;
 use super::{PROCESS, misuse, plain, slices};
 use crate::config::Config;
 use core::alloc::Layout;
@@ -105,6 +106,13 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
         // SAFETY: the caller's promise is the callee's.
         return unsafe { allocate(word, size) };
     }
+    if let Some(class) = classes::class_for(size, align) {
+        // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
+        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), class * BIN).cast()) };
+        if !block.is_null() {
+            return block;
+        }
+    }
     allocate_slow(word, size, align, false)
 }
 
@@ -153,9 +161,8 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     unsafe {
         if (*descriptor).what.load(Ordering::Relaxed) == LARGE {
             let mut large = PROCESS.large.lock();
-            // Of two frees at once only one finds the mark set.
-            let mark = Descriptor::mark(descriptor, index);
-            if (*mark).load(Ordering::Relaxed) == BUSY {
+            // Of two frees at once only one finds the block as it was.
+            if LargeList::is_block(descriptor, address.addr()) {
                 return large.free(descriptor);
             }
             drop(large);
@@ -163,9 +170,16 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
         let key = Descriptor::key(descriptor, index);
-        (*Descriptor::mark_of(key)).store(0, Ordering::Relaxed);
+        // Of two frees at once only one finds the mark set.
+        if (*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed) != BUSY {
+            return misuse::bad_address("free", address.addr());
+        }
         let shared = PROCESS.shared(Kind::Checked);
-        PROCESS.checked.free(shared, word, class, address, key);
+        // Blocks of other sources are known by their descriptors here, not by
+        // their addresses.
+        if !PROCESS.checked.free(shared, word, class, address, key) {
+            PROCESS.checked.free_direct(shared, class, address);
+        }
     }
 }
 

@@ -35,7 +35,6 @@ pub(crate) fn collect() -> Stats {
                 *kept += cache.count(class) as u64 + u64::from(spare);
             }
         }));
-        stats.metadata += front.record_bytes();
         for (class, (bucket, kept)) in stats.buckets.iter_mut().zip(&mut kept).enumerate() {
             let state = front.bucket(class).state.lock();
             *kept += state.depot.blocks as u64;
@@ -55,7 +54,6 @@ pub(crate) fn collect() -> Stats {
         stats.large_bytes = large.bytes;
         stats.active += large.region_bytes;
         stats.retained += large.kept_bytes;
-        stats.metadata += large.record_bytes();
     }
     {
         let back_end = PROCESS.back_end.lock();
@@ -64,7 +62,7 @@ pub(crate) fn collect() -> Stats {
         stats.metadata += back_end.record_bytes;
     }
     stats.allocated += stats.large_bytes;
-    stats.metadata += account.get(Use::Table).committed;
+    stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;
     stats.resident = stats.active + stats.retained + stats.metadata;
     stats
 }

@@ -13,14 +13,15 @@
 //!
 //! Pressure: in a heap in use below a quarter of its size, a bucket that gets
 //! blocks back and gives none out keeps none outside the free bits, and a
-//! thread that comes to know of it empties all its bins. Few blocks in caches
-//! would otherwise hold on to many subsegments.
+//! thread that comes to know of it empties all its bins and all depots. Few
+//! blocks in caches would otherwise hold on to many subsegments.
 
 use super::bucket::{Bucket, Misuse, Place, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
+use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
@@ -76,7 +77,6 @@ pub(super) struct Caches {
     pub(super) live: *mut ThreadCache,
     pub(super) free: *mut ThreadCache,
     pub(super) count: usize,
-    pub(super) made: usize,
 }
 
 // SAFETY: the lists belong to the front end, whichever thread holds its lock.
@@ -103,7 +103,6 @@ impl Front {
                 live: ptr::null_mut(),
                 free: ptr::null_mut(),
                 count: 0,
-                made: 0,
             }),
             diverted: AtomicBool::new(false),
             divert_bits: AtomicUsize::new(0),
@@ -277,6 +276,8 @@ impl Front {
 
     /// Takes back a block of `class` when the bin had no room. In a checked
     /// front end its mark is clear already, and `key` finds it.
+    /// False, and nothing done, when the address says that the block is none of
+    /// the front end's own.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -287,18 +288,19 @@ impl Front {
         class: usize,
         block: *mut u8,
         key: *mut u8,
-    ) {
+    ) -> bool {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
-        if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
+        if block.addr() & self.divert_bits.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        let is_live = cache.is(State::Live) && !cache.diverted.load(Ordering::Relaxed);
+        if !is_live || !self.keep(shared, cache, class, block, key) {
             // SAFETY: the caller's block.
-            return unsafe { self.free_direct(shared, class, block) };
+            unsafe { self.free_direct(shared, class, block) };
         }
-        if self.keep(shared, cache, class, block, key) {
-            return;
-        }
-        // SAFETY: the caller's block.
-        unsafe { self.free_direct(shared, class, block) };
+        misuse::report_late();
+        true
     }
 
     /// One block straight into the free bits.
@@ -329,6 +331,10 @@ impl Front {
     ) -> bool {
         if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
             self.drain(shared, cache);
+            for class in 1..COUNT {
+                let mut state = self.bucket(class).state.lock();
+                self.empty_depot(shared, class, &mut state);
+            }
         }
         let mut state = self.bucket(class).state.lock();
         // SAFETY: the cache is this thread's and the bucket is locked.

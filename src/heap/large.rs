@@ -23,13 +23,15 @@ use core::sync::atomic::Ordering;
 /// Bytes of a large block's descriptor: header and one mark.
 const RECORD: usize = HEADER + 64;
 
+/// Regions tried before an allocation fails for want of a slice-table entry.
+const TRIES: usize = 8;
+
 /// The large blocks of one heap.
 pub(super) struct LargeList {
     live: *mut Descriptor,
     /// Freed regions kept, the latest first.
     kept: *mut Descriptor,
     records: FreeList,
-    records_made: usize,
     /// Blocks alive.
     pub(super) blocks: usize,
     /// Usable bytes of blocks alive.
@@ -55,7 +57,6 @@ impl LargeList {
             live: ptr::null_mut(),
             kept: ptr::null_mut(),
             records: FreeList::new(),
-            records_made: 0,
             blocks: 0,
             bytes: 0,
             region_bytes: 0,
@@ -88,23 +89,41 @@ impl LargeList {
             return ptr::null_mut();
         }
         let mut descriptor = self.take_kept(region_size);
-        if descriptor.is_null() {
-            descriptor = self.make(region_size);
-            if descriptor.is_null() {
-                return ptr::null_mut();
-            }
-        } else if zero {
+        if !descriptor.is_null() && zero {
             self.clean(descriptor);
+        }
+        // A region whose slice-table entry is taken stays in the way while
+        // another is sought, or the system would give it again.
+        let mut in_the_way = [ptr::null_mut(); TRIES];
+        let mut claimed = false;
+        for place in &mut in_the_way {
+            if descriptor.is_null() {
+                descriptor = self.make(region_size);
+            }
+            if descriptor.is_null() {
+                break;
+            }
+            // SAFETY: the descriptor is on no list, so it is ours alone.
+            let region = unsafe { (*descriptor).extent };
+            claimed = slices::claim(region.next_multiple_of(align.max(page)), 1);
+            if claimed {
+                break;
+            }
+            *place = core::mem::replace(&mut descriptor, ptr::null_mut());
+        }
+        for refused in in_the_way {
+            if !refused.is_null() {
+                self.discard(refused);
+            }
+        }
+        if !claimed {
+            return ptr::null_mut();
         }
         // SAFETY: the descriptor is on no list, so it is ours alone.
         let this = unsafe { &mut *descriptor };
         let region: *mut u8 = ptr::with_exposed_provenance_mut(this.extent);
         let block = region.wrapping_add(region.addr().wrapping_neg() & (align.max(page) - 1));
         let span = this.region_size - (block.addr() - region.addr());
-        if !slices::claim(block.addr(), 1) {
-            self.discard(descriptor);
-            return ptr::null_mut();
-        }
         let relaxed = Ordering::Relaxed;
         this.base.store(block.addr(), relaxed);
         this.span.store(span, relaxed);
@@ -134,6 +153,21 @@ impl LargeList {
         block
     }
 
+    /// Whether `descriptor` describes a large block that starts at `address`
+    /// and is handed out.
+    ///
+    /// # Safety
+    /// `descriptor` came from [`slices::find`], and the list is locked.
+    pub(super) unsafe fn is_block(descriptor: *const Descriptor, address: usize) -> bool {
+        // SAFETY: what `find` leads to is readable; a large block's record has
+        // a mark.
+        unsafe {
+            (*descriptor).what.load(Ordering::Relaxed) == LARGE
+                && (*descriptor).base.load(Ordering::Relaxed) == address
+                && (*Descriptor::mark(descriptor, 0)).load(Ordering::Relaxed) == BUSY
+        }
+    }
+
     /// Frees a large block.
     ///
     /// # Safety
@@ -153,12 +187,14 @@ impl LargeList {
             self.region_bytes -= region_size;
             (*descriptor).set_magic(0);
             if region_size > self.limit() {
-                return self.discard(descriptor);
+                self.discard(descriptor);
+            } else {
+                (*descriptor).next = self.kept;
+                self.kept = descriptor;
+                self.kept_bytes += region_size;
             }
-            (*descriptor).next = self.kept;
-            self.kept_bytes += region_size;
         }
-        self.kept = descriptor;
+        // Less is alive now, so less may be kept.
         self.trim(self.limit());
     }
 
@@ -205,23 +241,32 @@ impl LargeList {
             return target;
         }
         let new = target.expose_provenance();
+        let from = this.extent;
         let claimed = slices::claim(new, 1);
-        // SAFETY: both regions are ours and whole.
-        if !claimed || !unsafe { vm::move_to(Use::Large, old, this.region_size, target, bytes) } {
-            // SAFETY: the target is ours, whole and unused.
+        // The old entry is given up first: once the pages have moved, the old
+        // address may be somebody else's.
+        // SAFETY: both entries are the block's, and both regions ours, whole.
+        let moved = claimed
+            && unsafe {
+                slices::clear(from & !(SLICE - 1), 1);
+                slices::disclaim(from, 1);
+                vm::move_to(Use::Large, old, this.region_size, target, bytes)
+            };
+        if !moved {
+            // SAFETY: the target is ours, whole and unused; nobody else can
+            // have claimed the old entry while its region was ours.
             unsafe {
                 if claimed {
                     slices::disclaim(new, 1);
+                    slices::claim(from, 1);
+                    slices::enter(from & !(SLICE - 1), 1, descriptor);
                 }
                 vm::release(Use::Large, target, bytes, 0);
             }
             return ptr::null_mut();
         }
-        let from = this.extent;
-        // SAFETY: the old entry was ours; the new one was claimed above.
+        // SAFETY: the new entry was claimed above.
         unsafe {
-            slices::clear(from & !(SLICE - 1), 1);
-            slices::disclaim(from, 1);
             this.base.store(new, Ordering::Relaxed);
             this.extent = new;
             slices::enter(new & !(SLICE - 1), 1, descriptor);
@@ -237,11 +282,15 @@ impl LargeList {
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
+        self.trim(self.limit());
     }
 
     /// Bytes of regions kept at most now.
     fn limit(&self) -> usize {
-        self.retain.max(self.region_bytes / 4)
+        match self.retain {
+            0 => 0,
+            retain => retain.max(self.region_bytes / 4),
+        }
     }
 
     /// Releases kept regions, the oldest first, until `bytes` or fewer are
@@ -300,7 +349,6 @@ impl LargeList {
             if record.is_null() {
                 return ptr::null_mut();
             }
-            self.records_made += 1;
         }
         let region = vm::allocate(Use::Large, size);
         if region.is_null() {
@@ -346,16 +394,14 @@ impl LargeList {
         }
     }
 
-    /// Bytes of descriptors ever made.
-    pub(super) fn record_bytes(&self) -> usize {
-        self.records_made * RECORD
+    /// The block around `address`, alive or in a region that is kept.
+    pub(super) fn around(&self, address: usize) -> Option<*mut Descriptor> {
+        Self::around_in(self.live, address).or_else(|| Self::around_in(self.kept, address))
     }
 
-    /// The live block around `address`.
-    pub(super) fn around(&self, address: usize) -> Option<*mut Descriptor> {
-        let mut at = self.live;
+    fn around_in(mut at: *mut Descriptor, address: usize) -> Option<*mut Descriptor> {
         while !at.is_null() {
-            // SAFETY: the live list links live descriptors.
+            // SAFETY: both lists link descriptors that are ours.
             let this = unsafe { &*at };
             let offset = address.wrapping_sub(this.base.load(Ordering::Relaxed));
             if offset < this.span.load(Ordering::Relaxed) {

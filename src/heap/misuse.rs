@@ -6,7 +6,7 @@ use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
 use super::{PROCESS, PROCESS_HEAP, slices};
 use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Reports an address given to `operation` that is no block handed out.
 #[cold]
@@ -15,18 +15,49 @@ pub(super) fn bad_address(operation: &str, address: usize) {
     raise(operation, address, describe(address));
 }
 
-/// Reports what the free bits saw when blocks came back to them. The bucket
-/// is locked: nothing here may take a lock.
+/// What the free bits saw and nobody has reported yet: an address each, its
+/// lowest bit set for a second free; 0 is a free place. Beyond these few,
+/// findings are dropped: the first ends the process, if any does.
+static LATE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
+
+/// Notes what the free bits saw when blocks came back to them. Their bucket is
+/// locked, and a report runs code of others.
 #[cold]
-#[inline(never)]
 pub(super) fn found_late(address: usize, what: Misuse) {
-    let mut block = around(slices::find(address), address);
-    if let Some(block) = &mut block
-        && what == Misuse::AlreadyFree
-    {
-        block.state = BlockState::Free;
+    let finding = address & !1 | usize::from(what == Misuse::AlreadyFree);
+    for place in &LATE {
+        let noted = place.compare_exchange(0, finding, Ordering::Relaxed, Ordering::Relaxed);
+        if noted.is_ok() {
+            return;
+        }
     }
-    raise("flush of freed blocks", address, block);
+}
+
+/// Reports what was noted. No lock may be held.
+#[inline]
+pub(super) fn report_late() {
+    let [first, ..] = &LATE;
+    if first.load(Ordering::Relaxed) != 0 {
+        report_all_late();
+    }
+}
+
+#[cold]
+fn report_all_late() {
+    for place in LATE.iter().rev() {
+        let finding = place.swap(0, Ordering::Relaxed);
+        if finding == 0 {
+            continue;
+        }
+        let address = finding & !1;
+        let mut block = around(slices::find(address), address);
+        if let Some(block) = &mut block
+            && finding & 1 != 0
+        {
+            block.state = BlockState::Free;
+        }
+        raise("flush of freed blocks", address, block);
+    }
 }
 
 fn raise(operation: &str, address: usize, block: Option<Block>) {
@@ -59,12 +90,17 @@ fn describe(address: usize) -> Option<Block> {
     }
     let large = PROCESS.large.lock();
     let descriptor = large.around(address)?;
-    // SAFETY: the list's lock keeps its descriptors live.
-    let this = unsafe { &*descriptor };
+    // SAFETY: the list's lock keeps its descriptors live; a large block's
+    // record has a mark.
+    let (this, mark) = unsafe { (&*descriptor, &*Descriptor::mark(descriptor, 0)) };
     Some(Block {
         start: this.base.load(Ordering::Relaxed),
         size: this.span.load(Ordering::Relaxed),
-        state: BlockState::Busy,
+        state: if mark.load(Ordering::Relaxed) == BUSY {
+            BlockState::Busy
+        } else {
+            BlockState::Free
+        },
     })
 }
 

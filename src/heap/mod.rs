@@ -67,7 +67,7 @@ use crate::config::{self, Action, Config, HugePages};
 use crate::sync::{Mutex, Once};
 use crate::vm::{self, root};
 use bucket::Totals;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use front::{Front, Shared};
 use large::LargeList;
 use segment::Backend;
@@ -98,6 +98,8 @@ pub(crate) struct Heap {
     totals: Totals,
     ready: Once,
     on_corruption: AtomicU8,
+    /// A thread is giving back what is free, to have something to allocate.
+    reclaiming: AtomicBool,
 }
 
 static PROCESS: Heap = Heap {
@@ -111,6 +113,7 @@ static PROCESS: Heap = Heap {
     },
     ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),
+    reclaiming: AtomicBool::new(false),
 };
 
 impl Heap {
@@ -193,11 +196,17 @@ impl Heap {
     /// system has nothing to give, even after all that is free was given back.
     fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
         let block = self.try_allocate(kind, word, size, align, zero);
+        misuse::report_late();
         if !block.is_null() || size > vm::account().total().committed {
             return block;
         }
-        self.purge(kind, word);
-        self.back_end.lock().decommit_unused();
+        // One thread at a time: what it finds serves the others too.
+        let is_busy = self.reclaiming.swap(true, Ordering::Acquire);
+        if !is_busy {
+            self.purge(kind, word);
+            self.back_end.lock().decommit_unused(size);
+            self.reclaiming.store(false, Ordering::Release);
+        }
         self.try_allocate(kind, word, size, align, zero)
     }
 
@@ -247,5 +256,6 @@ impl Heap {
         }
         self.large.lock().trim(0);
         self.back_end.lock().purge_down_to(0);
+        misuse::report_late();
     }
 }

@@ -7,11 +7,11 @@
 use super::bin::Bin;
 use super::cache::{BIN, ThreadCache, Word};
 use super::classes::{self, MAX_LINEAR_SIZE};
-use super::descriptor::{Descriptor, Kind, LARGE};
+use super::descriptor::{Descriptor, Kind};
+use super::large::LargeList;
 use super::{PROCESS, cache, slices};
 use crate::config::Config;
 use core::alloc::Layout;
-use core::sync::atomic::Ordering;
 
 // A linear size, rounded up, is its bin's offset.
 const _: () = assert!(BIN == 16);
@@ -126,30 +126,26 @@ unsafe fn free_sized(word: &Word, block: *mut u8, layout: Layout) {
     let diverted = unsafe { (*word.get()).diverts(block.addr()) };
     if !diverted && let Some(class) = classes::class_for(layout.size(), layout.align()) {
         // SAFETY: as in `free`.
-        unsafe {
+        let kept = unsafe {
             let bin = ThreadCache::bin_at(word.get(), class * cache::BIN);
-            if !Bin::push(bin, block) {
-                let shared = PROCESS.shared(Kind::Plain);
-                PROCESS
-                    .plain
-                    .free(shared, word, class, block, core::ptr::null_mut());
-            }
+            let shared = PROCESS.shared(Kind::Plain);
+            let key = core::ptr::null_mut();
+            Bin::push(bin, block) || PROCESS.plain.free(shared, word, class, block, key)
+        };
+        if kept {
+            return;
         }
-        return;
     }
     let descriptor = slices::find(block.addr());
     // SAFETY: `find` leads to a readable descriptor; one that says large and
     // starts here is the block's, which is the caller's.
     unsafe {
-        let this = &*descriptor;
-        if this.what.load(Ordering::Relaxed) == LARGE
-            && this.base.load(Ordering::Relaxed) == block.addr()
-        {
-            PROCESS.large.lock().free(descriptor);
-        } else {
-            super::misuse::bad_address("dealloc", block.addr());
+        let mut large = PROCESS.large.lock();
+        if LargeList::is_block(descriptor, block.addr()) {
+            return large.free(descriptor);
         }
     }
+    super::misuse::bad_address("dealloc", block.addr());
 }
 
 /// Resizes a block; null, and the block as it was, when the system has
@@ -210,10 +206,7 @@ pub(super) unsafe fn resize_large(
     // SAFETY: `find` leads to a readable descriptor, which the list's lock
     // keeps as it is.
     unsafe {
-        let this = &*descriptor;
-        let ours = this.what.load(Ordering::Relaxed) == LARGE
-            && this.base.load(Ordering::Relaxed) == block.addr();
-        if !ours || align > crate::vm::page_size() {
+        if !LargeList::is_block(descriptor, block.addr()) || align > crate::vm::page_size() {
             return core::ptr::null_mut();
         }
         large.resize(descriptor, size)

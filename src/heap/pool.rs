@@ -4,13 +4,11 @@ use super::descriptor::Kind;
 use super::magazine::Magazine;
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The magazines of one front end that no thread and no depot has.
 pub(super) struct Pool {
     free: Mutex<FreeList>,
     kind: Kind,
-    made: AtomicU32,
 }
 
 impl Pool {
@@ -18,7 +16,6 @@ impl Pool {
         Pool {
             free: Mutex::new(FreeList::new()),
             kind,
-            made: AtomicU32::new(0),
         }
     }
 
@@ -38,11 +35,7 @@ impl Pool {
             unsafe { recycled.cast::<*mut u8>().write(core::ptr::null_mut()) };
             return recycled.cast();
         }
-        let fresh = meta::allocate(self.bytes());
-        if !fresh.is_null() {
-            self.made.fetch_add(1, Ordering::Relaxed);
-        }
-        fresh.cast()
+        meta::allocate(self.bytes()).cast()
     }
 
     /// Takes an empty magazine back; null is allowed.
@@ -54,11 +47,6 @@ impl Pool {
             // SAFETY: the caller's magazine came from `meta::allocate`.
             unsafe { self.free.lock().push(magazine.cast()) };
         }
-    }
-
-    /// Bytes of all magazines ever made.
-    pub(super) fn made_bytes(&self) -> usize {
-        self.made.load(Ordering::Relaxed) as usize * self.bytes()
     }
 
     pub(super) fn lock(&self) -> &crate::sync::Lock {

@@ -30,6 +30,10 @@ use crate::vm::{self, Use};
 use chunk::Shape;
 use core::ptr;
 
+/// Holes that running short of commit may leave in the segments, ever: each
+/// can split a mapping in three, and a process has 65,530.
+const MOST_HOLES: usize = 400;
+
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
 
@@ -76,6 +80,10 @@ pub(super) struct Run {
 pub(super) struct Backend {
     all: *mut Segment,
     open: *mut Segment,
+    /// The last of the open segments.
+    last_open: *mut Segment,
+    /// Holes made by [`Backend::decommit_unused`], ever.
+    holes: usize,
     /// Where the next purge starts.
     cursor: *mut Segment,
     /// Slices in use.
@@ -99,6 +107,8 @@ impl Backend {
         Backend {
             all: ptr::null_mut(),
             open: ptr::null_mut(),
+            last_open: ptr::null_mut(),
+            holes: 0,
             cursor: ptr::null_mut(),
             used_slices: 0,
             dirty_slices: 0,
@@ -219,7 +229,10 @@ impl Backend {
 
     /// The dirty bytes kept now.
     fn limit(&self) -> usize {
-        self.retain.max(self.used_slices * SLICE / 8)
+        match self.retain {
+            0 => 0,
+            retain => retain.max(self.used_slices * SLICE / 8),
+        }
     }
 
     fn purge_excess(&mut self) {
@@ -263,29 +276,53 @@ impl Backend {
         }
     }
 
-    /// Decommits every unused slice, so that something else can be committed.
-    /// Splits mappings; for when commit is short.
-    pub(super) fn decommit_unused(&mut self) {
+    /// Decommits unused slices until `bytes` are gained, so that something else
+    /// can be committed; nothing if there are not so many. Each hole can split
+    /// a mapping: no more than a bounded number is made.
+    pub(super) fn decommit_unused(&mut self, bytes: usize) {
+        let wanted = bytes.div_ceil(SLICE);
+        let mut unused = 0;
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end.
-            let state = unsafe { &mut *segment };
-            let mut left = !state.used & !state.absent;
-            while left != 0 {
-                let first = left.trailing_zeros();
-                let length = (left >> first).trailing_ones() as usize;
-                let run = mask(first, length);
-                let base = state.base.wrapping_add(first as usize * SLICE);
-                // SAFETY: the slices are unused, committed and ours.
-                if !unsafe { vm::decommit(Use::Segments, base, length * SLICE) } {
-                    return;
-                }
-                self.dirty_slices -= (state.dirty & run).count_ones() as usize;
-                state.dirty &= !run;
-                state.absent |= run;
-                left &= !run;
-            }
+            let state = unsafe { &*segment };
+            unused += (!state.used & !state.absent).count_ones() as usize;
             segment = state.next;
+        }
+        if unused < wanted {
+            return;
+        }
+        // What is gained beyond the need spares the next allocations the same.
+        let wanted = wanted.max(unused / 8);
+        let mut gained = 0;
+        // Long runs first: they gain most for a hole.
+        for least in [64, 16, 4, 1] {
+            segment = self.all;
+            while !segment.is_null() && gained < wanted && self.holes < MOST_HOLES {
+                // SAFETY: the list links live segments of this back end.
+                let state = unsafe { &mut *segment };
+                let mut left = !state.used & !state.absent;
+                while left != 0 && gained < wanted && self.holes < MOST_HOLES {
+                    let first = left.trailing_zeros();
+                    let length = (left >> first).trailing_ones() as usize;
+                    let run = mask(first, length);
+                    left &= !run;
+                    if length < least {
+                        continue;
+                    }
+                    let base = state.base.wrapping_add(first as usize * SLICE);
+                    // SAFETY: the slices are unused, committed and ours.
+                    if !unsafe { vm::decommit(Use::Segments, base, length * SLICE) } {
+                        return;
+                    }
+                    self.dirty_slices -= (state.dirty & run).count_ones() as usize;
+                    state.dirty &= !run;
+                    state.absent |= run;
+                    self.holes += 1;
+                    gained += length;
+                }
+                segment = state.next;
+            }
         }
     }
 
@@ -295,7 +332,9 @@ impl Backend {
             (*segment).is_open = true;
             (*segment).previous_open = ptr::null_mut();
             (*segment).next_open = self.open;
-            if !self.open.is_null() {
+            if self.open.is_null() {
+                self.last_open = segment;
+            } else {
                 (*self.open).previous_open = segment;
             }
         }
@@ -303,20 +342,18 @@ impl Backend {
     }
 
     fn open_last(&mut self, segment: *mut Segment) {
-        let mut last = self.open;
+        let last = self.last_open;
         if last.is_null() {
             return self.open(segment);
         }
         // SAFETY: the open list links live segments and `segment` is not on it.
         unsafe {
-            while !(*last).next_open.is_null() {
-                last = (*last).next_open;
-            }
             (*last).next_open = segment;
             (*segment).is_open = true;
             (*segment).previous_open = last;
             (*segment).next_open = ptr::null_mut();
         }
+        self.last_open = segment;
     }
 
     fn close(&mut self, segment: *mut Segment) {
@@ -333,7 +370,9 @@ impl Backend {
             } else {
                 (*previous).next_open = next;
             }
-            if !next.is_null() {
+            if next.is_null() {
+                self.last_open = previous;
+            } else {
                 (*next).previous_open = previous;
             }
         }

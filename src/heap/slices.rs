@@ -47,7 +47,9 @@ const ENTRIES: usize = 2 * HEADER;
 /// The table is committed in pieces of this many bytes, which cover 512 MiB
 /// of addresses each: few system calls, few mappings.
 const PIECE: usize = 64 * 1024;
-const MAX_ENTRIES: usize = 1 << 24;
+/// One for each slice of a tebibyte; fewer where reading a table that is not
+/// committed needs commit all the same.
+const MAX_ENTRIES: usize = if cfg!(windows) { 1 << 20 } else { 1 << 24 };
 const MIN_ENTRIES: usize = 1 << 16;
 const PIECES: usize = (ENTRIES + MAX_ENTRIES * size_of::<usize>()).div_ceil(PIECE);
 

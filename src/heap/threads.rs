@@ -10,8 +10,8 @@ use super::cache::{State, ThreadCache, Word};
 use super::classes::COUNT;
 use super::front::{Front, Shared};
 use super::magazine::Magazine;
-use super::meta;
 use super::seize::Seizure;
+use super::{meta, misuse};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -41,7 +41,6 @@ impl Front {
             if place.is_null() {
                 return place;
             }
-            caches.made += 1;
         } else {
             // SAFETY: the free list links caches that nobody uses.
             caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
@@ -113,6 +112,8 @@ impl Front {
         cache.next.store(caches.free, Ordering::Relaxed);
         caches.free = place;
         caches.count -= 1;
+        drop(caches);
+        misuse::report_late();
     }
 
     /// Does what others asked of this thread's cache.
@@ -144,7 +145,8 @@ impl Front {
         }
     }
 
-    /// Empties every thread's cache and every depot. Where the system has no
+    /// Empties every depot and every thread's cache, but for one block of each
+    /// class in other threads' caches. Where the system has no
     /// process-wide barrier, other threads empty theirs at their next slow
     /// call.
     pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
@@ -209,11 +211,6 @@ impl Front {
             at = cache.next.load(Ordering::Relaxed);
         }
         caches.count
-    }
-
-    /// Bytes of magazines and caches ever made.
-    pub(super) fn record_bytes(&self) -> usize {
-        self.pool.made_bytes() + self.caches.lock().made * size_of::<ThreadCache>()
     }
 
     /// In a forked child: buries every cache that `is_own` says is not the

@@ -1,7 +1,7 @@
 //! Floor 0: what the operating system gives, and nothing else.
 //!
 //! Every call the allocator makes into the system goes through this module,
-//! and every call is counted ([`calls`]). Three back ends have the same
+//! and those about memory are counted ([`calls`]). Three back ends have the same
 //! functions: `unix` (Linux first; macOS and the BSDs with what they have),
 //! `windows`, and, in front of either when the feature `mock` is on, a fault
 //! plan that makes chosen calls fail (`fault`).
@@ -38,7 +38,7 @@ use windows as os;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
-/// as on Windows, or the page size where that is larger.
+/// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
 
 /// Access rights a committed range can be given by [`protect`].

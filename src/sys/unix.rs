@@ -305,6 +305,8 @@ pub(super) fn write_stderr(mut text: &[u8]) {
         let written = unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
+            // A signal came first.
+            Err(_) if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
             _ => return,
         }
     }

@@ -42,6 +42,7 @@ impl Use {
     pub const ALL: [Use; 4] = [Use::Segments, Use::Large, Use::Metadata, Use::Table];
 }
 
+#[repr(C)]
 struct Ledger {
     reserved: AtomicUsize,
     committed: AtomicUsize,
@@ -115,9 +116,9 @@ fn ledgers_address() -> usize {
 
 fn charge(of: Use, size: usize) -> bool {
     let limit = LIMIT.load(Ordering::Relaxed);
-    let before = CHARGED.fetch_add(size, Ordering::Relaxed);
-    if before.checked_add(size).is_none_or(|total| total > limit) {
-        CHARGED.fetch_sub(size, Ordering::Relaxed);
+    let within = |charged: usize| charged.checked_add(size).filter(|&total| total <= limit);
+    let charged = CHARGED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
+    if charged.is_err() {
         return false;
     }
     ledger(of).committed.fetch_add(size, Ordering::Relaxed);
@@ -266,15 +267,18 @@ pub(crate) unsafe fn move_to(
     target: *mut u8,
     new: usize,
 ) -> bool {
-    if !charge(of, new) {
+    let growth = new.saturating_sub(old);
+    if !charge(of, growth) {
         return false;
     }
     // SAFETY: the caller's promise is the callee's.
     let done = unsafe { sys::move_to(base, old, target, new) };
     if done {
         ledger(of).reserved.fetch_sub(old, Ordering::Relaxed);
+        credit(of, old.saturating_sub(new));
+    } else {
+        credit(of, growth);
     }
-    credit(of, if done { old } else { new });
     done
 }
 

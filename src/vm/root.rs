@@ -29,7 +29,8 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Anchor {
-    /// The process heap's record.
+    /// The process heap's record. It names the heap, as reports do; its layout
+    /// is this copy's own affair.
     ProcessHeap,
     /// The first segment of the process heap, linked through its field `next`.
     Segments,
@@ -41,7 +42,8 @@ pub enum Anchor {
     SliceMask,
     /// Size of a descriptor's header in bytes (a number).
     DescriptorSize,
-    /// The account of [`super::account`]: reserved and committed per use.
+    /// The account of [`super::account`]: per use two words, reserved and
+    /// committed.
     Account,
 }
 

@@ -39,6 +39,9 @@ const SHAPES: [Shape; 5] = [
     },
 ];
 
+/// Places tried for a chunk before a smaller one is.
+const TRIES: usize = 4;
+
 impl Shape {
     const fn whole(segments: usize) -> Self {
         Shape {
@@ -89,20 +92,33 @@ impl Backend {
 
     fn reserve_chunk(&mut self, shape: Shape) -> bool {
         let align = if shape.slices == 64 { SEGMENT } else { SLICE };
-        let base = vm::reserve(Use::Segments, shape.size(), align);
-        if base.is_null() {
-            return false;
-        }
-        if slices::claim(base.addr(), shape.blocks()) {
-            if self.commit_segments(base, shape) {
-                return true;
+        // A chunk that would share slice-table entries stays in the way while
+        // another place is sought, or the system would give the same again.
+        let mut in_the_way = [ptr::null_mut(); TRIES];
+        let mut done = false;
+        for place in &mut in_the_way {
+            let base = vm::reserve(Use::Segments, shape.size(), align);
+            if base.is_null() {
+                break;
             }
-            // SAFETY: claimed just above, and nothing entered.
-            unsafe { slices::disclaim(base.addr(), shape.blocks()) };
+            if slices::claim(base.addr(), shape.blocks()) {
+                done = self.commit_segments(base, shape);
+                if !done {
+                    // SAFETY: claimed just above, and nothing entered.
+                    unsafe { slices::disclaim(base.addr(), shape.blocks()) };
+                    *place = base;
+                }
+                break;
+            }
+            *place = base;
         }
-        // SAFETY: the chunk is ours, whole, and unused.
-        unsafe { vm::release(Use::Segments, base, shape.size(), 0) };
-        false
+        for base in in_the_way {
+            if !base.is_null() {
+                // SAFETY: the chunk is ours, whole, and unused.
+                unsafe { vm::release(Use::Segments, base, shape.size(), 0) };
+            }
+        }
+        done
     }
 
     /// Commits the chunk's segments and their records and links them. All are

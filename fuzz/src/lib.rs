@@ -1,0 +1,14 @@
+//! Random operations on ntheap against a model of it.
+//!
+//! The body of each fuzz target is a function here, so that the inputs kept
+//! under `corpus/` are tests too, on the stable compiler. The shell that the
+//! fuzzer itself needs is `cargo-fuzz/`:
+//!
+//! ```text
+//! cargo +nightly fuzz run ops --fuzz-dir fuzz/cargo-fuzz --sanitizer none
+//! ```
+
+mod actor;
+mod model;
+pub mod ops;
+mod pattern;

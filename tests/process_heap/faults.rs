@@ -1,0 +1,79 @@
+//! Every call into the system refused in turn, and every call from a certain
+//! one on, from the heap's very first on.
+
+use super::support::*;
+use super::workload::Load;
+use ntheap::stats;
+use ntheap::sys::fault;
+
+const STRUCK: u8 = 10;
+const SPARED: u8 = 11;
+
+/// One load under the plan, from the first call of a process on, and one
+/// without it afterwards.
+fn strike(face: Face, first: u64, count: u64) -> u8 {
+    let mut load = Load::new(face, first + 1);
+    fault::plan(first, count, &[]);
+    load.run(true);
+    let (_, struck) = fault::end();
+    assert_eq!(stats().allocated, 0, "blocks were lost");
+    if count == 1 {
+        assert!(load.refused <= 1, "{} refusals for one call", load.refused);
+    }
+    if first == 0 && cfg!(unix) {
+        assert!(load.refused > 0, "nothing can be had without a first call");
+    }
+    load.refused = 0;
+    load.run(false);
+    assert_eq!(load.refused, 0, "the heap did not recover");
+    assert_eq!(stats().allocated, 0);
+    if struck == 0 { SPARED } else { STRUCK }
+}
+
+/// [`strike`] in a fresh process. Without forks it is the same process each
+/// time, so that the heap's first calls are struck once at most.
+fn strike_afresh(face: Face, first: u64, count: u64) -> u8 {
+    #[cfg(unix)]
+    return in_fork(|| strike(face, first, count));
+    #[cfg(not(unix))]
+    strike(face, first, count)
+}
+
+/// Strikes at 0, 1, 2, ... until a plan strikes nothing.
+fn strike_everywhere(what: &str, face: Face, count: u64) {
+    // Threads make no two runs alike: the end is where several in a row strike
+    // nothing.
+    let mut spared = 0;
+    let mut first = 0;
+    let mut struck = 0;
+    while spared < 3 {
+        match strike_afresh(face, first, count) {
+            STRUCK => spared = 0,
+            SPARED => spared += 1,
+            other => panic!("{what}, call {first}: the process ended with {other}"),
+        }
+        struck += u64::from(spared == 0);
+        // With all that follows refused as well, neighbours are much alike.
+        first += if count == 1 || long() || first < 40 {
+            1
+        } else {
+            4
+        };
+    }
+    figure(&format!("{what}, {face:?}: {struck} calls struck"));
+    if cfg!(not(unix)) {
+        figure("skipped without fork: the first calls of a process, refused one by one");
+    }
+    assert!(struck > 30, "the load makes too few calls");
+}
+
+fn each_call_refused_once(face: Face) {
+    strike_everywhere("each call refused once", face, 1);
+}
+
+fn all_calls_refused_from_each_on(face: Face) {
+    strike_everywhere("all calls refused from each on", face, u64::MAX);
+}
+
+each_face!(each_call_refused_once: plain = Plain, checked = Checked);
+each_face!(all_calls_refused_from_each_on: plain = Plain, checked = Checked);
