@@ -118,7 +118,10 @@ fn a_gigabyte_exchanged_by_threads_can_be_purged(face: Face) {
         let now = ntheap::stats();
         let kept: u64 = now.buckets.iter().map(|bucket| bucket.cached).sum();
         let purged = resident();
-        figure(&format!("after a purge: {}, {kept} blocks cached", mib(purged)));
+        figure(&format!(
+            "after a purge: {}, {kept} blocks cached",
+            mib(purged)
+        ));
         settled.wait();
         (left, purged, kept)
     });

@@ -138,7 +138,7 @@ fn another_process_finds_the_heap() {
     let mask = at(Anchor::SliceMask);
     let nothing = 2 * at(Anchor::DescriptorSize);
     let descriptor = |address: usize| {
-        let entry = memory.word(table + (address / (64 * KIB) & mask) * 8);
+        let entry = memory.word(table + ((address / (64 * KIB)) & mask) * 8);
         (table - nothing).wrapping_add(entry)
     };
     for block in [small, medium, run, large] {
