@@ -71,7 +71,7 @@ const CASES: [(&str, &str, &str, Known); 44] = [
     ("twice_much_later", "free", "block", Free(64)),
     ("twice_after_all_was_freed", "free", "block", Nothing),
     ("twice_run_gone", "free", "block", Nothing),
-    ("twice_large", "free", "block", Nothing),
+    ("twice_large", "free", "block", Free(0x18_0000)),
     ("twice_large_gone", "free", "block", Nothing),
     ("twice_by_two_threads", "free", "block", Free(64)),
     ("twice_by_realloc_to_zero", "free", "block", Free(64)),
