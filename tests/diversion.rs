@@ -84,6 +84,24 @@ fn calls_are_turned_away_and_no_longer() {
     free(stranger, layout);
     assert_eq!(stats().large_blocks, before.large_blocks - 1);
     assert_eq!(bucket().live, 1);
+    // So it is by a thread that has not called the heap before.
+    set(Diversion::NONE);
+    let stranger = loop {
+        let stranger = allocate(large);
+        if stranger.addr() & bit != 0 {
+            break stranger.expose_provenance();
+        }
+    };
+    let before = stats();
+    set(Diversion {
+        address_bits: bit,
+        ..Diversion::NONE
+    });
+    std::thread::spawn(move || free(std::ptr::with_exposed_provenance_mut(stranger), layout))
+        .join()
+        .unwrap();
+    assert_eq!(stats().large_blocks, before.large_blocks - 1);
+    assert_eq!((bucket().live, bucket().cached), (1, 0));
     free(own, layout);
     set(Diversion::NONE);
     assert_eq!(bucket().live, 0);
