@@ -35,6 +35,8 @@ unsafe extern "C" fn parent() {
 
 unsafe extern "C" fn child() {
     for_each_lock(&mut |lock| lock.reset());
+    // Whoever was reclaiming is not here to end it.
+    PROCESS.reclaiming.store(false, Ordering::Relaxed);
     let parent = FORKING.load(Ordering::Relaxed);
     let own = crate::sys::thread_id();
     for kind in [Kind::Plain, Kind::Checked] {
