@@ -40,6 +40,9 @@ pub(crate) const SEGMENT: usize = 64 * SLICE;
 /// A segment's record, at the start of its records area.
 #[repr(C, align(64))]
 pub(crate) struct Segment {
+    /// All segments of the heap, linked. This word and the next two are part
+    /// of what outsiders read (vm::root).
+    next: *mut Segment,
     /// Address of the first slice.
     base: *mut u8,
     /// Slices in use, one bit each.
@@ -48,8 +51,6 @@ pub(crate) struct Segment {
     dirty: u64,
     /// Unused slices that are not committed.
     absent: u64,
-    /// All segments of the heap, linked.
-    next: *mut Segment,
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,

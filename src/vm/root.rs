@@ -32,7 +32,8 @@ pub enum Anchor {
     /// The process heap's record. It names the heap, as reports do; its layout
     /// is this copy's own affair.
     ProcessHeap,
-    /// The first segment of the process heap, linked through its field `next`.
+    /// The first segment of the process heap: a word that leads to the next one,
+    /// the address of its slices, and a bit for each slice in use.
     Segments,
     /// The first large block's descriptor, linked through its field `next`.
     LargeBlocks,

@@ -116,14 +116,13 @@ fn another_process_finds_the_heap() {
     };
 
     // The segments, by their links: the small blocks lie in them.
-    const NEXT: usize = 4;
     let mut segments = Vec::new();
     let mut segment = at(Anchor::Segments);
     while segment != 0 {
-        let [base, used] = [0, 1].map(|field| memory.word(segment + field * 8));
+        let [next, base, used] = [0, 1, 2].map(|field| memory.word(segment + field * 8));
         segments.push((base, used.count_ones()));
         assert!(segments.len() < 1000, "the list has no end");
-        segment = memory.word(segment + NEXT * 8);
+        segment = next;
     }
     assert!(segments.len() > 5, "{segments:x?}");
     for block in [small, medium, run] {
