@@ -303,6 +303,11 @@ impl Stats {
     /// feed. Size classes that hold nothing are left out, and `-` stands for
     /// allocations that were not counted. Fails only when `out` does.
     pub fn write_text(&self, out: &mut impl Write) -> fmt::Result {
+        self.write_text_to(out)
+    }
+
+    /// Compiled once, whatever it writes to.
+    fn write_text_to(&self, out: &mut dyn Write) -> fmt::Result {
         out.write_str("ntheap statistics\n")?;
         for gauge in &GAUGES {
             let Gauge { name, help, .. } = gauge;
@@ -359,7 +364,7 @@ fn write_head(out: &mut impl Write, metric: &str, kind: &str, help: &str) -> fmt
 
 /// Writes a number of bytes in the largest unit it fills, cut to one place
 /// after the point, or as many spaces.
-fn write_scaled(out: &mut impl Write, bytes: u64) -> fmt::Result {
+fn write_scaled(out: &mut dyn Write, bytes: u64) -> fmt::Result {
     let (shift, unit) = match bytes {
         0..=0x3ff => return write!(out, "{:13}", ""),
         0x400..=0xf_ffff => (10, "KiB"),

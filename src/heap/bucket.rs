@@ -291,6 +291,7 @@ impl State {
         (taken, put)
     }
 
+    #[inline(never)]
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         let size = Descriptor::size_for(place.class, place.kind);
@@ -346,6 +347,7 @@ impl State {
     ///
     /// # Safety
     /// All its blocks are free.
+    #[inline(never)]
     unsafe fn remove_subsegment(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         let slices = classes::slices_of(place.class);
         // SAFETY: nobody has a block of it, so nobody needs its entries, and

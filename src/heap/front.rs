@@ -185,6 +185,7 @@ impl Front {
     }
 
     /// Fills the empty current magazine from the depot or the free bits.
+    #[inline(never)]
     fn refill(
         &self,
         shared: Shared<'_>,
@@ -239,6 +240,7 @@ impl Front {
 
     /// One block straight from the free bits, for threads without a cache and
     /// for diverted front ends.
+    #[inline(never)]
     pub(super) fn allocate_direct(&self, shared: Shared<'_>, class: usize) -> *mut u8 {
         let place = self.place(shared, class);
         let mut words: [Entry; MARKS + 1] = [ptr::null_mut(); MARKS + 1];
@@ -307,6 +309,7 @@ impl Front {
     ///
     /// # Safety
     /// As for [`Front::free`].
+    #[inline(never)]
     pub(super) unsafe fn free_direct(&self, shared: Shared<'_>, class: usize, block: *mut u8) {
         let place = self.place(shared, class);
         let mut state = self.bucket(class).state.lock();
@@ -321,6 +324,7 @@ impl Front {
     /// Keeps a block in the current magazine, if that has or can be given room.
     /// False when the class keeps no blocks, or there is no memory for a
     /// magazine.
+    #[inline(never)]
     fn keep(
         &self,
         shared: Shared<'_>,
@@ -355,6 +359,7 @@ impl Front {
     }
 
     /// Sees to it that the current magazine has room for one block.
+    #[inline(never)]
     fn make_room(
         &self,
         shared: Shared<'_>,
@@ -483,6 +488,7 @@ impl Front {
         self.empty_depot(shared, class, state);
     }
 
+    #[inline(never)]
     pub(super) fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
         let place = self.place(shared, class);
         while let Some((magazine, count)) = state.depot.pop() {
@@ -499,6 +505,7 @@ impl Front {
     }
 
     /// Gives everything a cache holds back: to the free bits.
+    #[inline(never)]
     pub(super) fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
         for class in 1..COUNT {
             let rack = cache.rack(class);
@@ -521,6 +528,7 @@ impl Front {
     }
 
     /// Puts the spare's blocks back into the free bits, whoever owns the cache.
+    #[inline(never)]
     pub(super) fn empty_spare(
         &self,
         shared: Shared<'_>,

@@ -232,6 +232,7 @@ impl LargeList {
     ///
     /// # Safety
     /// As for [`LargeList::resize`]; the block starts its region.
+    #[inline(never)]
     unsafe fn relocate(&mut self, descriptor: *mut Descriptor, bytes: usize) -> *mut u8 {
         // SAFETY: the caller's descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
@@ -295,6 +296,7 @@ impl LargeList {
 
     /// Releases kept regions, the oldest first, until `bytes` or fewer are
     /// kept.
+    #[inline(never)]
     pub(super) fn trim(&mut self, bytes: usize) {
         while self.kept_bytes > bytes {
             let mut link = &raw mut self.kept;
@@ -316,6 +318,7 @@ impl LargeList {
 
     /// Takes a kept region of at least `size` bytes that wastes at most a
     /// quarter; null when there is none.
+    #[inline(never)]
     fn take_kept(&mut self, size: usize) -> *mut Descriptor {
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
@@ -342,6 +345,7 @@ impl LargeList {
 
     /// A descriptor with a fresh region of `size` bytes, on no list; null when
     /// the system has nothing to give.
+    #[inline(never)]
     fn make(&mut self, size: usize) -> *mut Descriptor {
         let mut record = self.records.pop();
         if record.is_null() {
@@ -381,6 +385,7 @@ impl LargeList {
     }
 
     /// Releases the region of a descriptor that is on no list.
+    #[inline(never)]
     fn discard(&mut self, descriptor: *mut Descriptor) {
         // SAFETY: nobody uses the region or the descriptor.
         unsafe {

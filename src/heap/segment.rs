@@ -244,6 +244,7 @@ impl Backend {
     }
 
     /// Purges dirty slices until at most `keep` are left.
+    #[inline(never)]
     pub(super) fn purge_down_to(&mut self, keep: usize) {
         let mut visited_start = false;
         while self.dirty_slices > keep {
@@ -415,6 +416,7 @@ impl Segment {
 
     /// Commits what of `run` is absent. False when the system or the commit
     /// limit refuses; what was committed by then stays so.
+    #[inline(never)]
     fn make_present(&mut self, run: u64) -> bool {
         while self.absent & run != 0 {
             let absent = self.absent & run;
@@ -432,6 +434,7 @@ impl Segment {
 
     /// Memory for a descriptor of `size` bytes, zeroed; null when the area is
     /// exhausted.
+    #[inline(never)]
     fn take_record(&mut self, size: usize) -> *mut Descriptor {
         // Recycle the closest fit, but not one twice the size while there is
         // room for a new one.
@@ -494,6 +497,7 @@ impl Segment {
 
     /// Starts the records area anew and gives its memory back; no slice of
     /// the segment is used.
+    #[inline(never)]
     fn forget_records(&mut self) {
         let page = vm::page_size();
         let first = size_of::<Segment>().next_multiple_of(page);

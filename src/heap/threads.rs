@@ -78,6 +78,7 @@ impl Front {
     ///
     /// # Safety
     /// `place` is the calling thread's live cache of this front end.
+    #[inline(never)]
     pub(super) unsafe fn bury(&self, shared: Shared<'_>, place: *mut ThreadCache) {
         // SAFETY: the caller's cache, and its word, which outlives the exit
         // hooks.
@@ -129,6 +130,7 @@ impl Front {
 
     /// Asks every thread to give back what it keeps and to take note of how the
     /// front end is set; the calling thread, if it gives its word, does so now.
+    #[inline(never)]
     pub(super) fn ask_all(&self, shared: Shared<'_>, word: Option<&Word>) {
         let caches = self.caches.lock();
         let mut at = caches.live;
@@ -170,6 +172,7 @@ impl Front {
 
     /// Puts the blocks that another thread's cache keeps of a class back into
     /// the free bits (seize.rs).
+    #[inline(never)]
     fn seize(
         &self,
         shared: Shared<'_>,

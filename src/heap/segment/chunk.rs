@@ -75,6 +75,7 @@ impl Shape {
 impl Backend {
     /// Reserves a chunk that has a run of `slices`, the smaller the less there
     /// is, and opens its segments.
+    #[inline(never)]
     pub(super) fn grow(&mut self, slices: usize) -> Option<*mut Segment> {
         // About as much as is in use already, so that a small heap stays small
         // in every account and a large one makes few calls.
@@ -124,6 +125,7 @@ impl Backend {
     /// Commits the chunk's segments and their records and links them. All are
     /// committed at once, so that a chunk is one mapping however it is used;
     /// pages cost memory only when they are touched.
+    #[inline(never)]
     fn commit_segments(&mut self, base: *mut u8, shape: Shape) -> bool {
         // SAFETY: the chunk was just reserved and none of it is committed.
         if !unsafe { vm::commit(Use::Segments, base, shape.size()) } {
@@ -170,6 +172,7 @@ impl Backend {
     ///
     /// # Safety
     /// `leader` leads a chunk of this back end, none of whose slices is used.
+    #[inline(never)]
     pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) {
         // SAFETY: the caller's leader is live.
         let (base, shape) = unsafe { ((*leader).base, (*leader).shape) };
