@@ -11,7 +11,7 @@ use super::classes::{self, SLICE};
 use super::descriptor::{BUSY, Descriptor, Kind, SUBSEGMENT};
 use super::magazine::{Depot, Entry, MARKS};
 use super::segment::Backend;
-use super::{cache, slices};
+use super::{cache, misuse, slices};
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -166,23 +166,16 @@ impl State {
     }
 
     /// Puts `count` blocks back into the free bits. Those that do not belong
-    /// there are left out and reported to `misuse`.
+    /// there are left out and noted, to be reported when no lock is held.
     ///
     /// # Safety
     /// `entries` holds `count` addresses; nobody uses the blocks.
-    pub(super) unsafe fn put(
-        &mut self,
-        place: &Place<'_>,
-        entries: *const Entry,
-        count: usize,
-        misuse: &mut dyn FnMut(usize, Misuse),
-    ) {
+    pub(super) unsafe fn put(&mut self, place: &Place<'_>, entries: *const Entry, count: usize) {
         let mut at = 0;
         let mut good = 0;
         while at < count {
             // SAFETY: the caller's entries from `at` on.
-            let (taken, put) =
-                unsafe { self.put_group(place, entries.add(at), count - at, misuse) };
+            let (taken, put) = unsafe { self.put_group(place, entries.add(at), count - at) };
             at += taken;
             good += put;
         }
@@ -202,14 +195,13 @@ impl State {
         place: &Place<'_>,
         entries: *const Entry,
         count: usize,
-        misuse: &mut dyn FnMut(usize, Misuse),
     ) -> (usize, usize) {
         // SAFETY: the caller's first entry.
         let mut address = unsafe { entries.read() }.addr();
         let descriptor = slices::find(address);
         // SAFETY: `find` leads to a readable descriptor.
         if !unsafe { is_of(descriptor, place) } {
-            misuse(address, Misuse::NotABlock);
+            misuse::found_late(address, Misuse::NotABlock);
             return (1, 0);
         }
         // SAFETY: a subsegment of our class and kind is ours and locked.
@@ -226,7 +218,7 @@ impl State {
             let index = this.locked_index_of(address);
             let word = index.and_then(|index| words.get_mut(index / 64));
             let (Some(index), Some(word)) = (index, word) else {
-                misuse(address, Misuse::NotABlock);
+                misuse::found_late(address, Misuse::NotABlock);
                 taken += 1;
                 if taken == count {
                     break;
@@ -261,7 +253,7 @@ impl State {
                         *word |= 1 << (bit + at);
                         put += 1;
                     } else {
-                        misuse(address + at * size, Misuse::AlreadyFree);
+                        misuse::found_late(address + at * size, Misuse::AlreadyFree);
                     }
                 }
             }

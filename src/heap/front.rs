@@ -16,7 +16,7 @@
 //! thread that comes to know of it empties all its bins and all depots. Few
 //! blocks in caches would otherwise hold on to many subsegments.
 
-use super::bucket::{Bucket, Misuse, Place, State as BucketState, Totals};
+use super::bucket::{Bucket, Place, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
@@ -87,8 +87,6 @@ unsafe impl Send for Caches {}
 pub(super) struct Shared<'a> {
     pub(super) back_end: &'a Mutex<Backend>,
     pub(super) totals: &'a Totals,
-    /// Called for each address that does not belong where it was given back.
-    pub(super) misuse: fn(usize, Misuse),
     /// Called when a thread with a cache ends.
     pub(super) thread_exit: unsafe extern "C" fn(*mut u8),
 }
@@ -314,11 +312,7 @@ impl Front {
         let place = self.place(shared, class);
         let mut state = self.bucket(class).state.lock();
         // SAFETY: one entry, the caller's.
-        unsafe {
-            state.put(&place, &raw const block, 1, &mut |a, m| {
-                (shared.misuse)(a, m)
-            })
-        };
+        unsafe { state.put(&place, &raw const block, 1) };
     }
 
     /// Keeps a block in the current magazine, if that has or can be given room.
@@ -417,9 +411,7 @@ impl Front {
                 let place = self.place(shared, class);
                 // SAFETY: the spare's blocks are in nobody's use.
                 unsafe {
-                    state.put(&place, Magazine::first(spare), spare_count, &mut |a, m| {
-                        (shared.misuse)(a, m)
-                    });
+                    state.put(&place, Magazine::first(spare), spare_count);
                 }
             }
         }
@@ -451,9 +443,7 @@ impl Front {
         // SAFETY: the magazine is this thread's and holds `count` blocks that
         // nobody uses; afterwards it is empty.
         unsafe {
-            state.put(&place, Magazine::first(current), count, &mut |a, m| {
-                (shared.misuse)(a, m)
-            });
+            state.put(&place, Magazine::first(current), count);
             cache.install(class, current, 0);
         }
         cache.rack(class).capacity.get() > 0
@@ -496,9 +486,7 @@ impl Front {
             shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
             // SAFETY: the magazine came from the depot with `count` blocks.
             unsafe {
-                state.put(&place, Magazine::first(magazine), count, &mut |a, m| {
-                    (shared.misuse)(a, m)
-                });
+                state.put(&place, Magazine::first(magazine), count);
                 self.pool.give_back(magazine);
             }
         }
@@ -545,9 +533,7 @@ impl Front {
         let place = self.place(shared, class);
         // SAFETY: the bucket's lock makes the spare and its blocks ours.
         unsafe {
-            state.put(&place, Magazine::first(spare), count, &mut |a, m| {
-                (shared.misuse)(a, m)
-            });
+            state.put(&place, Magazine::first(spare), count);
             self.pool.give_back(spare);
         }
     }

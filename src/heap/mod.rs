@@ -177,7 +177,6 @@ impl Heap {
         Shared {
             back_end: &self.back_end,
             totals: &self.totals,
-            misuse: misuse::found_late,
             thread_exit: match kind {
                 Kind::Plain => plain::thread_exit,
                 Kind::Checked => checked::thread_exit,

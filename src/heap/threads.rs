@@ -197,9 +197,7 @@ impl Front {
             });
             let (blocks, floor) = seizure.keep(bin, first);
             rack.floor.store(floor as u32, Ordering::Relaxed);
-            state.put(&place, blocks.as_ptr(), blocks.len(), &mut |a, m| {
-                (shared.misuse)(a, m)
-            });
+            state.put(&place, blocks.as_ptr(), blocks.len());
         }
     }
 
