@@ -201,7 +201,7 @@ impl State {
         let descriptor = slices::find(address);
         // SAFETY: `find` leads to a readable descriptor.
         if !unsafe { is_of(descriptor, place) } {
-            misuse::found_late(address, Misuse::NotABlock);
+            misuse::found_late(address, Misuse::NotABlock, 0);
             return (1, 0);
         }
         // SAFETY: a subsegment of our class and kind is ours and locked.
@@ -218,7 +218,7 @@ impl State {
             let index = this.locked_index_of(address);
             let word = index.and_then(|index| words.get_mut(index / 64));
             let (Some(index), Some(word)) = (index, word) else {
-                misuse::found_late(address, Misuse::NotABlock);
+                misuse::found_late(address, Misuse::NotABlock, 0);
                 taken += 1;
                 if taken == count {
                     break;
@@ -253,7 +253,7 @@ impl State {
                         *word |= 1 << (bit + at);
                         put += 1;
                     } else {
-                        misuse::found_late(address + at * size, Misuse::AlreadyFree);
+                        misuse::found_late(address + at * size, Misuse::AlreadyFree, size);
                     }
                 }
             }

@@ -179,6 +179,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
         // their addresses.
         if !PROCESS.checked.free(shared, word, class, address, key) {
             PROCESS.checked.free_direct(shared, class, address);
+            misuse::report_late();
         }
     }
 }

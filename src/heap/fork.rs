@@ -3,7 +3,7 @@
 //! The other threads do not exist in the child. Whatever their caches held
 //! goes back to the free bits, so nothing is lost; the locks are made free.
 
-use super::{Kind, PROCESS, cache, meta, slices};
+use super::{Kind, PROCESS, cache, meta, misuse, slices};
 use crate::sync::Lock;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +16,7 @@ pub(super) fn register() {
 }
 
 fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+    visit(PROCESS.reclaiming.raw());
     PROCESS.plain.for_each_lock(visit);
     PROCESS.checked.for_each_lock(visit);
     visit(PROCESS.large.raw());
@@ -35,8 +36,8 @@ unsafe extern "C" fn parent() {
 
 unsafe extern "C" fn child() {
     for_each_lock(&mut |lock| lock.reset());
-    // Whoever was reclaiming is not here to end it.
-    PROCESS.reclaiming.store(false, Ordering::Relaxed);
+    // The parent reports what was noted before the fork.
+    misuse::forget_late();
     let parent = FORKING.load(Ordering::Relaxed);
     let own = crate::sys::thread_id();
     for kind in [Kind::Plain, Kind::Checked] {

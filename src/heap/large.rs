@@ -244,28 +244,28 @@ impl LargeList {
         let new = target.expose_provenance();
         let from = this.extent;
         let claimed = slices::claim(new, 1);
-        // The old entry is given up first: once the pages have moved, the old
-        // address may be somebody else's.
+        // The old entry stays claimed until the pages have moved: whoever is
+        // given the old address meanwhile seeks another.
         // SAFETY: both entries are the block's, and both regions ours, whole.
         let moved = claimed
             && unsafe {
                 slices::clear(from & !(SLICE - 1), 1);
-                slices::disclaim(from, 1);
                 vm::move_to(Use::Large, old, this.region_size, target, bytes)
             };
         if !moved {
-            // SAFETY: the target is ours, whole and unused; nobody else can
-            // have claimed the old entry while its region was ours.
+            // SAFETY: the target is ours, whole and unused; the old entry is
+            // still claimed.
             unsafe {
                 if claimed {
                     slices::disclaim(new, 1);
-                    slices::claim(from, 1);
                     slices::enter(from & !(SLICE - 1), 1, descriptor);
                 }
                 vm::release(Use::Large, target, bytes, 0);
             }
             return ptr::null_mut();
         }
+        // SAFETY: the old entry was this block's and leads nowhere now.
+        unsafe { slices::disclaim(from, 1) };
         // SAFETY: the new entry was claimed above.
         unsafe {
             this.base.store(new, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
 use super::{PROCESS, PROCESS_HEAP, slices};
 use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Reports an address given to `operation` that is no block handed out.
 #[cold]
@@ -15,19 +15,39 @@ pub(super) fn bad_address(operation: &str, address: usize) {
     raise(operation, address, describe(address));
 }
 
-/// What the free bits saw and nobody has reported yet: an address each, its
-/// lowest bit set for a second free; 0 is a free place. Beyond these few,
-/// findings are dropped: the first ends the process, if any does.
-static LATE: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
+/// What the free bits saw and nobody has reported yet.
+struct Finding {
+    /// The address; 0 is a free place, 1 one that is being filled.
+    address: AtomicUsize,
+    /// The size of the block that was free already; 0 where there is no block.
+    size: AtomicUsize,
+}
 
-/// Notes what the free bits saw when blocks came back to them. Their bucket is
-/// locked, and a report runs code of others.
+/// Beyond these few, findings are dropped: the first ends the process, if any
+/// does.
+static LATE: [Finding; 8] = [const {
+    Finding {
+        address: AtomicUsize::new(0),
+        size: AtomicUsize::new(0),
+    }
+}; 8];
+
+/// Whether `LATE` may hold something.
+static PENDING: AtomicBool = AtomicBool::new(false);
+
+/// Notes what the free bits saw when a block of `size` bytes came back to them.
+/// Its bucket is locked, and a report runs code of others.
 #[cold]
-pub(super) fn found_late(address: usize, what: Misuse) {
-    let finding = address & !1 | usize::from(what == Misuse::AlreadyFree);
+pub(super) fn found_late(address: usize, what: Misuse, size: usize) {
     for place in &LATE {
-        let noted = place.compare_exchange(0, finding, Ordering::Relaxed, Ordering::Relaxed);
-        if noted.is_ok() {
+        let taken = place
+            .address
+            .compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+        if taken.is_ok() {
+            let size = if what == Misuse::AlreadyFree { size } else { 0 };
+            place.size.store(size, Ordering::Relaxed);
+            place.address.store(address, Ordering::Release);
+            PENDING.store(true, Ordering::Release);
             return;
         }
     }
@@ -36,28 +56,44 @@ pub(super) fn found_late(address: usize, what: Misuse) {
 /// Reports what was noted. No lock may be held.
 #[inline]
 pub(super) fn report_late() {
-    let [first, ..] = &LATE;
-    if first.load(Ordering::Relaxed) != 0 {
+    if PENDING.load(Ordering::Relaxed) {
         report_all_late();
     }
 }
 
 #[cold]
 fn report_all_late() {
-    for place in LATE.iter().rev() {
-        let finding = place.swap(0, Ordering::Relaxed);
-        if finding == 0 {
+    PENDING.store(false, Ordering::Relaxed);
+    for place in &LATE {
+        let address = place.address.load(Ordering::Acquire);
+        let size = place.size.load(Ordering::Relaxed);
+        let taken =
+            place
+                .address
+                .compare_exchange(address, 0, Ordering::Relaxed, Ordering::Relaxed);
+        if address <= 1 || taken.is_err() {
             continue;
         }
-        let address = finding & !1;
-        let mut block = around(slices::find(address), address);
-        if let Some(block) = &mut block
-            && finding & 1 != 0
-        {
-            block.state = BlockState::Free;
-        }
+        // The block's subsegment may be gone by now: what was noted counts.
+        let block = if size != 0 {
+            Some(Block {
+                start: address,
+                size,
+                state: BlockState::Free,
+            })
+        } else {
+            around(slices::find(address), address)
+        };
         raise("flush of freed blocks", address, block);
     }
+}
+
+/// Forgets what was noted, in a forked child.
+pub(super) fn forget_late() {
+    for place in &LATE {
+        place.address.store(0, Ordering::Relaxed);
+    }
+    PENDING.store(false, Ordering::Relaxed);
 }
 
 fn raise(operation: &str, address: usize, block: Option<Block>) {

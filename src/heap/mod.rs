@@ -29,7 +29,7 @@
 //! - What a slow path changes in a thread's cache, it changes under the lock of
 //!   the class's bucket; others may then seize what the cache keeps (seize.rs),
 //!   and a forked child finds it whole.
-//! - Locks are taken in this order: a front end's list of caches, buckets,
+//! - Locks are taken in this order: reclaiming, a front end's list of caches, buckets,
 //!   magazine pool, large list, back end, slice table, records. The fork
 //!   handlers take all of them.
 //!
@@ -67,7 +67,7 @@ use crate::config::{self, Action, Config, HugePages};
 use crate::sync::{Mutex, Once};
 use crate::vm::{self, root};
 use bucket::Totals;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use front::{Front, Shared};
 use large::LargeList;
 use segment::Backend;
@@ -98,8 +98,9 @@ pub(crate) struct Heap {
     totals: Totals,
     ready: Once,
     on_corruption: AtomicU8,
-    /// A thread is giving back what is free, to have something to allocate.
-    reclaiming: AtomicBool,
+    /// Held while a thread gives back what is free, to have something to
+    /// allocate.
+    reclaiming: Mutex<()>,
 }
 
 static PROCESS: Heap = Heap {
@@ -113,7 +114,7 @@ static PROCESS: Heap = Heap {
     },
     ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),
-    reclaiming: AtomicBool::new(false),
+    reclaiming: Mutex::new(()),
 };
 
 impl Heap {
@@ -199,14 +200,16 @@ impl Heap {
         if !block.is_null() || size > vm::account().total().committed {
             return block;
         }
-        // One thread at a time: what it finds serves the others too.
-        let is_busy = self.reclaiming.swap(true, Ordering::Acquire);
-        if !is_busy {
-            self.purge(kind, word);
-            self.back_end.lock().decommit_unused(size);
-            self.reclaiming.store(false, Ordering::Release);
+        {
+            // One thread at a time; whoever waits finds what was given back.
+            let _reclaiming = self.reclaiming.lock();
+            self.give_back(kind, word);
+            let need = chunk_for(size).max(size.saturating_add(align) + 2 * classes::SLICE);
+            self.back_end.lock().decommit_unused(need);
         }
-        self.try_allocate(kind, word, size, align, zero)
+        let block = self.try_allocate(kind, word, size, align, zero);
+        misuse::report_late();
+        block
     }
 
     fn try_allocate(
@@ -246,6 +249,11 @@ impl Heap {
     /// Gives back to the system all that is free: what the threads' caches
     /// and depots keep, dirty slices, kept large regions.
     fn purge(&self, kind: Kind, word: &Word) {
+        self.give_back(kind, word);
+        misuse::report_late();
+    }
+
+    fn give_back(&self, kind: Kind, word: &Word) {
         if !self.ready.is_ready() {
             return;
         }
@@ -255,6 +263,11 @@ impl Heap {
         }
         self.large.lock().trim(0);
         self.back_end.lock().purge_down_to(0);
-        misuse::report_late();
     }
+}
+
+/// Bytes of the smallest chunk that a block of `size` bytes can come from.
+const fn chunk_for(size: usize) -> usize {
+    let slices = if size > 4 * classes::SLICE { 18 } else { 5 };
+    slices * classes::SLICE
 }

@@ -30,9 +30,9 @@ use crate::vm::{self, Use};
 use chunk::Shape;
 use core::ptr;
 
-/// Holes that running short of commit may leave in the segments, ever: each
+/// Holes that running short of commit may leave in the segments at a time: each
 /// can split a mapping in three, and a process has 65,530.
-const MOST_HOLES: usize = 400;
+const MOST_HOLES: u32 = 400;
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
@@ -83,8 +83,6 @@ pub(super) struct Backend {
     open: *mut Segment,
     /// The last of the open segments.
     last_open: *mut Segment,
-    /// Holes made by [`Backend::decommit_unused`], ever.
-    holes: usize,
     /// Where the next purge starts.
     cursor: *mut Segment,
     /// Slices in use.
@@ -109,7 +107,6 @@ impl Backend {
             all: ptr::null_mut(),
             open: ptr::null_mut(),
             last_open: ptr::null_mut(),
-            holes: 0,
             cursor: ptr::null_mut(),
             used_slices: 0,
             dirty_slices: 0,
@@ -278,33 +275,31 @@ impl Backend {
         }
     }
 
-    /// Decommits unused slices until `bytes` are gained, so that something else
-    /// can be committed; nothing if there are not so many. Each hole can split
-    /// a mapping: no more than a bounded number is made.
+    /// Decommits unused slices until `bytes` are gained or none are left, so
+    /// that something else can be committed. Each hole can split a mapping: no
+    /// more than a bounded number is left at a time.
     pub(super) fn decommit_unused(&mut self, bytes: usize) {
-        let wanted = bytes.div_ceil(SLICE);
         let mut unused = 0;
+        let mut holes = 0;
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end.
             let state = unsafe { &*segment };
             unused += (!state.used & !state.absent).count_ones() as usize;
+            holes += (state.absent & !(state.absent << 1)).count_ones();
             segment = state.next;
         }
-        if unused < wanted {
-            return;
-        }
         // What is gained beyond the need spares the next allocations the same.
-        let wanted = wanted.max(unused / 8);
+        let wanted = bytes.div_ceil(SLICE).max(unused / 8);
         let mut gained = 0;
         // Long runs first: they gain most for a hole.
         for least in [64, 16, 4, 1] {
             segment = self.all;
-            while !segment.is_null() && gained < wanted && self.holes < MOST_HOLES {
+            while !segment.is_null() && gained < wanted && holes < MOST_HOLES {
                 // SAFETY: the list links live segments of this back end.
                 let state = unsafe { &mut *segment };
                 let mut left = !state.used & !state.absent;
-                while left != 0 && gained < wanted && self.holes < MOST_HOLES {
+                while left != 0 && gained < wanted && holes < MOST_HOLES {
                     let first = left.trailing_zeros();
                     let length = (left >> first).trailing_ones() as usize;
                     let run = mask(first, length);
@@ -320,7 +315,7 @@ impl Backend {
                     self.dirty_slices -= (state.dirty & run).count_ones() as usize;
                     state.dirty &= !run;
                     state.absent |= run;
-                    self.holes += 1;
+                    holes += 1;
                     gained += length;
                 }
                 segment = state.next;

@@ -194,6 +194,19 @@ fn a_second_free_without_marks_is_reported_at_the_purge() {
 }
 
 #[test]
+fn a_second_free_of_a_subsegments_last_block_is_still_known_for_one() {
+    reports(DOUBLE_FREE_LATE, || {
+        let (block, other) = (block(Face::Plain), block(Face::Plain));
+        Face::Plain.free(other, LAYOUT);
+        Face::Plain.free(block, LAYOUT);
+        Face::Plain.free(block, LAYOUT);
+        announce(block, other);
+        // Nothing of the subsegment is left when the report is written.
+        Face::Plain.purge();
+    });
+}
+
+#[test]
 fn a_second_free_without_marks_is_reported_when_magazines_overflow() {
     reports(DOUBLE_FREE_LATE, || {
         let size = classes::size_of(classes::class_of(LAYOUT.size()));
