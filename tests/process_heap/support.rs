@@ -234,6 +234,22 @@ pub(crate) fn child_of<F>(body: &F) -> Option<Command> {
     (!is_child(name)).then(|| child(name))
 }
 
+/// Runs a command to its end. Wine refuses to start a process now and then
+/// while many start at once ("Internal error"); nothing has run then, and
+/// another try is fair.
+fn started(command: &mut Command) -> Output {
+    const INTERNAL_ERROR: i32 = 1359;
+    for _ in 0..10 {
+        match command.output() {
+            Err(e) if cfg!(windows) && e.raw_os_error() == Some(INTERNAL_ERROR) => {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            output => return output.unwrap(),
+        }
+    }
+    command.output().unwrap()
+}
+
 /// Runs the body, given as a closure of the test function itself, in a process
 /// of its own; `environment` is set there. Returns what it wrote, in the
 /// parent; in the child it returns nothing and the test is to end.
@@ -245,10 +261,7 @@ pub(crate) fn isolated_with(environment: &[(&str, &str)], body: impl FnOnce()) -
         say(DONE);
         return None;
     }
-    let output = child(name)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
+    let output = started(child(name).envs(environment.iter().copied()));
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         // The harness leaves the line open on which it names the test.
         if let Some((_, figure)) = line.split_once(FIGURE) {
