@@ -138,13 +138,25 @@ const ROLE: &str = "SYS_TEST_ROLE";
 const BEFORE: &str = "[about to do it]";
 const SURVIVED: &str = "[survived]";
 
+/// Wine refuses to start a process now and then while many start at once
+/// ("Internal error"); nothing has run then, and another try is fair.
 fn run_child(role: &str, environment: &[(&str, &str)]) -> Output {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--ignored", "--nocapture"])
-        .env(ROLE, role)
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
+    const INTERNAL_ERROR: i32 = 1359;
+    let mut tries = 0;
+    loop {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["child", "--exact", "--ignored", "--nocapture"])
+            .env(ROLE, role)
+            .envs(environment.iter().copied())
+            .output();
+        let refused = |e: &std::io::Error| e.raw_os_error() == Some(INTERNAL_ERROR);
+        if cfg!(windows) && tries < 10 && output.as_ref().is_err_and(refused) {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            tries += 1;
+            continue;
+        }
+        return output.unwrap();
+    }
 }
 
 /// Asserts that the child came to the fatal point and no further.
