@@ -43,15 +43,28 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
         if !block.is_null() {
             return block.cast();
         }
+        return malloc_slow(size);
     }
-    malloc_any(size)
+    malloc_sized(size)
 }
 
+/// malloc above the linear sizes.
 #[inline(never)]
-extern "C" fn malloc_any(size: usize) -> *mut c_void {
-    // SAFETY: the word is the calling thread's.
-    let block = word::with(|word| unsafe { checked::allocate(word, size) });
-    answer(block)
+extern "C" fn malloc_sized(size: usize) -> *mut c_void {
+    if let Some(offset) = checked::bin_offset(size) {
+        // SAFETY: the offset is a bin's in this thread's cache.
+        let block = unsafe { checked::take_from(word::cache_at(offset)) };
+        if !block.is_null() {
+            return block.cast();
+        }
+    }
+    malloc_slow(size)
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_slow(size: usize) -> *mut c_void {
+    answer(word::with(|word| checked::allocate_swap(word, size)))
 }
 
 /// C's free. Null is allowed; anything that is not a block handed out is
@@ -72,8 +85,15 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_any(block: *mut c_void) {
+    if block.is_null() {
+        return;
+    }
     // SAFETY: as in `free`.
-    keep_errno(|| word::with(|word| unsafe { checked::free_slow(word, block.cast()) }));
+    keep_errno(|| unsafe {
+        if !checked::free_swap(word::cache(), block.cast()) {
+            word::with(|word| checked::free_slow(word, block.cast()));
+        }
+    });
 }
 
 /// C's calloc. Null and ENOMEM when the product overflows or the system has

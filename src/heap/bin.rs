@@ -138,9 +138,15 @@ impl Request {
         }
     }
 
+    /// Whether [`Request::take`] would find something.
+    #[inline(always)]
+    pub(super) fn is_pending(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// Whether something was asked since the last call; for the owner. What
     /// the asking thread did before it asked is seen by what follows.
     pub(super) fn take(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Acquire)
+        self.is_pending() && self.asked.swap(false, Ordering::Acquire)
     }
 }

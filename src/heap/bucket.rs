@@ -26,7 +26,14 @@ pub(super) struct Totals {
     pub(super) active: AtomicUsize,
     /// Bytes of blocks that neither free bits nor depots hold.
     pub(super) out: AtomicUsize,
+    /// Bytes of blocks in depots.
+    pub(super) stored: AtomicUsize,
 }
+
+/// Lists of open subsegments in a bucket. Threads of different shards take
+/// their blocks from different subsegments, so that neither the blocks' lines
+/// nor their marks' are written by two threads in turn.
+pub(super) const SHARDS: usize = 8;
 
 /// What is wrong with an address that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +53,8 @@ pub(super) struct Bucket {
 
 /// What the bucket's lock protects.
 pub(super) struct State {
-    /// Subsegments with free blocks.
-    open: *mut Descriptor,
+    /// Subsegments with free blocks, by shard.
+    open: [*mut Descriptor; SHARDS],
     /// Subsegments in all.
     pub(super) subsegments: usize,
     /// Blocks whose free bit is clear.
@@ -67,7 +74,7 @@ impl Bucket {
     pub(super) const fn new() -> Self {
         Bucket {
             state: Mutex::new(State {
-                open: ptr::null_mut(),
+                open: [ptr::null_mut(); SHARDS],
                 subsegments: 0,
                 out: 0,
                 depot: Depot::new(),
@@ -82,6 +89,8 @@ impl Bucket {
 pub(super) struct Place<'a> {
     pub(super) kind: Kind,
     pub(super) class: usize,
+    /// Whose list is taken from.
+    pub(super) shard: u8,
     pub(super) back_end: &'a Mutex<Backend>,
     pub(super) totals: &'a Totals,
 }
@@ -102,10 +111,13 @@ impl State {
     ) -> usize {
         let mut got = 0;
         while got < want {
-            if self.open.is_null() && (got > 0 || !self.add_subsegment(place)) {
-                break;
+            let mut descriptor = self.first(place.shard);
+            if descriptor.is_null() {
+                if got > 0 || !self.supply(place) {
+                    break;
+                }
+                descriptor = self.first(place.shard);
             }
-            let descriptor = self.open;
             // SAFETY: the open list links live subsegments of this bucket, and
             // places `got..want` of `entries` are not filled yet.
             got = unsafe { fill(descriptor, place, entries, got, want) };
@@ -132,10 +144,10 @@ impl State {
     /// Takes one block whose pages were never used, if the next free one is
     /// such; for page runs. Null otherwise.
     pub(super) fn take_fresh(&mut self, place: &Place<'_>) -> *mut u8 {
-        if place.class < RUNS || (self.open.is_null() && !self.add_subsegment(place)) {
+        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply(place)) {
             return ptr::null_mut();
         }
-        let descriptor = self.open;
+        let descriptor = self.first(place.shard);
         // SAFETY: the open list links live subsegments of this bucket, with a
         // free block; runs have at most 32 blocks, so one word of bits.
         unsafe {
@@ -235,13 +247,15 @@ impl State {
                 .min(64 - bit)
                 .min(this.blocks as usize - index);
             let mut run = 1;
+            let mut expected = address + size;
             while run < most {
                 // SAFETY: `run` stays below `most`, so the entry is the caller's.
                 let next = unsafe { entries.add(taken + run).read() }.addr();
-                if next != address + run * size {
+                if next != expected {
                     break;
                 }
                 run += 1;
+                expected += size;
             }
             let bits = (u64::MAX >> (64 - run)) << bit;
             if *word & bits == 0 {
@@ -283,6 +297,50 @@ impl State {
         (taken, put)
     }
 
+    /// The first open subsegment of a shard, or null.
+    fn first(&self, shard: u8) -> *mut Descriptor {
+        self.open
+            .get(usize::from(shard))
+            .copied()
+            .unwrap_or(ptr::null_mut())
+    }
+
+    /// Gives the place's shard, which has none, an open subsegment: a second
+    /// one of another shard, or a new one. False when the system has nothing
+    /// to give.
+    #[inline(never)]
+    fn supply(&mut self, place: &Place<'_>) -> bool {
+        for head in self.open {
+            // SAFETY: the lists link live subsegments of this bucket.
+            unsafe {
+                if !head.is_null() && !(*head).next.is_null() {
+                    let second = (*head).next;
+                    self.close(second);
+                    (*second).shard = place.shard;
+                    self.open(second);
+                    return true;
+                }
+            }
+        }
+        self.add_subsegment(place) || self.take_over(place.shard)
+    }
+
+    /// Moves the only open subsegment of another shard to this one's list: for
+    /// when there is no memory for a new one.
+    #[inline(never)]
+    fn take_over(&mut self, shard: u8) -> bool {
+        for head in self.open {
+            if !head.is_null() {
+                self.close(head);
+                // SAFETY: the lists link live subsegments of this bucket.
+                unsafe { (*head).shard = shard };
+                self.open(head);
+                return true;
+            }
+        }
+        false
+    }
+
     #[inline(never)]
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
@@ -306,6 +364,7 @@ impl State {
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
+            this.shard = place.shard;
             if place.kind == Kind::Checked {
                 this.set_magic(divisor);
             }
@@ -363,26 +422,29 @@ impl State {
 
     fn open(&mut self, descriptor: *mut Descriptor) {
         // SAFETY: the callers pass a live subsegment that is on no list, and
-        // the list's head is live.
+        // the lists' heads are live.
         unsafe {
+            let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) else {
+                return;
+            };
             (*descriptor).previous = ptr::null_mut();
-            (*descriptor).next = self.open;
-            if !self.open.is_null() {
-                (*self.open).previous = descriptor;
+            (*descriptor).next = *first;
+            if !(*first).is_null() {
+                (**first).previous = descriptor;
             }
+            *first = descriptor;
         }
-        self.open = descriptor;
     }
 
     fn close(&mut self, descriptor: *mut Descriptor) {
-        // SAFETY: the callers pass a subsegment that is on the list, whose
-        // neighbours are live.
+        // SAFETY: the callers pass a subsegment that is on its shard's list,
+        // whose members are live.
         unsafe {
             let (previous, next) = ((*descriptor).previous, (*descriptor).next);
-            if previous.is_null() {
-                self.open = next;
-            } else {
+            if !previous.is_null() {
                 (*previous).next = next;
+            } else if let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) {
+                *first = next;
             }
             if !next.is_null() {
                 (*next).previous = previous;
@@ -436,17 +498,13 @@ unsafe fn fill(
             // the blocks' indices are below the number of blocks, so they
             // have marks if any have.
             unsafe {
-                let mut slot = entries.add(want - got);
-                let mut block = base + index * size;
-                let mut key = Descriptor::key(descriptor, index);
-                for _ in 0..run {
-                    slot = slot.sub(1);
-                    slot.write(ptr::with_exposed_provenance_mut(block));
-                    block += size;
-                    if place.kind == Kind::Checked {
-                        slot.add(MARKS).write(key);
-                        key = key.add(1);
-                    }
+                let slot = entries.add(want - got);
+                let block = base + index * size;
+                if place.kind == Kind::Checked {
+                    let key = Descriptor::key(descriptor, index);
+                    write_down::<true>(slot, run, block, size, key);
+                } else {
+                    write_down::<false>(slot, run, block, size, ptr::null_mut());
                 }
             }
             got += run;
@@ -464,4 +522,33 @@ unsafe fn fill(
         this.fresh &= free as u32;
     }
     got
+}
+
+/// Writes `count` blocks, `size` apart from `block` on, below `slot`, the last
+/// one lowest; with their marks' keys, from `key` on, if there are any.
+///
+/// # Safety
+/// The `count` places below `slot` are a magazine's and unused.
+#[inline(always)]
+unsafe fn write_down<const CHECKED: bool>(
+    mut slot: *mut Entry,
+    count: usize,
+    mut block: usize,
+    size: usize,
+    mut key: *mut u8,
+) {
+    let end = slot.wrapping_sub(count);
+    while slot != end {
+        // SAFETY: the caller's places, and in a checked front end the keys'
+        // beside them.
+        unsafe {
+            slot = slot.sub(1);
+            slot.write(ptr::with_exposed_provenance_mut(block));
+            block += size;
+            if CHECKED {
+                slot.add(MARKS).write(key);
+                key = key.add(1);
+            }
+        }
+    }
 }

@@ -48,7 +48,9 @@ pub(super) struct Rack {
     /// Blocks in the spare.
     pub(super) spare_count: AtomicU32,
     /// Blocks a magazine may hold now.
-    pub(super) capacity: Cell<u32>,
+    pub(super) capacity: Cell<u16>,
+    /// Blocks it may ever hold.
+    pub(super) most: Cell<u16>,
 }
 
 /// How a cache is used.
@@ -82,6 +84,8 @@ pub struct ThreadCache {
     is_checked: bool,
     /// The thread knows that the heap is under pressure.
     pub(super) pressed: Cell<bool>,
+    /// The list of a bucket's subsegments that the thread's blocks come from.
+    pub(super) shard: u8,
     /// The thread's number, to know it by after a fork.
     owner: AtomicU64,
     /// The thread's word, which leads here.
@@ -145,6 +149,7 @@ impl ThreadCache {
             diverted: AtomicBool::new(false),
             is_checked: false,
             pressed: Cell::new(false),
+            shard: 0,
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -155,6 +160,7 @@ impl ThreadCache {
                     spare: Cell::new(ptr::null_mut()),
                     spare_count: AtomicU32::new(0),
                     capacity: Cell::new(0),
+                    most: Cell::new(0),
                 }
             }; COUNT],
         }
@@ -174,9 +180,16 @@ impl ThreadCache {
     ///
     /// # Safety
     /// `place` is memory for a cache that nobody uses.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, kind: Kind, divert: usize) {
+    pub(super) unsafe fn birth(
+        place: *mut ThreadCache,
+        word: &Word,
+        kind: Kind,
+        divert: usize,
+        shard: u8,
+    ) {
         let mut fresh = ThreadCache::shared(State::Live);
         fresh.is_checked = kind == Kind::Checked;
+        fresh.shard = shard;
         // SAFETY: the caller's memory is ours to write.
         unsafe { place.write(fresh) };
         // SAFETY: just written, and still ours alone.

@@ -25,10 +25,17 @@ pub fn linear_offset(size: usize) -> Option<usize> {
     (size <= MAX_LINEAR_SIZE).then_some((size + 15) & !15)
 }
 
+/// The offset in a thread's cache of the bin for `size` bytes, if a class has
+/// blocks of that size.
+#[inline(always)]
+pub fn bin_offset(size: usize) -> Option<usize> {
+    (size <= MAX_CLASS_SIZE).then(|| classes::class_of(size) * BIN)
+}
+
 /// Takes a block from the bin at `place`; null when it has none.
 ///
 /// # Safety
-/// `place` lies a [`linear_offset`] into the calling thread's cache.
+/// `place` lies a [`linear_offset`] or a [`bin_offset`] into the calling thread's cache.
 #[inline(always)]
 pub unsafe fn take_from(place: *const u8) -> *mut u8 {
     // SAFETY: the caller's place is a bin's.
@@ -48,29 +55,50 @@ pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
         if !block.is_null() {
             return block;
         }
-        return allocate_slow(word, size, 16, false);
+        return allocate_swap(word, size);
     }
     allocate_sized(word, size)
 }
 
 #[inline(never)]
 fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
-    if size <= MAX_CLASS_SIZE {
-        // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
-        let block = unsafe {
-            let bin = ThreadCache::bin_at(word.get(), classes::class_of(size) * BIN);
-            ThreadCache::pop::<true>(bin)
-        };
+    if let Some(offset) = bin_offset(size) {
+        // SAFETY: as in `allocate`.
+        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
         if !block.is_null() {
             return block;
+        }
+    }
+    allocate_swap(word, size)
+}
+
+/// [`allocate`] for when the bin had no block.
+#[inline(never)]
+pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
+    if size <= MAX_CLASS_SIZE {
+        let class = classes::class_of(size);
+        // SAFETY: a word leads to its thread's cache or a shared one.
+        unsafe {
+            let cache = &*word.get();
+            if PROCESS
+                .checked
+                .swap_in(PROCESS.shared(Kind::Checked), cache, class)
+            {
+                let block = ThreadCache::pop::<true>(cache.bin(class));
+                if !block.is_null() {
+                    return block;
+                }
+            }
         }
     }
     allocate_slow(word, size, 16, false)
 }
 
+/// [`allocate`] at a multiple of `align`, a power of two, zeroed if `zero`, for
+/// when the bin had no block.
 #[cold]
 #[inline(never)]
-fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
     if !PROCESS.is_ready(&CONFIG) {
         return ptr::null_mut();
     }
@@ -126,7 +154,7 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
 pub unsafe fn free(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !free_fast(word.get(), address) {
+        if !free_fast(word.get(), address) && !free_swap(word.get(), address) {
             free_slow(word, address);
         }
     }
@@ -141,6 +169,33 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
 pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> bool {
     // SAFETY: the caller's promise is the callee's.
     unsafe { ThreadCache::push_checked(cache, address) }
+}
+
+/// [`free_fast`] once more after room was made in the block's bin; false, and
+/// nothing done, when [`free_slow`] must do it.
+///
+/// # Safety
+/// As for [`free_fast`].
+#[inline]
+pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
+    // SAFETY: what `find` leads to is readable, and a descriptor with an index
+    // for the address has a mark for it. Room is made only for a block that is
+    // handed out: what a wrong free is told must not change under it. The
+    // caller's promise is the rest.
+    unsafe {
+        let descriptor = slices::find(address.addr());
+        match Descriptor::index_of(descriptor, address.addr()) {
+            Some(index)
+                if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY => {}
+            _ => return false,
+        }
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        let shared = PROCESS.shared(Kind::Checked);
+        let done = PROCESS.checked.swap_out(shared, &*cache, class)
+            && ThreadCache::push_checked(cache, address);
+        misuse::report_late();
+        done
+    }
 }
 
 /// The whole of [`free`].

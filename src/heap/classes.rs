@@ -68,11 +68,37 @@ pub const fn size_of(class: usize) -> usize {
     }
 }
 
+/// Classes by `(size - 1) / 64`, for the LFH buckets. A constant, not a static:
+/// each crate that inlines a look-up has a copy of its own near its code.
+const FINE: [u8; 256] = table(64);
+/// Classes by `(size - 1) / 4096`, for page runs.
+const COARSE: [u8; 256] = table(4096);
+
+const fn table(step: usize) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = compute_class((at + 1) * step) as u8;
+        at += 1;
+    }
+    table
+}
+
 /// The smallest class whose blocks hold `size` bytes, for `size` up to
 /// [`MAX_CLASS_SIZE`]; a size of 0 is served as 1.
 #[inline]
 pub const fn class_of(size: usize) -> usize {
-    let size = if size == 0 { 1 } else { size };
+    let last = size - (size != 0) as usize;
+    if size <= MAX_LINEAR_SIZE {
+        return last / 16 + 1;
+    }
+    if size <= MAX_BUCKET_SIZE {
+        return FINE[(last / 64) & 255] as usize;
+    }
+    COARSE[(last / 4096) & 255] as usize
+}
+
+const fn compute_class(size: usize) -> usize {
     let last = size - 1;
     if size <= MAX_LINEAR_SIZE {
         return last / 16 + 1;

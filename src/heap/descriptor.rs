@@ -68,8 +68,11 @@ pub(crate) struct Descriptor {
     pub(crate) class: AtomicU8,
     /// A [`Kind`].
     pub(crate) kind: AtomicU8,
+    /// The bucket's list that the subsegment is on while it has free blocks.
+    /// Belongs to the bucket's lock, as all below does.
+    pub(crate) shard: u8,
     /// Free blocks whose pages were never used, one bit each; kept for page
-    /// runs only. Belongs to the bucket's lock, as all below does.
+    /// runs only.
     pub(crate) fresh: u32,
     /// Blocks in all.
     pub(crate) blocks: u32,
@@ -118,6 +121,7 @@ impl Descriptor {
             what: AtomicU8::new(EMPTY),
             class: AtomicU8::new(0),
             kind: AtomicU8::new(0),
+            shard: 0,
             fresh: 0,
             blocks: 0,
             free: 0,

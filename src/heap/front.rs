@@ -16,7 +16,7 @@
 //! thread that comes to know of it empties all its bins and all depots. Few
 //! blocks in caches would otherwise hold on to many subsegments.
 
-use super::bucket::{Bucket, Place, State as BucketState, Totals};
+use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
@@ -25,16 +25,15 @@ use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
+use super::swap::unstore;
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// Bytes of blocks a bucket's depot holds at most.
-const DEPOT_BYTES: usize = 256 * 1024;
 /// Bytes in subsegments up to which a heap is never under pressure.
 const PRESSURE_FLOOR: usize = 6 * 1024 * 1024;
 /// Blocks a magazine may hold when its class is first used.
-const FIRST_CAPACITY: u32 = 4;
+pub(super) const FIRST_CAPACITY: u16 = 4;
 
 /// A front end.
 pub(crate) struct Front {
@@ -77,6 +76,8 @@ pub(super) struct Caches {
     pub(super) live: *mut ThreadCache,
     pub(super) free: *mut ThreadCache,
     pub(super) count: usize,
+    /// How many of the live ones are of each shard.
+    pub(super) of_shard: [u32; SHARDS],
 }
 
 // SAFETY: the lists belong to the front end, whichever thread holds its lock.
@@ -101,6 +102,7 @@ impl Front {
                 live: ptr::null_mut(),
                 free: ptr::null_mut(),
                 count: 0,
+                of_shard: [0; SHARDS],
             }),
             diverted: AtomicBool::new(false),
             divert_bits: AtomicUsize::new(0),
@@ -109,10 +111,11 @@ impl Front {
         }
     }
 
-    pub(super) fn place<'a>(&self, shared: Shared<'a>, class: usize) -> Place<'a> {
+    pub(super) fn place<'a>(&self, shared: Shared<'a>, class: usize, shard: u8) -> Place<'a> {
         Place {
             kind: self.kind,
             class,
+            shard,
             back_end: shared.back_end,
             totals: shared.totals,
         }
@@ -128,29 +131,32 @@ impl Front {
     }
 
     /// Blocks a magazine of `class` holds at most.
-    fn most(&self, class: usize) -> u32 {
+    fn most(&self, class: usize) -> u16 {
         let size = classes::size_of(class).max(1);
         let by_bytes = self.cache_bytes.load(Ordering::Relaxed) / size;
         let least = if class <= LAST_BUCKET { 2 } else { 1 };
-        by_bytes.clamp(least, ENTRIES) as u32
+        by_bytes.clamp(least, ENTRIES) as u16
     }
 
     /// Allocates a block of `class` when the bin had none. Null when the
     /// system has nothing to give.
+    #[inline(never)]
     pub(super) fn allocate(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
         if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
             return self.allocate_direct(shared, class);
         }
-        let mut state = self.bucket(class).state.lock();
-        // SAFETY: the cache is this thread's and the bucket is locked.
-        unsafe { cache.settle(class) };
-        let filled = cache.count(class) != 0
-            || Self::exchange(cache, class)
-            || self.refill(shared, cache, class, &mut state);
-        drop(state);
-        if filled {
+        if self.has_magazine(cache, class) {
+            {
+                let _state = self.bucket(class).state.lock();
+                // SAFETY: the cache is this thread's and the bucket is locked.
+                unsafe { cache.settle(class) };
+            }
+            if cache.count(class) == 0 {
+                // Does nothing when something was asked just now.
+                self.swap_in(shared, cache, class);
+            }
             let bin = &raw const *cache.bin(class);
             // SAFETY: the cache is this thread's and the class's bin is its.
             let block = unsafe {
@@ -159,88 +165,36 @@ impl Front {
                     Kind::Checked => ThreadCache::pop::<true>(bin),
                 }
             };
-            // Null if another thread has seized the blocks meanwhile.
+            // Null too if another thread has seized the blocks meanwhile.
             if !block.is_null() {
                 return block;
             }
-        } else if !cache.current(class).is_null() {
-            return ptr::null_mut();
         }
         self.allocate_direct(shared, class)
     }
 
-    /// Exchanges an empty current magazine for a spare with blocks.
-    fn exchange(cache: &ThreadCache, class: usize) -> bool {
-        let rack = cache.rack(class);
-        let count = rack.spare_count.swap(0, Ordering::Relaxed);
-        if count == 0 {
-            return false;
-        }
-        let spare = rack.spare.replace(cache.current(class));
-        // SAFETY: the spare is this thread's and holds `count` blocks.
-        unsafe { cache.install(class, spare, count as usize) };
-        true
-    }
-
-    /// Fills the empty current magazine from the depot or the free bits.
-    #[inline(never)]
-    fn refill(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        state: &mut BucketState,
-    ) -> bool {
-        let rack = cache.rack(class);
-        let mut magazine = cache.current(class);
-        if magazine.is_null() {
-            magazine = self.pool.take();
-            if magazine.is_null() {
-                return false;
-            }
-        }
-        let capacity = rack.capacity.get().clamp(1, ENTRIES as u32);
-        let limit = self.refill_limit.load(Ordering::Relaxed).max(1);
-        let want = capacity.min(limit) as usize;
-        state.falling = 0;
-        // A magazine from the depot cannot be cut short at a sample point.
-        if limit as usize >= ENTRIES
-            && let Some((full, count)) = state.depot.pop()
-        {
-            let bytes = count * classes::size_of(class);
-            shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
-            self.keep_empty(cache, class, magazine);
-            // SAFETY: the magazine came from the depot with `count` blocks.
-            unsafe { cache.install(class, full, count) };
+    /// Whether the class has a current magazine, made if it had none.
+    fn has_magazine(&self, cache: &ThreadCache, class: usize) -> bool {
+        if !cache.current(class).is_null() {
             return true;
         }
-        let place = self.place(shared, class);
-        // SAFETY: the magazine is empty and has room for `want` entries.
-        let got = unsafe { state.take(&place, Magazine::first(magazine), want) };
-        let grown = (capacity * 2).max(FIRST_CAPACITY).min(self.most(class));
-        rack.capacity.set(grown);
-        // SAFETY: the magazine is this thread's and holds `got` blocks.
-        unsafe { cache.install(class, magazine, got) };
-        got != 0
-    }
-
-    /// Keeps an empty magazine as the spare, or gives it to the pool.
-    fn keep_empty(&self, cache: &ThreadCache, class: usize, magazine: *mut Magazine) {
         let rack = cache.rack(class);
-        if rack.spare.get().is_null() {
-            rack.spare.set(magazine);
-            rack.spare_count.store(0, Ordering::Relaxed);
-        } else {
-            // SAFETY: the magazine is empty and this thread's.
-            unsafe { self.pool.give_back(magazine) };
-        }
+        let most = self.most(class);
+        rack.most.set(most);
+        rack.capacity
+            .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+        let _state = self.bucket(class).state.lock();
+        let fresh = self.pool.take();
+        // SAFETY: the magazine is empty, or null.
+        unsafe { cache.install(class, fresh, 0) };
+        !fresh.is_null()
     }
 
     /// One block straight from the free bits, for threads without a cache and
     /// for diverted front ends.
     #[inline(never)]
     pub(super) fn allocate_direct(&self, shared: Shared<'_>, class: usize) -> *mut u8 {
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, 0);
         let mut words: [Entry; MARKS + 1] = [ptr::null_mut(); MARKS + 1];
         let mut state = self.bucket(class).state.lock();
         state.falling = 0;
@@ -271,7 +225,7 @@ impl Front {
             return ptr::null_mut();
         }
         let mut state = self.bucket(class).state.lock();
-        state.take_fresh(&self.place(shared, class))
+        state.take_fresh(&self.place(shared, class, cache.shard))
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
@@ -309,7 +263,7 @@ impl Front {
     /// As for [`Front::free`].
     #[inline(never)]
     pub(super) unsafe fn free_direct(&self, shared: Shared<'_>, class: usize, block: *mut u8) {
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, 0);
         let mut state = self.bucket(class).state.lock();
         // SAFETY: one entry, the caller's.
         unsafe { state.put(&place, &raw const block, 1) };
@@ -334,10 +288,17 @@ impl Front {
                 self.empty_depot(shared, class, &mut state);
             }
         }
+        if !self.has_magazine(cache, class) {
+            return false;
+        }
         let mut state = self.bucket(class).state.lock();
         // SAFETY: the cache is this thread's and the bucket is locked.
         unsafe { cache.settle(class) };
-        if !self.make_room(shared, cache, class, &mut state) {
+        if cache.pressed.get() && state.falling >= 1 {
+            self.empty(shared, cache, class, &mut state);
+            return false;
+        }
+        if !self.rotate(shared, cache, class, &mut state) {
             return false;
         }
         // SAFETY: there is room in the current magazine.
@@ -352,80 +313,8 @@ impl Front {
         true
     }
 
-    /// Sees to it that the current magazine has room for one block.
     #[inline(never)]
-    fn make_room(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        state: &mut BucketState,
-    ) -> bool {
-        let rack = cache.rack(class);
-        let current = cache.current(class);
-        let count = cache.count(class);
-        let most = self.most(class);
-        if current.is_null() {
-            rack.capacity
-                .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
-            let fresh = self.pool.take();
-            // SAFETY: the magazine is empty, or null.
-            unsafe { cache.install(class, fresh, 0) };
-            return !fresh.is_null();
-        }
-        let capacity = rack.capacity.get();
-        if count < capacity as usize {
-            // The limit was lowered from outside; it is looked after already.
-            // SAFETY: the current magazine holds `count` blocks.
-            unsafe { cache.install(class, current, count) };
-            return true;
-        }
-        state.falling = state.falling.saturating_add(1);
-        if cache.pressed.get() && state.falling >= 2 {
-            self.empty(shared, cache, class, state);
-            return false;
-        }
-        let grown = (capacity * 2).max(FIRST_CAPACITY).min(most);
-        rack.capacity.set(grown);
-        // A magazine from the depot may hold more than the capacity allowed.
-        if count < grown as usize {
-            // SAFETY: the current magazine holds `count` blocks.
-            unsafe { cache.install(class, current, count) };
-            return true;
-        }
-        if class > LAST_BUCKET {
-            // Runs are kept one magazine deep.
-            return self.flush_current(shared, cache, class, state);
-        }
-        let spare = rack.spare.get();
-        let spare_count = rack.spare_count.load(Ordering::Relaxed) as usize;
-        let mut empty = spare;
-        if spare_count != 0 {
-            let bytes = spare_count * classes::size_of(class);
-            if (state.depot.blocks * classes::size_of(class)) + bytes <= DEPOT_BYTES {
-                // SAFETY: the spare is this thread's and holds that many.
-                unsafe { state.depot.push(spare, spare_count) };
-                shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
-                empty = ptr::null_mut();
-            } else {
-                let place = self.place(shared, class);
-                // SAFETY: the spare's blocks are in nobody's use.
-                unsafe {
-                    state.put(&place, Magazine::first(spare), spare_count);
-                }
-            }
-        }
-        if empty.is_null() {
-            empty = self.pool.take();
-        }
-        rack.spare.set(current);
-        rack.spare_count.store(count as u32, Ordering::Relaxed);
-        // SAFETY: `empty` is null or an empty magazine of this thread's.
-        unsafe { cache.install(class, empty, 0) };
-        !empty.is_null()
-    }
-
-    fn flush_current(
+    pub(super) fn flush_current(
         &self,
         shared: Shared<'_>,
         cache: &ThreadCache,
@@ -439,7 +328,7 @@ impl Front {
         if current.is_null() {
             return false;
         }
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, cache.shard);
         // SAFETY: the magazine is this thread's and holds `count` blocks that
         // nobody uses; afterwards it is empty.
         unsafe {
@@ -451,7 +340,7 @@ impl Front {
 
     /// Whether little of a large heap is in use: see the head of this file.
     /// Over at half, so that a heap about the threshold does not flap.
-    fn is_under_pressure(shared: Shared<'_>, cache: &ThreadCache) -> bool {
+    pub(super) fn is_under_pressure(shared: Shared<'_>, cache: &ThreadCache) -> bool {
         let active = shared.totals.active.load(Ordering::Relaxed);
         let out = shared.totals.out.load(Ordering::Relaxed);
         let part = if cache.pressed.get() { 2 } else { 4 };
@@ -480,10 +369,9 @@ impl Front {
 
     #[inline(never)]
     pub(super) fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, 0);
         while let Some((magazine, count)) = state.depot.pop() {
-            let bytes = count * classes::size_of(class);
-            shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+            unstore(shared, count * classes::size_of(class));
             // SAFETY: the magazine came from the depot with `count` blocks.
             unsafe {
                 state.put(&place, Magazine::first(magazine), count);
@@ -530,7 +418,7 @@ impl Front {
         if spare.is_null() {
             return;
         }
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, cache.shard);
         // SAFETY: the bucket's lock makes the spare and its blocks ours.
         unsafe {
             state.put(&place, Magazine::first(spare), count);

@@ -55,6 +55,7 @@ mod pool;
 mod segment;
 mod seize;
 mod slices;
+mod swap;
 mod threads;
 
 pub use cache::{ThreadCache, UNBORN, Word};
@@ -111,6 +112,7 @@ static PROCESS: Heap = Heap {
     totals: Totals {
         active: AtomicUsize::new(0),
         out: AtomicUsize::new(0),
+        stored: AtomicUsize::new(0),
     },
     ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),

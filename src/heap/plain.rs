@@ -9,7 +9,7 @@ use super::cache::{BIN, ThreadCache, Word};
 use super::classes::{self, MAX_LINEAR_SIZE};
 use super::descriptor::{Descriptor, Kind};
 use super::large::LargeList;
-use super::{PROCESS, cache, slices};
+use super::{PROCESS, cache, misuse, slices};
 use crate::config::Config;
 use core::alloc::Layout;
 
@@ -67,6 +67,23 @@ fn allocate_sized(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+    if let Some(class) = classes::class_for(layout.size(), layout.align()) {
+        // SAFETY: a word leads to a cache, and caches are never unmapped.
+        let cache = unsafe { &*word.get() };
+        let shared = PROCESS.shared(Kind::Plain);
+        if PROCESS.plain.swap_in(shared, cache, class) {
+            // SAFETY: the cache is this thread's.
+            let block = unsafe { ThreadCache::pop::<false>(cache.bin(class)) };
+            if !block.is_null() {
+                return block;
+            }
+        }
+    }
+    allocate_anew(word, config, layout)
+}
+
+#[inline(never)]
+fn allocate_anew(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if !PROCESS.is_ready(config) {
         return core::ptr::null_mut();
     }
@@ -129,13 +146,41 @@ unsafe fn free_sized(word: &Word, block: *mut u8, layout: Layout) {
         let kept = unsafe {
             let bin = ThreadCache::bin_at(word.get(), class * cache::BIN);
             let shared = PROCESS.shared(Kind::Plain);
-            let key = core::ptr::null_mut();
-            Bin::push(bin, block) || PROCESS.plain.free(shared, word, class, block, key)
+            Bin::push(bin, block)
+                || swap_and_push(word, class, block)
+                || PROCESS
+                    .plain
+                    .free(shared, word, class, block, core::ptr::null_mut())
         };
         if kept {
             return;
         }
     }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free_large(block) }
+}
+
+/// Makes room in the block's bin and puts it there; false if there is more to
+/// do.
+///
+/// # Safety
+/// As for [`free`]; the block is of `class`.
+unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
+    // SAFETY: a word leads to a cache, and caches are never unmapped; the
+    // block is the caller's.
+    let done = unsafe {
+        let cache = &*word.get();
+        PROCESS
+            .plain
+            .swap_out(PROCESS.shared(Kind::Plain), cache, class)
+            && Bin::push(cache.bin(class), block)
+    };
+    misuse::report_late();
+    done
+}
+
+#[inline(never)]
+unsafe fn free_large(block: *mut u8) {
     let descriptor = slices::find(block.addr());
     // SAFETY: `find` leads to a readable descriptor; one that says large and
     // starts here is the block's, which is the caller's.
@@ -145,7 +190,7 @@ unsafe fn free_sized(word: &Word, block: *mut u8, layout: Layout) {
             return large.free(descriptor);
         }
     }
-    super::misuse::bad_address("dealloc", block.addr());
+    misuse::bad_address("dealloc", block.addr());
 }
 
 /// Resizes a block; null, and the block as it was, when the system has

@@ -449,6 +449,9 @@ impl Segment {
                 if has >= size && has < best_size {
                     best = link;
                     best_size = has;
+                    if has == size {
+                        break;
+                    }
                 }
                 link = &raw mut (**link).next;
             }

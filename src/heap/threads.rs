@@ -8,12 +8,33 @@
 use super::bucket::State as BucketState;
 use super::cache::{State, ThreadCache, Word};
 use super::classes::COUNT;
-use super::front::{Front, Shared};
+use super::front::{Caches, Front, Shared};
 use super::magazine::Magazine;
 use super::seize::Seizure;
 use super::{meta, misuse};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
+
+impl Caches {
+    /// The shard with the fewest threads, which is now one more's: threads that
+    /// come after one another use the same subsegments.
+    fn join_shard(&mut self) -> u8 {
+        let shards = self.of_shard.iter_mut().enumerate();
+        match shards.min_by_key(|(_, threads)| **threads) {
+            Some((shard, threads)) => {
+                *threads += 1;
+                shard as u8
+            }
+            None => 0,
+        }
+    }
+
+    fn leave_shard(&mut self, shard: u8) {
+        if let Some(threads) = self.of_shard.get_mut(usize::from(shard)) {
+            *threads -= 1;
+        }
+    }
+}
 
 impl Front {
     /// The thread's cache, made if it has none yet.
@@ -45,6 +66,7 @@ impl Front {
             // SAFETY: the free list links caches that nobody uses.
             caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
         }
+        let shard = caches.join_shard();
         // SAFETY: the place is memory for a cache that nobody uses.
         unsafe {
             ThreadCache::birth(
@@ -52,6 +74,7 @@ impl Front {
                 word,
                 self.kind,
                 self.divert_bits.load(Ordering::Relaxed),
+                shard,
             );
             let cache = &*place;
             cache
@@ -113,6 +136,7 @@ impl Front {
         cache.next.store(caches.free, Ordering::Relaxed);
         caches.free = place;
         caches.count -= 1;
+        caches.leave_shard(cache.shard);
         drop(caches);
         misuse::report_late();
     }
@@ -189,7 +213,7 @@ impl Front {
         let first = Magazine::first(current);
         let bin = cache.bin(class);
         let floor = rack.floor.load(Ordering::Relaxed) as usize;
-        let place = self.place(shared, class);
+        let place = self.place(shared, class, 0);
         // SAFETY: the bucket is locked until the end, so the magazine stays.
         unsafe {
             let seizure = Seizure::cover(bin, first, floor, || {

@@ -1,0 +1,192 @@
+//! Between a bin and its bucket: whole magazines change places.
+//!
+//! ```text
+//!   bin empty:  current <-> spare, or current <- depot, or current <- free bits
+//!   bin full:   spare <- current <- empty, and the old spare to the depot, or
+//!               its blocks to the free bits
+//! ```
+//!
+//! Most slow calls need no more than this: one lock and a few pointers. When
+//! there may be more to do (a request, a diversion, pressure, seized blocks),
+//! [`Front::swap_in`] and [`Front::swap_out`] do nothing and leave it to
+//! front.rs.
+
+use super::bucket::State as BucketState;
+use super::cache::{Rack, State, ThreadCache};
+use super::classes::{self, COUNT, LAST_BUCKET};
+use super::front::{FIRST_CAPACITY, Front, Shared};
+use super::magazine::{ENTRIES, Entry, Magazine};
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+/// Bytes of blocks one depot holds at most.
+const DEPOT: usize = 1024 * 1024;
+/// Bytes of blocks all depots hold at most, beside a part of the heap.
+const DEPOTS: usize = 2 * 1024 * 1024;
+
+impl Front {
+    /// Puts blocks into an empty bin of the calling thread's cache: from the
+    /// spare, the depot or the free bits. False, and nothing done, when there
+    /// is more to do or nothing to be had.
+    #[inline(never)]
+    pub(super) fn swap_in(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+        let class = if class < COUNT { class } else { 0 };
+        let rack = cache.rack(class);
+        let current = rack.current.load(Ordering::Relaxed);
+        if !is_calm(cache) || current.is_null() {
+            return false;
+        }
+        let mut state = self.bucket(class).state.lock();
+        let top = cache.bin(class).top.load(Ordering::Relaxed);
+        if top != Magazine::first(current) || rack.floor.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        let spare = rack.spare.get();
+        let count = rack.spare_count.load(Ordering::Relaxed) as usize;
+        if count != 0 {
+            rack.spare.set(current);
+            rack.spare_count.store(0, Ordering::Relaxed);
+            // SAFETY: the spare is this thread's and holds `count` blocks.
+            unsafe { cache.install(class, spare, count) };
+            return true;
+        }
+        let limit = self.refill_limit.load(Ordering::Relaxed).max(1) as usize;
+        state.falling = 0;
+        // A magazine from the depot cannot be cut short at a sample point.
+        if limit >= ENTRIES
+            && let Some((full, count)) = state.depot.pop()
+        {
+            unstore(shared, count * classes::size_of(class));
+            rack.spare.set(current);
+            // SAFETY: the old spare is empty, or null. The magazine from the
+            // depot is this thread's now and holds `count` blocks.
+            unsafe {
+                self.pool.give_back(spare);
+                cache.install(class, full, count);
+            }
+            return true;
+        }
+        let place = self.place(shared, class, cache.shard);
+        let capacity = rack.capacity.get().max(1);
+        let want = usize::from(capacity).min(limit);
+        // SAFETY: the magazine is empty and has room for `want` entries.
+        let got = unsafe { state.take(&place, Magazine::first(current), want) };
+        grow(rack);
+        // SAFETY: the magazine is this thread's and holds `got` blocks.
+        unsafe { cache.install(class, current, got) };
+        got != 0
+    }
+
+    /// Makes room in a full bin of the calling thread's cache. False, and
+    /// nothing done, when there is more to do. Blocks that the free bits refuse
+    /// are noted, to be reported when no lock is held.
+    #[inline(never)]
+    pub(super) fn swap_out(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+        let class = if class < COUNT { class } else { 0 };
+        let rack = cache.rack(class);
+        if !is_calm(cache)
+            || cache.pressed.get()
+            || rack.current.load(Ordering::Relaxed).is_null()
+            || Self::is_under_pressure(shared, cache)
+        {
+            return false;
+        }
+        let mut state = self.bucket(class).state.lock();
+        rack.floor.load(Ordering::Relaxed) == 0 && self.rotate(shared, cache, class, &mut state)
+    }
+
+    /// Sees to it that the current magazine, which has no floor, has room for a
+    /// block. False when the class keeps none or there is no memory for a
+    /// magazine.
+    #[inline(always)]
+    pub(super) fn rotate(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &mut BucketState,
+    ) -> bool {
+        let rack = cache.rack(class);
+        let current = rack.current.load(Ordering::Relaxed);
+        let top = cache.bin(class).top.load(Ordering::Relaxed);
+        let count = (top.addr() - Magazine::first(current).addr()) / size_of::<Entry>();
+        if count >= usize::from(rack.capacity.get()) {
+            state.falling = state.falling.saturating_add(1);
+            grow(rack);
+        }
+        // A limit lowered from outside, or a magazine that may grow.
+        if count < usize::from(rack.capacity.get()) {
+            // SAFETY: the current magazine holds `count` blocks.
+            unsafe { cache.install(class, current, count) };
+            return true;
+        }
+        if class > LAST_BUCKET {
+            // Runs are kept one magazine deep.
+            return self.flush_current(shared, cache, class, state);
+        }
+        let spare_count = rack.spare_count.load(Ordering::Relaxed) as usize;
+        let mut empty = rack.spare.get();
+        if spare_count != 0 {
+            let bytes = spare_count * classes::size_of(class);
+            if has_room(shared, state, bytes, class) {
+                // SAFETY: the spare is this thread's and holds that many.
+                unsafe { state.depot.push(empty, spare_count) };
+                store(shared, bytes);
+                empty = ptr::null_mut();
+            } else {
+                let place = self.place(shared, class, cache.shard);
+                // SAFETY: the spare's blocks are in nobody's use.
+                unsafe { state.put(&place, Magazine::first(empty), spare_count) };
+            }
+        }
+        if empty.is_null() {
+            empty = self.pool.take();
+        }
+        rack.spare.set(current);
+        rack.spare_count.store(count as u32, Ordering::Relaxed);
+        // SAFETY: `empty` is null or an empty magazine of this thread's.
+        unsafe { cache.install(class, empty, 0) };
+        !empty.is_null()
+    }
+}
+
+/// Lets the class's magazines hold twice as many blocks, up to their most.
+#[inline(always)]
+fn grow(rack: &Rack) {
+    let (capacity, most) = (rack.capacity.get(), rack.most.get());
+    if capacity < most {
+        rack.capacity
+            .set((capacity * 2).max(FIRST_CAPACITY).min(most));
+    }
+}
+
+/// Whether the depots may take `bytes` more of `class`. They are a program's
+/// way to use a freed batch again without touching the free bits; but what
+/// they hold no other class can use.
+#[inline(always)]
+fn has_room(shared: Shared<'_>, state: &BucketState, bytes: usize, class: usize) -> bool {
+    let stored = shared.totals.stored.load(Ordering::Relaxed);
+    let active = shared.totals.active.load(Ordering::Relaxed);
+    state.depot.blocks * classes::size_of(class) + bytes <= DEPOT
+        && stored + bytes <= DEPOTS + active / 16
+}
+
+/// Counts `bytes` as in a depot.
+#[inline(always)]
+fn store(shared: Shared<'_>, bytes: usize) {
+    shared.totals.stored.fetch_add(bytes, Ordering::Relaxed);
+    shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
+}
+
+/// Counts `bytes` as no longer in a depot.
+#[inline(always)]
+pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
+    shared.totals.stored.fetch_sub(bytes, Ordering::Relaxed);
+    shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Whether the cache is its thread's own and nothing is asked of it.
+#[inline(always)]
+fn is_calm(cache: &ThreadCache) -> bool {
+    cache.is(State::Live) && !cache.request.is_pending() && !cache.diverted.load(Ordering::Relaxed)
+}
