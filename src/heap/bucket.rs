@@ -7,7 +7,7 @@
 //!
 //! Lock order: bucket, then back end.
 
-use super::classes::{self, SLICE};
+use super::classes;
 use super::descriptor::{BUSY, Descriptor, Kind, SUBSEGMENT};
 use super::magazine::{Depot, Entry, MARKS};
 use super::segment::Backend;
@@ -22,7 +22,7 @@ const RUNS: usize = classes::LAST_BUCKET + 1;
 
 /// Figures of a whole heap that the buckets keep up to date.
 pub(super) struct Totals {
-    /// Bytes of slices in subsegments.
+    /// Bytes of subsegments whose pages may hold memory.
     pub(super) active: AtomicUsize,
     /// Bytes of blocks that neither free bits nor depots hold.
     pub(super) out: AtomicUsize,
@@ -163,6 +163,7 @@ impl State {
             *word &= !(1 << index);
             (*descriptor).fresh &= !(1 << index);
             (*descriptor).free -= 1;
+            (*descriptor).reach(place, index + 1);
             if (*descriptor).free == 0 {
                 self.close(descriptor);
             }
@@ -389,8 +390,6 @@ impl State {
         }
         self.open(descriptor);
         self.subsegments += 1;
-        let active = &place.totals.active;
-        active.fetch_add(slices * SLICE, relaxed);
         true
     }
 
@@ -401,6 +400,8 @@ impl State {
     #[inline(never)]
     unsafe fn remove_subsegment(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         let slices = classes::slices_of(place.class);
+        // SAFETY: the caller's descriptor is live.
+        let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
         // SAFETY: nobody has a block of it, so nobody needs its entries, and
         // the sizes are those it was made with.
         unsafe {
@@ -411,13 +412,14 @@ impl State {
                 segment,
                 first,
                 slices,
+                touched,
                 descriptor,
                 Descriptor::size_for(place.class, place.kind),
             );
         }
         self.subsegments -= 1;
         let active = &place.totals.active;
-        active.fetch_sub(slices * SLICE, Ordering::Relaxed);
+        active.fetch_sub(touched, Ordering::Relaxed);
     }
 
     fn open(&mut self, descriptor: *mut Descriptor) {
@@ -453,6 +455,19 @@ impl State {
     }
 }
 
+impl Descriptor {
+    /// Notes that the blocks below `end` were handed out some time.
+    #[inline]
+    fn reach(&mut self, place: &Place<'_>, end: usize) {
+        let high = self.high as usize;
+        if end > high {
+            let bytes = (end - high) * classes::size_of(place.class);
+            place.totals.active.fetch_add(bytes, Ordering::Relaxed);
+            self.high = end as u32;
+        }
+    }
+}
+
 /// Whether the descriptor describes a subsegment of the place's class and
 /// kind.
 ///
@@ -484,6 +499,7 @@ unsafe fn fill(
     let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
     let base = this.base.load(Ordering::Relaxed);
     let start = got;
+    let mut end = 0;
     let mut at = this.first_word as usize;
     while let Some(word) = words.get_mut(at) {
         let mut bits = *word;
@@ -508,6 +524,7 @@ unsafe fn fill(
                 }
             }
             got += run;
+            end = index + run;
         }
         *word = bits;
         if got == want {
@@ -517,6 +534,7 @@ unsafe fn fill(
     }
     this.first_word = at as u32;
     this.free -= (got - start) as u32;
+    this.reach(place, end);
     if place.class >= RUNS {
         let free = words.first().copied().unwrap_or(0);
         this.fresh &= free as u32;

@@ -80,6 +80,9 @@ pub(crate) struct Descriptor {
     pub(crate) free: u32,
     /// No free bit is set in the words before this one.
     pub(crate) first_word: u32,
+    /// Blocks from the first on that were handed out some time: nothing lies in
+    /// the pages after them.
+    pub(crate) high: u32,
     /// First slice in the segment.
     pub(crate) first_slice: u32,
     /// The segment the blocks lie in; null for a large block.
@@ -126,6 +129,7 @@ impl Descriptor {
             blocks: 0,
             free: 0,
             first_word: 0,
+            high: 0,
             first_slice: 0,
             segment: core::ptr::null_mut(),
             next: core::ptr::null_mut(),

@@ -5,7 +5,7 @@
 //! read off its stack pointers.
 
 use super::PROCESS;
-use super::classes::{self, COUNT, SLICE};
+use super::classes::{self, COUNT};
 use crate::report::FixedBuffer;
 use crate::stats::Stats;
 use crate::vm::{self, Use};
@@ -57,8 +57,8 @@ pub(crate) fn collect() -> Stats {
     }
     {
         let back_end = PROCESS.back_end.lock();
-        stats.active += back_end.used_slices * SLICE;
-        stats.retained += back_end.dirty_slices * SLICE;
+        stats.active += PROCESS.totals.active.load(Ordering::Relaxed);
+        stats.retained += back_end.dirty_bytes();
         stats.metadata += back_end.record_bytes;
     }
     stats.allocated += stats.large_bytes;

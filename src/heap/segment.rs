@@ -16,26 +16,23 @@
 //! found by shifting the words; the lowest dirty run is taken first, because
 //! its memory is there already.
 //!
-//! Memory goes back here: when more than a limit of dirty slices has gathered,
-//! the segments are gone through in turn and purged down to three quarters of
-//! it. The limit follows the heap's size, so freeing alone lowers it: no timer
-//! and no later allocation is needed. A chunk none of whose segments is used
-//! is released, if another one has room.
+//! Memory goes back here (purge.rs). A chunk none of whose segments is used is
+//! released, if another one has room.
 
 mod chunk;
+mod purge;
 
 use super::classes::SLICE;
 use super::descriptor::Descriptor;
 use crate::vm::{self, Use};
 use chunk::Shape;
+use purge::MOST_REGRET;
 use core::ptr;
-
-/// Holes that running short of commit may leave in the segments at a time: each
-/// can split a mapping in three, and a process has 65,530.
-const MOST_HOLES: u32 = 400;
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
+/// Bytes that what a slice holds is counted in.
+const UNIT: usize = 4096;
 
 /// A segment's record, at the start of its records area.
 #[repr(C, align(64))]
@@ -51,6 +48,10 @@ pub(crate) struct Segment {
     dirty: u64,
     /// Unused slices that are not committed.
     absent: u64,
+    /// Per slice, how much of it may hold memory, in [`UNIT`]s from its start.
+    touched: [u8; 64],
+    /// Per slice, how much of it was purged since it was last used.
+    purged: [u8; 64],
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,
@@ -87,8 +88,13 @@ pub(super) struct Backend {
     cursor: *mut Segment,
     /// Slices in use.
     pub(super) used_slices: usize,
-    /// Slices not in use whose pages may hold memory.
-    pub(super) dirty_slices: usize,
+    /// Units of the slices not in use that may hold memory.
+    dirty_units: usize,
+    /// Bytes of chunks released and not reserved anew.
+    released: usize,
+    /// Dirty bytes kept beyond the limit, because purged memory was soon used
+    /// again.
+    regret: usize,
     /// Bytes of records handed out.
     pub(super) record_bytes: usize,
     /// Dirty bytes kept whatever the heap's size.
@@ -109,7 +115,9 @@ impl Backend {
             last_open: ptr::null_mut(),
             cursor: ptr::null_mut(),
             used_slices: 0,
-            dirty_slices: 0,
+            dirty_units: 0,
+            released: 0,
+            regret: 0,
             record_bytes: 0,
             retain: 0,
             huge_above: usize::MAX,
@@ -151,7 +159,7 @@ impl Backend {
         // SAFETY: `take` got the segment from the open list.
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
-        let dirty = (state.dirty & run).count_ones() as usize;
+        let dirty = state.units(state.dirty & run);
         if state.is_empty() {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*state.leader).chunk_used += 1 };
@@ -159,7 +167,9 @@ impl Backend {
         state.used |= run;
         state.dirty &= !run;
         self.used_slices += slices;
-        self.dirty_slices -= dirty;
+        self.dirty_units -= dirty;
+        let regretted = state.take_purged(run);
+        self.regret = (self.regret + regretted * UNIT).min(MOST_REGRET);
         let base = state.base.wrapping_add(first as usize * SLICE);
         if state.used == u64::MAX {
             self.close(segment);
@@ -173,8 +183,8 @@ impl Backend {
         }
     }
 
-    /// Gives a run back, with its descriptor's memory. `touched` says whether
-    /// its pages may hold memory.
+    /// Gives a run back, with its descriptor's memory. `touched` bytes from its
+    /// start may hold memory.
     ///
     /// # Safety
     /// The run came from [`Backend::take`] of this back end with these sizes,
@@ -185,6 +195,7 @@ impl Backend {
         segment: *mut Segment,
         first: u32,
         slices: usize,
+        touched: usize,
         descriptor: *mut Descriptor,
         descriptor_size: usize,
     ) {
@@ -194,15 +205,11 @@ impl Backend {
         let (is_open, is_empty) = unsafe {
             let state = &mut *segment;
             state.used &= !run;
-            state.dirty |= run;
+            self.dirty_units += state.touch(first, slices, touched);
             state.give_record_back(descriptor);
-            if state.is_empty() {
-                state.forget_records();
-            }
             (state.is_open, state.is_empty())
         };
         self.used_slices -= slices;
-        self.dirty_slices += slices;
         self.record_bytes -= descriptor_size;
         if !is_open {
             self.open(segment);
@@ -212,115 +219,9 @@ impl Backend {
             self.close(segment);
             self.open_last(segment);
             // SAFETY: a segment's leader lives as long as the segment.
-            let (leader, left) = unsafe {
-                let leader = (*segment).leader;
-                (*leader).chunk_used -= 1;
-                (leader, (*leader).chunk_used)
-            };
-            if left == 0 {
-                // SAFETY: no segment of the chunk is used.
-                unsafe { self.release_chunk(leader) };
-            }
+            unsafe { (*(*segment).leader).chunk_used -= 1 };
         }
         self.purge_excess();
-    }
-
-    /// The dirty bytes kept now.
-    fn limit(&self) -> usize {
-        match self.retain {
-            0 => 0,
-            retain => retain.max(self.used_slices * SLICE / 8),
-        }
-    }
-
-    fn purge_excess(&mut self) {
-        if self.dirty_slices * SLICE > self.limit() {
-            let keep = self.limit() / 4 * 3 / SLICE;
-            self.purge_down_to(keep);
-        }
-    }
-
-    /// Purges dirty slices until at most `keep` are left.
-    #[inline(never)]
-    pub(super) fn purge_down_to(&mut self, keep: usize) {
-        let mut visited_start = false;
-        while self.dirty_slices > keep {
-            if self.cursor.is_null() {
-                if visited_start {
-                    return;
-                }
-                visited_start = true;
-                self.cursor = self.all;
-                if self.cursor.is_null() {
-                    return;
-                }
-            }
-            // SAFETY: the cursor is null or one of our segments; a released
-            // chunk's segments are taken from under it.
-            let state = unsafe { &mut *self.cursor };
-            while state.dirty != 0 && self.dirty_slices > keep {
-                let first = state.dirty.trailing_zeros();
-                let length = (state.dirty >> first).trailing_ones() as usize;
-                let base = state.base.wrapping_add(first as usize * SLICE);
-                // SAFETY: dirty slices are unused, committed and ours.
-                if !unsafe { vm::purge(base, length * SLICE) } {
-                    return;
-                }
-                state.dirty &= !mask(first, length);
-                self.dirty_slices -= length;
-            }
-            if state.dirty == 0 {
-                self.cursor = state.next;
-            }
-        }
-    }
-
-    /// Decommits unused slices until `bytes` are gained or none are left, so
-    /// that something else can be committed. Each hole can split a mapping: no
-    /// more than a bounded number is left at a time.
-    pub(super) fn decommit_unused(&mut self, bytes: usize) {
-        let mut unused = 0;
-        let mut holes = 0;
-        let mut segment = self.all;
-        while !segment.is_null() {
-            // SAFETY: the list links live segments of this back end.
-            let state = unsafe { &*segment };
-            unused += (!state.used & !state.absent).count_ones() as usize;
-            holes += (state.absent & !(state.absent << 1)).count_ones();
-            segment = state.next;
-        }
-        // What is gained beyond the need spares the next allocations the same.
-        let wanted = bytes.div_ceil(SLICE).max(unused / 8);
-        let mut gained = 0;
-        // Long runs first: they gain most for a hole.
-        for least in [64, 16, 4, 1] {
-            segment = self.all;
-            while !segment.is_null() && gained < wanted && holes < MOST_HOLES {
-                // SAFETY: the list links live segments of this back end.
-                let state = unsafe { &mut *segment };
-                let mut left = !state.used & !state.absent;
-                while left != 0 && gained < wanted && holes < MOST_HOLES {
-                    let first = left.trailing_zeros();
-                    let length = (left >> first).trailing_ones() as usize;
-                    let run = mask(first, length);
-                    left &= !run;
-                    if length < least {
-                        continue;
-                    }
-                    let base = state.base.wrapping_add(first as usize * SLICE);
-                    // SAFETY: the slices are unused, committed and ours.
-                    if !unsafe { vm::decommit(Use::Segments, base, length * SLICE) } {
-                        return;
-                    }
-                    self.dirty_slices -= (state.dirty & run).count_ones() as usize;
-                    state.dirty &= !run;
-                    state.absent |= run;
-                    holes += 1;
-                    gained += length;
-                }
-                segment = state.next;
-            }
-        }
     }
 
     fn open(&mut self, segment: *mut Segment) {
@@ -386,6 +287,13 @@ fn mask(first: u32, length: usize) -> u64 {
     ones << first
 }
 
+/// The sum of what `table` has for the bits of `run`, which are neighbours.
+fn sum(table: &[u8; 64], run: u64) -> usize {
+    let first = run.trailing_zeros() as usize;
+    let in_run = table.iter().skip(first).take(run.count_ones() as usize);
+    in_run.map(|&units| usize::from(units)).sum()
+}
+
 /// The lowest position of `length` ones in a row.
 fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
     let mut left = length - 1;
@@ -403,6 +311,43 @@ impl Segment {
     /// Whether no slice is used.
     fn is_empty(&self) -> bool {
         self.used == self.shape.missing()
+    }
+
+    /// The units that may hold memory in the slices of `run`.
+    fn units(&self, run: u64) -> usize {
+        sum(&self.touched, run)
+    }
+
+    /// Notes that `bytes` from the start of `slices` slices, which are used no
+    /// more, may hold memory, beside what held some before. Returns the units
+    /// that do.
+    fn touch(&mut self, first: u32, slices: usize, bytes: usize) -> usize {
+        let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
+        let run = mask(first, slices);
+        let in_run = self.touched.iter_mut().skip(first as usize).take(slices);
+        for (slice, touched) in in_run.enumerate() {
+            let here = left.min(SLICE / UNIT);
+            left -= here;
+            *touched = (*touched).max(here as u8);
+            if *touched != 0 {
+                self.dirty |= 1 << (first as usize + slice);
+            }
+        }
+        self.units(run)
+    }
+
+    /// Forgets what was purged of the slices of `run`; returns how many units
+    /// it was.
+    fn take_purged(&mut self, run: u64) -> usize {
+        let units = sum(&self.purged, run);
+        if units != 0 {
+            for (slice, purged) in self.purged.iter_mut().enumerate() {
+                if run & (1 << slice) != 0 {
+                    *purged = 0;
+                }
+            }
+        }
+        units
     }
 
     fn find(&self, slices: usize) -> Option<u32> {

@@ -4,7 +4,7 @@
 //! segments, in the same reservation, so that no record lies near a block and
 //! one call gives all of it back.
 
-use super::{Backend, SEGMENT, Segment, mask};
+use super::{Backend, MOST_REGRET, SEGMENT, Segment, UNIT, mask};
 use crate::heap::classes::SLICE;
 use crate::heap::slices;
 use crate::vm::{self, Use};
@@ -85,6 +85,9 @@ impl Backend {
             let too_much = shape.segments > 1
                 && (shape.blocks() > used.max(SEGMENT) || shape.blocks() > limit / 8);
             if !too_much && shape.slices >= slices && self.reserve_chunk(shape) {
+                let again = self.released.min(shape.blocks());
+                self.released -= again;
+                self.regret = (self.regret + again).min(MOST_REGRET);
                 return Some(self.open);
             }
         }
@@ -146,6 +149,8 @@ impl Backend {
                     used: shape.missing(),
                     dirty: 0,
                     absent: 0,
+                    touched: [0; 64],
+                    purged: [0; 64],
                     next: self.all,
                     next_open: ptr::null_mut(),
                     previous_open: ptr::null_mut(),
@@ -168,12 +173,13 @@ impl Backend {
         true
     }
 
-    /// Releases the chunk of `leader` when another chunk has unused slices.
+    /// Releases the chunk of `leader` when another chunk has unused slices; false
+    /// when there is none.
     ///
     /// # Safety
     /// `leader` leads a chunk of this back end, none of whose slices is used.
     #[inline(never)]
-    pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) {
+    pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) -> bool {
         // SAFETY: the caller's leader is live.
         let (base, shape) = unsafe { ((*leader).base, (*leader).shape) };
         let in_chunk = |segment: *mut Segment| {
@@ -186,7 +192,7 @@ impl Backend {
             other = unsafe { (*other).next_open };
         }
         if other.is_null() {
-            return;
+            return false;
         }
         let mut link: *mut *mut Segment = &raw mut self.all;
         let mut dirty = 0;
@@ -205,7 +211,7 @@ impl Backend {
                 self.close(segment);
                 // SAFETY: the segment is live until the release below.
                 unsafe {
-                    dirty += (*segment).dirty.count_ones() as usize;
+                    dirty += (*segment).units((*segment).dirty);
                     absent += (*segment).absent.count_ones() as usize;
                     *link = (*segment).next;
                 }
@@ -214,7 +220,8 @@ impl Backend {
                 link = unsafe { &raw mut (*segment).next };
             }
         }
-        self.dirty_slices -= dirty;
+        self.dirty_units -= dirty;
+        self.released += dirty * UNIT;
         vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
         let size = shape.size();
         // SAFETY: nothing in the chunk is used and no list leads to it. When
@@ -225,5 +232,6 @@ impl Backend {
                 vm::purge(base, size);
             }
         }
+        true
     }
 }

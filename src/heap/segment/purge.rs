@@ -1,0 +1,178 @@
+//! How memory goes back to the system.
+//!
+//! Slices that are used no more are *dirty* as far as their pages may hold
+//! memory. When dirty memory passes a limit, the segments are gone through in
+//! turn and purged down to three quarters of it. The limit follows the heap's
+//! size, so freeing alone lowers it: no timer and no later allocation is
+//! needed.
+//!
+//! A program that frees and allocates the same megabytes over and over would
+//! pay for it in page faults. So what is purged is remembered, and when it is
+//! used again the limit rises by as much (*regret*), up to a bound; each purge
+//! lowers it again by an eighth of what was purged. A heap that shrinks for
+//! good purges on and ends at the limit of its size.
+
+use super::{Backend, SLICE, Segment, UNIT, mask};
+use crate::vm::{self, Use};
+
+/// Holes that running short of commit may leave in the segments at a time: each
+/// can split a mapping in three, and a process has 65,530.
+const MOST_HOLES: u32 = 400;
+
+/// Dirty bytes kept at most because purged memory was used again.
+pub(super) const MOST_REGRET: usize = 64 * 1024 * 1024;
+
+impl Backend {
+    /// Bytes that unused slices may hold.
+    pub(in crate::heap) fn dirty_bytes(&self) -> usize {
+        self.dirty_units * UNIT
+    }
+
+    /// The dirty bytes kept now.
+    fn limit(&self) -> usize {
+        match self.retain {
+            0 => 0,
+            retain => retain.max(self.used_slices * SLICE / 8) + self.regret,
+        }
+    }
+
+    /// Purges when the limit is passed.
+    pub(super) fn purge_excess(&mut self) {
+        let before = self.dirty_bytes();
+        if before > self.limit() {
+            self.purge_down_to(self.limit() / 4 * 3);
+            let purged = before - self.dirty_bytes();
+            self.regret = self.regret.saturating_sub(purged / 8);
+        }
+    }
+
+    /// Releases chunks that are not used, then purges dirty slices, until at most
+    /// `keep` bytes are dirty.
+    #[inline(never)]
+    pub(in crate::heap) fn purge_down_to(&mut self, keep: usize) {
+        let keep = keep / UNIT;
+        let mut segment = self.all;
+        while self.dirty_units > keep && !segment.is_null() {
+            // SAFETY: the list links live segments of this back end.
+            let leader = unsafe { (*segment).leader };
+            // SAFETY: a segment's leader lives as long as the segment.
+            let is_unused = unsafe { (*leader).chunk_used == 0 };
+            // SAFETY: as above; none of the leader's chunk is used.
+            segment = if is_unused && unsafe { self.release_chunk(leader) } {
+                self.all
+            } else {
+                // SAFETY: nothing was released.
+                unsafe { (*segment).next }
+            };
+        }
+        let mut visited_start = false;
+        while self.dirty_units > keep {
+            if self.cursor.is_null() {
+                if visited_start {
+                    return;
+                }
+                visited_start = true;
+                self.cursor = self.all;
+                if self.cursor.is_null() {
+                    return;
+                }
+            }
+            // SAFETY: the cursor is null or one of our segments; a released
+            // chunk's segments are taken from under it.
+            let state = unsafe { &mut *self.cursor };
+            if state.is_empty() {
+                state.forget_records();
+            }
+            while state.dirty != 0 && self.dirty_units > keep {
+                let first = state.dirty.trailing_zeros();
+                let length = (state.dirty >> first).trailing_ones() as usize;
+                let base = state.base.wrapping_add(first as usize * SLICE);
+                // SAFETY: dirty slices are unused, committed and ours.
+                if !unsafe { vm::purge(base, length * SLICE) } {
+                    return;
+                }
+                self.dirty_units -= state.units(mask(first, length));
+                state.note_purged(mask(first, length));
+            }
+            if state.dirty == 0 {
+                self.cursor = state.next;
+            }
+        }
+    }
+
+    /// Decommits unused slices until `bytes` are gained or none are left, so
+    /// that something else can be committed. Each hole can split a mapping: no
+    /// more than a bounded number is left at a time.
+    pub(in crate::heap) fn decommit_unused(&mut self, bytes: usize) {
+        let mut unused = 0;
+        let mut holes = 0;
+        let mut segment = self.all;
+        while !segment.is_null() {
+            // SAFETY: the list links live segments of this back end.
+            let state = unsafe { &*segment };
+            unused += (!state.used & !state.absent).count_ones() as usize;
+            holes += (state.absent & !(state.absent << 1)).count_ones();
+            segment = state.next;
+        }
+        // What is gained beyond the need spares the next allocations the same.
+        let wanted = bytes.div_ceil(SLICE).max(unused / 8);
+        let mut gained = 0;
+        // Long runs first: they gain most for a hole.
+        for least in [64, 16, 4, 1] {
+            segment = self.all;
+            while !segment.is_null() && gained < wanted && holes < MOST_HOLES {
+                // SAFETY: the list links live segments of this back end.
+                let state = unsafe { &mut *segment };
+                let mut left = !state.used & !state.absent;
+                while left != 0 && gained < wanted && holes < MOST_HOLES {
+                    let first = left.trailing_zeros();
+                    let length = (left >> first).trailing_ones() as usize;
+                    let run = mask(first, length);
+                    left &= !run;
+                    if length < least {
+                        continue;
+                    }
+                    let base = state.base.wrapping_add(first as usize * SLICE);
+                    // SAFETY: the slices are unused, committed and ours.
+                    if !unsafe { vm::decommit(Use::Segments, base, length * SLICE) } {
+                        return;
+                    }
+                    self.dirty_units -= state.forget_dirty(run);
+                    state.absent |= run;
+                    holes += 1;
+                    gained += length;
+                }
+                segment = state.next;
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// The slices of `run` hold no memory any more; those that did were purged.
+    fn note_purged(&mut self, run: u64) {
+        for slice in 0..64 {
+            if run & self.dirty & (1 << slice) != 0
+                && let (Some(touched), Some(purged)) =
+                    (self.touched.get_mut(slice), self.purged.get_mut(slice))
+            {
+                *purged = *touched;
+                *touched = 0;
+            }
+        }
+        self.dirty &= !run;
+    }
+
+    /// The slices of `run`, which are neighbours, hold no memory any more.
+    /// Returns the units they held.
+    fn forget_dirty(&mut self, run: u64) -> usize {
+        let mut units = 0;
+        for (slice, touched) in self.touched.iter_mut().enumerate() {
+            if run & self.dirty & (1 << slice) != 0 {
+                units += usize::from(core::mem::take(touched));
+            }
+        }
+        self.dirty &= !run;
+        units
+    }
+}
