@@ -8,7 +8,7 @@
 //! | Variable | Value | Default | Meaning |
 //! |---|---|---|---|
 //! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 16 KiB | bytes of blocks in each of a thread's two magazines per size class, but two blocks at least |
-//! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 4 MiB | dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0 |
+//! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 1 MiB | dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0 |
 //! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
 //! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live |
 //! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
@@ -94,7 +94,7 @@ impl Config {
     pub const fn new() -> Config {
         Config {
             cache_bytes: 16 * KIB,
-            retain: 4 * MIB,
+            retain: MIB,
             commit_limit: usize::MAX,
             huge_pages: HugePages::Default,
             show_stats: false,

@@ -30,8 +30,8 @@ use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// Bytes in subsegments up to which a heap is never under pressure.
-const PRESSURE_FLOOR: usize = 6 * 1024 * 1024;
+/// Bytes that subsegments hold up to which a heap is never under pressure.
+const PRESSURE_FLOOR: usize = 2 * 1024 * 1024;
 /// Blocks a magazine may hold when its class is first used.
 pub(super) const FIRST_CAPACITY: u16 = 4;
 

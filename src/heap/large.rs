@@ -9,8 +9,12 @@
 //!                          ^ slice entry -> descriptor { base, span, ... }
 //! ```
 //!
-//! A freed block's region is kept for the next one of about its size, up to a
-//! limit that follows the bytes of large blocks alive; the oldest go first.
+//! A freed block's region is kept for the next one, which stretches or trims it
+//! to its size, up to a limit that follows the bytes of large blocks alive; the
+//! oldest go first. As for slices (segment/purge.rs), the limit rises when what
+//! was released is wanted again, and falls with every release: a program that
+//! allocates and frees the same megabytes over and over keeps them, and one
+//! that is through with them does not.
 
 use super::classes::SLICE;
 use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE};
@@ -22,6 +26,12 @@ use core::sync::atomic::Ordering;
 
 /// Bytes of a large block's descriptor: header and one mark.
 const RECORD: usize = HEADER + 64;
+
+/// Bytes kept at most because released ones were wanted again.
+const MOST_REGRET: usize = 64 * 1024 * 1024;
+
+/// Alignment of regions that ask for huge pages.
+const HUGE: usize = 2 * 1024 * 1024;
 
 /// Regions tried before an allocation fails for want of a slice-table entry.
 const TRIES: usize = 8;
@@ -42,6 +52,10 @@ pub(super) struct LargeList {
     pub(super) kept_bytes: usize,
     /// Bytes of regions kept at most, whatever is alive.
     pub(super) retain: usize,
+    /// Bytes released and not allocated anew.
+    released: usize,
+    /// Bytes kept beyond the limit, because released ones were wanted again.
+    regret: usize,
     /// Blocks at least this large ask for huge pages.
     pub(super) huge_above: usize,
     /// Allocations while they were counted.
@@ -62,6 +76,8 @@ impl LargeList {
             region_bytes: 0,
             kept_bytes: 0,
             retain: 0,
+            released: 0,
+            regret: 0,
             huge_above: usize::MAX,
             allocations: 0,
         }
@@ -82,7 +98,7 @@ impl LargeList {
         };
         let page = vm::page_size();
         let slack = align.max(page) - page;
-        let Some(region_size) = bytes.checked_add(slack) else {
+        let Some(region_size) = bytes.checked_add(slack).and_then(|size| self.rounded(size)) else {
             return ptr::null_mut();
         };
         if isize::try_from(region_size).is_err() {
@@ -187,7 +203,7 @@ impl LargeList {
             self.region_bytes -= region_size;
             (*descriptor).set_magic(0);
             if region_size > self.limit() {
-                self.discard(descriptor);
+                self.give_up(descriptor);
             } else {
                 (*descriptor).next = self.kept;
                 self.kept = descriptor;
@@ -210,7 +226,8 @@ impl LargeList {
         let base = this.base.load(Ordering::Relaxed);
         let span = this.span.load(Ordering::Relaxed);
         let block = ptr::with_exposed_provenance_mut(base);
-        let Some(bytes) = vm::round_to_pages(size) else {
+        let bytes = vm::round_to_pages(size).and_then(|size| self.rounded(size));
+        let Some(bytes) = bytes else {
             return ptr::null_mut();
         };
         if bytes <= span && bytes >= span - span / 8 {
@@ -290,7 +307,7 @@ impl LargeList {
     fn limit(&self) -> usize {
         match self.retain {
             0 => 0,
-            retain => retain.max(self.region_bytes / 4),
+            retain => retain.max(self.region_bytes / 4) + self.regret,
         }
     }
 
@@ -312,34 +329,123 @@ impl LargeList {
             };
             // SAFETY: as above.
             self.kept_bytes -= unsafe { (*oldest).region_size };
-            self.discard(oldest);
+            self.give_up(oldest);
         }
     }
 
-    /// Takes a kept region of at least `size` bytes that wastes at most a
-    /// quarter; null when there is none.
+    /// Releases a region that is on no list and might have been kept.
+    fn give_up(&mut self, descriptor: *mut Descriptor) {
+        // SAFETY: the callers' descriptor is ours.
+        let size = unsafe { (*descriptor).region_size };
+        self.released = (self.released + size).min(MOST_REGRET);
+        self.regret = self.regret.saturating_sub(size / 8);
+        self.discard(descriptor);
+    }
+
+    /// Takes a kept region for `size` bytes, made as large as needed; null when
+    /// there is none that can be.
     #[inline(never)]
     fn take_kept(&mut self, size: usize) -> *mut Descriptor {
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
-        let mut best_size = size.saturating_add(size / 4).saturating_add(1);
+        let mut best_cost = usize::MAX;
         // SAFETY: the kept list links descriptors that are ours.
         unsafe {
             while !(*link).is_null() {
+                // What lacks must be paid for in page faults; what is too much is
+                // there already.
                 let has = (**link).region_size;
-                if has >= size && has < best_size {
+                let cost = if has < size {
+                    2 * (size - has)
+                } else {
+                    has - size
+                };
+                if cost < best_cost {
                     best = link;
-                    best_size = has;
+                    best_cost = cost;
                 }
                 link = &raw mut (**link).next;
             }
-            if best.is_null() {
+            if best.is_null() || best_cost > size.saturating_mul(2) {
                 return ptr::null_mut();
             }
             let found = *best;
             *best = (*found).next;
-            self.kept_bytes -= best_size;
-            found
+            self.kept_bytes -= (*found).region_size;
+            let has = (*found).region_size;
+            let most = size.saturating_mul(2).saturating_add(HUGE);
+            let fits = has >= size && has <= most;
+            if fits || self.stretch(found, size) {
+                return found;
+            }
+            self.give_up(found);
+        }
+        ptr::null_mut()
+    }
+
+    /// Makes the region of a descriptor that is on no list `size` bytes large,
+    /// where it is or elsewhere. False, and nothing changed, when the system
+    /// refuses.
+    fn stretch(&mut self, descriptor: *mut Descriptor, size: usize) -> bool {
+        // SAFETY: the callers' descriptor is ours, and so is its region, whole
+        // and committed, which nobody uses.
+        unsafe {
+            let this = &mut *descriptor;
+            let region: *mut u8 = ptr::with_exposed_provenance_mut(this.extent);
+            let has = this.region_size;
+            if !vm::resize(Use::Large, region, has, size) {
+                if size < has {
+                    return false;
+                }
+                let target = vm::reserve(Use::Large, size, self.alignment(size));
+                if target.is_null() {
+                    return false;
+                }
+                if !vm::move_to(Use::Large, region, has, target, size) {
+                    vm::release(Use::Large, target, size, 0);
+                    return false;
+                }
+                this.extent = target.expose_provenance();
+            }
+            if size > has {
+                self.count_again(size - has);
+            }
+            self.advise(this.extent, size);
+            this.region_size = size;
+            // A kept region is not clean, and what was added to it is no help.
+            this.clean = false;
+        }
+        true
+    }
+
+    /// Notes that `bytes` are allocated anew, perhaps some that were released.
+    fn count_again(&mut self, bytes: usize) {
+        let again = self.released.min(bytes);
+        self.released -= again;
+        self.regret = (self.regret + again).min(MOST_REGRET);
+    }
+
+    /// `size`, in whole huge pages if the region is to have some: a rest in small
+    /// pages would cost hundreds of page faults.
+    fn rounded(&self, size: usize) -> Option<usize> {
+        if size >= self.huge_above {
+            size.checked_next_multiple_of(HUGE)
+        } else {
+            Some(size)
+        }
+    }
+
+    /// The alignment of a region of `size` bytes.
+    fn alignment(&self, size: usize) -> usize {
+        if size >= self.huge_above { HUGE } else { 1 }
+    }
+
+    /// Asks for huge pages if the region is large enough.
+    fn advise(&self, region: usize, size: usize) {
+        if size >= self.huge_above {
+            let region = ptr::with_exposed_provenance_mut(region);
+            // SAFETY: the callers' region is committed and ours.
+            unsafe { vm::advise_huge(region, size, true) };
         }
     }
 
@@ -354,16 +460,14 @@ impl LargeList {
                 return ptr::null_mut();
             }
         }
-        let region = vm::allocate(Use::Large, size);
+        self.count_again(size);
+        let region = self.fresh_region(size);
         if region.is_null() {
             // SAFETY: the record is ours and unused.
             unsafe { self.records.push(record) };
             return ptr::null_mut();
         }
-        if size >= self.huge_above {
-            // SAFETY: the region is committed and ours.
-            unsafe { vm::advise_huge(region, size) };
-        }
+        self.advise(region.expose_provenance(), size);
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.
         unsafe {
@@ -373,6 +477,21 @@ impl LargeList {
             (*descriptor).clean = true;
         }
         descriptor
+    }
+
+    /// `size` bytes of committed pages; null when the system has none to give.
+    fn fresh_region(&self, size: usize) -> *mut u8 {
+        if size < self.huge_above {
+            return vm::allocate(Use::Large, size);
+        }
+        let region = vm::reserve(Use::Large, size, HUGE);
+        // SAFETY: the region was just reserved and none of it is committed.
+        if !region.is_null() && !unsafe { vm::commit(Use::Large, region, size) } {
+            // SAFETY: as above.
+            unsafe { vm::release(Use::Large, region, size, 0) };
+            return ptr::null_mut();
+        }
+        region
     }
 
     /// Makes a kept region's pages read zero without touching them.

@@ -169,7 +169,7 @@ impl Heap {
         }
         {
             let mut large = self.large.lock();
-            large.retain = config.retain() / 2;
+            large.retain = config.retain().saturating_mul(2);
             large.huge_above = blocks;
         }
         self.on_corruption

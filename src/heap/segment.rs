@@ -26,8 +26,8 @@ use super::classes::SLICE;
 use super::descriptor::Descriptor;
 use crate::vm::{self, Use};
 use chunk::Shape;
-use purge::MOST_REGRET;
 use core::ptr;
+use purge::MOST_REGRET;
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
@@ -66,6 +66,8 @@ pub(crate) struct Segment {
     /// have used slices.
     leader: *mut Segment,
     chunk_used: usize,
+    /// Whether the chunk asked for huge pages; in the leader, too.
+    is_huge: bool,
 }
 
 /// A run of slices just taken, and a descriptor's memory for it.
@@ -101,6 +103,8 @@ pub(super) struct Backend {
     pub(super) retain: usize,
     /// Used bytes above which new segments ask for huge pages.
     pub(super) huge_above: usize,
+    /// Chunks that asked for huge pages.
+    huge_chunks: usize,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -121,6 +125,7 @@ impl Backend {
             record_bytes: 0,
             retain: 0,
             huge_above: usize::MAX,
+            huge_chunks: 0,
         }
     }
 
@@ -287,11 +292,19 @@ fn mask(first: u32, length: usize) -> u64 {
     ones << first
 }
 
-/// The sum of what `table` has for the bits of `run`, which are neighbours.
-fn sum(table: &[u8; 64], run: u64) -> usize {
-    let first = run.trailing_zeros() as usize;
-    let in_run = table.iter().skip(first).take(run.count_ones() as usize);
-    in_run.map(|&units| usize::from(units)).sum()
+/// The sum of what `table` has for the bits of `run`.
+fn sum(table: &[u8; 64], mut run: u64) -> usize {
+    let mut units = 0;
+    while run != 0 {
+        units += usize::from(
+            table
+                .get(run.trailing_zeros() as usize)
+                .copied()
+                .unwrap_or(0),
+        );
+        run &= run - 1;
+    }
+    units
 }
 
 /// The lowest position of `length` ones in a row.
@@ -322,6 +335,9 @@ impl Segment {
     /// more, may hold memory, beside what held some before. Returns the units
     /// that do.
     fn touch(&mut self, first: u32, slices: usize, bytes: usize) -> usize {
+        // SAFETY: a segment's leader lives as long as the segment.
+        let is_huge = unsafe { (*self.leader).is_huge };
+        let bytes = if is_huge { slices * SLICE } else { bytes };
         let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
         let run = mask(first, slices);
         let in_run = self.touched.iter_mut().skip(first as usize).take(slices);

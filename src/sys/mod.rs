@@ -199,15 +199,15 @@ pub unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: usize) ->
     admit(Call::Remap) && unsafe { os::move_to(base, old, target, new) }
 }
 
-/// Asks for huge pages in a committed range, as far as the system's setting
-/// leaves that to programs. A hint: no result.
+/// Asks for huge pages in a committed range, or for none, as far as the
+/// system's setting leaves that to programs. A hint: no result.
 ///
 /// # Safety
 /// The range is committed and the caller owns it.
-pub unsafe fn advise_huge(base: *mut u8, size: usize) {
+pub unsafe fn advise_huge(base: *mut u8, size: usize, huge: bool) {
     if admit(Call::Advise) {
         // SAFETY: the caller's promise is the callee's.
-        unsafe { os::advise_huge(base, size) }
+        unsafe { os::advise_huge(base, size, huge) }
     }
 }
 

@@ -198,14 +198,19 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
     }
 }
 
-pub(super) unsafe fn advise_huge(base: *mut u8, size: usize) {
+pub(super) unsafe fn advise_huge(base: *mut u8, size: usize, huge: bool) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the caller owns the range; the advice changes no contents.
     unsafe {
-        libc::madvise(base.cast(), size, libc::MADV_HUGEPAGE);
+        let advice = if huge {
+            libc::MADV_HUGEPAGE
+        } else {
+            libc::MADV_NOHUGEPAGE
+        };
+        libc::madvise(base.cast(), size, advice);
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (base, size);
+    let _ = (base, size, huge);
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

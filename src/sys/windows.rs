@@ -202,7 +202,7 @@ pub(super) unsafe fn move_to(_base: *mut u8, _old: usize, _to: *mut u8, _new: us
 
 /// Large pages must be asked for at reservation and need a privilege; there
 /// is no advice to give.
-pub(super) unsafe fn advise_huge(_base: *mut u8, _size: usize) {}
+pub(super) unsafe fn advise_huge(_base: *mut u8, _size: usize, _huge: bool) {}
 
 pub(super) fn random() -> u64 {
     let mut bits = 0u64;

@@ -282,11 +282,11 @@ pub(crate) unsafe fn move_to(
     done
 }
 
-/// Asks for huge pages in a committed range: a hint.
+/// Asks for huge pages in a committed range, or for none: a hint.
 ///
 /// # Safety
 /// The range is committed and the caller owns it.
-pub(crate) unsafe fn advise_huge(base: *mut u8, size: usize) {
+pub(crate) unsafe fn advise_huge(base: *mut u8, size: usize, huge: bool) {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { sys::advise_huge(base, size) }
+    unsafe { sys::advise_huge(base, size, huge) }
 }

@@ -364,7 +364,7 @@ fn huge_pages_are_advised_and_contents_stay() {
     unsafe {
         assert!(sys::commit(base, size));
         touch(base, true);
-        sys::advise_huge(base, size);
+        sys::advise_huge(base, size, true);
     }
     assert_eq!(range.bytes()[0], 1);
     assert!(range.bytes()[1..].iter().all(|&byte| byte == 0));

@@ -25,7 +25,7 @@ fn one_of_each() -> Vec<(Call, bool)> {
         let purged = sys::purge(base, page);
         let protected = sys::protect(base, page, Protection::ReadWrite);
         let decommitted = sys::decommit(base, page);
-        sys::advise_huge(base, page);
+        sys::advise_huge(base, page, true);
         let hooked = sys::at_thread_exit(0, exit_hook::<0>, std::ptr::null_mut());
         let released = sys::release(base, 4 * page);
         if !released {

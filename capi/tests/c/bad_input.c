@@ -321,6 +321,7 @@ static void case_twice_large_gone(void)
 {
     uintptr_t block = block_of(20 * MIB);
     free(hidden(block));
+    malloc_trim(0);
     unsigned char resident;
     CHECK(mincore(hidden(block), 4096, &resident) == -1 && errno == ENOMEM);
     free(hidden(block));

@@ -57,7 +57,7 @@ impl Shape {
     }
 
     /// Bytes of all the chunk's slices, which come before the records.
-    const fn blocks(self) -> usize {
+    pub(super) const fn blocks(self) -> usize {
         self.segments * self.segment()
     }
 
@@ -160,6 +160,7 @@ impl Backend {
                     shape,
                     leader,
                     chunk_used: 0,
+                    is_huge: false,
                 });
             }
             self.all = segment;
@@ -167,7 +168,11 @@ impl Backend {
         }
         if self.used_slices * SLICE >= self.huge_above {
             // SAFETY: the segments are committed and ours.
-            unsafe { vm::advise_huge(base, shape.blocks()) };
+            unsafe {
+                vm::advise_huge(base, shape.blocks(), true);
+                (*leader).is_huge = true;
+            }
+            self.huge_chunks += 1;
         }
         vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
         true
@@ -181,7 +186,8 @@ impl Backend {
     #[inline(never)]
     pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) -> bool {
         // SAFETY: the caller's leader is live.
-        let (base, shape) = unsafe { ((*leader).base, (*leader).shape) };
+        let (base, shape, is_huge) =
+            unsafe { ((*leader).base, (*leader).shape, (*leader).is_huge) };
         let in_chunk = |segment: *mut Segment| {
             // SAFETY: only segments of this back end are asked about.
             !segment.is_null() && unsafe { (*segment).leader } == leader
@@ -222,6 +228,7 @@ impl Backend {
         }
         self.dirty_units -= dirty;
         self.released += dirty * UNIT;
+        self.huge_chunks -= usize::from(is_huge);
         vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
         let size = shape.size();
         // SAFETY: nothing in the chunk is used and no list leads to it. When

@@ -43,7 +43,42 @@ impl Backend {
             self.purge_down_to(self.limit() / 4 * 3);
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
+            if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_above / 2 {
+                self.advise_small();
+            }
         }
+    }
+
+    /// Asks for huge pages no more: in a heap that has shrunk, a page touched
+    /// here and there would cost 2 MiB each. What lies about those that were
+    /// may hold memory though it was never used.
+    #[inline(never)]
+    fn advise_small(&mut self) {
+        let mut segment = self.all;
+        while !segment.is_null() {
+            // SAFETY: the list links live segments of this back end, whose
+            // leaders live as long; a chunk is committed and ours.
+            unsafe {
+                let state = &mut *segment;
+                if (*state.leader).is_huge {
+                    let unused = !state.used & !state.absent & !state.dirty;
+                    self.dirty_units += state.suspect(unused);
+                }
+                segment = state.next;
+            }
+        }
+        segment = self.all;
+        while !segment.is_null() {
+            // SAFETY: as above.
+            unsafe {
+                if core::mem::take(&mut (*segment).is_huge) {
+                    vm::advise_huge((*segment).base, (*segment).shape.blocks(), false);
+                }
+                segment = (*segment).next;
+            }
+        }
+        self.huge_chunks = 0;
+        self.purge_down_to(self.limit() / 4 * 3);
     }
 
     /// Releases chunks that are not used, then purges dirty slices, until at most
@@ -163,7 +198,18 @@ impl Segment {
         self.dirty &= !run;
     }
 
-    /// The slices of `run`, which are neighbours, hold no memory any more.
+    /// Takes the clean slices of `run` for dirty. Returns their units.
+    fn suspect(&mut self, run: u64) -> usize {
+        for (slice, touched) in self.touched.iter_mut().enumerate() {
+            if run & (1 << slice) != 0 {
+                *touched = (SLICE / UNIT) as u8;
+            }
+        }
+        self.dirty |= run;
+        run.count_ones() as usize * (SLICE / UNIT)
+    }
+
+    /// The slices of `run` hold no memory any more.
     /// Returns the units they held.
     fn forget_dirty(&mut self, run: u64) -> usize {
         let mut units = 0;
