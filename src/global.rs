@@ -3,12 +3,12 @@
 use crate::config::Config;
 #[cfg(not(debug_assertions))]
 use crate::heap::plain;
-use crate::heap::{ThreadCache, Word};
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::Cell;
 
-thread_local! {
-    static CACHE: Word = const { Cell::new(ThreadCache::unborn()) };
+mod word {
+    //! The thread's word for this copy's process heap. A program may contain
+    //! copies of several versions.
+    crate::thread_word!(pub(super), "ntheap_word_", env!("CARGO_PKG_VERSION"));
 }
 
 /// The NT process heap as a global allocator.
@@ -63,42 +63,61 @@ impl NtHeap {
     }
 }
 
-/// The calling thread's word for this copy's process heap.
-#[inline(always)]
-pub(crate) fn with_word<R>(use_it: impl FnOnce(&Word) -> R) -> R {
-    // The word needs no destructor, so it is there as long as the thread is.
-    CACHE.with(use_it)
-}
-
 #[cfg(not(debug_assertions))]
 // SAFETY: blocks are distinct, as large and as aligned as their layout says,
 // live until they are freed, and no method unwinds.
 unsafe impl GlobalAlloc for NtHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the word is the calling thread's.
-        with_word(|word| unsafe { plain::allocate(word, &self.config, layout) })
+        // SAFETY: the cache is the calling thread's.
+        let block = unsafe { plain::take(word::cache_at, layout) };
+        if block.is_null() {
+            return allocate_slow(&self.config, layout);
+        }
+        block
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the word is the calling thread's; the caller gives up a
+        // SAFETY: the cache is the calling thread's; the caller gives up a
         // block of this layout.
-        with_word(|word| unsafe { plain::free(word, block, layout) })
+        unsafe {
+            if !plain::keep(word::cache_at, block, layout) {
+                free_slow(block, layout);
+            }
+        }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the word is the calling thread's.
-        with_word(|word| unsafe { plain::allocate_zeroed(word, &self.config, layout) })
+        word::with(|word| unsafe { plain::allocate_zeroed(word, &self.config, layout) })
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the word is the calling thread's; the caller gives up a
         // block of this layout if it gets another.
-        with_word(|word| unsafe { plain::reallocate(word, &self.config, block, layout, size) })
+        word::with(|word| unsafe { plain::reallocate(word, &self.config, block, layout, size) })
     }
+}
+
+#[cfg(not(debug_assertions))]
+#[cold]
+#[inline(never)]
+fn allocate_slow(config: &Config, layout: Layout) -> *mut u8 {
+    word::with(|word| plain::allocate_slow(word, config, layout))
+}
+
+/// # Safety
+/// The caller gives up a block of this layout.
+#[cfg(not(debug_assertions))]
+#[cold]
+#[inline(never)]
+unsafe fn free_slow(block: *mut u8, layout: Layout) {
+    // SAFETY: the word is the calling thread's; the caller's promise is the
+    // rest.
+    word::with(|word| unsafe { plain::free_slow(word, block, layout) });
 }
 
 #[cfg(debug_assertions)]
@@ -114,26 +133,28 @@ mod debug {
     unsafe impl GlobalAlloc for NtHeap {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the word is the calling thread's.
-            with_word(|word| unsafe { checked::allocate_layout(word, &self.config, layout, false) })
+            word::with(|word| unsafe {
+                checked::allocate_layout(word, &self.config, layout, false)
+            })
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
             checked::expect_layout("dealloc", block, layout);
             // SAFETY: the word is the calling thread's; the caller gives up a
             // block of this layout.
-            with_word(|word| unsafe { checked::free(word, block) })
+            word::with(|word| unsafe { checked::free(word, block) })
         }
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the word is the calling thread's.
-            with_word(|word| unsafe { checked::allocate_layout(word, &self.config, layout, true) })
+            word::with(|word| unsafe { checked::allocate_layout(word, &self.config, layout, true) })
         }
 
         unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
             checked::expect_layout("realloc", block, layout);
             // SAFETY: the word is the calling thread's; the caller gives up a
             // block of this layout if it gets another.
-            with_word(|word| unsafe {
+            word::with(|word| unsafe {
                 checked::reallocate_layout(word, &self.config, block, layout, size)
             })
         }
@@ -158,9 +179,9 @@ mod debug {
 /// few microseconds for each size that a thread keeps.
 pub fn purge() {
     #[cfg(not(debug_assertions))]
-    with_word(plain::purge);
+    word::with(plain::purge);
     #[cfg(debug_assertions)]
-    with_word(crate::heap::checked::purge);
+    word::with(crate::heap::checked::purge);
 }
 
 /// The process heap's statistics now; see [`Stats`](crate::Stats).

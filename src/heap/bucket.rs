@@ -8,7 +8,7 @@
 //! Lock order: bucket, then back end.
 
 use super::classes;
-use super::descriptor::{BUSY, Descriptor, Kind, SUBSEGMENT};
+use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::magazine::{Depot, Entry, MARKS};
 use super::segment::Backend;
 use super::{cache, misuse, slices};
@@ -183,119 +183,84 @@ impl State {
     ///
     /// # Safety
     /// `entries` holds `count` addresses; nobody uses the blocks.
+    #[inline(never)]
     pub(super) unsafe fn put(&mut self, place: &Place<'_>, entries: *const Entry, count: usize) {
-        let mut at = 0;
+        let geometry = Geometry::of(place.class);
+        let (size, divisor) = (geometry.size, geometry.divisor);
+        let bits_at = geometry.bits_at(place.kind);
+        let (table, mask) = slices::table();
         let mut good = 0;
+        let mut at = 0;
         while at < count {
-            // SAFETY: the caller's entries from `at` on.
-            let (taken, put) = unsafe { self.put_group(place, entries.add(at), count - at) };
-            at += taken;
-            good += put;
-        }
-        self.out -= good;
-        let bytes = good * classes::size_of(place.class);
-        place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Puts back the first entries as long as they lie in one subsegment: its
-    /// descriptor is looked up once. Returns how many entries that were, and
-    /// how many of them were put back.
-    ///
-    /// # Safety
-    /// As for [`State::put`], and `count` is not 0.
-    unsafe fn put_group(
-        &mut self,
-        place: &Place<'_>,
-        entries: *const Entry,
-        count: usize,
-    ) -> (usize, usize) {
-        // SAFETY: the caller's first entry.
-        let mut address = unsafe { entries.read() }.addr();
-        let descriptor = slices::find(address);
-        // SAFETY: `find` leads to a readable descriptor.
-        if !unsafe { is_of(descriptor, place) } {
-            misuse::found_late(address, Misuse::NotABlock, 0);
-            return (1, 0);
-        }
-        // SAFETY: a subsegment of our class and kind is ours and locked.
-        let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
-        let base = this.base.load(Ordering::Relaxed);
-        let span = this.span.load(Ordering::Relaxed);
-        let size = classes::size_of(place.class);
-        let mut first_word = this.first_word as usize;
-        let mut taken = 0;
-        let mut put = 0;
-        loop {
-            // Neighbours often come back one after the other: as many as share
-            // a word of bits are put back with one store.
-            let index = this.locked_index_of(address);
-            let word = index.and_then(|index| words.get_mut(index / 64));
-            let (Some(index), Some(word)) = (index, word) else {
+            // SAFETY: `at` is below the caller's count.
+            let address = unsafe { entries.add(at).read() }.addr();
+            // SAFETY: the table and its mask belong together; what they lead to
+            // is readable. A descriptor of this place is a live subsegment's,
+            // which the bucket's lock makes ours.
+            let (descriptor, index) = unsafe {
+                let descriptor = slices::find_in(table, mask, address);
+                let offset = address.wrapping_sub((*descriptor).base.load(Ordering::Relaxed));
+                let is_inside =
+                    is_of(descriptor, place) && offset < (*descriptor).span.load(Ordering::Relaxed);
+                let divisor = if is_inside { divisor } else { 0 };
+                (descriptor, exact_index(offset, divisor))
+            };
+            let Some(index) = index else {
                 misuse::found_late(address, Misuse::NotABlock, 0);
-                taken += 1;
-                if taken == count {
-                    break;
-                }
-                // SAFETY: `taken` is below the caller's count.
-                address = unsafe { entries.add(taken).read() }.addr();
-                if address.wrapping_sub(base) >= span {
-                    break;
-                }
+                at += 1;
                 continue;
             };
             let bit = index % 64;
-            let most = (count - taken)
-                .min(64 - bit)
-                .min(this.blocks as usize - index);
+            // Neighbours often come back one after the other: as many as share
+            // a word of bits are put back with one store.
+            let most = (count - at).min(64 - bit).min(geometry.blocks - index);
             let mut run = 1;
             let mut expected = address + size;
-            while run < most {
-                // SAFETY: `run` stays below `most`, so the entry is the caller's.
-                let next = unsafe { entries.add(taken + run).read() }.addr();
-                if next != expected {
-                    break;
-                }
+            // SAFETY: entries below `most` from `at` on are the caller's.
+            while run < most && unsafe { entries.add(at + run).read() }.addr() == expected {
                 run += 1;
                 expected += size;
             }
             let bits = (u64::MAX >> (64 - run)) << bit;
-            if *word & bits == 0 {
+            // SAFETY: the index is below the number of blocks, so the word is
+            // one of the descriptor's, which is ours.
+            let put = unsafe {
+                let word = descriptor.byte_add(bits_at + index / 64 * 8).cast::<u64>();
+                let taken = *word & bits;
                 *word |= bits;
-                put += run;
-            } else {
-                for at in 0..run {
-                    if *word & (1 << (bit + at)) == 0 {
-                        *word |= 1 << (bit + at);
-                        put += 1;
-                    } else {
-                        misuse::found_late(address + at * size, Misuse::AlreadyFree, size);
-                    }
+                if taken != 0 {
+                    report_free(taken >> bit, address, size);
                 }
-            }
-            first_word = first_word.min(index / 64);
-            taken += run;
-            if taken == count {
-                break;
-            }
-            // SAFETY: `taken` is below the caller's count.
-            address = unsafe { entries.add(taken).read() }.addr();
-            if address.wrapping_sub(base) >= span {
-                break;
+                bits.count_ones() - taken.count_ones()
+            };
+            at += run;
+            good += put as usize;
+            // SAFETY: as above.
+            let this = unsafe { &mut *descriptor };
+            let was_free = this.free;
+            this.free = was_free + put;
+            this.first_word = this.first_word.min((index / 64) as u32);
+            // An entry may come twice: while the next one lies in the
+            // subsegment, it stays, for that to be found.
+            let next_inside = this.free == this.blocks && at < count && {
+                // SAFETY: `at` is below the caller's count.
+                let next = unsafe { entries.add(at).read() }.addr();
+                next.wrapping_sub(this.base.load(Ordering::Relaxed))
+                    < this.span.load(Ordering::Relaxed)
+            };
+            if this.free == this.blocks && !next_inside {
+                if was_free != 0 {
+                    self.close(descriptor);
+                }
+                // SAFETY: all its blocks are free and it is on no list.
+                unsafe { self.remove_subsegment(place, descriptor) };
+            } else if was_free == 0 {
+                self.open(descriptor);
             }
         }
-        let was_free = this.free;
-        this.first_word = first_word as u32;
-        this.free += put as u32;
-        if this.free == this.blocks {
-            if was_free != 0 {
-                self.close(descriptor);
-            }
-            // SAFETY: all its blocks are free and it is on no list.
-            unsafe { self.remove_subsegment(place, descriptor) };
-        } else if was_free == 0 && put != 0 {
-            self.open(descriptor);
-        }
-        (taken, put)
+        self.out -= good;
+        let bytes = good * size;
+        place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// The first open subsegment of a shard, or null.
@@ -455,6 +420,18 @@ impl State {
     }
 }
 
+/// Notes blocks that were given back though they were free: those whose bits are
+/// set in `which`, counted from `address` on.
+#[cold]
+#[inline(never)]
+fn report_free(mut which: u64, address: usize, size: usize) {
+    while which != 0 {
+        let block = address + which.trailing_zeros() as usize * size;
+        misuse::found_late(block, Misuse::AlreadyFree, size);
+        which &= which - 1;
+    }
+}
+
 impl Descriptor {
     /// Notes that the blocks below `end` were handed out some time.
     #[inline]
@@ -473,6 +450,7 @@ impl Descriptor {
 ///
 /// # Safety
 /// `descriptor` came from [`slices::find`].
+#[inline(always)]
 unsafe fn is_of(descriptor: *const Descriptor, place: &Place<'_>) -> bool {
     // SAFETY: what `find` leads to is readable.
     let this = unsafe { &*descriptor };
@@ -494,9 +472,15 @@ unsafe fn fill(
     mut got: usize,
     want: usize,
 ) -> usize {
-    let size = classes::size_of(place.class);
-    // SAFETY: the caller holds the bucket's lock.
-    let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
+    let geometry = Geometry::of(place.class);
+    let size = geometry.size;
+    // SAFETY: the caller holds the bucket's lock; a descriptor of this class
+    // and kind has its bits there.
+    let (this, words) = unsafe {
+        let words = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
+        let words = core::slice::from_raw_parts_mut::<u64>(words, geometry.blocks.div_ceil(64));
+        (&mut *descriptor, words)
+    };
     let base = this.base.load(Ordering::Relaxed);
     let start = got;
     let mut end = 0;

@@ -25,9 +25,7 @@ use super::seize::Slot;
 use super::slices;
 use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// The word of a thread that leads to its cache.
 pub type Word = Cell<*const ThreadCache>;
@@ -69,9 +67,6 @@ pub(super) enum State {
 #[repr(C, align(64))]
 pub struct ThreadCache {
     bins: [Bin; COUNT],
-    /// A block whose address has a bit in common with this is none of the
-    /// front end's own (guarded or sampled) and takes the slow path at free.
-    divert: AtomicUsize,
     /// The slice table and its mask, copied here to be at hand.
     table: Cell<*mut u8>,
     mask: Cell<usize>,
@@ -139,7 +134,6 @@ impl ThreadCache {
                     limit: AtomicPtr::new(ptr::null_mut()),
                 }
             }; COUNT],
-            divert: AtomicUsize::new(0),
             table: Cell::new(slices::stand_in()),
             mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
@@ -180,13 +174,7 @@ impl ThreadCache {
     ///
     /// # Safety
     /// `place` is memory for a cache that nobody uses.
-    pub(super) unsafe fn birth(
-        place: *mut ThreadCache,
-        word: &Word,
-        kind: Kind,
-        divert: usize,
-        shard: u8,
-    ) {
+    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, kind: Kind, shard: u8) {
         let mut fresh = ThreadCache::shared(State::Live);
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
@@ -201,7 +189,6 @@ impl ThreadCache {
         cache
             .owner
             .store(crate::sys::thread_id(), Ordering::Relaxed);
-        cache.divert.store(divert, Ordering::Relaxed);
     }
 
     pub(super) fn is(&self, state: State) -> bool {
@@ -296,12 +283,6 @@ impl ThreadCache {
         true
     }
 
-    /// Whether a block at `address` is none of the front end's own.
-    #[inline(always)]
-    pub(crate) fn diverts(&self, address: usize) -> bool {
-        address & self.divert.load(Ordering::Relaxed) != 0
-    }
-
     /// Blocks in the bin's current magazine.
     pub(super) fn count(&self, class: usize) -> usize {
         let current = self.current(class);
@@ -382,17 +363,12 @@ impl ThreadCache {
         }
         own
     }
-
-    /// Sets which addresses take the slow path at free.
-    pub(super) fn set_divert(&self, bits: usize) {
-        self.divert.store(bits, Ordering::Relaxed);
-    }
 }
 
 /// Keeps the compiler from folding the address into its uses.
 #[inline(always)]
 #[allow(clippy::pointers_in_nomem_asm_block)]
-fn pin<T>(mut address: *mut T) -> *mut T {
+pub(super) fn pin<T>(mut address: *mut T) -> *mut T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     // SAFETY: no instruction at all.
     unsafe {

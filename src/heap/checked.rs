@@ -230,12 +230,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
             return misuse::bad_address("free", address.addr());
         }
         let shared = PROCESS.shared(Kind::Checked);
-        // Blocks of other sources are known by their descriptors here, not by
-        // their addresses.
-        if !PROCESS.checked.free(shared, word, class, address, key) {
-            PROCESS.checked.free_direct(shared, class, address);
-            misuse::report_late();
-        }
+        PROCESS.checked.free(shared, word, class, address, key);
     }
 }
 

@@ -23,7 +23,7 @@
 //! address before it is used. The other fields belong to the lock of the
 //! bucket (or of the large list).
 
-use super::classes;
+use super::classes::{self, COUNT};
 use super::segment::Segment;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -46,6 +46,61 @@ pub(crate) const EMPTY: u8 = 0;
 pub(crate) const SUBSEGMENT: u8 = 1;
 /// One large block, straight from pages.
 pub(crate) const LARGE: u8 = 2;
+
+/// What all subsegments of a class have in common.
+pub(crate) struct Geometry {
+    /// Bytes of a block.
+    pub(crate) size: usize,
+    /// Blocks of a subsegment.
+    pub(crate) blocks: usize,
+    /// [`Descriptor::magic_of`] the size.
+    pub(crate) divisor: u64,
+    /// Where the free bits lie in a descriptor without and with marks.
+    bits_at: [u16; 2],
+}
+
+static GEOMETRIES: [Geometry; COUNT] = {
+    let mut table = [const {
+        Geometry {
+            size: 0,
+            blocks: 0,
+            divisor: 0,
+            bits_at: [HEADER as u16; 2],
+        }
+    }; COUNT];
+    let mut class = 1;
+    while class < COUNT {
+        let (size, blocks) = (classes::size_of(class), classes::blocks_of(class));
+        let marks = blocks.next_multiple_of(8);
+        table[class] = Geometry {
+            size,
+            blocks,
+            divisor: Descriptor::magic_of(size),
+            bits_at: [HEADER as u16, (HEADER + marks) as u16],
+        };
+        class += 1;
+    }
+    table
+};
+
+impl Geometry {
+    /// The geometry of `class`; of class 0 for classes there are not.
+    #[inline(always)]
+    pub(crate) fn of(class: usize) -> &'static Geometry {
+        // SAFETY: a class above the last is taken for class 0.
+        unsafe { GEOMETRIES.get_unchecked(if class < COUNT { class } else { 0 }) }
+    }
+
+    /// Where the free bits lie in a descriptor of `kind`.
+    #[inline(always)]
+    pub(crate) fn bits_at(&self, kind: Kind) -> usize {
+        let [plain, checked] = self.bits_at;
+        usize::from(match kind {
+            Kind::Plain => plain,
+            Kind::Checked => checked,
+        })
+    }
+}
 
 /// The header of a descriptor; marks and free bits follow it.
 #[repr(C, align(64))]
@@ -193,17 +248,6 @@ impl Descriptor {
         self.magic_again.store(magic, Ordering::Relaxed);
     }
 
-    /// As [`Descriptor::index_of`], with or without marks; for the holder of
-    /// the bucket's lock.
-    #[inline]
-    pub(crate) fn locked_index_of(&self, address: usize) -> Option<usize> {
-        let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
-        if offset >= self.span.load(Ordering::Relaxed) {
-            return None;
-        }
-        exact_index(offset, self.divisor)
-    }
-
     /// The index of the block that `address` lies in, wherever in it.
     pub(crate) fn index_around(&self, address: usize) -> Option<usize> {
         let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
@@ -296,7 +340,7 @@ impl Descriptor {
 /// smaller than `magic` exactly when the block size divides `offset`, for
 /// offsets below 2^32. A magic of 0 finds nothing.
 #[inline(always)]
-fn exact_index(offset: usize, magic: u64) -> Option<usize> {
+pub(crate) fn exact_index(offset: usize, magic: u64) -> Option<usize> {
     let product = (offset as u128).wrapping_mul(magic as u128);
     if product as u64 >= magic {
         return None;
@@ -327,7 +371,10 @@ mod tests {
                 let inside = offset < classes::blocks_of(class) * size;
                 let expected = (inside && offset % size == 0).then_some(offset / size);
                 assert_eq!(index_of(&descriptor, base + offset), expected);
-                assert_eq!(descriptor.locked_index_of(base + offset), expected);
+                assert_eq!(
+                    exact_index(offset, descriptor.divisor).filter(|_| inside),
+                    expected
+                );
             }
             for address in [0, 1, base - 1, base - size, usize::MAX, usize::MAX - 15] {
                 assert_eq!(index_of(&descriptor, address), None);

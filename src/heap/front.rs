@@ -30,8 +30,13 @@ use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// Bytes that subsegments hold up to which a heap is never under pressure.
-const PRESSURE_FLOOR: usize = 2 * 1024 * 1024;
+/// Bytes that subsegments hold up to which a heap does not come under pressure:
+/// a program that builds and drops a small structure over and over is left
+/// alone.
+const PRESSURE_STARTS: usize = 16 * 1024 * 1024;
+/// Bytes that subsegments hold at which pressure ends: what is left of a large
+/// heap that was given up.
+const PRESSURE_ENDS: usize = 2 * 1024 * 1024;
 /// Blocks a magazine may hold when its class is first used.
 pub(super) const FIRST_CAPACITY: u16 = 4;
 
@@ -42,7 +47,6 @@ pub(crate) struct Front {
     pub(super) pool: Pool,
     pub(super) caches: Mutex<Caches>,
     pub(super) diverted: AtomicBool,
-    pub(super) divert_bits: AtomicUsize,
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
@@ -50,14 +54,12 @@ pub(crate) struct Front {
 
 /// How debug modes and samplers turn calls away from the fast paths. They cost
 /// nothing while they are off: a diverted bin is one that is always empty and
-/// full, and a sample point is a magazine that ends early.
+/// full, and a sample point is a magazine that ends early. A sampled block is
+/// known by its address when it is freed (plain.rs), or by its descriptor.
 #[derive(Clone, Copy, Debug)]
 pub struct Diversion {
     /// Every allocation and every free takes the slow path.
     pub everything: bool,
-    /// A free of an address that has one of these bits set takes the slow
-    /// path, with or without a Layout, and looks the address up.
-    pub address_bits: usize,
     /// Blocks a refill takes at most: the allocation after them is slow.
     pub refill_limit: u32,
 }
@@ -66,7 +68,6 @@ impl Diversion {
     /// No calls turned away.
     pub const NONE: Diversion = Diversion {
         everything: false,
-        address_bits: 0,
         refill_limit: u32::MAX,
     };
 }
@@ -105,7 +106,6 @@ impl Front {
                 of_shard: [0; SHARDS],
             }),
             diverted: AtomicBool::new(false),
-            divert_bits: AtomicUsize::new(0),
             refill_limit: AtomicU32::new(u32::MAX),
             cache_bytes: AtomicUsize::new(16 * 1024),
         }
@@ -230,8 +230,6 @@ impl Front {
 
     /// Takes back a block of `class` when the bin had no room. In a checked
     /// front end its mark is clear already, and `key` finds it.
-    /// False, and nothing done, when the address says that the block is none of
-    /// the front end's own.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -242,19 +240,15 @@ impl Front {
         class: usize,
         block: *mut u8,
         key: *mut u8,
-    ) -> bool {
+    ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
-        if block.addr() & self.divert_bits.load(Ordering::Relaxed) != 0 {
-            return false;
-        }
         let is_live = cache.is(State::Live) && !cache.diverted.load(Ordering::Relaxed);
         if !is_live || !self.keep(shared, cache, class, block, key) {
             // SAFETY: the caller's block.
             unsafe { self.free_direct(shared, class, block) };
         }
         misuse::report_late();
-        true
     }
 
     /// One block straight into the free bits.
@@ -343,8 +337,12 @@ impl Front {
     pub(super) fn is_under_pressure(shared: Shared<'_>, cache: &ThreadCache) -> bool {
         let active = shared.totals.active.load(Ordering::Relaxed);
         let out = shared.totals.out.load(Ordering::Relaxed);
-        let part = if cache.pressed.get() { 2 } else { 4 };
-        let pressure = active > PRESSURE_FLOOR && out < active / part;
+        let (least, part) = if cache.pressed.get() {
+            (PRESSURE_ENDS, 2)
+        } else {
+            (PRESSURE_STARTS, 4)
+        };
+        let pressure = active > least && out < active / part;
         if !pressure {
             cache.pressed.set(false);
         }
@@ -441,8 +439,6 @@ impl Front {
     /// how many blocks a refill takes at most.
     pub(super) fn divert(&self, shared: Shared<'_>, word: &Word, diversion: Diversion) {
         self.set_diverted(diversion.everything);
-        self.divert_bits
-            .store(diversion.address_bits, Ordering::Relaxed);
         self.refill_limit
             .store(diversion.refill_limit, Ordering::Relaxed);
         self.ask_all(shared, Some(word));

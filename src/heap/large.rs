@@ -307,7 +307,9 @@ impl LargeList {
     fn limit(&self) -> usize {
         match self.retain {
             0 => 0,
-            retain => retain.max(self.region_bytes / 4) + self.regret,
+            retain => retain
+                .max(self.region_bytes / 4)
+                .saturating_add(self.regret),
         }
     }
 

@@ -57,6 +57,7 @@ mod seize;
 mod slices;
 mod swap;
 mod threads;
+mod word;
 
 pub use cache::{ThreadCache, UNBORN, Word};
 pub use descriptor::Kind;

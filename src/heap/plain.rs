@@ -28,45 +28,103 @@ fn offset_of(size: usize) -> usize {
     (size + 15) & !15
 }
 
+/// Whether an address is none of the front end's own: guarded and sampled
+/// blocks start 8 bytes beside a multiple of 16, where no block of a class
+/// does. A bit that is always the same costs no load to test for.
+#[inline(always)]
+pub(super) fn is_alien(block: *mut u8) -> bool {
+    block.addr() & 8 != 0
+}
+
+/// Takes a block out of the thread's bins; null when its bin has none.
+///
+/// # Safety
+/// `cache_at` gives the address of what lies so many bytes into the cache that
+/// the calling thread's word for plain front ends leads to.
+#[inline(always)]
+pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
+    if !is_linear(layout) {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { take_sized(cache_at(0).cast(), layout.size(), layout.align()) };
+    }
+    let bin = cache_at(offset_of(layout.size())).cast();
+    // SAFETY: the cache is this thread's or a shared one, and a rounded linear
+    // size is a bin's offset.
+    unsafe { ThreadCache::pop::<false>(bin) }
+}
+
+/// [`take`] for any size and alignment.
+///
+/// # Safety
+/// `cache` is what the calling thread's word for plain front ends leads to.
+#[inline(never)]
+unsafe fn take_sized(cache: *const ThreadCache, size: usize, align: usize) -> *mut u8 {
+    match classes::class_for(size, align) {
+        // SAFETY: as in `take`; a class's offset is `class * BIN`.
+        Some(class) => unsafe {
+            ThreadCache::pop::<false>(ThreadCache::bin_at(cache, class * BIN))
+        },
+        None => core::ptr::null_mut(),
+    }
+}
+
+/// Puts a block into the thread's bins; false, and nothing done, when its bin
+/// has no room or it belongs in none.
+///
+/// # Safety
+/// As for [`take`]; `block` was allocated here with this layout and nobody uses
+/// it any more.
+#[inline(always)]
+pub unsafe fn keep(cache_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
+    // SAFETY: the cache is this thread's or a shared one; the block is the
+    // caller's and of the class that its layout says.
+    unsafe {
+        if !is_linear(layout) {
+            return keep_sized(cache_at(0).cast(), block, layout.size(), layout.align());
+        }
+        !is_alien(block) && Bin::push(cache_at(offset_of(layout.size())).cast::<Bin>(), block)
+    }
+}
+
+/// [`keep`] for any size and alignment.
+///
+/// # Safety
+/// As for [`take_sized`] and [`keep`].
+#[inline(never)]
+unsafe fn keep_sized(cache: *const ThreadCache, block: *mut u8, size: usize, align: usize) -> bool {
+    match classes::class_for(size, align) {
+        // SAFETY: as in `keep`.
+        Some(class) if !is_alien(block) => unsafe {
+            Bin::push(ThreadCache::bin_at(cache, class * BIN), block)
+        },
+        _ => false,
+    }
+}
+
+/// What lies `offset` bytes into the cache that `word` leads to.
+#[inline(always)]
+fn bin_of(word: &Word, offset: usize) -> *const u8 {
+    cache::pin(word.get().cast::<u8>().wrapping_add(offset).cast_mut())
+}
+
 /// Allocates; null when the system has nothing to give.
 ///
 /// # Safety
 /// `word` is the calling thread's word for plain front ends.
-#[inline(always)]
+#[inline]
 pub unsafe fn allocate(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
-    if !is_linear(layout) {
-        return allocate_sized(word, config, layout);
-    }
-    // SAFETY: the word leads to this thread's cache or a shared one, and a
-    // rounded linear size is a bin's offset.
-    let block = unsafe {
-        let bin = ThreadCache::bin_at(word.get(), offset_of(layout.size()));
-        ThreadCache::pop::<false>(bin)
-    };
+    // SAFETY: the caller's promise is the callee's.
+    let block = unsafe { take(|offset| bin_of(word, offset), layout) };
     if block.is_null() {
         return allocate_slow(word, config, layout);
     }
     block
 }
 
-#[inline(never)]
-fn allocate_sized(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
-    if let Some(class) = classes::class_for(layout.size(), layout.align()) {
-        // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
-        let block = unsafe {
-            let bin = ThreadCache::bin_at(word.get(), class * BIN);
-            ThreadCache::pop::<false>(bin)
-        };
-        if !block.is_null() {
-            return block;
-        }
-    }
-    allocate_slow(word, config, layout)
-}
-
+/// [`allocate`] for when the bin had no block.
 #[cold]
 #[inline(never)]
-fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+pub fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if let Some(class) = classes::class_for(layout.size(), layout.align()) {
         // SAFETY: a word leads to a cache, and caches are never unmapped.
         let cache = unsafe { &*word.get() };
@@ -79,11 +137,6 @@ fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
             }
         }
     }
-    allocate_anew(word, config, layout)
-}
-
-#[inline(never)]
-fn allocate_anew(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if !PROCESS.is_ready(config) {
         return core::ptr::null_mut();
     }
@@ -117,44 +170,35 @@ pub unsafe fn allocate_zeroed(word: &Word, config: &Config, layout: Layout) -> *
 /// # Safety
 /// `word` is the calling thread's word for plain front ends; `block` was
 /// allocated here with this layout and nobody uses it any more.
-#[inline(always)]
+#[inline]
 pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
-    let cache = word.get();
-    // SAFETY: a word leads to a live cache.
-    let diverted = unsafe { (*cache).diverts(block.addr()) };
-    if is_linear(layout) && !diverted {
-        // SAFETY: as in `allocate`; the block is the caller's and of the class
-        // that its layout says.
-        let kept = unsafe {
-            let bin = ThreadCache::bin_at(cache, offset_of(layout.size()));
-            Bin::push(bin, block)
-        };
-        if kept {
-            return;
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if !keep(|offset| bin_of(word, offset), block, layout) {
+            free_slow(word, block, layout);
         }
     }
-    // SAFETY: the caller's promise is the callee's.
-    unsafe { free_sized(word, block, layout) }
 }
 
+/// [`free`] for when the bin had no room.
+///
+/// # Safety
+/// As for [`free`].
+#[cold]
 #[inline(never)]
-unsafe fn free_sized(word: &Word, block: *mut u8, layout: Layout) {
-    // SAFETY: a word leads to a live cache.
-    let diverted = unsafe { (*word.get()).diverts(block.addr()) };
-    if !diverted && let Some(class) = classes::class_for(layout.size(), layout.align()) {
-        // SAFETY: as in `free`.
-        let kept = unsafe {
-            let bin = ThreadCache::bin_at(word.get(), class * cache::BIN);
-            let shared = PROCESS.shared(Kind::Plain);
-            Bin::push(bin, block)
-                || swap_and_push(word, class, block)
-                || PROCESS
-                    .plain
-                    .free(shared, word, class, block, core::ptr::null_mut())
-        };
-        if kept {
-            return;
+pub unsafe fn free_slow(word: &Word, block: *mut u8, layout: Layout) {
+    if let Some(class) = classes::class_for(layout.size(), layout.align())
+        && !is_alien(block)
+    {
+        // SAFETY: the block is the caller's, and of the class its layout says.
+        unsafe {
+            if !swap_and_push(word, class, block) {
+                let shared = PROCESS.shared(Kind::Plain);
+                let key = core::ptr::null_mut();
+                PROCESS.plain.free(shared, word, class, block, key);
+            }
         }
+        return;
     }
     // SAFETY: the caller's promise is the callee's.
     unsafe { free_large(block) }
@@ -179,6 +223,10 @@ unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
     done
 }
 
+/// Frees a block that no class has; whatever is no such block is reported.
+///
+/// # Safety
+/// If the address is a block's, nobody uses the block any more.
 #[inline(never)]
 unsafe fn free_large(block: *mut u8) {
     let descriptor = slices::find(block.addr());

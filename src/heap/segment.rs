@@ -27,10 +27,12 @@ use super::descriptor::Descriptor;
 use crate::vm::{self, Use};
 use chunk::Shape;
 use core::ptr;
-use purge::MOST_REGRET;
+use purge::{FIRST_REGRET, MOST_REGRET};
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT: usize = 64 * SLICE;
+/// Segments looked at for dirty slices.
+const WALK: usize = 32;
 /// Bytes that what a slice holds is counted in.
 const UNIT: usize = 4096;
 
@@ -121,7 +123,7 @@ impl Backend {
             used_slices: 0,
             dirty_units: 0,
             released: 0,
-            regret: 0,
+            regret: FIRST_REGRET,
             record_bytes: 0,
             retain: 0,
             huge_above: usize::MAX,
@@ -132,16 +134,33 @@ impl Backend {
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
     /// descriptor, zeroed. `None` when the system has nothing to give.
     pub(super) fn take(&mut self, slices: usize, descriptor_size: usize) -> Option<Run> {
+        // Memory that is there already comes first, wherever it lies; the walk
+        // is bounded, for there may be many segments.
+        let mut segment = self.open;
+        let mut left = if self.dirty_units == 0 { 0 } else { WALK };
+        while left != 0 && !segment.is_null() {
+            // SAFETY: the open list links live segments of this back end, and
+            // the back end's lock makes them ours.
+            let state = unsafe { &mut *segment };
+            if let Some(first) = find_ones(!state.used & state.dirty, slices) {
+                let descriptor = state.take_record(descriptor_size);
+                if !descriptor.is_null() {
+                    self.record_bytes += descriptor_size;
+                    return Some(self.occupy(segment, first, slices, descriptor));
+                }
+            }
+            segment = state.next_open;
+            left -= 1;
+        }
         let mut segment = self.open;
         loop {
             if segment.is_null() {
                 segment = self.grow(slices)?;
             }
-            // SAFETY: the open list links live segments of this back end.
-            let next = unsafe { (*segment).next_open };
-            // SAFETY: as above; the back end's lock makes the segment ours.
+            // SAFETY: as above.
             let state = unsafe { &mut *segment };
-            if let Some(first) = state.find(slices)
+            let next = state.next_open;
+            if let Some(first) = find_ones(!state.used, slices)
                 && state.make_present(mask(first, slices))
             {
                 let descriptor = state.take_record(descriptor_size);
@@ -364,10 +383,6 @@ impl Segment {
             }
         }
         units
-    }
-
-    fn find(&self, slices: usize) -> Option<u32> {
-        find_ones(!self.used & self.dirty, slices).or_else(|| find_ones(!self.used, slices))
     }
 
     /// Commits what of `run` is absent. False when the system or the commit

@@ -69,13 +69,7 @@ impl Front {
         let shard = caches.join_shard();
         // SAFETY: the place is memory for a cache that nobody uses.
         unsafe {
-            ThreadCache::birth(
-                place,
-                word,
-                self.kind,
-                self.divert_bits.load(Ordering::Relaxed),
-                shard,
-            );
+            ThreadCache::birth(place, word, self.kind, shard);
             let cache = &*place;
             cache
                 .diverted
@@ -147,7 +141,6 @@ impl Front {
             cache
                 .diverted
                 .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
-            cache.set_divert(self.divert_bits.load(Ordering::Relaxed));
             self.drain(shared, cache);
         }
     }

@@ -213,7 +213,7 @@ fn a_second_free_without_marks_is_reported_when_magazines_overflow() {
         assert_eq!(size, 64);
         // In disorder, so that little is left in many subsegments and caches
         // and depots are emptied.
-        let mut others: Vec<_> = (0..200_000).map(|_| block(Face::Plain)).collect();
+        let mut others: Vec<_> = (0..400_000).map(|_| block(Face::Plain)).collect();
         Random::new(1).shuffle(&mut others);
         free_twice_and(|| {
             for other in others {

@@ -19,6 +19,8 @@ use crate::vm::{self, Use};
 /// can split a mapping in three, and a process has 65,530.
 const MOST_HOLES: u32 = 400;
 
+/// What a heap starts with: one that never shrinks by much pays nothing.
+pub(super) const FIRST_REGRET: usize = 8 * 1024 * 1024;
 /// Dirty bytes kept at most because purged memory was used again.
 pub(super) const MOST_REGRET: usize = 64 * 1024 * 1024;
 
@@ -32,7 +34,9 @@ impl Backend {
     fn limit(&self) -> usize {
         match self.retain {
             0 => 0,
-            retain => retain.max(self.used_slices * SLICE / 8) + self.regret,
+            retain => retain
+                .max(self.used_slices * SLICE / 8)
+                .saturating_add(self.regret),
         }
     }
 
