@@ -1,0 +1,10 @@
+//! The loads on mimalloc 3, the mimalloc crate's default.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    ntheap_loads::main(&ALLOCATOR)
+}
