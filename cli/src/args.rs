@@ -30,6 +30,10 @@ pub(crate) enum Command {
         long_about = help::RUN_ABOUT, after_long_help = help::RUN_AFTER)]
     Run(Run),
 
+    #[command(about = "Compare allocators, each in processes of its own",
+        long_about = help::BENCH_ABOUT, after_long_help = help::BENCH_AFTER)]
+    Bench(Bench),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
 }
@@ -104,6 +108,91 @@ pub(crate) struct Run {
     pub(crate) command: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Compare shared libraries, preloaded into C and installed programs
+    ///
+    /// May be given more than once. `NAME=` stands for the system's malloc.
+    /// ntheap and the system always take part.
+    #[arg(long, value_name = "NAME=PATH", value_parser = preload, verbatim_doc_comment)]
+    pub(crate) preload: Vec<Preload>,
+
+    /// Only these allocators, in this order
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) allocators: Vec<String>,
+
+    /// The allocator that ratios relate to [default: mimalloc3, or the first peer]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reference: Option<String>,
+
+    /// Only loads whose name contains PATTERN; * in it stands for anything
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) only: Vec<String>,
+
+    /// Only loads of this group
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Vec<String>,
+
+    /// Run everything this many times, by turns, and report the least
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+
+    /// Do F times as much work in each run
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = factor)]
+    pub(crate) scale: f64,
+
+    /// Compare wall time instead of CPU time
+    #[arg(long)]
+    pub(crate) wall: bool,
+
+    /// Leave out the tables of figures, which have a line for each run program
+    #[arg(long)]
+    pub(crate) brief: bool,
+
+    /// Build nothing: use what an earlier run has built
+    #[arg(long)]
+    pub(crate) no_build: bool,
+
+    /// Name the allocators and loads and run none
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Write every figure of every run to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write a bar chart of the ratios to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// A library to preload: `NAME=PATH`, or `NAME=` for none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Preload {
+    pub(crate) name: String,
+    pub(crate) path: Option<PathBuf>,
+}
+
+fn preload(text: &str) -> Result<Preload, String> {
+    let (name, path) = text
+        .split_once('=')
+        .ok_or("NAME=PATH is expected, or NAME= for the system's malloc")?;
+    if name.is_empty() || name.contains(',') || name.contains(char::is_whitespace) {
+        return Err("the name is empty, or has a comma or a space in it".to_owned());
+    }
+    Ok(Preload {
+        name: name.to_owned(),
+        path: (!path.is_empty()).then(|| PathBuf::from(path)),
+    })
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(f) if f > 0.0 && f <= 1e6 => Ok(f),
+        _ => Err("a number above 0 and up to 1000000 is expected".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +211,26 @@ mod tests {
         };
         assert!(run.json && run.output.is_none());
         assert_eq!(run.command, ["ls", "--json", "-o", "x"]);
+    }
+
+    #[test]
+    fn a_preload_is_a_name_and_perhaps_a_path() {
+        let read = |text: &str| preload(text).map(|p| (p.name, p.path));
+        assert_eq!(
+            read("mi=/x=y.so"),
+            Ok(("mi".to_owned(), Some("/x=y.so".into())))
+        );
+        assert_eq!(read("system="), Ok(("system".to_owned(), None)));
+        for wrong in ["", "x.so", "=x.so", "a,b=x.so", "a b=x.so"] {
+            assert!(preload(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_scale_is_a_positive_number() {
+        assert_eq!(factor("0.01"), Ok(0.01));
+        for wrong in ["0", "-1", "nan", "inf", "1e7", "x"] {
+            assert!(factor(wrong).is_err(), "{wrong}");
+        }
     }
 }

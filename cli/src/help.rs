@@ -11,6 +11,7 @@ pub(crate) const AFTER: &str = "\
 Examples:
   ntheap demo                     compare with the system's allocator
   ntheap run -- git status        run a program on ntheap, report its memory
+  ntheap bench                    compare with other allocators, in a checkout
   ntheap run --help               the manual of `run`
 
 Environment:
@@ -104,3 +105,56 @@ Environment:
 
 Set for the program: LD_PRELOAD, NTHEAP_RUN_REPORT, NTHEAP_RUN_PARENT and,
 without --no-count, NTHEAP_COUNT=1.";
+
+pub(crate) const BENCH_ABOUT: &str = "\
+Compare allocators, each in processes of its own.
+
+Without --preload: the Rust programs in benches/peers of ntheap's sources, one
+for each allocator, all with the same loads. They are built first; one that
+cannot be built is named and left out.
+
+With --preload NAME=PATH: shared libraries that replace malloc, on the C
+programs in benches/c and on installed ones (gcc, g++, python3, perl, ruby,
+sqlite3, redis, node, git, xz; what is not installed is named). Before it is
+measured, each program is asked where its malloc came from, so that a library
+that did not take effect is not measured as something else.
+
+The allocators take turns, and every round begins with the next one. Reported
+is the least of each figure over the rounds. The tables have the time of one
+allocator, the reference, and the others' as ratios to it; the same for peak
+RSS; and then, for every load and allocator, time, peak RSS, RSS after
+everything was dropped, page faults, and calls into the system for memory. The
+calls are counted by strace, in a further run that is not timed.";
+
+pub(crate) const BENCH_AFTER: &str = "\
+Peers are all allocators but ntheap and those named ntheap-SOMETHING, which are
+taken for variants of it. The best peer of a row is the one with the least
+figure; `ntheap/best` is ntheap's figure over that. A geometric mean of fewer
+rows than the table has says of how many, as in `1.23 (3/4)`. A row in which
+every time is below 1 ms has no ratios of time.
+
+CPU time is user and system time of all threads of the process, in the timed
+part only where a program of ours was run, and of the whole process and those
+it waited for where an installed one was; of redis the server alone.
+
+benches/peers/shared/build.sh builds other allocators as shared libraries.
+
+Examples:
+  ntheap bench
+  ntheap bench --allocators ntheap,mimalloc3,system --group pairs --rounds 9
+  ntheap bench --json all.json --svg all.svg
+  ntheap bench --preload mimalloc3=target/peers/shared/libmimalloc3.so
+  ntheap bench --preload system= --only 'replace*' --wall
+
+Exit status:
+  0  everything was measured
+  1  something failed or could not be built: standard error, or the end of the
+     tables, says what; the rest was measured
+  2  the command line was wrong
+
+Environment:
+  NTHEAP_LIBRARY    path of libntheap.so, as for `ntheap run`
+  CARGO_TARGET_DIR  cargo's target folder, where everything is built; without
+                    it, `target` in the checkout
+  CC                the C compiler; without it, cc
+  NO_COLOR          when set and not empty, the tables are not coloured";

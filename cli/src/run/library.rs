@@ -60,7 +60,7 @@ fn missing(why: &str) -> Failure {
 
 /// `LD_PRELOAD` is a list parted by colons and spaces, in which a dollar sign
 /// begins a token to be replaced, and has no escapes.
-fn preloadable(path: PathBuf) -> Result<PathBuf, Failure> {
+pub(crate) fn preloadable(path: PathBuf) -> Result<PathBuf, Failure> {
     let name = path.as_os_str().as_encoded_bytes();
     if name
         .iter()

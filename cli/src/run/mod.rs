@@ -31,6 +31,12 @@ mod start;
 #[cfg(target_os = "linux")]
 pub(crate) use start::main;
 
+// Other commands find programs and the library in the same way.
+#[cfg(target_os = "linux")]
+pub(crate) use library::{find as find_library, preloadable};
+#[cfg(target_os = "linux")]
+pub(crate) use program::find as find_program;
+
 /// Preloading as it is done here is the Linux loader's.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn main(_: &crate::args::Run) -> std::process::ExitCode {
