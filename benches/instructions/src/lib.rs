@@ -5,79 +5,42 @@
 //! difference divided by `n` is the cost of one turn, without the start of
 //! the process, the first subsegments and the loop's entry.
 //!
-//! The loop's own cost is taken away: in C that is the same loop over two
+//! The loop's own cost is taken away: in C that is the same loop over
 //! functions of another library that do nothing, so that arguments, calls and
 //! jumps through the procedure linkage table fall away; in Rust, where the
-//! calls may be inlined, an empty loop. What stays is what the two functions
+//! calls may be inlined, an empty loop. What stays is what the functions
 //! execute, with the share of slow paths that the load has.
+//!
+//! Counts of one build repeat exactly, on any processor: the C library is
+//! kept from choosing functions by it.
 
 #![forbid(unsafe_code)]
 
-use std::fmt::Write;
-use std::fs;
+mod callgrind;
+mod figures;
+pub mod growth;
+mod programs;
+mod rows;
+
+pub use callgrind::Library;
+pub use figures::{Comparison, Figures, compiler};
+pub use programs::{missing_programs, target_folder};
+pub use rows::{Load, Row};
+
+use callgrind::Callgrind;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
-/// Turns of a loop of pairs.
-const PAIRS: usize = 1000;
-/// Turns of a loop of batches.
-const BATCHES: usize = 4;
-/// What the two functions that do nothing execute: a return each, which the
-/// functions measured have too.
-const EMPTY_FUNCTIONS: f64 = 2.0;
-/// Blocks in a batch; what `c/loops.c` says.
-const BATCH: usize = 10_000;
-/// Bytes of the blocks in C's loops of pairs.
-pub const PAIR_SIZES: [usize; 7] = [16, 64, 256, 1024, 8 << 10, 64 << 10, 1 << 20];
-/// Bytes of the blocks in C's loops of batches.
-pub const BATCH_SIZES: [usize; 4] = [16, 64, 256, 1024];
-/// Bytes of the blocks in Rust's loops.
-pub const RUST_SIZE: usize = 64;
-
-/// Whose malloc a C program uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malloc {
-    /// libntheap.so, preloaded.
-    Ntheap,
-    /// The C library's.
-    System,
-}
-
-/// How a Rust program knows its Layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// When it is compiled.
-    Constant,
-    /// When it runs.
-    Runtime,
-}
-
-/// The programs, built and ready to be counted.
+/// The loops of the table, built and ready to be counted.
 #[derive(Debug)]
 pub struct Bench {
-    library: PathBuf,
+    ntheap: Library,
     c_loops: PathBuf,
     rust_loops: PathBuf,
-    folder: PathBuf,
-}
-
-/// The programs that [`Bench::prepare`] needs and does not find.
-pub fn missing_programs() -> Vec<&'static str> {
-    ["valgrind", "cc"]
-        .into_iter()
-        .filter(|name| Command::new(name).arg("--version").output().is_err())
-        .collect()
-}
-
-/// The target folder that the running program was built into. An error in
-/// words where it lies in none.
-pub fn target_folder() -> Result<PathBuf, String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    program
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
-        .map(Path::to_owned)
-        .ok_or_else(|| format!("{} is in no target folder", program.display()))
+    callgrind: Callgrind,
+    /// What the loops of nothing took.
+    nothing: Mutex<HashMap<&'static str, f64>>,
 }
 
 impl Bench {
@@ -85,172 +48,82 @@ impl Bench {
     /// `target`. An error in words names the program that failed or is
     /// missing.
     pub fn prepare(target: &Path) -> Result<Bench, String> {
-        let missing = missing_programs();
-        if !missing.is_empty() {
-            return Err(format!("not installed: {}", missing.join(", ")));
-        }
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-        for part in [
-            ["--package=ntheap-capi", "--lib"],
-            ["--package=ntheap-instructions", "--bin=ntheap-rust-loops"],
-        ] {
-            run(Command::new(&cargo)
-                .args(["build", "--release"])
-                .args(part)
-                .arg("--target-dir")
-                .arg(target)
-                .env_remove("CARGO_BUILD_TARGET")
-                .current_dir(package))?;
-        }
-        let folder = target.join("instructions");
-        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let nothing = folder.join("libnothing.so");
-        run(Command::new("cc")
-            .args(["-O2", "-shared", "-fPIC", "-o"])
-            .arg(&nothing)
-            .arg(package.join("c/nothing.c")))?;
-        let c_loops = folder.join("loops");
-        run(Command::new("cc")
-            .args(["-O2", "-fno-builtin", "-o"])
-            .arg(&c_loops)
-            .arg(package.join("c/loops.c"))
-            .arg(&nothing)
-            .arg("-Wl,-rpath,$ORIGIN"))?;
+        let built = programs::build(target)?;
         Ok(Bench {
-            library: target.join("release/libntheap.so"),
-            c_loops,
-            rust_loops: target.join("release/ntheap-rust-loops"),
-            folder,
+            c_loops: built.folder.join("loops"),
+            rust_loops: built.release.join("ntheap-loop-pairs"),
+            ntheap: built.ntheap,
+            callgrind: Callgrind {
+                folder: built.folder,
+            },
+            nothing: Mutex::default(),
         })
     }
 
-    /// Instructions of one `malloc(size)` and its free, one after the other.
-    pub fn c_pair(&self, malloc: Malloc, size: usize) -> Result<f64, String> {
-        self.c(malloc, ["pairs", "no_pairs"], PAIRS, size, PAIRS)
+    /// The library whose counts the figures are.
+    pub fn ntheap(&self) -> &Library {
+        &self.ntheap
     }
 
-    /// Instructions of one `malloc(size)` and its free, when 10,000 blocks
-    /// are allocated and then all freed in the same order.
-    pub fn c_batch(&self, malloc: Malloc, size: usize) -> Result<f64, String> {
-        let turns = BATCHES * BATCH;
-        self.c(malloc, ["batches", "no_batches"], BATCHES, size, turns)
+    /// Instructions of a row for ntheap: of libntheap.so in C's rows, of
+    /// `NtHeap` in Rust's.
+    pub fn count(&self, row: &Row) -> Result<f64, String> {
+        self.count_with(row, &self.ntheap)
     }
 
-    fn c(
-        &self,
-        malloc: Malloc,
-        [name, empty]: [&str; 2],
-        n: usize,
-        size: usize,
-        turns: usize,
-    ) -> Result<f64, String> {
-        let count = |name: &str| {
-            let mut valgrind = Command::new("valgrind");
-            valgrind.env_remove("LD_PRELOAD");
-            if malloc == Malloc::Ntheap {
-                valgrind.env("LD_PRELOAD", &self.library);
+    /// Instructions of a row for the malloc of `library`, which Rust's rows
+    /// do not use. An error in words where it cannot be counted.
+    pub fn count_with(&self, row: &Row, library: &Library) -> Result<f64, String> {
+        let plan = row.plan();
+        let [name, nothing] = plan.loops;
+        let used = if plan.is_c {
+            library
+        } else {
+            &Library::system()
+        };
+        let turn = |name: &str, library: &Library| -> Result<f64, String> {
+            let program = if plan.is_c {
+                &self.c_loops
+            } else {
+                &self.rust_loops
+            };
+            let (n, size) = (plan.turns.to_string(), row.size.to_string());
+            let counts = self.callgrind.count(library, program, &[name, &n, &size])?;
+            let [_, once, twice] = counts[..] else {
+                return Err(format!("{} counts instead of 3", counts.len()));
+            };
+            // Exact: counts are far below 2^52.
+            Ok((twice as f64 - once as f64) / plan.turns as f64)
+        };
+        let measured = turn(name, used)?;
+        // No block's size has a part in it, and no malloc.
+        let known = self.nothing().get(nothing).copied();
+        let empty = match known {
+            Some(empty) => empty,
+            None => {
+                let empty = turn(nothing, &Library::system())?;
+                self.nothing().insert(nothing, empty);
+                empty
             }
-            let (n, size) = (n.to_string(), size.to_string());
-            self.count(valgrind, &self.c_loops, &[name, &n, &size])
         };
-        Ok((count(name)? - count(empty)?) / turns as f64 + EMPTY_FUNCTIONS)
+        Ok((measured - empty) / plan.per_turn as f64 + plan.empty as f64)
     }
 
-    /// Instructions of one `alloc` and its `dealloc` of 64 bytes at 8, in a
-    /// Rust program whose allocator is `NtHeap`.
-    pub fn rust_pair(&self, known: Known) -> Result<f64, String> {
-        let n = PAIRS.to_string();
-        let count = |name: &str| {
-            let mut valgrind = Command::new("valgrind");
-            valgrind.env_remove("LD_PRELOAD");
-            self.count(valgrind, &self.rust_loops, &[name, &n])
-        };
-        let name = match known {
-            Known::Constant => "constant",
-            Known::Runtime => "runtime",
-        };
-        Ok((count(name)? - count("empty")?) / PAIRS as f64)
+    fn nothing(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, f64>> {
+        self.nothing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Instructions between the second and the third mark, less those between
-    /// the first and the second.
-    fn count(
-        &self,
-        mut valgrind: Command,
-        program: &Path,
-        arguments: &[&str],
-    ) -> Result<f64, String> {
-        let name = format!(
-            "callgrind.out.{}.{}",
-            std::process::id(),
-            arguments.join("-")
-        );
-        let file = self.folder.join(name);
-        run(valgrind
-            .args(["--tool=callgrind", "--dump-before=mark"])
-            .arg(format!("--callgrind-out-file={}", file.display()))
-            .arg(program)
-            .args(arguments)
-            .envs([("NTHEAP_COUNT", "0"), ("NTHEAP_SHOW_STATS", "0")]))?;
-        let part = |number: u32| -> Result<f64, String> {
-            let part = file.with_added_extension(number.to_string());
-            let text = fs::read_to_string(&part).map_err(|e| format!("{}: {e}", part.display()))?;
-            let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
-            let total = total.and_then(|total| total.trim().parse().ok());
-            total.ok_or_else(|| format!("{}: no total", part.display()))
+    /// All rows for ntheap, as they would be recorded.
+    pub fn figures(&self) -> Result<Figures, String> {
+        let mut figures = Figures {
+            rustc: compiler()?,
+            ..Figures::default()
         };
-        let difference = part(3)? - part(2)?;
-        for number in 1..=3 {
-            let _ = fs::remove_file(file.with_added_extension(number.to_string()));
+        for row in Row::all() {
+            let name = row.to_string();
+            let count = self.count(&row).map_err(|e| format!("{name}: {e}"))?;
+            figures.add(name, count);
         }
-        let _ = fs::remove_file(&file);
-        Ok(difference)
-    }
-
-    /// All counts, as a table for people.
-    pub fn table(&self) -> Result<String, String> {
-        let mut out = String::new();
-        let mut row = |load: &str, size: usize, ntheap: f64, system: Option<f64>| {
-            let system = system.map_or_else(|| "-".to_owned(), |count| format!("{count:.1}"));
-            // A String takes whatever is written to it.
-            let _ = writeln!(out, "{load:<28} {size:>8} {ntheap:>9.1} {system:>9}");
-        };
-        for size in PAIR_SIZES {
-            let [ours, theirs] = [Malloc::Ntheap, Malloc::System].map(|m| self.c_pair(m, size));
-            row("C, pair", size, ours?, Some(theirs?));
-        }
-        for size in BATCH_SIZES {
-            let [ours, theirs] = [Malloc::Ntheap, Malloc::System].map(|m| self.c_batch(m, size));
-            row("C, batch of 10,000", size, ours?, Some(theirs?));
-        }
-        row(
-            "Rust, pair, constant Layout",
-            RUST_SIZE,
-            self.rust_pair(Known::Constant)?,
-            None,
-        );
-        row(
-            "Rust, pair, runtime Layout",
-            RUST_SIZE,
-            self.rust_pair(Known::Runtime)?,
-            None,
-        );
-        Ok(format!(
-            "{:<28} {:>8} {:>9} {:>9}\n{out}",
-            "instructions a block", "bytes", "ntheap", "system"
-        ))
-    }
-}
-
-/// Runs a program; an error in words with what it said when it fails.
-fn run(command: &mut Command) -> Result<Output, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| format!("{name}: {e}"))?;
-    if output.status.success() {
-        Ok(output)
-    } else {
-        let text = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{name}: {}\n{text}", output.status))
+        Ok(figures)
     }
 }

@@ -2,58 +2,73 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use ntheap_instructions::{Bench, Known, Malloc, missing_programs};
-use std::io::Write;
-use std::path::Path;
+mod common;
+
+use common::{say, target};
+use ntheap_instructions::{Bench, Figures, Load, Row};
 use std::sync::OnceLock;
 
-/// Most instructions of a pair of 64 bytes in Rust.
+/// Most instructions of a pair of up to 1 KiB in Rust.
 const RUST_PAIR: f64 = 30.0;
-/// Most instructions of a pair of 64 bytes in C.
+/// Most instructions of a pair of up to 1 KiB in C.
 const C_PAIR: f64 = 45.0;
 
-/// The programs to count, or `None` and a line that names the test.
-fn bench(test: &str) -> Option<&'static Bench> {
-    static BENCH: OnceLock<Bench> = OnceLock::new();
-    let missing = missing_programs();
-    if !missing.is_empty() {
-        assert_ne!(
-            std::env::var("NTHEAP_REQUIRE_PROGRAMS").as_deref(),
-            Ok("1"),
-            "{test} cannot be tested without {missing:?}"
-        );
-        // Past the harness, which keeps what a test that passes prints.
-        let line = format!("SKIPPED: {test}: not installed: {}\n", missing.join(", "));
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        return None;
-    }
-    Some(BENCH.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-        let target = target.expect("cargo's folder for tests is in the target folder");
-        Bench::prepare(target).unwrap_or_else(|e| panic!("{e}"))
+/// All rows counted, or `None` and a line that names the test.
+fn counted(test: &str) -> Option<&'static Figures> {
+    static COUNTED: OnceLock<Figures> = OnceLock::new();
+    let target = target(test)?;
+    Some(COUNTED.get_or_init(|| {
+        Bench::prepare(&target)
+            .and_then(|bench| bench.figures())
+            .unwrap_or_else(|e| panic!("{e}"))
     }))
+}
+
+/// Asserts that rows of up to 1 KiB take at most `most` instructions.
+fn assert_at_most(counted: &Figures, load: Load, most: f64) {
+    let rows: Vec<Row> = Row::all()
+        .into_iter()
+        .filter(|row| row.load == load && row.size <= 1024)
+        .collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let count = counted.counts[&row.to_string()];
+        assert!(count > 6.0, "{row}: {count} counts nothing");
+        assert!(count <= most, "{row}: {count} instructions");
+    }
 }
 
 #[test]
 fn a_rust_pair_takes_at_most_30_instructions() {
-    let Some(bench) = bench("instructions of a Rust pair") else {
+    let Some(counted) = counted("instructions of a Rust pair") else {
         return;
     };
-    for known in [Known::Constant, Known::Runtime] {
-        let count = bench.rust_pair(known).unwrap_or_else(|e| panic!("{e}"));
-        assert!(count > 2.0, "{known:?}: {count} counts nothing");
-        assert!(count <= RUST_PAIR, "{known:?}: {count} instructions");
-    }
+    assert_at_most(counted, Load::RustConstant, RUST_PAIR);
+    assert_at_most(counted, Load::RustRuntime, RUST_PAIR);
 }
 
 #[test]
 fn a_c_pair_takes_at_most_45_instructions() {
-    let Some(bench) = bench("instructions of a C pair") else {
+    let Some(counted) = counted("instructions of a C pair") else {
         return;
     };
-    let count = bench
-        .c_pair(Malloc::Ntheap, 64)
-        .unwrap_or_else(|e| panic!("{e}"));
-    assert!(count > 6.0, "{count} counts nothing");
-    assert!(count <= C_PAIR, "{count} instructions");
+    assert_at_most(counted, Load::CPair, C_PAIR);
+}
+
+#[test]
+fn no_count_has_risen_above_its_figure() {
+    let Some(counted) = counted("instructions against the figures") else {
+        return;
+    };
+    let committed = Figures::committed().unwrap_or_else(|e| panic!("{e}"));
+    let found = committed.compare(counted);
+    if counted.rustc != committed.rustc {
+        for (row, count) in &counted.counts {
+            say(&format!("{row:<42} {count:>9.1}"));
+        }
+    }
+    for note in &found.notes {
+        say(&format!("instructions: {note}"));
+    }
+    assert!(found.failures.is_empty(), "{}", found.failures.join("\n"));
 }

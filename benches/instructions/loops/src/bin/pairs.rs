@@ -1,0 +1,129 @@
+//! The loops whose instructions are counted, with `NtHeap` as the program's
+//! allocator. As in `c/loops.c`: once to warm up, then `n` times, then `2 * n`
+//! times, with a call of `mark` after each.
+//!
+//! `ntheap-loop-pairs constant|runtime|zeroed|aligned|reallocs|empty N SIZE`
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
+use std::hint::black_box;
+
+#[global_allocator]
+static HEAP: ntheap::NtHeap = ntheap::NtHeap::new();
+
+// SAFETY: no other object of this program has a symbol of this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn mark() {
+    black_box(());
+}
+
+/// A Layout the compiler knows.
+const fn layout(size: usize, align: usize) -> Layout {
+    match Layout::from_size_align(size, align) {
+        Ok(layout) => layout,
+        Err(_) => panic!("no Layout"),
+    }
+}
+
+#[inline(never)]
+fn constant<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 8) };
+    for _ in 0..n {
+        // SAFETY: the layout is not of size 0; the block is freed once, with
+        // the layout it was allocated with.
+        unsafe { dealloc(black_box(alloc(layout)), layout) };
+    }
+}
+
+#[inline(never)]
+fn runtime<const SIZE: usize>(n: usize) {
+    // Known to be a valid Layout, of unknown size: as in a collection's code.
+    let layout = black_box(layout(SIZE, 8));
+    for _ in 0..n {
+        // SAFETY: as in `constant`.
+        unsafe { dealloc(black_box(alloc(layout)), layout) };
+    }
+}
+
+#[inline(never)]
+fn zeroed<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 8) };
+    for _ in 0..n {
+        // SAFETY: as in `constant`.
+        unsafe { dealloc(black_box(alloc_zeroed(layout)), layout) };
+    }
+}
+
+#[inline(never)]
+fn aligned<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 64) };
+    for _ in 0..n {
+        // SAFETY: as in `constant`.
+        unsafe { dealloc(black_box(alloc(layout)), layout) };
+    }
+}
+
+#[inline(never)]
+fn reallocs<const SIZE: usize>(n: usize) {
+    // Unknown sizes: with known ones the compiler may find nothing to do.
+    let large = black_box(layout(SIZE, 8));
+    let small = black_box(layout(SIZE - 15, 8));
+    // SAFETY: no layout is of size 0; each call has the layout that the one
+    // before left the block with, and the last frees it.
+    unsafe {
+        let mut block = alloc(large);
+        for _ in 0..n {
+            block = black_box(realloc(block, large, small.size()));
+            block = black_box(realloc(block, small, large.size()));
+        }
+        dealloc(block, large);
+    }
+}
+
+#[inline(never)]
+fn empty<const SIZE: usize>(n: usize) {
+    for _ in 0..n {
+        black_box(());
+    }
+}
+
+/// The loop of a name for blocks of `SIZE` bytes.
+fn of_size<const SIZE: usize>(name: &str) -> fn(usize) {
+    match name {
+        "constant" => constant::<SIZE>,
+        "runtime" => runtime::<SIZE>,
+        "zeroed" => zeroed::<SIZE>,
+        "aligned" => aligned::<SIZE>,
+        "reallocs" => reallocs::<SIZE>,
+        "empty" => empty::<SIZE>,
+        _ => panic!("no loop is called {name:?}"),
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let mut number = || -> usize {
+        let argument = arguments.next().and_then(|n| n.parse().ok());
+        argument.expect("a number of turns, and one of bytes")
+    };
+    let n = number();
+    let run = match number() {
+        16 => of_size::<16>(&name),
+        64 => of_size::<64>(&name),
+        112 => of_size::<112>(&name),
+        256 => of_size::<256>(&name),
+        1024 => of_size::<1024>(&name),
+        8192 => of_size::<8192>(&name),
+        65536 => of_size::<65536>(&name),
+        1048576 => of_size::<1048576>(&name),
+        size => panic!("no loop has blocks of {size} bytes"),
+    };
+    let run = black_box(run);
+    run(n);
+    mark();
+    run(n);
+    mark();
+    run(2 * n);
+    mark();
+}

@@ -1,0 +1,89 @@
+//! The programs to be counted, and how they are built.
+
+use crate::callgrind::{Library, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The programs that building and counting need and that are not found.
+pub fn missing_programs() -> Vec<&'static str> {
+    ["valgrind", "cc"]
+        .into_iter()
+        .filter(|name| Command::new(name).arg("--version").output().is_err())
+        .collect()
+}
+
+/// The target folder that the running program was built into. An error in
+/// words where it lies in none.
+pub fn target_folder() -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    program
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .map(Path::to_owned)
+        .ok_or_else(|| format!("{} is in no target folder", program.display()))
+}
+
+/// What [`build`] built.
+pub(crate) struct Programs {
+    /// libntheap.so.
+    pub(crate) ntheap: Library,
+    /// Where the Rust programs lie.
+    pub(crate) release: PathBuf,
+    /// Where the C programs lie, and whatever else is made.
+    pub(crate) folder: PathBuf,
+}
+
+/// Builds libntheap.so and all loops, optimised, into the folder `target`.
+/// An error in words names the program that failed or is missing.
+pub(crate) fn build(target: &Path) -> Result<Programs, String> {
+    let missing = missing_programs();
+    if !missing.is_empty() {
+        return Err(format!("not installed: {}", missing.join(", ")));
+    }
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    for part in [
+        ["--package=ntheap-capi", "--lib"],
+        ["--package=ntheap-loops", "--bins"],
+    ] {
+        run(Command::new(&cargo)
+            .args(["build", "--release"])
+            .args(part)
+            .arg("--target-dir")
+            .arg(target)
+            .env_remove("CARGO_BUILD_TARGET")
+            .current_dir(package))?;
+    }
+    let folder = target.join("instructions");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let compile = |source: &str, program: &str, arguments: &[&str]| {
+        // Made beside the one that another test may run, then put in its place.
+        let new = folder.join(format!("{program}.{}", std::process::id()));
+        run(Command::new("cc")
+            .args(["-O2", "-fno-builtin", "-o"])
+            .arg(&new)
+            .arg(package.join("c").join(source))
+            .args(arguments)
+            .current_dir(&folder))?;
+        let done = fs::rename(&new, folder.join(program));
+        done.map_err(|e| format!("{}: {e}", new.display()))
+    };
+    let shared = ["-shared", "-fPIC", "-Wl,-soname,libnothing.so"];
+    compile("nothing.c", "libnothing.so", &shared)?;
+    let libraries = [
+        "libnothing.so",
+        "-Wl,-rpath,$ORIGIN",
+        "-ldl",
+        "-lm",
+        "-lpthread",
+    ];
+    compile("loops.c", "loops", &libraries)?;
+    compile("growth.c", "growth", &libraries)?;
+    let release = target.join("release");
+    Ok(Programs {
+        ntheap: Library::at("ntheap", &release.join("libntheap.so"))?,
+        release,
+        folder,
+    })
+}

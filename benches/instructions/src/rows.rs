@@ -1,0 +1,159 @@
+//! What is counted: each row of the table.
+
+use std::fmt;
+
+/// Bytes of the blocks in loops of pairs.
+const PAIR_SIZES: [usize; 7] = [16, 64, 256, 1024, 8 << 10, 64 << 10, 1 << 20];
+/// Bytes of the blocks in loops of batches.
+const BATCH_SIZES: [usize; 4] = [16, 64, 256, 1024];
+/// Bytes of the blocks in the other loops.
+const OTHER_SIZE: usize = 64;
+/// Blocks in a batch; what `c/loops.c` says.
+const BATCH: usize = 10_000;
+/// Turns of a loop of single calls.
+const SINGLE_TURNS: usize = 1000;
+/// Turns of a loop of batches.
+const BATCH_TURNS: usize = 2;
+
+/// What a loop does in each turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// `malloc` and `free`.
+    CPair,
+    /// `malloc` 10,000 times, then `free` in the same order.
+    CBatch,
+    /// `calloc` and `free`.
+    CCalloc,
+    /// `aligned_alloc` at 64 bytes and `free`.
+    CAligned,
+    /// `realloc` to 97 and to 112 bytes, which one class serves.
+    CRealloc,
+    /// `alloc` and `dealloc`, with a Layout that the compiler knows.
+    RustConstant,
+    /// `alloc` and `dealloc`, with a Layout that it cannot know.
+    RustRuntime,
+    /// `alloc_zeroed` and `dealloc`.
+    RustZeroed,
+    /// `alloc` at 64 bytes and `dealloc`.
+    RustAligned,
+    /// `realloc` to 97 and to 112 bytes, with Layouts it cannot know.
+    RustRealloc,
+}
+
+/// A loop and the size of its blocks. `Display` is what the table and the
+/// file of figures call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What the loop does.
+    pub load: Load,
+    /// Bytes of a block, where the load lets them be chosen.
+    pub size: usize,
+}
+
+/// How a row is counted.
+pub(crate) struct Plan {
+    /// Whether the program is in C, and any malloc can be counted.
+    pub(crate) is_c: bool,
+    /// What the program calls the loop, and the same loop of nothing.
+    pub(crate) loops: [&'static str; 2],
+    /// What the program is told to do in its first count.
+    pub(crate) turns: usize,
+    /// How many of what is counted a turn has.
+    pub(crate) per_turn: usize,
+    /// Instructions that the functions of nothing execute for each of what is
+    /// counted: a move and a return to allocate or reallocate, a return to
+    /// free.
+    pub(crate) empty: usize,
+}
+
+impl Row {
+    /// All rows, in the table's order.
+    pub fn all() -> Vec<Row> {
+        let rows = |load: Load, sizes: &[usize]| -> Vec<Row> {
+            sizes.iter().map(|&size| Row { load, size }).collect()
+        };
+        [
+            rows(Load::CPair, &PAIR_SIZES),
+            rows(Load::CBatch, &BATCH_SIZES),
+            rows(Load::CCalloc, &[OTHER_SIZE]),
+            rows(Load::CAligned, &[OTHER_SIZE]),
+            rows(Load::CRealloc, &[112]),
+            rows(Load::RustConstant, &PAIR_SIZES),
+            rows(Load::RustRuntime, &PAIR_SIZES),
+            rows(Load::RustZeroed, &[OTHER_SIZE]),
+            rows(Load::RustAligned, &[OTHER_SIZE]),
+            rows(Load::RustRealloc, &[112]),
+        ]
+        .concat()
+    }
+
+    /// Whether it is a row of a C program, which any malloc can be put under.
+    pub fn is_c(&self) -> bool {
+        self.plan().is_c
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let single = |is_c, loops, empty| Plan {
+            is_c,
+            loops,
+            turns: SINGLE_TURNS,
+            per_turn: 1,
+            empty,
+        };
+        match self.load {
+            Load::CPair => single(true, ["pairs", "no_pairs"], 3),
+            Load::CBatch => Plan {
+                is_c: true,
+                loops: ["batches", "no_batches"],
+                turns: BATCH_TURNS,
+                per_turn: BATCH,
+                empty: 3,
+            },
+            Load::CCalloc => single(true, ["callocs", "no_callocs"], 3),
+            Load::CAligned => single(true, ["aligned", "no_aligned"], 3),
+            Load::CRealloc => Plan {
+                per_turn: 2,
+                ..single(true, ["reallocs", "no_reallocs"], 2)
+            },
+            Load::RustConstant => single(false, ["constant", "empty"], 0),
+            Load::RustRuntime => single(false, ["runtime", "empty"], 0),
+            Load::RustZeroed => single(false, ["zeroed", "empty"], 0),
+            Load::RustAligned => single(false, ["aligned", "empty"], 0),
+            Load::RustRealloc => Plan {
+                per_turn: 2,
+                ..single(false, ["reallocs", "empty"], 0)
+            },
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let load = match self.load {
+            Load::CPair => "C, pair",
+            Load::CBatch => "C, batch of 10,000",
+            Load::CCalloc => "C, calloc",
+            Load::CAligned => "C, aligned_alloc at 64",
+            Load::CRealloc => "C, realloc within a class",
+            Load::RustConstant => "Rust, pair, constant Layout",
+            Load::RustRuntime => "Rust, pair, run-time Layout",
+            Load::RustZeroed => "Rust, alloc_zeroed",
+            Load::RustAligned => "Rust, alloc at 64",
+            Load::RustRealloc => "Rust, realloc within a class",
+        };
+        write!(f, "{load}, {}", Bytes(self.size))
+    }
+}
+
+/// A size as people write it.
+struct Bytes(usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            size if size >= 1 << 20 => write!(f, "{} MiB", size >> 20),
+            size if size >= 8 << 10 => write!(f, "{} KiB", size >> 10),
+            size => write!(f, "{size} B"),
+        }
+    }
+}
