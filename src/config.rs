@@ -7,7 +7,7 @@
 //!
 //! | Variable | Value | Default | Meaning |
 //! |---|---|---|---|
-//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 16 KiB | bytes of blocks in each of a thread's two magazines per size class, but two blocks at least |
+//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 32 KiB | bytes of blocks in each of a thread's two magazines per size class; of large blocks up to eight |
 //! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 1 MiB | dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0 |
 //! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
 //! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live |
@@ -88,12 +88,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: 16 KiB cached per thread and size class, 4 MiB
+    /// The defaults: 32 KiB cached per thread and size class, 1 MiB
     /// retained, no commit limit, huge pages for large heaps, no statistics,
     /// abort on corruption, no counting.
     pub const fn new() -> Config {
         Config {
-            cache_bytes: 16 * KIB,
+            cache_bytes: 32 * KIB,
             retain: MIB,
             commit_limit: usize::MAX,
             huge_pages: HugePages::Default,
@@ -104,9 +104,10 @@ impl Config {
     }
 
     /// Sets the most bytes of blocks in a magazine. A thread keeps two of them
-    /// per size class, of two blocks at least (one for page runs) and 62 at
-    /// most; a size class keeps up to 256 KiB of full ones for all threads.
-    /// Default: 16 KiB.
+    /// per size class, of 62 blocks at most, and eight of the larger ones at
+    /// least (two where this is small; of page runs one). A size class keeps up
+    /// to 1 MiB of full ones for all threads, all classes together 4 MiB.
+    /// Default: 32 KiB.
     #[must_use]
     pub const fn with_cache_bytes(mut self, bytes: usize) -> Config {
         self.cache_bytes = bytes;
@@ -114,9 +115,10 @@ impl Config {
     }
 
     /// Sets how many dirty free bytes are kept before pages go back to the
-    /// system: this many, or an eighth of what is in use if that is more. With
-    /// 0, each run of pages goes back as it becomes free; with `usize::MAX`,
-    /// only chunks of 4 MiB and more that are wholly free do. Default: 4 MiB.
+    /// system: this many, or an eighth of what is in use if that is more, and up
+    /// to 64 MiB more in a program that uses again what it freed (8 MiB before
+    /// the heap has first shrunk). With 0, each run of pages goes back as it
+    /// becomes free; with `usize::MAX` none does. Default: 1 MiB.
     #[must_use]
     pub const fn with_retain(mut self, bytes: usize) -> Config {
         self.retain = bytes;

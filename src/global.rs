@@ -72,7 +72,7 @@ unsafe impl GlobalAlloc for NtHeap {
         // SAFETY: the cache is the calling thread's.
         let block = unsafe { plain::take(word::cache_at, layout) };
         if block.is_null() {
-            return allocate_slow(&self.config, layout);
+            return allocate_rest(&self.config, layout);
         }
         block
     }
@@ -83,7 +83,7 @@ unsafe impl GlobalAlloc for NtHeap {
         // block of this layout.
         unsafe {
             if !plain::keep(word::cache_at, block, layout) {
-                free_slow(block, layout);
+                free_rest(block, layout);
             }
         }
     }
@@ -102,11 +102,12 @@ unsafe impl GlobalAlloc for NtHeap {
     }
 }
 
+// Not rare for large sizes, but better out of the way of the small ones.
 #[cfg(not(debug_assertions))]
 #[cold]
 #[inline(never)]
-fn allocate_slow(config: &Config, layout: Layout) -> *mut u8 {
-    word::with(|word| plain::allocate_slow(word, config, layout))
+fn allocate_rest(config: &Config, layout: Layout) -> *mut u8 {
+    word::with(|word| plain::allocate_rest(word, config, layout))
 }
 
 /// # Safety
@@ -114,10 +115,10 @@ fn allocate_slow(config: &Config, layout: Layout) -> *mut u8 {
 #[cfg(not(debug_assertions))]
 #[cold]
 #[inline(never)]
-unsafe fn free_slow(block: *mut u8, layout: Layout) {
+unsafe fn free_rest(block: *mut u8, layout: Layout) {
     // SAFETY: the word is the calling thread's; the caller's promise is the
     // rest.
-    word::with(|word| unsafe { plain::free_slow(word, block, layout) });
+    word::with(|word| unsafe { plain::free_rest(word, block, layout) });
 }
 
 #[cfg(debug_assertions)]

@@ -27,7 +27,7 @@ fn read_pairs(pairs: &[(&str, &str)]) -> (Config, String) {
 #[test]
 fn defaults() {
     const CONFIG: Config = Config::new();
-    assert_eq!(CONFIG.cache_bytes(), 16 * 1024);
+    assert_eq!(CONFIG.cache_bytes(), 32 * 1024);
     assert_eq!(CONFIG.retain(), 1024 * 1024);
     assert_eq!(CONFIG.commit_limit(), usize::MAX);
     assert_eq!(CONFIG.huge_pages(), HugePages::Default);

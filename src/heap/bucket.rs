@@ -28,6 +28,10 @@ pub(super) struct Totals {
     pub(super) out: AtomicUsize,
     /// Bytes of blocks in depots.
     pub(super) stored: AtomicUsize,
+    /// How often the heap has come under pressure.
+    pub(super) shrinkings: AtomicUsize,
+    /// What `active` was when sparse subsegments were last thinned out.
+    pub(super) thinned: AtomicUsize,
 }
 
 /// Lists of open subsegments in a bucket. Threads of different shards take
@@ -211,15 +215,20 @@ impl State {
                 continue;
             };
             let bit = index % 64;
+            let mut run = 1;
             // Neighbours often come back one after the other: as many as share
             // a word of bits are put back with one store.
-            let most = (count - at).min(64 - bit).min(geometry.blocks - index);
-            let mut run = 1;
-            let mut expected = address + size;
-            // SAFETY: entries below `most` from `at` on are the caller's.
-            while run < most && unsafe { entries.add(at + run).read() }.addr() == expected {
-                run += 1;
-                expected += size;
+            // SAFETY: entries below `count` are the caller's.
+            let has_neighbour =
+                at + 1 < count && unsafe { entries.add(at + 1).read() }.addr() == address + size;
+            if has_neighbour {
+                let most = (count - at).min(64 - bit).min(geometry.blocks - index);
+                let mut expected = address + size;
+                // SAFETY: as above.
+                while run < most && unsafe { entries.add(at + run).read() }.addr() == expected {
+                    run += 1;
+                    expected += size;
+                }
             }
             let bits = (u64::MAX >> (64 - run)) << bit;
             // SAFETY: the index is below the number of blocks, so the word is
@@ -228,10 +237,12 @@ impl State {
                 let word = descriptor.byte_add(bits_at + index / 64 * 8).cast::<u64>();
                 let taken = *word & bits;
                 *word |= bits;
-                if taken != 0 {
+                if taken == 0 {
+                    run as u32
+                } else {
                     report_free(taken >> bit, address, size);
+                    (bits & !taken).count_ones()
                 }
-                bits.count_ones() - taken.count_ones()
             };
             at += run;
             good += put as usize;
@@ -261,6 +272,17 @@ impl State {
         self.out -= good;
         let bytes = good * size;
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Visits every subsegment with free blocks.
+    pub(super) fn for_each_open(&self, mut visit: impl FnMut(*mut Descriptor)) {
+        for mut descriptor in self.open {
+            while !descriptor.is_null() {
+                visit(descriptor);
+                // SAFETY: the lists link live subsegments of this bucket.
+                descriptor = unsafe { (*descriptor).next };
+            }
+        }
     }
 
     /// The first open subsegment of a shard, or null.

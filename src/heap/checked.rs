@@ -134,7 +134,15 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
         // SAFETY: the caller's promise is the callee's.
         return unsafe { allocate(word, size) };
     }
-    if let Some(class) = classes::class_for(size, align) {
+    // A size of C's may be any number: the sum must not wrap.
+    let offset = plain::linear_offset(size.min(MAX_LINEAR_SIZE + 1), align);
+    if offset <= MAX_LINEAR_SIZE {
+        // SAFETY: the word leads to this thread's cache or a shared one.
+        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
+        if !block.is_null() {
+            return block;
+        }
+    } else if let Some(class) = classes::class_for(size, align) {
         // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
         let block = unsafe { take_from(ThreadCache::bin_at(word.get(), class * BIN).cast()) };
         if !block.is_null() {

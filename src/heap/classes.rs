@@ -137,15 +137,35 @@ pub const fn class_for(size: usize, align: usize) -> Option<usize> {
     if rounded > MAX_CLASS_SIZE {
         return None;
     }
-    let mut class = class_of(rounded);
-    while class < COUNT {
-        if size_of(class) & (align - 1) == 0 {
-            return Some(class);
-        }
-        class += 1;
+    let row = align.trailing_zeros() as usize - 5;
+    let class = class_of(rounded);
+    if row < ALIGNED.len() && class < COUNT {
+        Some(ALIGNED[row][class] as usize)
+    } else {
+        None
     }
-    None
 }
+
+/// For alignments of 32 to 64 KiB: the first class from each on whose size the
+/// alignment divides. The last class's is divided by all.
+static ALIGNED: [[u8; COUNT]; 12] = {
+    let mut table = [[0; COUNT]; 12];
+    let mut row = 0;
+    while row < table.len() {
+        let align = 32 << row;
+        let mut found = COUNT - 1;
+        let mut class = COUNT - 1;
+        while class > 0 {
+            if size_of(class) & (align - 1) == 0 {
+                found = class;
+            }
+            table[row][class] = found as u8;
+            class -= 1;
+        }
+        row += 1;
+    }
+    table
+};
 
 /// The slices of one subsegment of `class`.
 #[inline]

@@ -107,7 +107,7 @@ impl Front {
             }),
             diverted: AtomicBool::new(false),
             refill_limit: AtomicU32::new(u32::MAX),
-            cache_bytes: AtomicUsize::new(16 * 1024),
+            cache_bytes: AtomicUsize::new(32 * 1024),
         }
     }
 
@@ -130,12 +130,16 @@ impl Front {
         }
     }
 
-    /// Blocks a magazine of `class` holds at most.
-    fn most(&self, class: usize) -> u16 {
+    /// Blocks a magazine of `class` holds at most: so many bytes, but eight of
+    /// the larger ones, and of page runs a few of the smallest.
+    pub(super) fn most(&self, class: usize) -> u16 {
+        let bytes = self.cache_bytes.load(Ordering::Relaxed);
         let size = classes::size_of(class).max(1);
-        let by_bytes = self.cache_bytes.load(Ordering::Relaxed) / size;
-        let least = if class <= LAST_BUCKET { 2 } else { 1 };
-        by_bytes.clamp(least, ENTRIES) as u16
+        let least = match class {
+            ..=LAST_BUCKET => (bytes / 256).clamp(2, 8),
+            _ => (4 * bytes / size).clamp(1, 4),
+        };
+        (bytes / size).clamp(least, ENTRIES) as u16
     }
 
     /// Allocates a block of `class` when the bin had none. Null when the
@@ -178,14 +182,9 @@ impl Front {
         if !cache.current(class).is_null() {
             return true;
         }
-        let rack = cache.rack(class);
-        let most = self.most(class);
-        rack.most.set(most);
-        rack.capacity
-            .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+        let fresh = self.first_magazine(cache.rack(class), class);
         let _state = self.bucket(class).state.lock();
-        let fresh = self.pool.take();
-        // SAFETY: the magazine is empty, or null.
+        // SAFETY: the magazine is empty and this thread's, or null.
         unsafe { cache.install(class, fresh, 0) };
         !fresh.is_null()
     }
@@ -276,11 +275,15 @@ impl Front {
         key: *mut u8,
     ) -> bool {
         if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
+            Self::watch_shrinking(shared);
             self.drain(shared, cache);
             for class in 1..COUNT {
                 let mut state = self.bucket(class).state.lock();
                 self.empty_depot(shared, class, &mut state);
             }
+        }
+        if cache.pressed.get() {
+            self.thin_out(shared);
         }
         if !self.has_magazine(cache, class) {
             return false;

@@ -55,6 +55,7 @@ mod pool;
 mod segment;
 mod seize;
 mod slices;
+mod sparse;
 mod swap;
 mod threads;
 mod word;
@@ -114,6 +115,8 @@ static PROCESS: Heap = Heap {
         active: AtomicUsize::new(0),
         out: AtomicUsize::new(0),
         stored: AtomicUsize::new(0),
+        thinned: AtomicUsize::new(0),
+        shrinkings: AtomicUsize::new(0),
     },
     ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),

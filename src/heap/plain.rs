@@ -16,16 +16,14 @@ use core::alloc::Layout;
 // A linear size, rounded up, is its bin's offset.
 const _: () = assert!(BIN == 16);
 
-/// Whether the class is `ceil(size / 16)`.
+/// Where in a cache the bin for a layout lies if its class is a linear one:
+/// sizes are multiples of 16 there, so one that is rounded to a multiple of the
+/// alignment is a class whose blocks are so aligned. More than
+/// [`MAX_LINEAR_SIZE`] if the class is not a linear one.
 #[inline(always)]
-fn is_linear(layout: Layout) -> bool {
-    layout.size() <= MAX_LINEAR_SIZE && layout.align() <= 16
-}
-
-/// The offset of a linear size's bin.
-#[inline(always)]
-fn offset_of(size: usize) -> usize {
-    (size + 15) & !15
+pub(super) fn linear_offset(size: usize, align: usize) -> usize {
+    let mask = (align - 1) | (BIN - 1);
+    (size + mask) & !mask
 }
 
 /// Whether an address is none of the front end's own: guarded and sampled
@@ -33,72 +31,57 @@ fn offset_of(size: usize) -> usize {
 /// does. A bit that is always the same costs no load to test for.
 #[inline(always)]
 pub(super) fn is_alien(block: *mut u8) -> bool {
-    block.addr() & 8 != 0
+    // The compiler would compute this and another condition without branches,
+    // which takes twice the instructions.
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: looks at a number.
+    unsafe {
+        core::arch::asm!(
+            "test {block:l}, 8",
+            "jne {alien}",
+            block = in(reg) block.addr(),
+            alien = label { return true; },
+            options(nomem, nostack),
+        );
+        false
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        block.addr() & 8 != 0
+    }
 }
 
-/// Takes a block out of the thread's bins; null when its bin has none.
+/// Takes a block of a linear class out of the thread's bins; null when its bin
+/// has none, or the layout's class is no linear one.
 ///
 /// # Safety
 /// `cache_at` gives the address of what lies so many bytes into the cache that
 /// the calling thread's word for plain front ends leads to.
 #[inline(always)]
 pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
-    if !is_linear(layout) {
-        // SAFETY: the caller's promise is the callee's.
-        return unsafe { take_sized(cache_at(0).cast(), layout.size(), layout.align()) };
+    let offset = linear_offset(layout.size(), layout.align());
+    if offset > MAX_LINEAR_SIZE {
+        return core::ptr::null_mut();
     }
-    let bin = cache_at(offset_of(layout.size())).cast();
     // SAFETY: the cache is this thread's or a shared one, and a rounded linear
     // size is a bin's offset.
-    unsafe { ThreadCache::pop::<false>(bin) }
+    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
 }
 
-/// [`take`] for any size and alignment.
-///
-/// # Safety
-/// `cache` is what the calling thread's word for plain front ends leads to.
-#[inline(never)]
-unsafe fn take_sized(cache: *const ThreadCache, size: usize, align: usize) -> *mut u8 {
-    match classes::class_for(size, align) {
-        // SAFETY: as in `take`; a class's offset is `class * BIN`.
-        Some(class) => unsafe {
-            ThreadCache::pop::<false>(ThreadCache::bin_at(cache, class * BIN))
-        },
-        None => core::ptr::null_mut(),
-    }
-}
-
-/// Puts a block into the thread's bins; false, and nothing done, when its bin
-/// has no room or it belongs in none.
+/// Puts a block of a linear class into the thread's bins; false, and nothing
+/// done, when its bin has no room or it belongs in none.
 ///
 /// # Safety
 /// As for [`take`]; `block` was allocated here with this layout and nobody uses
 /// it any more.
 #[inline(always)]
 pub unsafe fn keep(cache_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
+    let offset = linear_offset(layout.size(), layout.align());
     // SAFETY: the cache is this thread's or a shared one; the block is the
     // caller's and of the class that its layout says.
-    unsafe {
-        if !is_linear(layout) {
-            return keep_sized(cache_at(0).cast(), block, layout.size(), layout.align());
-        }
-        !is_alien(block) && Bin::push(cache_at(offset_of(layout.size())).cast::<Bin>(), block)
-    }
-}
-
-/// [`keep`] for any size and alignment.
-///
-/// # Safety
-/// As for [`take_sized`] and [`keep`].
-#[inline(never)]
-unsafe fn keep_sized(cache: *const ThreadCache, block: *mut u8, size: usize, align: usize) -> bool {
-    match classes::class_for(size, align) {
-        // SAFETY: as in `keep`.
-        Some(class) if !is_alien(block) => unsafe {
-            Bin::push(ThreadCache::bin_at(cache, class * BIN), block)
-        },
-        _ => false,
-    }
+    offset <= MAX_LINEAR_SIZE
+        && !is_alien(block)
+        && unsafe { Bin::push(cache_at(offset).cast::<Bin>(), block) }
 }
 
 /// What lies `offset` bytes into the cache that `word` leads to.
@@ -116,15 +99,29 @@ pub unsafe fn allocate(word: &Word, config: &Config, layout: Layout) -> *mut u8 
     // SAFETY: the caller's promise is the callee's.
     let block = unsafe { take(|offset| bin_of(word, offset), layout) };
     if block.is_null() {
-        return allocate_slow(word, config, layout);
+        return allocate_rest(word, config, layout);
     }
     block
 }
 
-/// [`allocate`] for when the bin had no block.
+/// [`allocate`] for when [`take`] had no block.
+#[inline]
+pub fn allocate_rest(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+    if let Some(class) = classes::class_for(layout.size(), layout.align()) {
+        // SAFETY: the word leads to this thread's cache or a shared one; a
+        // class's offset is `class * BIN`.
+        let block =
+            unsafe { ThreadCache::pop::<false>(ThreadCache::bin_at(word.get(), class * BIN)) };
+        if !block.is_null() {
+            return block;
+        }
+    }
+    allocate_slow(word, config, layout)
+}
+
 #[cold]
 #[inline(never)]
-pub fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if let Some(class) = classes::class_for(layout.size(), layout.align()) {
         // SAFETY: a word leads to a cache, and caches are never unmapped.
         let cache = unsafe { &*word.get() };
@@ -175,33 +172,45 @@ pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         if !keep(|offset| bin_of(word, offset), block, layout) {
-            free_slow(word, block, layout);
+            free_rest(word, block, layout);
         }
     }
 }
 
-/// [`free`] for when the bin had no room.
+/// [`free`] for when [`keep`] did nothing.
 ///
 /// # Safety
 /// As for [`free`].
+#[inline]
+pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
+    // SAFETY: as in `allocate_rest`; the block is the caller's and of the class
+    // that its layout says.
+    unsafe {
+        if let Some(class) = classes::class_for(layout.size(), layout.align())
+            && !is_alien(block)
+        {
+            if !Bin::push(ThreadCache::bin_at(word.get(), class * BIN), block) {
+                free_slow(word, class, block);
+            }
+            return;
+        }
+        free_large(block);
+    }
+}
+
+/// # Safety
+/// As for [`free`]; the block is of `class`.
 #[cold]
 #[inline(never)]
-pub unsafe fn free_slow(word: &Word, block: *mut u8, layout: Layout) {
-    if let Some(class) = classes::class_for(layout.size(), layout.align())
-        && !is_alien(block)
-    {
-        // SAFETY: the block is the caller's, and of the class its layout says.
-        unsafe {
-            if !swap_and_push(word, class, block) {
-                let shared = PROCESS.shared(Kind::Plain);
-                let key = core::ptr::null_mut();
-                PROCESS.plain.free(shared, word, class, block, key);
-            }
+unsafe fn free_slow(word: &Word, class: usize, block: *mut u8) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if !swap_and_push(word, class, block) {
+            let shared = PROCESS.shared(Kind::Plain);
+            let key = core::ptr::null_mut();
+            PROCESS.plain.free(shared, word, class, block, key);
         }
-        return;
     }
-    // SAFETY: the caller's promise is the callee's.
-    unsafe { free_large(block) }
 }
 
 /// Makes room in the block's bin and puts it there; false if there is more to

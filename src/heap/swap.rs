@@ -32,15 +32,22 @@ impl Front {
     pub(super) fn swap_in(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
         let class = if class < COUNT { class } else { 0 };
         let rack = cache.rack(class);
-        let current = rack.current.load(Ordering::Relaxed);
-        if !is_calm(cache) || current.is_null() {
+        let mut current = rack.current.load(Ordering::Relaxed);
+        if !is_calm(cache) {
             return false;
+        }
+        if current.is_null() {
+            current = self.first_magazine(rack, class);
+            if current.is_null() {
+                return false;
+            }
+        } else {
+            let top = cache.bin(class).top.load(Ordering::Relaxed);
+            if top != Magazine::first(current) || rack.floor.load(Ordering::Relaxed) != 0 {
+                return false;
+            }
         }
         let mut state = self.bucket(class).state.lock();
-        let top = cache.bin(class).top.load(Ordering::Relaxed);
-        if top != Magazine::first(current) || rack.floor.load(Ordering::Relaxed) != 0 {
-            return false;
-        }
         let spare = rack.spare.get();
         let count = rack.spare_count.load(Ordering::Relaxed) as usize;
         if count != 0 {
@@ -84,15 +91,33 @@ impl Front {
     pub(super) fn swap_out(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
         let class = if class < COUNT { class } else { 0 };
         let rack = cache.rack(class);
-        if !is_calm(cache)
-            || cache.pressed.get()
-            || rack.current.load(Ordering::Relaxed).is_null()
-            || Self::is_under_pressure(shared, cache)
-        {
+        if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
             return false;
+        }
+        if rack.current.load(Ordering::Relaxed).is_null() {
+            // A large block's: its bin stays full.
+            if class == 0 {
+                return false;
+            }
+            let fresh = self.first_magazine(rack, class);
+            let _state = self.bucket(class).state.lock();
+            // SAFETY: the magazine is empty and this thread's, or null.
+            unsafe { cache.install(class, fresh, 0) };
+            return !fresh.is_null();
         }
         let mut state = self.bucket(class).state.lock();
         rack.floor.load(Ordering::Relaxed) == 0 && self.rotate(shared, cache, class, &mut state)
+    }
+
+    /// A class's first magazine in a cache, to be installed under the bucket's
+    /// lock; null when there is no memory for one.
+    #[inline(never)]
+    pub(super) fn first_magazine(&self, rack: &Rack, class: usize) -> *mut Magazine {
+        let most = self.most(class);
+        rack.most.set(most);
+        rack.capacity
+            .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+        self.pool.take()
     }
 
     /// Sees to it that the current magazine, which has no floor, has room for a

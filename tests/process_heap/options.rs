@@ -249,7 +249,7 @@ fn what_is_no_option_is_named_once() {
     assert_eq!(lines.len(), 3, "{error}");
     assert!(
         lines[0]
-            .starts_with("ntheap: NTHEAP_CACHE_BYTES=plenty is not valid, 16 KiB stays; valid: "),
+            .starts_with("ntheap: NTHEAP_CACHE_BYTES=plenty is not valid, 32 KiB stays; valid: "),
         "{error}"
     );
     assert!(

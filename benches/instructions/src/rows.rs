@@ -28,10 +28,13 @@ pub enum Load {
     CAligned,
     /// `realloc` to 97 and to 112 bytes, which one class serves.
     CRealloc,
-    /// `alloc` and `dealloc`, with a Layout that the compiler knows.
+    /// `NtHeap`'s `alloc` and `dealloc`, with a Layout that the compiler knows.
     RustConstant,
-    /// `alloc` and `dealloc`, with a Layout that it cannot know.
+    /// `NtHeap`'s `alloc` and `dealloc`, with a Layout that it cannot know.
     RustRuntime,
+    /// The standard library's `alloc` and `dealloc`, with a Layout that the
+    /// compiler knows.
+    RustGlobal,
     /// `alloc_zeroed` and `dealloc`.
     RustZeroed,
     /// `alloc` at 64 bytes and `dealloc`.
@@ -80,6 +83,7 @@ impl Row {
             rows(Load::CRealloc, &[112]),
             rows(Load::RustConstant, &PAIR_SIZES),
             rows(Load::RustRuntime, &PAIR_SIZES),
+            rows(Load::RustGlobal, &[OTHER_SIZE]),
             rows(Load::RustZeroed, &[OTHER_SIZE]),
             rows(Load::RustAligned, &[OTHER_SIZE]),
             rows(Load::RustRealloc, &[112]),
@@ -116,7 +120,8 @@ impl Row {
                 ..single(true, ["reallocs", "no_reallocs"], 2)
             },
             Load::RustConstant => single(false, ["constant", "empty"], 0),
-            Load::RustRuntime => single(false, ["runtime", "empty"], 0),
+            Load::RustRuntime => single(false, ["runtime", "sizes"], 0),
+            Load::RustGlobal => single(false, ["global", "empty"], 0),
             Load::RustZeroed => single(false, ["zeroed", "empty"], 0),
             Load::RustAligned => single(false, ["aligned", "empty"], 0),
             Load::RustRealloc => Plan {
@@ -137,6 +142,7 @@ impl fmt::Display for Row {
             Load::CRealloc => "C, realloc within a class",
             Load::RustConstant => "Rust, pair, constant Layout",
             Load::RustRuntime => "Rust, pair, run-time Layout",
+            Load::RustGlobal => "Rust, pair by std::alloc, constant Layout",
             Load::RustZeroed => "Rust, alloc_zeroed",
             Load::RustAligned => "Rust, alloc at 64",
             Load::RustRealloc => "Rust, realloc within a class",

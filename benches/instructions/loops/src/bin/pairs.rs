@@ -2,9 +2,9 @@
 //! allocator. As in `c/loops.c`: once to warm up, then `n` times, then `2 * n`
 //! times, with a call of `mark` after each.
 //!
-//! `ntheap-loop-pairs constant|runtime|zeroed|aligned|reallocs|empty N SIZE`
+//! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|empty|sizes N SIZE`
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
+use std::alloc::{GlobalAlloc, Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::hint::black_box;
 
 #[global_allocator]
@@ -31,17 +31,30 @@ fn constant<const SIZE: usize>(n: usize) {
     for _ in 0..n {
         // SAFETY: the layout is not of size 0; the block is freed once, with
         // the layout it was allocated with.
+        unsafe { HEAP.dealloc(black_box(HEAP.alloc(layout)), layout) };
+    }
+}
+
+/// As `constant`, by the functions of the standard library, which call a marker
+/// of their own before each allocation.
+#[inline(never)]
+fn global<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 8) };
+    for _ in 0..n {
+        // SAFETY: as in `constant`.
         unsafe { dealloc(black_box(alloc(layout)), layout) };
     }
 }
 
 #[inline(never)]
 fn runtime<const SIZE: usize>(n: usize) {
-    // Known to be a valid Layout, of unknown size: as in a collection's code.
-    let layout = black_box(layout(SIZE, 8));
     for _ in 0..n {
-        // SAFETY: as in `constant`.
-        unsafe { dealloc(black_box(alloc(layout)), layout) };
+        // A size known in this turn only: as in a collection's code.
+        // SAFETY: sizes and alignments are as in `constant`.
+        unsafe {
+            let layout = Layout::from_size_align_unchecked(black_box(SIZE), 8);
+            HEAP.dealloc(black_box(HEAP.alloc(layout)), layout);
+        }
     }
 }
 
@@ -82,20 +95,37 @@ fn reallocs<const SIZE: usize>(n: usize) {
 
 #[inline(never)]
 fn empty<const SIZE: usize>(n: usize) {
+    // What `black_box` gives is used, as in the other loops: it stores the
+    // address and loads it again.
+    let mut used = 0;
     for _ in 0..n {
-        black_box(());
+        used ^= black_box(&raw const HEAP).addr();
     }
+    black_box(used);
+}
+
+/// As `empty`, with a size known in each turn only.
+#[inline(never)]
+fn sizes<const SIZE: usize>(n: usize) {
+    let mut used = 0;
+    for _ in 0..n {
+        used ^= black_box(SIZE);
+        used ^= black_box(&raw const HEAP).addr();
+    }
+    black_box(used);
 }
 
 /// The loop of a name for blocks of `SIZE` bytes.
 fn of_size<const SIZE: usize>(name: &str) -> fn(usize) {
     match name {
         "constant" => constant::<SIZE>,
+        "global" => global::<SIZE>,
         "runtime" => runtime::<SIZE>,
         "zeroed" => zeroed::<SIZE>,
         "aligned" => aligned::<SIZE>,
         "reallocs" => reallocs::<SIZE>,
         "empty" => empty::<SIZE>,
+        "sizes" => sizes::<SIZE>,
         _ => panic!("no loop is called {name:?}"),
     }
 }

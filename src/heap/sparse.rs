@@ -1,0 +1,110 @@
+//! Sparse subsegments: the free pages between the last few blocks.
+//!
+//! A block in use, or in the cache of a thread that sleeps, holds on to its
+//! whole subsegment. In a heap that was given up, that can be most of what is
+//! left. So under pressure, each time the heap has halved, the pages that no
+//! block in use or in a cache reaches into go back to the system; the blocks
+//! stay where they are, free as before.
+//!
+//! ```text
+//!   | page      | page      | page      | page      |
+//!   | free free | free BUSY | free free | free free |
+//!     purged                  purged
+//! ```
+//!
+//! A heap that shrinks to nothing pays for about as many subsegments as it had
+//! when this began.
+
+use super::classes::LAST_BUCKET;
+use super::descriptor::{Descriptor, Geometry};
+use super::front::{Front, Shared};
+use crate::vm;
+use core::sync::atomic::Ordering;
+
+/// Bytes in subsegments from which on it is enough that whole ones go back.
+const CEILING: usize = 256 * 1024 * 1024;
+
+impl Front {
+    /// Notes how large the heap is as it comes under pressure. A heap that does
+    /// so over and over uses its pages again each time: it is thinned out the
+    /// first, the second, the fourth, the eighth time and so on.
+    pub(super) fn watch_shrinking(shared: Shared<'_>) {
+        let totals = shared.totals;
+        let times = totals.shrinkings.fetch_add(1, Ordering::Relaxed);
+        let active = totals.active.load(Ordering::Relaxed).min(CEILING);
+        let thinned = if times & (times.wrapping_sub(1)) == 0 {
+            active
+        } else {
+            0
+        };
+        totals.thinned.store(thinned, Ordering::Relaxed);
+    }
+
+    /// Purges the free pages of subsegments if the heap has halved since that
+    /// was last done. No lock may be held.
+    pub(super) fn thin_out(&self, shared: Shared<'_>) {
+        let active = shared.totals.active.load(Ordering::Relaxed);
+        let thinned = shared.totals.thinned.load(Ordering::Relaxed);
+        let relaxed = Ordering::Relaxed;
+        // Of two threads at once one does it.
+        if active > thinned / 2
+            || shared
+                .totals
+                .thinned
+                .compare_exchange(thinned, active, relaxed, relaxed)
+                .is_err()
+        {
+            return;
+        }
+        for class in 1..=LAST_BUCKET {
+            let geometry = Geometry::of(class);
+            let bits_at = geometry.bits_at(self.kind);
+            let state = self.bucket(class).state.lock();
+            // SAFETY: the bucket is locked, so its open subsegments are live
+            // and their free bits stay.
+            state.for_each_open(|descriptor| unsafe {
+                purge_free_pages(descriptor, geometry, bits_at);
+            });
+        }
+    }
+}
+
+/// # Safety
+/// The descriptor is a live subsegment's of this geometry, with its free bits at
+/// `bits_at`, and its bucket is locked.
+unsafe fn purge_free_pages(descriptor: *mut Descriptor, geometry: &Geometry, bits_at: usize) {
+    // SAFETY: the caller's descriptor is live and locked.
+    let (base, words) = unsafe {
+        let words = descriptor.byte_add(bits_at).cast::<u64>();
+        (
+            (*descriptor).base.load(Ordering::Relaxed),
+            core::slice::from_raw_parts(words, geometry.blocks.div_ceil(64)),
+        )
+    };
+    let is_free = |index: usize| {
+        let word = words.get(index / 64).copied().unwrap_or(0);
+        index >= geometry.blocks || word & (1 << (index % 64)) != 0
+    };
+    let page = vm::page_size();
+    let size = geometry.size;
+    let end = (geometry.blocks * size) & !(page - 1);
+    let mut start = 0;
+    let mut at = 0;
+    while at < end {
+        let first = at / size;
+        let last = (at + page - 1) / size;
+        let all_free = (first..=last).all(is_free);
+        at += page;
+        if all_free && at < end {
+            continue;
+        }
+        let stop = if all_free { at } else { at - page };
+        if stop > start {
+            let place = core::ptr::with_exposed_provenance_mut(base + start);
+            // SAFETY: only free blocks reach into these pages, the bucket's
+            // lock keeps them so, and nothing lies in a free block.
+            unsafe { vm::purge(place, stop - start) };
+        }
+        start = at;
+    }
+}
