@@ -241,6 +241,7 @@ impl LargeList {
             // SAFETY: as above.
             return unsafe { self.relocate(descriptor, bytes) };
         }
+        self.advise(base, bytes);
         self.resized(descriptor, bytes);
         block
     }
@@ -254,7 +255,7 @@ impl LargeList {
         // SAFETY: the caller's descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
         let old = ptr::with_exposed_provenance_mut::<u8>(this.extent);
-        let target = vm::reserve(Use::Large, bytes, 1);
+        let target = vm::reserve(Use::Large, bytes, self.alignment(bytes));
         if target.is_null() {
             return target;
         }
@@ -289,6 +290,7 @@ impl LargeList {
             this.extent = new;
             slices::enter(new & !(SLICE - 1), 1, descriptor);
         }
+        self.advise(new, bytes);
         self.resized(descriptor, bytes);
         target
     }
