@@ -87,6 +87,8 @@ pub struct ThreadCache {
     pub(super) word: Cell<*const Word>,
     /// The next cache of the front end's list, or of its free list.
     pub(super) next: AtomicPtr<ThreadCache>,
+    /// The next cache of those that no thread has.
+    pub(super) next_parked: AtomicPtr<ThreadCache>,
     pub(super) racks: [Rack; COUNT],
 }
 
@@ -147,6 +149,7 @@ impl ThreadCache {
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
+            next_parked: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
                 Rack {
                     current: AtomicPtr::new(ptr::null_mut()),
@@ -174,7 +177,7 @@ impl ThreadCache {
     ///
     /// # Safety
     /// `place` is memory for a cache that nobody uses.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, word: &Word, kind: Kind, shard: u8) {
+    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8) {
         let mut fresh = ThreadCache::shared(State::Live);
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
@@ -185,10 +188,18 @@ impl ThreadCache {
         let (table, mask) = slices::table();
         cache.table.set(table);
         cache.mask.set(mask);
-        cache.word.set(word);
-        cache
-            .owner
-            .store(crate::sys::thread_id(), Ordering::Relaxed);
+    }
+
+    /// Makes the cache the calling thread's.
+    pub(super) fn belong(&self, word: &Word) {
+        self.word.set(word);
+        self.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
+    }
+
+    /// Makes the cache no thread's.
+    pub(super) fn belong_to_nobody(&self) {
+        self.word.set(ptr::null());
+        self.owner.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn is(&self, state: State) -> bool {

@@ -389,6 +389,6 @@ pub(super) unsafe extern "C" fn thread_exit(cache: *mut u8) {
     unsafe {
         PROCESS
             .checked
-            .bury(PROCESS.shared(Kind::Checked), cache.cast())
+            .retire(PROCESS.shared(Kind::Checked), cache.cast())
     }
 }

@@ -77,6 +77,10 @@ pub(super) struct Caches {
     pub(super) live: *mut ThreadCache,
     pub(super) free: *mut ThreadCache,
     pub(super) count: usize,
+    /// Those of the live ones whose threads have ended: the next to begin get
+    /// them, blocks and all.
+    pub(super) parked: *mut ThreadCache,
+    pub(super) parked_count: usize,
     /// How many of the live ones are of each shard.
     pub(super) of_shard: [u32; SHARDS],
 }
@@ -103,6 +107,8 @@ impl Front {
                 live: ptr::null_mut(),
                 free: ptr::null_mut(),
                 count: 0,
+                parked: ptr::null_mut(),
+                parked_count: 0,
                 of_shard: [0; SHARDS],
             }),
             diverted: AtomicBool::new(false),
@@ -277,6 +283,7 @@ impl Front {
         if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
             Self::watch_shrinking(shared);
             self.drain(shared, cache);
+            self.drain_parked(shared, &self.caches.lock());
             for class in 1..COUNT {
                 let mut state = self.bucket(class).state.lock();
                 self.empty_depot(shared, class, &mut state);

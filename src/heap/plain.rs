@@ -326,6 +326,6 @@ pub(super) unsafe extern "C" fn thread_exit(cache: *mut u8) {
     unsafe {
         PROCESS
             .plain
-            .bury(PROCESS.shared(Kind::Plain), cache.cast())
+            .retire(PROCESS.shared(Kind::Plain), cache.cast())
     }
 }

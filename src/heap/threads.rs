@@ -15,6 +15,10 @@ use super::{meta, misuse};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+/// Caches of threads that have ended, kept for others to begin with: a program
+/// whose threads live for a moment would fill and drain one each time.
+const MOST_PARKED: usize = 4;
+
 impl Caches {
     /// The shard with the fewest threads, which is now one more's: threads that
     /// come after one another use the same subsegments.
@@ -27,6 +31,29 @@ impl Caches {
             }
             None => 0,
         }
+    }
+
+    /// Keeps a cache whose thread ends; false when enough are kept.
+    fn park(&mut self, cache: &ThreadCache) -> bool {
+        if self.parked_count == MOST_PARKED {
+            return false;
+        }
+        cache.belong_to_nobody();
+        cache.next_parked.store(self.parked, Ordering::Relaxed);
+        self.parked = (&raw const *cache).cast_mut();
+        self.parked_count += 1;
+        true
+    }
+
+    /// A cache of a thread that has ended, blocks and all; null if none is kept.
+    fn unpark(&mut self) -> *mut ThreadCache {
+        let place = self.parked;
+        if !place.is_null() {
+            // SAFETY: parked caches belong to whoever holds the list's lock.
+            self.parked = unsafe { (*place).next_parked.load(Ordering::Relaxed) };
+            self.parked_count -= 1;
+        }
+        place
     }
 
     fn leave_shard(&mut self, shard: u8) {
@@ -56,6 +83,30 @@ impl Front {
     #[cold]
     fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
         let mut caches = self.caches.lock();
+        let mut place = caches.unpark();
+        if place.is_null() {
+            place = self.make(&mut caches);
+            if place.is_null() {
+                return place;
+            }
+        }
+        // SAFETY: made, or parked, and nobody else's.
+        unsafe { (*place).belong(word) };
+        drop(caches);
+        word.set(place);
+        // Setting the hook may allocate, on the cache just made.
+        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
+            // Nobody would give the cache back: do without one.
+            // SAFETY: this thread's own cache, just made.
+            unsafe { self.bury(shared, place) };
+            word.set(ThreadCache::dead());
+            return ThreadCache::dead().cast_mut();
+        }
+        place
+    }
+
+    /// A fresh cache on the live list; null when there is no memory for one.
+    fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.free;
         if place.is_null() {
             place = meta::allocate(size_of::<ThreadCache>()).cast();
@@ -68,27 +119,54 @@ impl Front {
         }
         let shard = caches.join_shard();
         // SAFETY: the place is memory for a cache that nobody uses.
-        unsafe {
-            ThreadCache::birth(place, word, self.kind, shard);
-            let cache = &*place;
-            cache
-                .diverted
-                .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
-            cache.next.store(caches.live, Ordering::Relaxed);
-        }
+        let cache = unsafe {
+            ThreadCache::birth(place, self.kind, shard);
+            &*place
+        };
+        cache
+            .diverted
+            .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+        cache.next.store(caches.live, Ordering::Relaxed);
         caches.live = place;
         caches.count += 1;
-        drop(caches);
-        word.set(place);
-        // Setting the hook may allocate, on the cache just made.
-        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
-            // Nobody would give the cache back: do without one.
-            // SAFETY: this thread's own cache, just made.
-            unsafe { self.bury(shared, place) };
-            word.set(ThreadCache::dead());
-            return ThreadCache::dead().cast_mut();
-        }
         place
+    }
+
+    /// The end of a thread: its cache is kept as it is for the next thread that
+    /// begins, if few are, or else drained and forgotten.
+    ///
+    /// # Safety
+    /// `place` is the calling thread's live cache of this front end.
+    pub(super) unsafe fn retire(&self, shared: Shared<'_>, place: *mut ThreadCache) {
+        // SAFETY: the caller's cache, and its word, which outlives the exit
+        // hooks.
+        let cache = unsafe {
+            let cache = &*place;
+            if let Some(word) = cache.word.get().as_ref() {
+                word.set(ThreadCache::dead());
+            }
+            cache
+        };
+        let is_plain_case = !cache.pressed.get()
+            && !cache.diverted.load(Ordering::Relaxed)
+            && !cache.request.is_pending()
+            && !Self::is_under_pressure(shared, cache);
+        // SAFETY: the caller's promise.
+        if !is_plain_case || !self.caches.lock().park(cache) {
+            // SAFETY: as above.
+            unsafe { self.bury(shared, place) };
+        }
+    }
+
+    /// Drains the caches of no thread.
+    pub(super) fn drain_parked(&self, shared: Shared<'_>, caches: &Caches) {
+        let mut at = caches.parked;
+        while !at.is_null() {
+            // SAFETY: parked caches belong to whoever holds the list's lock.
+            let cache = unsafe { &*at };
+            self.drain(shared, cache);
+            at = cache.next_parked.load(Ordering::Relaxed);
+        }
     }
 
     /// Drains the cache of a thread that ends and forgets it.
@@ -171,6 +249,7 @@ impl Front {
     pub(super) fn purge(&self, shared: Shared<'_>, word: Option<&Word>) {
         self.ask_all(shared, word);
         let caches = self.caches.lock();
+        self.drain_parked(shared, &caches);
         let can_seize = !caches.live.is_null() && crate::sys::barrier();
         for class in 1..COUNT {
             let mut state = self.bucket(class).state.lock();
@@ -228,13 +307,18 @@ impl Front {
             visit(cache);
             at = cache.next.load(Ordering::Relaxed);
         }
-        caches.count
+        caches.count - caches.parked_count
     }
 
     /// In a forked child: buries every cache that `is_own` says is not the
     /// forking thread's. Their threads do not exist, and were not inside a
     /// slow path's locked part.
     pub(super) fn adopt_orphans(&self, shared: Shared<'_>, is_own: &dyn Fn(&ThreadCache) -> bool) {
+        {
+            let mut caches = self.caches.lock();
+            caches.parked = ptr::null_mut();
+            caches.parked_count = 0;
+        }
         loop {
             let mut orphan = self.caches.lock().live;
             // SAFETY: the live list links caches in use.

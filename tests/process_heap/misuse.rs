@@ -225,10 +225,47 @@ fn a_second_free_without_marks_is_reported_when_magazines_overflow() {
 
 #[test]
 fn a_second_free_without_marks_is_reported_when_the_thread_ends() {
-    // Its number is another's: the report is the ending thread's.
-    let text = DOUBLE_FREE_LATE;
-    reports(text, || {
-        std::thread::spawn(|| free_twice_and(|| ())).join().unwrap();
+    reports(DOUBLE_FREE_LATE, || {
+        let met = std::sync::Barrier::new(5);
+        let begin = || {
+            Face::Plain.free(block(Face::Plain), LAYOUT);
+            met.wait();
+        };
+        std::thread::scope(|scope| {
+            // Theirs are the caches that are kept for others.
+            let others: Vec<_> = (0..4).map(|_| scope.spawn(&begin)).collect();
+            scope.spawn(|| {
+                begin();
+                met.wait();
+                free_twice_and(|| ());
+            });
+            for other in others {
+                other.join().unwrap();
+            }
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| met.wait());
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_second_free_without_marks_is_reported_when_a_kept_cache_is_drained() {
+    reports(DOUBLE_FREE_LATE, || {
+        let ended = std::thread::spawn(|| {
+            let (block, other) = (block(Face::Plain), block(Face::Plain));
+            Face::Plain.free(block, LAYOUT);
+            Face::Plain.free(block, LAYOUT);
+            [block, other].map(<*mut u8>::expose_provenance)
+        });
+        let [block, other] = ended
+            .join()
+            .unwrap()
+            .map(std::ptr::with_exposed_provenance_mut);
+        announce(block, other);
+        Face::Plain.purge();
     });
 }
 
