@@ -100,7 +100,7 @@ impl fmt::Display for Report<'_> {
             out,
             "ntheap: VERIFIER STOP {:016X}: pid 0x{:X}: {} ({})",
             self.stop.number(),
-            std::process::id(),
+            crate::sys::process_id(),
             self.stop.meaning(),
             self.stop.symbol(),
         )?;

@@ -10,8 +10,30 @@
 //! `malloc` here, calls the new handler, and throws what it must.
 //!
 //! At load nothing of Rust's standard library runs; [`report`] writes one line
-//! if `ntheap run` asked for it.
+//! if `ntheap run` asked for it. Where panics abort, as in the release profile,
+//! none of it is in the library: a quarter of a megabyte that a process would
+//! have in memory for printing backtraces of panics that do not happen.
+
+#![cfg_attr(panic = "abort", no_std)]
 
 pub mod malloc;
 mod report;
 mod word;
+
+#[cfg(panic = "abort")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    heap::sys::abort()
+}
+
+// The unwinding tables of Rust's core library name this function; nothing
+// unwinds here. Hidden, for a program has its own.
+#[cfg(panic = "abort")]
+core::arch::global_asm!(
+    ".pushsection .text.rust_eh_personality",
+    ".hidden rust_eh_personality",
+    ".globl rust_eh_personality",
+    "rust_eh_personality:",
+    "ret",
+    ".popsection",
+);

@@ -86,7 +86,8 @@ unsafe fn purge_free_pages(descriptor: *mut Descriptor, geometry: &Geometry, bit
         index >= geometry.blocks || word & (1 << (index % 64)) != 0
     };
     let page = vm::page_size();
-    let size = geometry.size;
+    // Class 0 has no subsegments.
+    let size = geometry.size.max(1);
     let end = (geometry.blocks * size) & !(page - 1);
     let mut start = 0;
     let mut at = 0;

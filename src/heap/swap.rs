@@ -21,8 +21,8 @@ use core::sync::atomic::Ordering;
 
 /// Bytes of blocks one depot holds at most.
 const DEPOT: usize = 1024 * 1024;
-/// Bytes of blocks all depots hold at most.
-const DEPOTS: usize = 4 * 1024 * 1024;
+/// Bytes of blocks all depots hold at most, in a small heap and in a large one.
+const DEPOTS: [usize; 2] = [1024 * 1024, 4 * 1024 * 1024];
 
 impl Front {
     /// Puts blocks into an empty bin of the calling thread's cache: from the
@@ -191,7 +191,10 @@ fn grow(rack: &Rack) {
 #[inline(always)]
 fn has_room(shared: Shared<'_>, state: &BucketState, bytes: usize, class: usize) -> bool {
     let stored = shared.totals.stored.load(Ordering::Relaxed);
-    state.depot.blocks * classes::size_of(class) + bytes <= DEPOT && stored + bytes <= DEPOTS
+    let active = shared.totals.active.load(Ordering::Relaxed);
+    let [least, most] = DEPOTS;
+    state.depot.blocks * classes::size_of(class) + bytes <= DEPOT
+        && stored + bytes <= (active / 4).clamp(least, most)
 }
 
 /// Counts `bytes` as in a depot.

@@ -264,6 +264,11 @@ pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
     os::for_each_env(prefix, visit);
 }
 
+/// The process's number.
+pub fn process_id() -> u32 {
+    os::process_id()
+}
+
 /// The calling thread's number, as the system's tools show it.
 pub fn thread_id() -> u64 {
     os::thread_id()

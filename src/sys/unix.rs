@@ -311,9 +311,27 @@ pub(super) fn write_stderr(mut text: &[u8]) {
         match usize::try_from(written) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
             // A signal came first.
-            Err(_) if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
+            Err(_) if errno() == libc::EINTR => {}
             _ => return,
         }
+    }
+}
+
+pub(super) fn process_id() -> u32 {
+    // SAFETY: no arguments, no memory; process numbers are positive.
+    unsafe { libc::getpid() as u32 }
+}
+
+/// The calling thread's last error.
+fn errno() -> c_int {
+    // SAFETY: errno's location is the calling thread's own.
+    unsafe {
+        #[cfg(target_os = "linux")]
+        return *libc::__errno_location();
+        #[cfg(target_os = "android")]
+        return *libc::__errno();
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        return *libc::__error();
     }
 }
 

@@ -40,7 +40,9 @@ use windows_sys::Win32::System::Threading::{
     target_arch = "aarch64",
     target_arch = "arm64ec"
 )))]
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, GetCurrentProcessId, TerminateProcess,
+};
 
 pub(super) fn page_size() -> usize {
     let mut info = MaybeUninit::<SYSTEM_INFO>::zeroed();
@@ -401,6 +403,11 @@ fn visit_entry(entry: &[u16], prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])
         let value = Converted::<VALUE_BYTES>::new(value.get(1..).unwrap_or_default());
         visit(name.as_bytes(), value.as_bytes());
     }
+}
+
+pub(super) fn process_id() -> u32 {
+    // SAFETY: no arguments, no memory.
+    unsafe { GetCurrentProcessId() }
 }
 
 pub(super) fn thread_id() -> u64 {

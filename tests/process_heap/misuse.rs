@@ -233,8 +233,8 @@ fn a_second_free_without_marks_is_reported_when_the_thread_ends() {
         };
         std::thread::scope(|scope| {
             // Theirs are the caches that are kept for others.
-            let others: Vec<_> = (0..4).map(|_| scope.spawn(&begin)).collect();
-            scope.spawn(|| {
+            let others: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            let last = scope.spawn(|| {
                 begin();
                 met.wait();
                 free_twice_and(|| ());
@@ -247,6 +247,8 @@ fn a_second_free_without_marks_is_reported_when_the_thread_ends() {
                     scope.spawn(|| met.wait());
                 }
             });
+            // Waits for the thread's very end, as the scope does not.
+            last.join().unwrap();
         });
     });
 }
