@@ -8,7 +8,15 @@ use core::alloc::{GlobalAlloc, Layout};
 mod word {
     //! The thread's word for this copy's process heap. A program may contain
     //! copies of several versions.
-    crate::thread_word!(pub(super), "ntheap_word_", env!("CARGO_PKG_VERSION"));
+    crate::thread_word!(
+        pub(super),
+        "ntheap_word_",
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        "_",
+        env!("CARGO_PKG_VERSION_MINOR"),
+        "_",
+        env!("CARGO_PKG_VERSION_PATCH")
+    );
 }
 
 /// The NT process heap as a global allocator.
@@ -23,7 +31,7 @@ mod word {
 ///
 /// - **Sizes** are rounded up to the next of 147 block sizes, by at most 15
 ///   bytes up to 1 KiB and at most 1/16 up to 16 KiB; above 1 MiB to whole
-///   pages. A size of 0 is served as 1.
+///   pages, above 4 MiB to whole huge pages where that wastes little. A size of 0 is served as 1.
 /// - **Alignment** can be any power of two; up to 64 KiB it costs at most the
 ///   rounding to a size that it divides.
 /// - **Errors**: out of memory is a null pointer, from every method. Nothing

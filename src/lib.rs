@@ -28,7 +28,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
-#[cfg(any(test, not(all(target_os = "linux", target_arch = "x86_64"))))]
+#[cfg(any(
+    test,
+    not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
+))]
 extern crate std;
 
 mod config;

@@ -20,6 +20,11 @@ pub mod malloc;
 mod report;
 mod word;
 
+// The standard library would bring it.
+#[cfg(panic = "abort")]
+#[link(name = "c")]
+unsafe extern "C" {}
+
 #[cfg(panic = "abort")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -14,7 +14,7 @@ use super::segment::Backend;
 use super::{cache, misuse, slices};
 use crate::sync::Mutex;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Classes above the buckets: their subsegments remember which blocks' pages
 /// were never used.
@@ -28,9 +28,11 @@ pub(super) struct Totals {
     pub(super) out: AtomicUsize,
     /// Bytes of blocks in depots.
     pub(super) stored: AtomicUsize,
+    /// Whether the heap is under pressure, as far as any thread has seen.
+    pub(super) is_shrinking: AtomicBool,
     /// How often the heap has come under pressure.
     pub(super) shrinkings: AtomicUsize,
-    /// What `active` was when sparse subsegments were last thinned out.
+    /// What `out` was when sparse subsegments were last thinned out.
     pub(super) thinned: AtomicUsize,
 }
 
@@ -339,7 +341,6 @@ impl State {
         let descriptor = run.descriptor;
         let blocks = classes::blocks_of(place.class);
         let block_size = classes::size_of(place.class);
-        let divisor = Descriptor::magic_of(block_size);
         let base = run.base.expose_provenance();
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -354,9 +355,8 @@ impl State {
             this.kind.store(place.kind as u8, relaxed);
             this.shard = place.shard;
             if place.kind == Kind::Checked {
-                this.set_magic(divisor);
+                this.set_magic(Geometry::of(place.class).divisor);
             }
-            this.divisor = divisor;
             this.blocks = blocks as u32;
             this.free = blocks as u32;
             this.first_slice = run.first_slice;

@@ -109,7 +109,7 @@ pub(crate) struct Descriptor {
     pub(crate) base: AtomicUsize,
     /// Bytes from the first block to the end of the last.
     pub(crate) span: AtomicUsize,
-    /// [`Descriptor::divisor`] where blocks have marks, else 0: a free that
+    /// [`Geometry::divisor`] where blocks have marks, else 0: a free that
     /// knows nothing but the address finds blocks with marks only.
     pub(crate) magic: AtomicU64,
     /// The same again: each of its two uses on the fast path takes its operand
@@ -153,8 +153,6 @@ pub(crate) struct Descriptor {
     pub(crate) region_size: usize,
     /// For a large block: whether its pages are known to be zero.
     pub(crate) clean: bool,
-    /// `ceil(2^64 / block size)`: finds a block's index without dividing.
-    pub(crate) divisor: u64,
 }
 
 /// Size of the header in bytes; the marks start here.
@@ -192,7 +190,6 @@ impl Descriptor {
             extent: 0,
             region_size: 0,
             clean: false,
-            divisor: 0,
         })
     }
 
@@ -365,16 +362,13 @@ mod tests {
             let base = 0x7f12_3456_0000;
             *descriptor.base.get_mut() = base;
             *descriptor.span.get_mut() = classes::blocks_of(class) * size;
-            descriptor.divisor = Descriptor::magic_of(size);
-            descriptor.set_magic(descriptor.divisor);
+            let divisor = Geometry::of(class).divisor;
+            descriptor.set_magic(divisor);
             for offset in 0..classes::slices_of(class).min(2) * classes::SLICE {
                 let inside = offset < classes::blocks_of(class) * size;
                 let expected = (inside && offset % size == 0).then_some(offset / size);
                 assert_eq!(index_of(&descriptor, base + offset), expected);
-                assert_eq!(
-                    exact_index(offset, descriptor.divisor).filter(|_| inside),
-                    expected
-                );
+                assert_eq!(exact_index(offset, divisor).filter(|_| inside), expected);
             }
             for address in [0, 1, base - 1, base - size, usize::MAX, usize::MAX - 15] {
                 assert_eq!(index_of(&descriptor, address), None);

@@ -143,7 +143,7 @@ impl Front {
         let size = classes::size_of(class).max(1);
         let least = match class {
             ..=LAST_BUCKET => (bytes / 256).clamp(2, 8),
-            _ => (4 * bytes / size).clamp(1, 4),
+            _ => (bytes.saturating_mul(4) / size).clamp(1, 4),
         };
         (bytes / size).clamp(least, ENTRIES) as u16
     }
@@ -353,8 +353,8 @@ impl Front {
             (PRESSURE_STARTS, 4)
         };
         let pressure = active > least && out < active / part;
-        if !pressure {
-            cache.pressed.set(false);
+        if !pressure && cache.pressed.replace(false) {
+            shared.totals.is_shrinking.store(false, Ordering::Relaxed);
         }
         pressure
     }

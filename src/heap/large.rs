@@ -28,7 +28,10 @@ use core::sync::atomic::Ordering;
 const RECORD: usize = HEADER + 64;
 
 /// Bytes kept at most because released ones were wanted again.
-const MOST_REGRET: usize = 64 * 1024 * 1024;
+const MOST_REGRET: usize = 32 * 1024 * 1024;
+
+/// Whether a region's pages can be moved to a larger one.
+const CAN_STRETCH: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Alignment of regions that ask for huge pages.
 const HUGE: usize = 2 * 1024 * 1024;
@@ -98,9 +101,10 @@ impl LargeList {
         };
         let page = vm::page_size();
         let slack = align.max(page) - page;
-        let Some(region_size) = bytes.checked_add(slack).and_then(|size| self.rounded(size)) else {
+        let Some(exact_size) = bytes.checked_add(slack) else {
             return ptr::null_mut();
         };
+        let region_size = self.rounded(exact_size);
         if isize::try_from(region_size).is_err() {
             return ptr::null_mut();
         }
@@ -115,6 +119,10 @@ impl LargeList {
         for place in &mut in_the_way {
             if descriptor.is_null() {
                 descriptor = self.make(region_size);
+            }
+            if descriptor.is_null() && exact_size < region_size {
+                // There may be just enough.
+                descriptor = self.make(exact_size);
             }
             if descriptor.is_null() {
                 break;
@@ -145,7 +153,6 @@ impl LargeList {
         this.span.store(span, relaxed);
         // A magic of 1 finds a block at offset 0 and nowhere else.
         this.set_magic(u64::from(kind == Kind::Checked));
-        this.divisor = 1;
         this.bin.store(0, relaxed);
         this.what.store(LARGE, relaxed);
         this.kind.store(kind as u8, relaxed);
@@ -226,10 +233,10 @@ impl LargeList {
         let base = this.base.load(Ordering::Relaxed);
         let span = this.span.load(Ordering::Relaxed);
         let block = ptr::with_exposed_provenance_mut(base);
-        let bytes = vm::round_to_pages(size).and_then(|size| self.rounded(size));
-        let Some(bytes) = bytes else {
+        let Some(bytes) = vm::round_to_pages(size) else {
             return ptr::null_mut();
         };
+        let bytes = self.rounded(bytes);
         if bytes <= span && bytes >= span - span / 8 {
             return block;
         }
@@ -359,10 +366,10 @@ impl LargeList {
                 // What lacks must be paid for in page faults; what is too much is
                 // there already.
                 let has = (**link).region_size;
-                let cost = if has < size {
-                    2 * (size - has)
-                } else {
-                    has - size
+                let cost = match has.checked_sub(size) {
+                    Some(excess) => excess,
+                    None if CAN_STRETCH => (size - has).saturating_mul(2),
+                    None => usize::MAX,
                 };
                 if cost < best_cost {
                     best = link;
@@ -377,8 +384,7 @@ impl LargeList {
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
-            let most = size.saturating_mul(2).saturating_add(HUGE);
-            let fits = has >= size && has <= most;
+            let fits = has >= size && has <= size.saturating_add(size / 4);
             if fits || self.stretch(found, size) {
                 return found;
             }
@@ -429,13 +435,12 @@ impl LargeList {
         self.regret = (self.regret + again).min(MOST_REGRET);
     }
 
-    /// `size`, in whole huge pages if the region is to have some: a rest in small
-    /// pages would cost hundreds of page faults.
-    fn rounded(&self, size: usize) -> Option<usize> {
-        if size >= self.huge_above {
-            size.checked_next_multiple_of(HUGE)
-        } else {
-            Some(size)
+    /// `size`, in whole huge pages if the region is to have some and that wastes
+    /// little: a rest in small pages would cost hundreds of page faults.
+    fn rounded(&self, size: usize) -> usize {
+        match size.checked_next_multiple_of(HUGE) {
+            Some(whole) if size >= self.huge_above && whole - size <= size / 8 => whole,
+            _ => size,
         }
     }
 

@@ -37,9 +37,7 @@ impl Magazine {
 /// A stack of full magazines of one class, for whichever thread runs dry.
 pub(super) struct Depot {
     head: *mut Magazine,
-    /// Magazines in the depot.
-    pub(super) magazines: usize,
-    /// Blocks in them.
+    /// Blocks in its magazines.
     pub(super) blocks: usize,
 }
 
@@ -47,7 +45,6 @@ impl Depot {
     pub(super) const fn new() -> Self {
         Depot {
             head: core::ptr::null_mut(),
-            magazines: 0,
             blocks: 0,
         }
     }
@@ -65,7 +62,6 @@ impl Depot {
             (*magazine).floor = core::ptr::without_provenance_mut(count);
         }
         self.head = magazine;
-        self.magazines += 1;
         self.blocks += count;
     }
 
@@ -83,7 +79,6 @@ impl Depot {
             (*magazine).floor = core::ptr::null_mut();
             count
         };
-        self.magazines -= 1;
         self.blocks -= count;
         Some((magazine, count))
     }

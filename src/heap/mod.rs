@@ -70,10 +70,13 @@ use crate::config::{self, Action, Config, HugePages};
 use crate::sync::{Mutex, Once};
 use crate::vm::{self, root};
 use bucket::Totals;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use front::{Front, Shared};
 use large::LargeList;
 use segment::Backend;
+
+/// Whether the system takes advice on huge pages.
+const HAS_HUGE_ADVICE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The process heap's name in reports.
 const PROCESS_HEAP: &str = "process heap";
@@ -116,6 +119,7 @@ static PROCESS: Heap = Heap {
         out: AtomicUsize::new(0),
         stored: AtomicUsize::new(0),
         thinned: AtomicUsize::new(0),
+        is_shrinking: AtomicBool::new(false),
         shrinkings: AtomicUsize::new(0),
     },
     ready: Once::new(),
@@ -162,6 +166,8 @@ impl Heap {
             front.set_diverted(config.count_calls());
         }
         let (segments, blocks) = match config.huge_pages() {
+            // Elsewhere there is no such advice to give.
+            _ if !HAS_HUGE_ADVICE => (usize::MAX, usize::MAX),
             HugePages::Never => (usize::MAX, usize::MAX),
             HugePages::Default => (HugePages::THRESHOLD, HugePages::THRESHOLD / 8),
             HugePages::Always => (0, 2 * classes::MAX_CLASS_SIZE),

@@ -9,7 +9,7 @@
 //!   | slice 0 | slice 1 | ... | slice 63 |    | Segment | descriptors ...    |
 //! ```
 //!
-//! A subsegment takes a run of slices. Three words of bits say everything: a
+//! A subsegment takes a run of slices. Three words of bits say how they are: a
 //! slice is used or not, and a slice that is not used is dirty (its pages may
 //! hold memory), clean (they read zero and cost nothing), or, when commit was
 //! short once, absent (not committed). A free run is
@@ -107,6 +107,8 @@ pub(super) struct Backend {
     pub(super) huge_above: usize,
     /// Chunks that asked for huge pages.
     huge_chunks: usize,
+    /// Whether there were some before the heap shrank.
+    was_huge: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -128,6 +130,7 @@ impl Backend {
             retain: 0,
             huge_above: usize::MAX,
             huge_chunks: 0,
+            was_huge: false,
         }
     }
 
@@ -197,6 +200,9 @@ impl Backend {
         let base = state.base.wrapping_add(first as usize * SLICE);
         if state.used == u64::MAX {
             self.close(segment);
+        }
+        if self.was_huge && self.used_slices * SLICE >= self.huge_above {
+            self.advise_again();
         }
         Run {
             segment,

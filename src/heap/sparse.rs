@@ -2,9 +2,10 @@
 //!
 //! A block in use, or in the cache of a thread that sleeps, holds on to its
 //! whole subsegment. In a heap that was given up, that can be most of what is
-//! left. So under pressure, each time the heap has halved, the pages that no
+//! left. So under pressure, each time what is in use has halved, the pages that no
 //! block in use or in a cache reaches into go back to the system; the blocks
-//! stay where they are, free as before.
+//! stay where they are, free as before. (Statistics go on counting them as
+//! active: an upper bound.)
 //!
 //! ```text
 //!   | page      | page      | page      | page      |
@@ -12,8 +13,8 @@
 //!     purged                  purged
 //! ```
 //!
-//! A heap that shrinks to nothing pays for about as many subsegments as it had
-//! when this began.
+//! A heap that shrinks to nothing pays for about twice as many subsegments as it
+//! had when this began.
 
 use super::classes::LAST_BUCKET;
 use super::descriptor::{Descriptor, Geometry};
@@ -21,41 +22,51 @@ use super::front::{Front, Shared};
 use crate::vm;
 use core::sync::atomic::Ordering;
 
-/// Bytes in subsegments from which on it is enough that whole ones go back.
+/// Bytes in use from which on it is enough that whole subsegments go back.
 const CEILING: usize = 256 * 1024 * 1024;
 
+/// Where giving back a page costs a system call or two for nothing else to go.
+const IS_CHEAP: bool = !cfg!(windows);
+
 impl Front {
-    /// Notes how large the heap is as it comes under pressure. A heap that does
-    /// so over and over uses its pages again each time: it is thinned out the
-    /// first, the second, the fourth, the eighth time and so on.
+    /// Notes that the heap has come under pressure, if it was not. One that
+    /// does so over and over uses its pages again each time: it is thinned out
+    /// the first, the second, the fourth, the eighth time and so on.
     pub(super) fn watch_shrinking(shared: Shared<'_>) {
         let totals = shared.totals;
+        if totals.is_shrinking.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let times = totals.shrinkings.fetch_add(1, Ordering::Relaxed);
-        let active = totals.active.load(Ordering::Relaxed).min(CEILING);
-        let thinned = if times & (times.wrapping_sub(1)) == 0 {
-            active
-        } else {
-            0
-        };
-        totals.thinned.store(thinned, Ordering::Relaxed);
+        let out = totals.out.load(Ordering::Relaxed).min(CEILING);
+        let is_due = times & times.wrapping_sub(1) == 0;
+        totals
+            .thinned
+            .store(if is_due { 2 * out } else { 0 }, Ordering::Relaxed);
     }
 
-    /// Purges the free pages of subsegments if the heap has halved since that
-    /// was last done. No lock may be held.
+    /// Purges the free pages of subsegments if what is in use has halved since
+    /// that was last done. No lock may be held.
     pub(super) fn thin_out(&self, shared: Shared<'_>) {
-        let active = shared.totals.active.load(Ordering::Relaxed);
+        let out = shared.totals.out.load(Ordering::Relaxed);
         let thinned = shared.totals.thinned.load(Ordering::Relaxed);
         let relaxed = Ordering::Relaxed;
         // Of two threads at once one does it.
-        if active > thinned / 2
-            || shared
+        if IS_CHEAP
+            && out < thinned / 2
+            && shared
                 .totals
                 .thinned
-                .compare_exchange(thinned, active, relaxed, relaxed)
-                .is_err()
+                .compare_exchange(thinned, out, relaxed, relaxed)
+                .is_ok()
         {
-            return;
+            self.purge_free_pages();
         }
+    }
+
+    /// Gives back the pages of open subsegments that nothing reaches into. No
+    /// lock may be held.
+    pub(super) fn purge_free_pages(&self) {
         for class in 1..=LAST_BUCKET {
             let geometry = Geometry::of(class);
             let bits_at = geometry.bits_at(self.kind);

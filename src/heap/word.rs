@@ -6,13 +6,15 @@
 //! the word is instead defined here, in the part of thread-local storage that
 //! every thread has from its start, and one load of its offset reaches it. In
 //! an executable the linker makes a constant of that load. One word: a library
-//! with more of it could not be opened late.
+//! with more of it could not be opened late. (musl refuses even that.) The
+//! symbol is hidden, since copies of several libraries must not meet: a Rust
+//! `dylib` cannot hand it on to what is linked with it.
 
 /// Defines a thread's word named by a symbol of its own, and the functions
 /// `cache`, `cache_at` and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 macro_rules! thread_word {
     ($visibility:vis, $($symbol:tt)+) => {
         ::core::arch::global_asm!(
@@ -90,7 +92,7 @@ macro_rules! thread_word {
                     word = out(reg) word,
                     options(pure, nomem, nostack, preserves_flags),
                 );
-                use_it(&*word.byte_add(offset()))
+                use_it(&*word.wrapping_byte_add(offset()))
             }
         }
     };
@@ -100,7 +102,7 @@ macro_rules! thread_word {
 /// that reach it.
 #[doc(hidden)]
 #[macro_export]
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 macro_rules! thread_word {
     ($visibility:vis, $($symbol:tt)+) => {
         ::std::thread_local! {

@@ -227,7 +227,7 @@ impl Backend {
             }
         }
         self.dirty_units -= dirty;
-        self.released += dirty * UNIT;
+        self.released = (self.released + dirty * UNIT).min(MOST_REGRET);
         self.huge_chunks -= usize::from(is_huge);
         vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
         let size = shape.size();

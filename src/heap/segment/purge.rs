@@ -12,7 +12,7 @@
 //! lowers it again by an eighth of what was purged. A heap that shrinks for
 //! good purges on and ends at the limit of its size.
 
-use super::{Backend, SLICE, Segment, UNIT, mask};
+use super::{Backend, SEGMENT, SLICE, Segment, UNIT, mask};
 use crate::vm::{self, Use};
 
 /// Holes that running short of commit may leave in the segments at a time: each
@@ -22,7 +22,7 @@ const MOST_HOLES: u32 = 400;
 /// What a heap starts with: one that never shrinks by much pays nothing.
 pub(super) const FIRST_REGRET: usize = 8 * 1024 * 1024;
 /// Dirty bytes kept at most because purged memory was used again.
-pub(super) const MOST_REGRET: usize = 64 * 1024 * 1024;
+pub(super) const MOST_REGRET: usize = 32 * 1024 * 1024;
 
 impl Backend {
     /// Bytes that unused slices may hold.
@@ -55,34 +55,52 @@ impl Backend {
 
     /// Asks for huge pages no more: in a heap that has shrunk, a page touched
     /// here and there would cost 2 MiB each. What lies about those that were
-    /// may hold memory though it was never used.
+    /// may hold memory though it was never used, and goes back.
     #[inline(never)]
     fn advise_small(&mut self) {
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end, whose
-            // leaders live as long; a chunk is committed and ours.
+            // leaders live as long; a chunk is committed and ours, and its
+            // clean slices are unused.
             unsafe {
-                let state = &mut *segment;
+                let state = &*segment;
                 if (*state.leader).is_huge {
-                    let unused = !state.used & !state.absent & !state.dirty;
-                    self.dirty_units += state.suspect(unused);
+                    state.purge_clean();
                 }
                 segment = state.next;
             }
         }
-        segment = self.all;
+        self.advise_all(false);
+        self.huge_chunks = 0;
+        self.was_huge = true;
+    }
+
+    /// Asks for huge pages again: the heap has grown again.
+    #[inline(never)]
+    pub(super) fn advise_again(&mut self) {
+        self.was_huge = false;
+        self.advise_all(true);
+    }
+
+    /// Asks for huge pages in all chunks but the smallest, or no more in those
+    /// that have them.
+    fn advise_all(&mut self, huge: bool) {
+        let mut segment = self.all;
         while !segment.is_null() {
-            // SAFETY: as above.
+            // SAFETY: the list links live segments of this back end; a leader's
+            // chunk is committed and ours.
             unsafe {
-                if core::mem::take(&mut (*segment).is_huge) {
-                    vm::advise_huge((*segment).base, (*segment).shape.blocks(), false);
+                let state = &mut *segment;
+                let is_small = huge && state.shape.blocks() <= SEGMENT;
+                if state.leader == segment && state.is_huge != huge && !is_small {
+                    state.is_huge = huge;
+                    self.huge_chunks += usize::from(huge);
+                    vm::advise_huge(state.base, state.shape.blocks(), huge);
                 }
-                segment = (*segment).next;
+                segment = state.next;
             }
         }
-        self.huge_chunks = 0;
-        self.purge_down_to(self.limit() / 4 * 3);
     }
 
     /// Releases chunks that are not used, then purges dirty slices, until at most
@@ -202,15 +220,20 @@ impl Segment {
         self.dirty &= !run;
     }
 
-    /// Takes the clean slices of `run` for dirty. Returns their units.
-    fn suspect(&mut self, run: u64) -> usize {
-        for (slice, touched) in self.touched.iter_mut().enumerate() {
-            if run & (1 << slice) != 0 {
-                *touched = (SLICE / UNIT) as u8;
-            }
+    /// Purges the slices that are neither used nor dirty.
+    ///
+    /// # Safety
+    /// The segment is the caller's.
+    unsafe fn purge_clean(&self) {
+        let mut clean = !self.used & !self.absent & !self.dirty;
+        while clean != 0 {
+            let first = clean.trailing_zeros();
+            let length = (clean >> first).trailing_ones() as usize;
+            clean &= !mask(first, length);
+            let base = self.base.wrapping_add(first as usize * SLICE);
+            // SAFETY: the slices are unused, committed and the caller's.
+            unsafe { vm::purge(base, length * SLICE) };
         }
-        self.dirty |= run;
-        run.count_ones() as usize * (SLICE / UNIT)
     }
 
     /// The slices of `run` hold no memory any more.
