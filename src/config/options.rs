@@ -51,7 +51,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
             get: Config::retain,
             set: Config::with_retain,
         },
-        doc: "dirty free bytes kept before pages go back to the system, an eighth of what is in use at least unless 0",
+        doc: "dirty free bytes kept before pages go back to the system, unless 0: an eighth of what is in use at least, and up to 32 MiB more of what a program uses again",
     },
     OptionRow {
         name: "NTHEAP_COMMIT_LIMIT",
@@ -78,7 +78,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
                 })
             },
         },
-        doc: "whether huge pages are asked for; default: once 32 MiB are live",
+        doc: "whether huge pages are asked for; default: once 32 MiB are live, and for blocks of 4 MiB and more",
     },
     OptionRow {
         name: "NTHEAP_SHOW_STATS",

@@ -11,10 +11,11 @@
 //! path is needed, up to 62 blocks or a byte limit. A thread keeps two, so
 //! that a load that swings about a magazine's edge stays off the lock.
 //!
-//! Pressure: in a heap in use below a quarter of its size, a bucket that gets
-//! blocks back and gives none out keeps none outside the free bits, and a
-//! thread that comes to know of it empties all its bins and all depots. Few
-//! blocks in caches would otherwise hold on to many subsegments.
+//! Pressure: in a heap of more than 16 MiB that is in use below a quarter of its
+//! size, and from then on until little is left, a bucket that gets blocks back
+//! and gives none out keeps none outside the free bits, and a thread that comes
+//! to know of it empties all its bins and all depots. Few blocks in caches
+//! would otherwise hold on to many subsegments.
 
 use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
 use super::cache::{State, ThreadCache, Word};
@@ -444,9 +445,8 @@ impl Front {
         self.diverted.store(diverted, Ordering::Relaxed);
     }
 
-    /// Sends every allocation and every free to the slow path, or no longer;
-    /// which address bits mark blocks that are none of the front end's own;
-    /// how many blocks a refill takes at most.
+    /// Sends every allocation and every free to the slow path, or no longer, and
+    /// sets how many blocks a refill takes at most.
     pub(super) fn divert(&self, shared: Shared<'_>, word: &Word, diversion: Diversion) {
         self.set_diverted(diversion.everything);
         self.refill_limit
