@@ -7,7 +7,7 @@
 //!
 //! | Variable | Value | Default | Meaning |
 //! |---|---|---|---|
-//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 32 KiB | bytes of blocks in each of a thread's two magazines per size class; of large blocks up to eight |
+//! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 32 KiB | bytes of blocks in each of a thread's two magazines per size class; of large blocks up to twelve |
 //! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 1 MiB | dirty free bytes kept before pages go back to the system, unless 0: an eighth of what is in use at least, and up to 32 MiB more of what a program uses again |
 //! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
 //! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live, and for blocks of 4 MiB and more |
@@ -104,7 +104,7 @@ impl Config {
     }
 
     /// Sets the most bytes of blocks in a magazine. A thread keeps two of them
-    /// per size class, of 62 blocks at most, and eight of the larger ones at
+    /// per size class, of 62 blocks at most, and twelve of the larger ones at
     /// least (two where this is small; of page runs one). A size class keeps up
     /// to 1 MiB of full ones for all threads, all classes together 4 MiB.
     /// Default: 32 KiB.

@@ -43,7 +43,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
             get: Config::cache_bytes,
             set: Config::with_cache_bytes,
         },
-        doc: "bytes of blocks in each of a thread's two magazines per size class; of large blocks up to eight",
+        doc: "bytes of blocks in each of a thread's two magazines per size class; of large blocks up to twelve",
     },
     OptionRow {
         name: "NTHEAP_RETAIN",

@@ -137,13 +137,13 @@ impl Front {
         }
     }
 
-    /// Blocks a magazine of `class` holds at most: so many bytes, but eight of
+    /// Blocks a magazine of `class` holds at most: so many bytes, but twelve of
     /// the larger ones, and of page runs a few of the smallest.
     pub(super) fn most(&self, class: usize) -> u16 {
         let bytes = self.cache_bytes.load(Ordering::Relaxed);
         let size = classes::size_of(class).max(1);
         let least = match class {
-            ..=LAST_BUCKET => (bytes / 256).clamp(2, 8),
+            ..=LAST_BUCKET => (bytes / 256).clamp(2, 12),
             _ => (bytes.saturating_mul(4) / size).clamp(1, 4),
         };
         (bytes / size).clamp(least, ENTRIES) as u16

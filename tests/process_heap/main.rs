@@ -20,4 +20,5 @@ mod limits;
 mod misuse;
 mod options;
 mod record;
+mod shrinking;
 mod threads;
