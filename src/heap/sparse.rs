@@ -2,9 +2,9 @@
 //!
 //! A block in use, or in the cache of a thread that sleeps, holds on to its
 //! whole subsegment. In a heap that was given up, that can be most of what is
-//! left. So under pressure, each time what is in use has halved, the pages that no
-//! block in use or in a cache reaches into go back to the system; the blocks
-//! stay where they are, free as before. (Statistics go on counting them as
+//! left. So under pressure, each time what is in use has fallen to a quarter, the
+//! pages that no block in use or in a cache reaches into go back to the system;
+//! the blocks stay where they are, free as before. (Statistics go on counting them as
 //! active: an upper bound.)
 //!
 //! ```text
@@ -13,8 +13,8 @@
 //!     purged                  purged
 //! ```
 //!
-//! A heap that shrinks to nothing pays for about twice as many subsegments as it
-//! had when this began.
+//! A heap that shrinks to nothing pays for hardly more subsegments than it had
+//! when this began.
 
 use super::classes::LAST_BUCKET;
 use super::descriptor::{Descriptor, Geometry};
@@ -42,18 +42,20 @@ impl Front {
         let is_due = times & times.wrapping_sub(1) == 0;
         totals
             .thinned
-            .store(if is_due { 2 * out } else { 0 }, Ordering::Relaxed);
+            .store(if is_due { out / 4 } else { 0 }, Ordering::Relaxed);
     }
 
-    /// Purges the free pages of subsegments if what is in use has halved since
-    /// that was last done. No lock may be held.
+    /// Purges the free pages of subsegments if what is in use is a quarter of
+    /// what it was when that was last done, or a sixteenth of what it was when
+    /// the heap came under pressure: with more in use, few pages are free and
+    /// lie in many pieces. No lock may be held.
     pub(super) fn thin_out(&self, shared: Shared<'_>) {
         let out = shared.totals.out.load(Ordering::Relaxed);
         let thinned = shared.totals.thinned.load(Ordering::Relaxed);
         let relaxed = Ordering::Relaxed;
         // Of two threads at once one does it.
         if IS_CHEAP
-            && out < thinned / 2
+            && out < thinned / 4
             && shared
                 .totals
                 .thinned
