@@ -32,7 +32,8 @@ use windows_sys::Win32::System::SystemInformation::{
 };
 use windows_sys::Win32::System::Threading::{
     FLS_OUT_OF_INDEXES, FlsAlloc, FlsFree, FlsSetValue, FlushProcessWriteBuffers,
-    GetCurrentThreadId, INFINITE, Sleep, SwitchToThread, WaitOnAddress, WakeByAddressSingle,
+    GetCurrentProcessId, GetCurrentThreadId, INFINITE, Sleep, SwitchToThread, WaitOnAddress,
+    WakeByAddressSingle,
 };
 #[cfg(not(any(
     target_arch = "x86",
@@ -40,9 +41,7 @@ use windows_sys::Win32::System::Threading::{
     target_arch = "aarch64",
     target_arch = "arm64ec"
 )))]
-use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, GetCurrentProcessId, TerminateProcess,
-};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
 
 pub(super) fn page_size() -> usize {
     let mut info = MaybeUninit::<SYSTEM_INFO>::zeroed();

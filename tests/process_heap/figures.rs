@@ -100,6 +100,7 @@ fn allocated_is_what_is_alive(face: Face) {
                 drop(keep);
                 if number % 2 == 1 {
                     counted.send(()).unwrap();
+                    drop(counted);
                     // Asleep, until the other end is dropped.
                     let _ = sleep.recv();
                 }

@@ -89,6 +89,8 @@ fn huge_pages_never() {
     });
 }
 
+/// Elsewhere there is no such advice to give.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn huge_pages_by_default_for_large_heaps() {
     quiet(&[], || {
@@ -100,6 +102,7 @@ fn huge_pages_by_default_for_large_heaps() {
     });
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn huge_pages_always() {
     quiet(&[("NTHEAP_HUGE_PAGES", "ALWAYS")], || {
