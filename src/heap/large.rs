@@ -368,7 +368,7 @@ impl LargeList {
                 let has = (**link).region_size;
                 let cost = match has.checked_sub(size) {
                     Some(excess) => excess,
-                    None if CAN_STRETCH => (size - has).saturating_mul(2),
+                    None if CAN_STRETCH && has >= size / 4 => 2 * (size - has),
                     None => usize::MAX,
                 };
                 if cost < best_cost {

@@ -109,6 +109,8 @@ pub(super) struct Backend {
     huge_chunks: usize,
     /// Whether there were some before the heap shrank.
     was_huge: bool,
+    /// Used bytes above which they do so again.
+    again_above: usize,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -131,6 +133,7 @@ impl Backend {
             huge_above: usize::MAX,
             huge_chunks: 0,
             was_huge: false,
+            again_above: 0,
         }
     }
 
@@ -201,7 +204,7 @@ impl Backend {
         if state.used == u64::MAX {
             self.close(segment);
         }
-        if self.was_huge && self.used_slices * SLICE >= self.huge_above {
+        if self.was_huge && self.wants_huge() {
             self.advise_again();
         }
         Run {

@@ -62,6 +62,8 @@ impl Front {
                 .compare_exchange(thinned, out, relaxed, relaxed)
                 .is_ok()
         {
+            // Or the system would make huge pages of what is left in the end.
+            shared.back_end.lock().advise_small();
             self.purge_free_pages();
         }
     }

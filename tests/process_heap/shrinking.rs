@@ -169,12 +169,16 @@ mod sparse {
     fn threads_that_free_at_once_thin_out_as_one_does(face: Face) {
         const THREADS: usize = 6;
         let (kept, freed, full) = build(face, true);
+        // Lists of their own mappings, all made before the first is freed: the
+        // system's allocator would keep some of them otherwise.
+        let share = freed.len().div_ceil(THREADS);
+        let shares: Vec<Vec<Block>> = freed.chunks(share).map(<[_]>::to_vec).collect();
+        drop(freed);
         let (done, all_done) = mpsc::channel();
         let left = std::thread::scope(|scope| {
             // Closed when the figure is taken, or if something panics.
             let mut sleepers = Vec::new();
-            for share in freed.chunks(freed.len().div_ceil(THREADS)) {
-                let share = share.to_vec();
+            for share in shares {
                 let (wake, sleep) = mpsc::channel::<()>();
                 sleepers.push(wake);
                 let done = done.clone();
@@ -183,11 +187,12 @@ mod sparse {
                         face.free(start, layout);
                     }
                     done.send(()).unwrap();
+                    drop(done);
                     // Asleep, with what is in the cache.
                     let _ = sleep.recv();
                 });
             }
-            drop((done, freed));
+            drop(done);
             assert_eq!(all_done.iter().take(THREADS).count(), THREADS);
             resident()
         });

@@ -166,7 +166,7 @@ impl Backend {
             self.all = segment;
             self.open(segment);
         }
-        if self.used_slices * SLICE >= self.huge_above {
+        if self.wants_huge() {
             // SAFETY: the segments are committed and ours.
             unsafe {
                 vm::advise_huge(base, shape.blocks(), true);

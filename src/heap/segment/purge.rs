@@ -47,9 +47,14 @@ impl Backend {
             self.purge_down_to(self.limit() / 4 * 3);
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
-            if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_above / 2 {
+            let used = self.used_slices * SLICE;
+            if self.huge_chunks != 0 && used < self.huge_above / 2 {
                 self.advise_small();
             }
+            self.again_above = self.again_above.min(
+                self.huge_above
+                    .max(used.saturating_add(self.huge_above / 2)),
+            );
         }
     }
 
@@ -57,7 +62,14 @@ impl Backend {
     /// here and there would cost 2 MiB each. What lies about those that were
     /// may hold memory though it was never used, and goes back.
     #[inline(never)]
-    fn advise_small(&mut self) {
+    pub(in crate::heap) fn advise_small(&mut self) {
+        if self.huge_chunks == 0 {
+            return;
+        }
+        let used = self.used_slices * SLICE;
+        self.again_above = self
+            .huge_above
+            .max(used.saturating_add(self.huge_above / 2));
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end, whose
@@ -74,6 +86,16 @@ impl Backend {
         self.advise_all(false);
         self.huge_chunks = 0;
         self.was_huge = true;
+    }
+
+    /// Whether the heap is large enough for huge pages.
+    pub(super) fn wants_huge(&self) -> bool {
+        let above = if self.was_huge {
+            self.again_above
+        } else {
+            self.huge_above
+        };
+        self.used_slices * SLICE >= above
     }
 
     /// Asks for huge pages again: the heap has grown again.
