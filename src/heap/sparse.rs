@@ -31,7 +31,8 @@ const IS_CHEAP: bool = !cfg!(windows);
 impl Front {
     /// Notes that the heap has come under pressure, if it was not. One that
     /// does so over and over uses its pages again each time: it is thinned out
-    /// the first, the second, the fourth, the eighth time and so on.
+    /// the first, the second, the fourth, the eighth time and so on; one that
+    /// is to retain everything, never.
     pub(super) fn watch_shrinking(shared: Shared<'_>) {
         let totals = shared.totals;
         if totals.is_shrinking.swap(true, Ordering::Relaxed) {
@@ -39,7 +40,8 @@ impl Front {
         }
         let times = totals.shrinkings.fetch_add(1, Ordering::Relaxed);
         let out = totals.out.load(Ordering::Relaxed).min(CEILING);
-        let is_due = times & times.wrapping_sub(1) == 0;
+        let keeps_all = shared.back_end.lock().retain == usize::MAX;
+        let is_due = times & times.wrapping_sub(1) == 0 && !keeps_all;
         totals
             .thinned
             .store(if is_due { out / 4 } else { 0 }, Ordering::Relaxed);
