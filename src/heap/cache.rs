@@ -18,7 +18,7 @@
 //! path, where it sees what is asked of it (bin.rs).
 
 use super::bin::{Bin, Request};
-use super::classes::COUNT;
+use super::classes::{self, COUNT};
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize::Slot;
@@ -87,6 +87,8 @@ pub struct ThreadCache {
     pub(super) word: Cell<*const Word>,
     /// The next cache of the front end's list, or of its free list.
     pub(super) next: AtomicPtr<ThreadCache>,
+    /// Bytes of its blocks while no thread has it.
+    pub(super) parked_bytes: Cell<usize>,
     /// The next cache of those that no thread has.
     pub(super) next_parked: AtomicPtr<ThreadCache>,
     pub(super) racks: [Rack; COUNT],
@@ -149,6 +151,7 @@ impl ThreadCache {
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
+            parked_bytes: Cell::new(0),
             next_parked: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
                 Rack {
@@ -292,6 +295,16 @@ impl ThreadCache {
             (*bin).top.store(top.add(1), Ordering::Relaxed);
         }
         true
+    }
+
+    /// Bytes of all the blocks in the cache.
+    pub(super) fn bytes(&self) -> usize {
+        let mut bytes = 0;
+        for class in 1..COUNT {
+            let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
+            bytes += (self.count(class) + spare) * classes::size_of(class);
+        }
+        bytes
     }
 
     /// Blocks in the bin's current magazine.

@@ -18,6 +18,15 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 /// Caches of threads that have ended, kept for others to begin with: a program
 /// whose threads live for a moment would fill and drain one each time.
 const MOST_PARKED: usize = 4;
+/// Bytes of blocks in a cache that is kept.
+const MOST_PARKED_BYTES: usize = 1024 * 1024;
+
+/// Counts the blocks of a cache that was kept as in use again, as those of a
+/// thread's cache are.
+fn count_as_out(shared: Shared<'_>, cache: &ThreadCache) {
+    let bytes = cache.parked_bytes.replace(0);
+    shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+}
 
 impl Caches {
     /// The shard with the fewest threads, which is now one more's: threads that
@@ -34,11 +43,14 @@ impl Caches {
     }
 
     /// Keeps a cache whose thread ends; false when enough are kept.
-    fn park(&mut self, cache: &ThreadCache) -> bool {
+    /// Its blocks, `bytes` in all, count as in use no more.
+    fn park(&mut self, shared: Shared<'_>, cache: &ThreadCache, bytes: usize) -> bool {
         if self.parked_count == MOST_PARKED {
             return false;
         }
         cache.belong_to_nobody();
+        cache.parked_bytes.set(bytes);
+        shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
         cache.next_parked.store(self.parked, Ordering::Relaxed);
         self.parked = (&raw const *cache).cast_mut();
         self.parked_count += 1;
@@ -46,12 +58,14 @@ impl Caches {
     }
 
     /// A cache of a thread that has ended, blocks and all; null if none is kept.
-    fn unpark(&mut self) -> *mut ThreadCache {
+    fn unpark(&mut self, shared: Shared<'_>) -> *mut ThreadCache {
         let place = self.parked;
         if !place.is_null() {
             // SAFETY: parked caches belong to whoever holds the list's lock.
-            self.parked = unsafe { (*place).next_parked.load(Ordering::Relaxed) };
+            let cache = unsafe { &*place };
+            self.parked = cache.next_parked.load(Ordering::Relaxed);
             self.parked_count -= 1;
+            count_as_out(shared, cache);
         }
         place
     }
@@ -83,7 +97,7 @@ impl Front {
     #[cold]
     fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
         let mut caches = self.caches.lock();
-        let mut place = caches.unpark();
+        let mut place = caches.unpark(shared);
         if place.is_null() {
             place = self.make(&mut caches);
             if place.is_null() {
@@ -147,12 +161,13 @@ impl Front {
             }
             cache
         };
-        let is_plain_case = !cache.pressed.get()
+        let bytes = cache.bytes();
+        let is_plain_case = bytes <= MOST_PARKED_BYTES
+            && !cache.pressed.get()
             && !cache.diverted.load(Ordering::Relaxed)
             && !cache.request.is_pending()
             && !Self::is_under_pressure(shared, cache);
-        // SAFETY: the caller's promise.
-        if !is_plain_case || !self.caches.lock().park(cache) {
+        if !is_plain_case || !self.caches.lock().park(shared, cache, bytes) {
             // SAFETY: as above.
             unsafe { self.bury(shared, place) };
         }
@@ -164,6 +179,7 @@ impl Front {
         while !at.is_null() {
             // SAFETY: parked caches belong to whoever holds the list's lock.
             let cache = unsafe { &*at };
+            count_as_out(shared, cache);
             self.drain(shared, cache);
             at = cache.next_parked.load(Ordering::Relaxed);
         }
@@ -184,6 +200,7 @@ impl Front {
             }
             cache
         };
+        count_as_out(shared, cache);
         self.drain(shared, cache);
         let mut caches = self.caches.lock();
         let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
