@@ -208,10 +208,10 @@ mod swings {
     use super::*;
 
     const SIZE: usize = 32 * KIB;
-    const SWING: usize = 24 * MIB;
+    const SWING: usize = 14 * MIB;
     /// Beyond what is kept for swings.
     const WIDE: usize = 60 * MIB;
-    const MOST_KEPT: usize = 32 * MIB;
+    const MOST_KEPT: usize = 16 * MIB;
     /// What may be left of a heap that was given up, the test program's own
     /// memory included.
     const LITTLE: usize = 12 * MIB;
@@ -252,7 +252,7 @@ mod swings {
         swing(face, 400 * MIB);
         let left = resident();
         figure(&format!(
-            "24 MiB used and freed ten times, {face:?}: {first} page faults in the first two, \
+            "14 MiB used and freed ten times, {face:?}: {first} page faults in the first two, \
              {last} in the last five; {} resident, {} after ten times 60 MiB, {} when 400 MiB \
              were used and freed",
             mib(idle),

@@ -22,7 +22,7 @@ const MOST_HOLES: u32 = 400;
 /// What a heap starts with: one that never shrinks by much pays nothing.
 pub(super) const FIRST_REGRET: usize = 8 * 1024 * 1024;
 /// Dirty bytes kept at most because purged memory was used again.
-pub(super) const MOST_REGRET: usize = 32 * 1024 * 1024;
+pub(super) const MOST_REGRET: usize = 16 * 1024 * 1024;
 
 impl Backend {
     /// Bytes that unused slices may hold.
