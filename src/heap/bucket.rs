@@ -97,18 +97,24 @@ pub(super) struct Place<'a> {
     pub(super) back_end: &'a Mutex<Backend>,
     pub(super) totals: &'a Totals,
     /// The private heap that it is for.
-    pub(super) owned: Option<Owned<'a>>,
+    pub(super) owned: Option<&'a Owned>,
 }
 
 /// Whose a bucket is that is not the process heap's.
-#[derive(Clone, Copy)]
-pub(super) struct Owned<'a> {
+pub(super) struct Owned {
     /// What a descriptor's `owner` leads to.
     pub(super) heap: *mut (),
     /// What its `bin` leads to.
     pub(super) bucket: *mut (),
     /// What its subsegments are charged to.
-    pub(super) budget: &'a Budget,
+    pub(super) budget: *const Budget,
+}
+
+impl Owned {
+    fn budget(&self) -> &Budget {
+        // SAFETY: a private heap's budget lives longer than its buckets.
+        unsafe { &*self.budget }
+    }
 }
 
 impl Place<'_> {
@@ -118,6 +124,7 @@ impl Place<'_> {
     }
 
     /// Bytes of a subsegment's record.
+    #[inline(always)]
     fn record_size(&self) -> usize {
         let size = Descriptor::size_for(self.class, self.kind);
         if self.owned.is_none() {
@@ -304,19 +311,14 @@ impl State {
                 next.wrapping_sub(this.base.load(Ordering::Relaxed))
                     < this.span.load(Ordering::Relaxed)
             };
-            let is_listed = was_free != 0 || place.owned.is_some();
             if this.free == this.blocks && !next_inside {
-                if is_listed {
+                if was_free != 0 || place.owned.is_some() {
                     self.close(descriptor);
                 }
                 // SAFETY: all its blocks are free and it is on no list.
                 unsafe { self.remove_subsegment(place, descriptor) };
             } else if was_free == 0 {
-                if is_listed {
-                    self.close(descriptor);
-                    this.shard = place.shard;
-                }
-                self.open(descriptor);
+                self.reopen(place, descriptor);
             }
         }
         self.out -= good;
@@ -375,7 +377,8 @@ impl State {
     /// to give.
     #[inline(never)]
     fn supply(&mut self, place: &Place<'_>) -> bool {
-        for head in self.open.into_iter().take(SHARDS) {
+        for shard in 0..SHARDS {
+            let head = self.first(shard as u8);
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe {
                 if !head.is_null() && !(*head).next.is_null() {
@@ -394,7 +397,8 @@ impl State {
     /// when there is no memory for a new one.
     #[inline(never)]
     fn take_over(&mut self, shard: u8) -> bool {
-        for head in self.open.into_iter().take(SHARDS) {
+        for from in 0..SHARDS {
+            let head = self.first(from as u8);
             if !head.is_null() {
                 self.close(head);
                 // SAFETY: the lists link live subsegments of this bucket.
@@ -409,15 +413,15 @@ impl State {
     #[inline(never)]
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
-        if let Some(owned) = &place.owned
-            && !owned.budget.charge(place.bytes())
+        if let Some(owned) = place.owned
+            && !owned.budget().charge(place.bytes())
         {
             return false;
         }
         let taken = place.back_end.lock().take(slices, place.record_size());
         let Some(run) = taken else {
-            if let Some(owned) = &place.owned {
-                owned.budget.credit(place.bytes());
+            if let Some(owned) = place.owned {
+                owned.budget().credit(place.bytes());
             }
             return false;
         };
@@ -437,7 +441,7 @@ impl State {
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
             this.shard = place.shard;
-            if let Some(owned) = &place.owned {
+            if let Some(owned) = place.owned {
                 this.bin.store(owned.bucket.expose_provenance(), relaxed);
                 this.owner.store(owned.heap, relaxed);
             }
@@ -491,8 +495,8 @@ impl State {
                 place.record_size(),
             );
         }
-        if let Some(owned) = &place.owned {
-            owned.budget.credit(place.bytes());
+        if let Some(owned) = place.owned {
+            owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
         let active = &place.totals.active;
@@ -528,6 +532,17 @@ impl State {
         self.open = [ptr::null_mut(); SHARDS + 1];
         self.subsegments = 0;
         self.out = 0;
+    }
+
+    /// Lists a subsegment that had no free blocks. A private heap's is listed
+    /// elsewhere.
+    fn reopen(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        if place.owned.is_some() {
+            self.close(descriptor);
+            // SAFETY: the caller's subsegment is one of this bucket's.
+            unsafe { (*descriptor).shard = place.shard };
+        }
+        self.open(descriptor);
     }
 
     fn open(&mut self, descriptor: *mut Descriptor) {

@@ -255,6 +255,7 @@ impl Backend {
     ///
     /// # Safety
     /// As for [`Backend::give_back`].
+    #[inline(always)]
     pub(super) unsafe fn put_back(
         &mut self,
         segment: *mut Segment,

@@ -94,7 +94,6 @@ pub(super) const fn stand_in() -> *mut u8 {
 }
 
 /// The table and its mask, which stay as they are once the table is made.
-#[inline(always)]
 pub(super) fn table() -> (*mut u8, usize) {
     let mask = MASK.load(Ordering::Acquire);
     (TABLE.load(Ordering::Relaxed), mask)
@@ -107,6 +106,14 @@ pub(crate) fn find(address: usize) -> *mut Descriptor {
     let (table, mask) = table();
     // SAFETY: the two belong together.
     unsafe { find_in(table, mask, address) }
+}
+
+/// [`find`] without a call, wherever it is used.
+#[inline(always)]
+pub(super) fn find_here(address: usize) -> *mut Descriptor {
+    let mask = MASK.load(Ordering::Acquire);
+    // SAFETY: the two belong together.
+    unsafe { find_in(TABLE.load(Ordering::Relaxed), mask, address) }
 }
 
 /// [`find`] in a table at hand.

@@ -387,7 +387,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
 /// The live heap whose handle is `address`, if there is one.
 #[inline(always)]
 pub(super) fn find(address: usize) -> Option<&'static PrivateHeap> {
-    let descriptor = slices::find(address);
+    let descriptor = slices::find_here(address);
     // SAFETY: what `find` leads to is readable; an owner is a heap's record,
     // and those are never unmapped.
     let heap = unsafe {

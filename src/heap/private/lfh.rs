@@ -82,13 +82,15 @@ pub(super) struct HeapBucket {
     /// without serialization, for ever.
     pub(super) slots: [AtomicPtr<Slot>; SLOTS],
     heap: AtomicPtr<PrivateHeap>,
+    owned: Owned,
     pub(super) class: usize,
     pub(super) state: Mutex<State>,
     /// The first slot's words.
     words: [Word; 2 * KEYS],
 }
 
-// SAFETY: the words belong to the first slot's lock, as that says.
+// SAFETY: the words belong to the first slot's lock, as that says; `owned` is
+// constant.
 unsafe impl Sync for HeapBucket {}
 
 struct NoWords {
@@ -109,6 +111,11 @@ pub(super) static ASLEEP: HeapBucket = HeapBucket {
     first: unsafe { Slot::new((&raw const NO_WORDS).cast::<Word>().cast_mut(), 0, 0) },
     slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
     heap: AtomicPtr::new(ptr::null_mut()),
+    owned: Owned {
+        heap: ptr::null_mut(),
+        bucket: ptr::null_mut(),
+        budget: ptr::null(),
+    },
     class: 0,
     state: Mutex::new(State::new()),
     words: [ptr::null_mut(); 2 * KEYS],
@@ -163,6 +170,11 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
                 first: Slot::new(words, 0, room),
                 slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
                 heap: AtomicPtr::new((&raw const *heap).cast_mut()),
+                owned: Owned {
+                    heap: (&raw const *heap).cast_mut().cast(),
+                    bucket: record.cast(),
+                    budget: &raw const heap.budget,
+                },
                 class,
                 state: Mutex::new(State::new()),
                 words: [ptr::null_mut(); 2 * KEYS],
@@ -254,18 +266,13 @@ impl HeapBucket {
 
     /// Where the bucket's operations take place, for the slot `shard`.
     pub(super) fn place(&self, shard: u8) -> Place<'_> {
-        let heap = self.heap();
         Place {
             kind: Kind::Checked,
             class: self.class,
             shard: shard % bucket::SHARDS as u8,
             back_end: &PROCESS.back_end,
             totals: &TOTALS,
-            owned: Some(Owned {
-                heap: (&raw const *heap).cast_mut().cast(),
-                bucket: (&raw const *self).cast_mut().cast(),
-                budget: &heap.budget,
-            }),
+            owned: Some(&self.owned),
         }
     }
 

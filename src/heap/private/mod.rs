@@ -395,7 +395,7 @@ pub unsafe fn free(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Err
         let is_it = |owner: *const heap::PrivateHeap| {
             !owner.is_null() && (*owner).handle.load(Ordering::Relaxed) == handle.0
         };
-        if fast::give::<false>(super::slices::find(block.addr()), block, is_it) {
+        if fast::give::<false>(super::slices::find_here(block.addr()), block, is_it) {
             return Ok(());
         }
         free_slow(handle, flags, block)
