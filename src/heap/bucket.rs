@@ -9,9 +9,9 @@
 
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
-use super::magazine::{Depot, Entry, MARKS};
+use super::magazine::{Depot, Entry, MARKS, Magazine};
 use super::segment::Backend;
-use super::{cache, misuse, slices};
+use super::{misuse, slices};
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -65,8 +65,8 @@ pub(super) struct State {
     pub(super) subsegments: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
-    /// Full magazines.
-    pub(super) depot: Depot,
+    /// Full magazines, by shard; all in the first where a class has none.
+    depots: [Depot; SHARDS],
     /// Slow frees since the last slow allocation.
     pub(super) falling: u32,
     /// Allocations counted while the front end was diverted.
@@ -83,7 +83,7 @@ impl Bucket {
                 open: [ptr::null_mut(); SHARDS],
                 subsegments: 0,
                 out: 0,
-                depot: Depot::new(),
+                depots: [const { Depot::new() }; SHARDS],
                 falling: 0,
                 allocations: 0,
             }),
@@ -287,6 +287,61 @@ impl State {
         }
     }
 
+    /// The depot of a shard.
+    #[inline(always)]
+    pub(super) fn depot(&mut self, shard: u8) -> &mut Depot {
+        // SAFETY: the remainder is below the number of depots.
+        unsafe { self.depots.get_unchecked_mut(usize::from(shard) % SHARDS) }
+    }
+
+    /// Takes a magazine from whichever depot has one.
+    pub(super) fn pop_any(&mut self) -> Option<(*mut Magazine, usize)> {
+        self.depots.iter_mut().find_map(Depot::pop)
+    }
+
+    /// Blocks in the depots.
+    pub(super) fn stored(&self) -> usize {
+        self.depots.iter().map(|depot| depot.blocks).sum()
+    }
+
+    /// Whether a shard has no open subsegment.
+    #[inline(always)]
+    pub(super) fn is_dry(&self, shard: u8) -> bool {
+        self.first(shard).is_null()
+    }
+
+    /// Makes the subsegment of the block at `address` one of the place's shard.
+    #[inline(never)]
+    pub(super) fn adopt(&mut self, place: &Place<'_>, address: usize) {
+        let descriptor = slices::find(address);
+        // SAFETY: what `find` leads to is readable, and a descriptor of this
+        // place is a live subsegment's, which the bucket's lock makes ours.
+        unsafe {
+            if is_of(descriptor, place) {
+                self.move_to(descriptor, place.shard);
+            }
+        }
+    }
+
+    /// Makes a subsegment one of another shard.
+    ///
+    /// # Safety
+    /// The descriptor is that of a live subsegment of this bucket.
+    unsafe fn move_to(&mut self, descriptor: *mut Descriptor, shard: u8) {
+        // SAFETY: the caller's descriptor is live, and on its shard's list
+        // while it has free blocks.
+        unsafe {
+            let is_open = (*descriptor).free != 0;
+            if is_open {
+                self.close(descriptor);
+            }
+            (*descriptor).set_shard(shard);
+            if is_open {
+                self.open(descriptor);
+            }
+        }
+    }
+
     /// The first open subsegment of a shard, or null.
     fn first(&self, shard: u8) -> *mut Descriptor {
         self.open
@@ -304,10 +359,7 @@ impl State {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe {
                 if !head.is_null() && !(*head).next.is_null() {
-                    let second = (*head).next;
-                    self.close(second);
-                    (*second).shard = place.shard;
-                    self.open(second);
+                    self.move_to((*head).next, place.shard);
                     return true;
                 }
             }
@@ -321,10 +373,8 @@ impl State {
     fn take_over(&mut self, shard: u8) -> bool {
         for head in self.open {
             if !head.is_null() {
-                self.close(head);
                 // SAFETY: the lists link live subsegments of this bucket.
-                unsafe { (*head).shard = shard };
-                self.open(head);
+                unsafe { self.move_to(head, shard) };
                 return true;
             }
         }
@@ -349,11 +399,10 @@ impl State {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
             this.span.store(blocks * block_size, relaxed);
-            this.bin.store(place.class * cache::BIN, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
-            this.shard = place.shard;
+            this.set_shard(place.shard);
             if place.kind == Kind::Checked {
                 this.set_magic(Geometry::of(place.class).divisor);
             }
@@ -413,7 +462,10 @@ impl State {
         // SAFETY: the callers pass a live subsegment that is on no list, and
         // the lists' heads are live.
         unsafe {
-            let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) else {
+            let Some(first) = self
+                .open
+                .get_mut(usize::from((*descriptor).shard.load(Ordering::Relaxed)))
+            else {
                 return;
             };
             (*descriptor).previous = ptr::null_mut();
@@ -432,7 +484,10 @@ impl State {
             let (previous, next) = ((*descriptor).previous, (*descriptor).next);
             if !previous.is_null() {
                 (*previous).next = next;
-            } else if let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) {
+            } else if let Some(first) = self
+                .open
+                .get_mut(usize::from((*descriptor).shard.load(Ordering::Relaxed)))
+            {
                 *first = next;
             }
             if !next.is_null() {

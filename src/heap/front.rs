@@ -18,7 +18,7 @@
 //! would otherwise hold on to many subsegments.
 
 use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
-use super::cache::{State, ThreadCache, Word};
+use super::cache::{State, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
@@ -27,6 +27,7 @@ use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
 use super::swap::unstore;
+use super::word::Word;
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -47,6 +48,10 @@ pub(crate) struct Front {
     pub(super) buckets: [Bucket; COUNT],
     pub(super) pool: Pool,
     pub(super) caches: Mutex<Caches>,
+    /// How many caches are of each shard; changed under the list's lock.
+    pub(super) of_shard: [AtomicU32; SHARDS],
+    /// Those of them that no thread has.
+    pub(super) parked_of_shard: [AtomicU32; SHARDS],
     pub(super) diverted: AtomicBool,
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
@@ -82,8 +87,6 @@ pub(super) struct Caches {
     /// them, blocks and all.
     pub(super) parked: *mut ThreadCache,
     pub(super) parked_count: usize,
-    /// How many of the live ones are of each shard.
-    pub(super) of_shard: [u32; SHARDS],
 }
 
 // SAFETY: the lists belong to the front end, whichever thread holds its lock.
@@ -110,8 +113,9 @@ impl Front {
                 count: 0,
                 parked: ptr::null_mut(),
                 parked_count: 0,
-                of_shard: [0; SHARDS],
             }),
+            of_shard: [const { AtomicU32::new(0) }; SHARDS],
+            parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
             diverted: AtomicBool::new(false),
             refill_limit: AtomicU32::new(u32::MAX),
             cache_bytes: AtomicUsize::new(32 * 1024),
@@ -222,7 +226,7 @@ impl Front {
     /// clearing it; null otherwise.
     pub(super) fn allocate_fresh(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
         // SAFETY: the word leads to a cache of this front end.
-        let cache = unsafe { &*word.get() };
+        let cache = unsafe { &*word.cache() };
         if class <= LAST_BUCKET
             || cache.is(State::Unborn)
             || cache.count(class) != 0
@@ -235,7 +239,8 @@ impl Front {
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
-    /// front end its mark is clear already, and `key` finds it.
+    /// front end its mark is clear already, and `key` finds it. `is_foreign` if
+    /// it is of another shard than the thread's.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -246,11 +251,15 @@ impl Front {
         class: usize,
         block: *mut u8,
         key: *mut u8,
+        is_foreign: bool,
     ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
         let is_live = cache.is(State::Live) && !cache.diverted.load(Ordering::Relaxed);
-        if !is_live || !self.keep(shared, cache, class, block, key) {
+        if is_live {
+            self.relieve(shared, cache);
+        }
+        if !is_live || is_foreign || !self.keep(shared, cache, class, block, key) {
             // SAFETY: the caller's block.
             unsafe { self.free_direct(shared, class, block) };
         }
@@ -269,18 +278,9 @@ impl Front {
         unsafe { state.put(&place, &raw const block, 1) };
     }
 
-    /// Keeps a block in the current magazine, if that has or can be given room.
-    /// False when the class keeps no blocks, or there is no memory for a
-    /// magazine.
-    #[inline(never)]
-    fn keep(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        block: *mut u8,
-        key: *mut u8,
-    ) -> bool {
+    /// Gives back what the thread and the depots keep when the heap has come
+    /// under pressure.
+    fn relieve(&self, shared: Shared<'_>, cache: &ThreadCache) {
         if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
             Self::watch_shrinking(shared);
             self.drain(shared, cache);
@@ -293,6 +293,20 @@ impl Front {
         if cache.pressed.get() {
             self.thin_out(shared);
         }
+    }
+
+    /// Keeps a block in the current magazine, if that has or can be given room.
+    /// False when the class keeps no blocks, or there is no memory for a
+    /// magazine.
+    #[inline(never)]
+    fn keep(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        block: *mut u8,
+        key: *mut u8,
+    ) -> bool {
         if !self.has_magazine(cache, class) {
             return false;
         }
@@ -379,7 +393,7 @@ impl Front {
     #[inline(never)]
     pub(super) fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
         let place = self.place(shared, class, 0);
-        while let Some((magazine, count)) = state.depot.pop() {
+        while let Some((magazine, count)) = state.pop_any() {
             unstore(shared, count * classes::size_of(class));
             // SAFETY: the magazine came from the depot with `count` blocks.
             unsafe {
@@ -410,6 +424,7 @@ impl Front {
             drop(state);
             rack.capacity.set(rack.capacity.get().min(FIRST_CAPACITY));
         }
+        self.drain_foreign(shared, cache);
     }
 
     /// Puts the spare's blocks back into the free bits, whoever owns the cache.

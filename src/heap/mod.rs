@@ -44,6 +44,7 @@ pub mod checked;
 pub mod classes;
 mod descriptor;
 mod figures;
+mod foreign;
 mod fork;
 mod front;
 mod large;
@@ -60,11 +61,12 @@ mod swap;
 mod threads;
 mod word;
 
-pub use cache::{ThreadCache, UNBORN, Word};
+pub use cache::{ThreadCache, UNBORN};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
 pub use front::Diversion;
+pub use word::Word;
 
 use crate::config::{self, Action, Config, HugePages};
 use crate::sync::{Mutex, Once};

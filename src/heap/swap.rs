@@ -11,11 +11,11 @@
 //! [`Front::swap_in`] and [`Front::swap_out`] do nothing and leave it to
 //! front.rs.
 
-use super::bucket::State as BucketState;
+use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{ENTRIES, Entry, Magazine};
+use super::magazine::{Depot, ENTRIES, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -61,7 +61,7 @@ impl Front {
         state.falling = 0;
         // A magazine from the depot cannot be cut short at a sample point.
         if limit >= ENTRIES
-            && let Some((full, count)) = state.depot.pop()
+            && let Some((full, count)) = self.full(&mut state, cache, class)
         {
             unstore(shared, count * classes::size_of(class));
             rack.spare.set(current);
@@ -82,6 +82,29 @@ impl Front {
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.install(class, current, got) };
         got != 0
+    }
+
+    /// A magazine from the depot of the thread's shard. When that shard has no
+    /// free bits either, from one that no running thread would take from.
+    #[inline(always)]
+    fn full(
+        &self,
+        state: &mut BucketState,
+        cache: &ThreadCache,
+        class: usize,
+    ) -> Option<(*mut Magazine, usize)> {
+        let full = state.depot(cache.home(class)).pop();
+        if full.is_none() && state.is_dry(cache.shard) {
+            return self.inherit(state);
+        }
+        full
+    }
+
+    #[inline(never)]
+    fn inherit(&self, state: &mut BucketState) -> Option<(*mut Magazine, usize)> {
+        (0..SHARDS as u8)
+            .filter(|shard| self.is_idle(*shard))
+            .find_map(|shard| state.depot(shard).pop())
     }
 
     /// Makes room in a full bin of the calling thread's cache. False, and
@@ -153,9 +176,10 @@ impl Front {
         let mut empty = rack.spare.get();
         if spare_count != 0 {
             let bytes = spare_count * classes::size_of(class);
-            if has_room(shared, state, bytes, class) {
+            let depot = state.depot(cache.home(class));
+            if has_room(shared, depot, bytes, class) {
                 // SAFETY: the spare is this thread's and holds that many.
-                unsafe { state.depot.push(empty, spare_count) };
+                unsafe { depot.push(empty, spare_count) };
                 store(shared, bytes);
                 empty = ptr::null_mut();
             } else {
@@ -189,17 +213,17 @@ fn grow(rack: &Rack) {
 /// way to use a freed batch again without touching the free bits; but what
 /// they hold no other class can use.
 #[inline(always)]
-fn has_room(shared: Shared<'_>, state: &BucketState, bytes: usize, class: usize) -> bool {
+pub(super) fn has_room(shared: Shared<'_>, depot: &Depot, bytes: usize, class: usize) -> bool {
     let stored = shared.totals.stored.load(Ordering::Relaxed);
     let active = shared.totals.active.load(Ordering::Relaxed);
     let [least, most] = DEPOTS;
-    state.depot.blocks * classes::size_of(class) + bytes <= DEPOT
+    depot.blocks * classes::size_of(class) + bytes <= DEPOT
         && stored + bytes <= (active / 4).clamp(least, most)
 }
 
 /// Counts `bytes` as in a depot.
 #[inline(always)]
-fn store(shared: Shared<'_>, bytes: usize) {
+pub(super) fn store(shared: Shared<'_>, bytes: usize) {
     shared.totals.stored.fetch_add(bytes, Ordering::Relaxed);
     shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
 }
@@ -213,6 +237,6 @@ pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
 
 /// Whether the cache is its thread's own and nothing is asked of it.
 #[inline(always)]
-fn is_calm(cache: &ThreadCache) -> bool {
+pub(super) fn is_calm(cache: &ThreadCache) -> bool {
     cache.is(State::Live) && !cache.request.is_pending() && !cache.diverted.load(Ordering::Relaxed)
 }
