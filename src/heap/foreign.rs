@@ -286,7 +286,7 @@ impl Front {
         if current.is_null() {
             shelf.capacity.set(FIRST_CAPACITY.min(self.most(class)));
             cache.request.use_row(shard);
-            let fresh = self.pool.take();
+            let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { foreign.install(cache, fresh, 0) };
             return !fresh.is_null();
@@ -330,7 +330,7 @@ impl Front {
             // SAFETY: the magazine is the caller's and holds that many.
             unsafe { depot.push(full, count) };
             store(shared, bytes);
-            return self.pool.take();
+            return self.pool.take(class);
         }
         let place = self.place(shared, class, shard);
         // SAFETY: nobody uses the blocks.
@@ -355,7 +355,7 @@ impl Front {
                     foreign.settle(cache);
                     state.put(&place, Magazine::first(current), foreign.count());
                     foreign.install(cache, ptr::null_mut(), 0);
-                    self.pool.give_back(current);
+                    self.pool.give_back(class, current);
                 }
             });
         }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A magazine starts with room for four blocks and doubles each time a slow
-//! path is needed, up to 62 blocks or a byte limit. A thread keeps two, so
+//! path is needed, up to 62 blocks (126 of the smallest) or a byte limit. A thread keeps two, so
 //! that a load that swings about a magazine's edge stays off the lock.
 //!
 //! Pressure: in a heap of more than 16 MiB that is in use below a quarter of its
@@ -21,7 +21,7 @@ use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
 use super::cache::{State, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
-use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
+use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
@@ -150,7 +150,7 @@ impl Front {
             ..=LAST_BUCKET => (bytes / 256).clamp(2, 12),
             _ => (bytes.saturating_mul(4) / size).clamp(1, 4),
         };
-        (bytes / size).clamp(least, ENTRIES) as u16
+        (bytes / size).clamp(least, magazine::entries_of(class)) as u16
     }
 
     /// Allocates a block of `class` when the bin had none. Null when the
@@ -398,7 +398,7 @@ impl Front {
             // SAFETY: the magazine came from the depot with `count` blocks.
             unsafe {
                 state.put(&place, Magazine::first(magazine), count);
-                self.pool.give_back(magazine);
+                self.pool.give_back(class, magazine);
             }
         }
     }
@@ -419,7 +419,7 @@ impl Front {
             // SAFETY: the current magazine was emptied and is taken out.
             unsafe {
                 cache.install(class, ptr::null_mut(), 0);
-                self.pool.give_back(current);
+                self.pool.give_back(class, current);
             }
             drop(state);
             rack.capacity.set(rack.capacity.get().min(FIRST_CAPACITY));
@@ -446,7 +446,7 @@ impl Front {
         // SAFETY: the bucket's lock makes the spare and its blocks ours.
         unsafe {
             state.put(&place, Magazine::first(spare), count);
-            self.pool.give_back(spare);
+            self.pool.give_back(class, spare);
         }
     }
 

@@ -68,7 +68,7 @@ impl Front {
             // SAFETY: the old spare is empty, or null. The magazine from the
             // depot is this thread's now and holds `count` blocks.
             unsafe {
-                self.pool.give_back(spare);
+                self.pool.give_back(class, spare);
                 cache.install(class, full, count);
             }
             return true;
@@ -140,7 +140,7 @@ impl Front {
         rack.most.set(most);
         rack.capacity
             .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
-        self.pool.take()
+        self.pool.take(class)
     }
 
     /// Sees to it that the current magazine, which has no floor, has room for a
@@ -189,7 +189,7 @@ impl Front {
             }
         }
         if empty.is_null() {
-            empty = self.pool.take();
+            empty = self.pool.take(class);
         }
         rack.spare.set(current);
         rack.spare_count.store(count as u32, Ordering::Relaxed);
