@@ -617,17 +617,26 @@ unsafe fn write_down<const CHECKED: bool>(
     mut key: *mut u8,
 ) {
     let end = slot.wrapping_sub(count);
-    while slot != end {
-        // SAFETY: the caller's places, and in a checked front end the keys'
-        // beside them.
-        unsafe {
-            slot = slot.sub(1);
-            slot.write(ptr::with_exposed_provenance_mut(block));
-            block += size;
-            if CHECKED {
-                slot.add(MARKS).write(key);
-                key = key.add(1);
-            }
+    // SAFETY: the caller's places, and in a checked front end the keys' beside
+    // them.
+    let write = |slot: *mut Entry, block: usize, key: *mut u8| unsafe {
+        slot.write(ptr::with_exposed_provenance_mut(block));
+        if CHECKED {
+            slot.add(MARKS).write(key);
         }
+    };
+    if count % 2 == 1 {
+        slot = slot.wrapping_sub(1);
+        write(slot, block, key);
+        block += size;
+        key = key.wrapping_add(1);
+    }
+    while slot != end {
+        slot = slot.wrapping_sub(2);
+        write(slot.wrapping_add(1), block, key);
+        block += size;
+        write(slot, block, key.wrapping_add(1));
+        block += size;
+        key = key.wrapping_add(2);
     }
 }

@@ -89,6 +89,8 @@ pub struct ThreadCache {
     pub(super) pressed: Cell<bool>,
     /// The list of a bucket's subsegments that the thread's blocks come from.
     pub(super) shard: u8,
+    /// The shard again, where a front end's blocks have shards; else 0.
+    pub(super) home: u8,
     /// The thread's number, to know it by after a fork.
     owner: AtomicU64,
     /// The thread's word, which leads here.
@@ -159,6 +161,7 @@ impl ThreadCache {
             rows: ptr::null_mut(),
             pressed: Cell::new(false),
             shard: 0,
+            home: 0,
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -194,6 +197,7 @@ impl ThreadCache {
         fresh.shard = shard;
         fresh.request.use_row(0);
         if fresh.is_checked {
+            fresh.home = shard;
             // SAFETY: the memory is large enough for the rows, and ours.
             unsafe {
                 fresh.rows = foreign::rows_of(place);
@@ -345,13 +349,28 @@ impl ThreadCache {
                 return false;
             }
             let bin = Self::bin_of(this, descriptor);
+            Self::keep_checked(bin, address, key)
+        }
+    }
+
+    /// Puts a block that is handed out into a bin; false, and nothing done, when
+    /// the bin is full.
+    ///
+    /// # Safety
+    /// `bin` is one of the calling thread's for blocks of this class, `key` the
+    /// block's, and nobody uses the block any more.
+    #[inline(always)]
+    pub(super) unsafe fn keep_checked(bin: *const Bin, block: *mut u8, key: *mut u8) -> bool {
+        // SAFETY: below the limit the magazine has room for an entry and its
+        // key.
+        unsafe {
             let top = (*bin).top.load(Ordering::Relaxed);
             if Bin::is_at_limit(bin, top) {
                 return false;
             }
-            mark.write(0);
+            Descriptor::mark_of(key).cast::<u8>().write(0);
             Entry::between();
-            Entry::set(top, address);
+            Entry::set(top, block);
             top.add(MARKS).write(key);
             Entry::between();
             (*bin).top.store(top.add(1), Ordering::Relaxed);
@@ -420,19 +439,36 @@ impl ThreadCache {
     pub(super) unsafe fn install(&self, class: usize, magazine: *mut Magazine, count: usize) {
         let rack = self.rack(class);
         let bin = self.bin(class);
-        rack.current.store(magazine, Ordering::Relaxed);
-        rack.floor.store(0, Ordering::Relaxed);
         if magazine.is_null() {
+            rack.current.store(magazine, Ordering::Relaxed);
+            rack.floor.store(0, Ordering::Relaxed);
             bin.lower();
             bin.top.store(nowhere(), Ordering::Relaxed);
             return;
         }
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { self.exchange(bin, rack, magazine, count) };
+    }
+
+    /// [`ThreadCache::install`] of a magazine that is not null, for a bin and a rack
+    /// that are at hand.
+    ///
+    /// # Safety
+    /// As for [`ThreadCache::install`].
+    #[inline(always)]
+    pub(super) unsafe fn exchange(
+        &self,
+        bin: &Bin,
+        rack: &Rack,
+        magazine: *mut Magazine,
+        count: usize,
+    ) {
+        rack.current.store(magazine, Ordering::Relaxed);
+        rack.floor.store(0, Ordering::Relaxed);
         let first = Magazine::first(magazine);
         bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
-        bin.raise(
-            first.wrapping_add(rack.capacity.get() as usize),
-            &self.request,
-        );
+        let capacity = usize::from(rack.capacity.get());
+        bin.raise(first.wrapping_add(capacity), &self.request);
     }
 
     /// Sends the owner's next free of every class to the slow path.

@@ -82,11 +82,10 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
         // SAFETY: a word leads to its thread's cache or a shared one.
         unsafe {
             let cache = &*word.cache();
-            if PROCESS
-                .checked
-                .swap_in(PROCESS.shared(Kind::Checked), cache, class)
-            {
-                let block = ThreadCache::pop::<true>(cache.bin(class));
+            let shared = PROCESS.shared(Kind::Checked);
+            let bin = PROCESS.checked.swap_in(shared, cache, class);
+            if !bin.is_null() {
+                let block = ThreadCache::pop::<true>(bin);
                 if !block.is_null() {
                     return block;
                 }
@@ -194,21 +193,25 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
     // caller's promise is the rest.
     unsafe {
         let descriptor = slices::find(address.addr());
-        match Descriptor::index_of(descriptor, address.addr()) {
-            Some(index)
-                if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY => {}
-            _ => return false,
+        let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
+            return false;
+        };
+        let key = Descriptor::key(descriptor, index);
+        let is_busy = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
+        if !is_busy() {
+            return false;
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
         let shard = (*descriptor).shard.load(Ordering::Relaxed);
         let shared = PROCESS.shared(Kind::Checked);
         let front = &PROCESS.checked;
-        let has_room = if (*cache).is_foreign(shard, class) {
+        let bin = if (*cache).is_foreign(shard, class) {
             front.swap_away(shared, &*cache, class, shard, address.addr())
         } else {
             front.swap_out(shared, &*cache, class)
         };
-        let done = has_room && ThreadCache::push_checked(cache, address);
+        // Another thread may have freed the block by mistake meanwhile.
+        let done = !bin.is_null() && is_busy() && ThreadCache::keep_checked(bin, address, key);
         misuse::report_late();
         done
     }

@@ -226,13 +226,9 @@ impl ThreadCache {
     }
 
     /// The depot of the bucket that full magazines of the thread's own go to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn home(&self, class: usize) -> u8 {
-        if class < ROW && !self.rows.is_null() {
-            self.shard
-        } else {
-            0
-        }
+        if class < ROW { self.home } else { 0 }
     }
 
     /// Visits the foreign bins of `class` that were ever used.
@@ -257,9 +253,9 @@ impl ThreadCache {
 
 impl Front {
     /// Makes room in a full bin of the calling thread's for blocks of `class` and
-    /// of another `shard`, one of which is `block`. False, and nothing done, when
-    /// there is more to do. Afterwards the block may belong to the thread's
-    /// own shard.
+    /// of another `shard`, one of which is `block`. Returns the bin that the
+    /// block may go to now, if that has room; null, and nothing done, when there
+    /// is more to do.
     #[inline(never)]
     pub(super) fn swap_away(
         &self,
@@ -268,18 +264,18 @@ impl Front {
         class: usize,
         shard: u8,
         block: usize,
-    ) -> bool {
+    ) -> *const Bin {
         let Some(foreign) = cache.foreign(shard, class) else {
-            return false;
+            return ptr::null();
         };
         if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
-            return false;
+            return ptr::null();
         }
         let mut state = self.bucket(class).state.lock();
         if self.is_deserted(shard) {
             // Nobody would take the blocks back: the subsegment changes hands.
             state.adopt(&self.place(shared, class, cache.shard), block);
-            return true;
+            return cache.bin(class);
         }
         let shelf = foreign.shelf;
         let current = foreign.current();
@@ -289,7 +285,7 @@ impl Front {
             let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { foreign.install(cache, fresh, 0) };
-            return !fresh.is_null();
+            return foreign.bin;
         }
         // SAFETY: the cache is this thread's and the bucket is locked.
         unsafe { foreign.settle(cache) };
@@ -310,7 +306,7 @@ impl Front {
         let (magazine, count) = next;
         // SAFETY: the magazine is this thread's, with so many blocks, or null.
         unsafe { foreign.install(cache, magazine, count) };
-        !magazine.is_null()
+        foreign.bin
     }
 
     /// Gives a magazine with `count` blocks to the depot of their shard, or the

@@ -52,6 +52,8 @@ pub(crate) struct Front {
     pub(super) of_shard: [AtomicU32; SHARDS],
     /// Those of them that no thread has.
     pub(super) parked_of_shard: [AtomicU32; SHARDS],
+    /// The shards that had threads once and have none now, a bit each.
+    pub(super) idle_shards: AtomicU32,
     pub(super) diverted: AtomicBool,
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
@@ -116,6 +118,7 @@ impl Front {
             }),
             of_shard: [const { AtomicU32::new(0) }; SHARDS],
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
+            idle_shards: AtomicU32::new(0),
             diverted: AtomicBool::new(false),
             refill_limit: AtomicU32::new(u32::MAX),
             cache_bytes: AtomicUsize::new(32 * 1024),
@@ -317,7 +320,7 @@ impl Front {
             self.empty(shared, cache, class, &mut state);
             return false;
         }
-        if !self.rotate(shared, cache, class, &mut state) {
+        if !self.rotate(shared, cache, class, cache.bin(class), &mut state) {
             return false;
         }
         // SAFETY: there is room in the current magazine.

@@ -121,9 +121,10 @@ fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
         // SAFETY: a word leads to a cache, and caches are never unmapped.
         let cache = unsafe { &*word.cache() };
         let shared = PROCESS.shared(Kind::Plain);
-        if PROCESS.plain.swap_in(shared, cache, class) {
-            // SAFETY: the cache is this thread's.
-            let block = unsafe { ThreadCache::pop::<false>(cache.bin(class)) };
+        let bin = PROCESS.plain.swap_in(shared, cache, class);
+        if !bin.is_null() {
+            // SAFETY: a bin of this thread's cache.
+            let block = unsafe { ThreadCache::pop::<false>(bin) };
             if !block.is_null() {
                 return block;
             }
@@ -218,10 +219,9 @@ unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
     // block is the caller's.
     let done = unsafe {
         let cache = &*word.cache();
-        PROCESS
-            .plain
-            .swap_out(PROCESS.shared(Kind::Plain), cache, class)
-            && Bin::push(cache.bin(class), block)
+        let shared = PROCESS.shared(Kind::Plain);
+        let bin = PROCESS.plain.swap_out(shared, cache, class);
+        !bin.is_null() && Bin::push(bin, block)
     };
     misuse::report_late();
     done

@@ -60,42 +60,33 @@ impl Caches {
 }
 
 impl Front {
-    /// The shard with the fewest caches, which has now one more: threads that
-    /// come after one another use the same subsegments. The list of caches is
-    /// locked.
-    fn join_shard(&self) -> u8 {
+    /// The shard with the fewest caches: threads that come after one another
+    /// use the same subsegments.
+    fn emptiest_shard(&self) -> u8 {
         let count = |shard: &AtomicU32| shard.load(Ordering::Relaxed);
         let shards = self.of_shard.iter().enumerate();
-        match shards.min_by_key(|(_, caches)| count(caches)) {
-            Some((shard, caches)) => {
-                caches.fetch_add(1, Ordering::Relaxed);
-                shard as u8
-            }
-            None => 0,
-        }
+        let emptiest = shards.min_by_key(|(_, caches)| count(caches));
+        emptiest.map_or(0, |(shard, _)| shard as u8)
     }
 
     /// Whether no cache is of a shard.
     pub(super) fn is_deserted(&self, shard: u8) -> bool {
-        self.caches_of(shard) == 0
-    }
-
-    /// Whether no thread that lives has a cache of a shard.
-    pub(super) fn is_idle(&self, shard: u8) -> bool {
-        let parked = self.parked_of_shard.get(usize::from(shard));
-        parked.is_none_or(|parked| parked.load(Ordering::Relaxed) >= self.caches_of(shard))
-    }
-
-    fn caches_of(&self, shard: u8) -> u32 {
         let caches = self.of_shard.get(usize::from(shard));
-        caches.map_or(0, |caches| caches.load(Ordering::Relaxed))
+        caches.is_none_or(|caches| caches.load(Ordering::Relaxed) == 0)
     }
 
-    /// Counts a cache of a shard that is parked, or no longer (`by` -1). The list
-    /// of caches is locked.
-    fn count_parked(&self, shard: u8, by: i32) {
-        if let Some(parked) = self.parked_of_shard.get(usize::from(shard)) {
-            parked.fetch_add(by as u32, Ordering::Relaxed);
+    /// Counts so many more caches of a shard, and so many more that are parked. The
+    /// list of caches is locked.
+    fn count_shard(&self, shard: u8, caches: i32, parked: i32) {
+        let at = usize::from(shard);
+        if let (Some(all), Some(idle)) = (self.of_shard.get(at), self.parked_of_shard.get(at)) {
+            let all = all.fetch_add(caches as u32, Ordering::Relaxed) as i32 + caches;
+            let idle = idle.fetch_add(parked as u32, Ordering::Relaxed) as i32 + parked;
+            if idle >= all {
+                self.idle_shards.fetch_or(1 << at, Ordering::Relaxed);
+            } else {
+                self.idle_shards.fetch_and(!(1 << at), Ordering::Relaxed);
+            }
         }
     }
 
@@ -126,7 +117,7 @@ impl Front {
             }
         } else {
             // SAFETY: a cache's shard never changes while it is live.
-            self.count_parked(unsafe { (*place).shard }, -1);
+            self.count_shard(unsafe { (*place).shard }, 0, -1);
         }
         // SAFETY: made, or parked, and nobody else's.
         unsafe { (*place).belong(word) };
@@ -157,7 +148,8 @@ impl Front {
             // SAFETY: the free list links caches that nobody uses.
             caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
         }
-        let shard = self.join_shard();
+        let shard = self.emptiest_shard();
+        self.count_shard(shard, 1, 0);
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.
         let cache = unsafe {
@@ -197,7 +189,7 @@ impl Front {
         if is_plain_case {
             let mut caches = self.caches.lock();
             if caches.park(shared, cache, bytes) {
-                self.count_parked(cache.shard, 1);
+                self.count_shard(cache.shard, 0, 1);
                 return;
             }
         }
@@ -257,9 +249,7 @@ impl Front {
         cache.next.store(caches.free, Ordering::Relaxed);
         caches.free = place;
         caches.count -= 1;
-        if let Some(caches) = self.of_shard.get(usize::from(cache.shard)) {
-            caches.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.count_shard(cache.shard, -1, 0);
         drop(caches);
         misuse::report_late();
     }
