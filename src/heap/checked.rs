@@ -250,10 +250,9 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
         }
         let shared = PROCESS.shared(Kind::Checked);
         let shard = (*descriptor).shard.load(Ordering::Relaxed);
-        let is_foreign = (*word.cache()).is_foreign(shard, class);
         PROCESS
             .checked
-            .free(shared, word, class, address, key, is_foreign);
+            .free(shared, word, class, address, key, shard);
     }
 }
 

@@ -242,8 +242,8 @@ impl Front {
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
-    /// front end its mark is clear already, and `key` finds it. `is_foreign` if
-    /// it is of another shard than the thread's.
+    /// front end its mark is clear already, and `key` finds it. The
+    /// block belongs to `shard`, if its class has shards.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -254,7 +254,7 @@ impl Front {
         class: usize,
         block: *mut u8,
         key: *mut u8,
-        is_foreign: bool,
+        shard: u8,
     ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
@@ -262,6 +262,7 @@ impl Front {
         if is_live {
             self.relieve(shared, cache);
         }
+        let is_foreign = cache.is_foreign(shard, class);
         if !is_live || is_foreign || !self.keep(shared, cache, class, block, key) {
             // SAFETY: the caller's block.
             unsafe { self.free_direct(shared, class, block) };

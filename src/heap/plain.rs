@@ -204,7 +204,7 @@ unsafe fn free_slow(word: &Word, class: usize, block: *mut u8) {
         if !swap_and_push(word, class, block) {
             let shared = PROCESS.shared(Kind::Plain);
             let key = core::ptr::null_mut();
-            PROCESS.plain.free(shared, word, class, block, key, false);
+            PROCESS.plain.free(shared, word, class, block, key, 0);
         }
     }
 }
