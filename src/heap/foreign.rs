@@ -280,7 +280,9 @@ impl Front {
         let shelf = foreign.shelf;
         let current = foreign.current();
         if current.is_null() {
-            shelf.capacity.set(FIRST_CAPACITY.min(self.most(class)));
+            shelf
+                .capacity
+                .set(FIRST_CAPACITY.min(self.most_foreign(class)));
             cache.request.use_row(shard);
             let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
@@ -293,7 +295,7 @@ impl Front {
         let mut next = (current, count);
         if count >= usize::from(capacity) {
             state.falling = state.falling.saturating_add(1);
-            let most = self.most(class);
+            let most = self.most_foreign(class);
             if capacity < most {
                 shelf.capacity.set((capacity * 2).min(most));
             } else {
@@ -307,6 +309,14 @@ impl Front {
         // SAFETY: the magazine is this thread's, with so many blocks, or null.
         unsafe { foreign.install(cache, magazine, count) };
         foreign.bin
+    }
+
+    /// Blocks a foreign bin of `class` holds at most: a quarter of the bytes that
+    /// a thread's own may have, since it has no use for them itself.
+    fn most_foreign(&self, class: usize) -> u16 {
+        let bytes = self.cache_bytes.load(Ordering::Relaxed) / 4;
+        let most = (bytes / classes::size_of(class).max(1)).max(8);
+        self.most(class).min(most.min(ENTRIES) as u16)
     }
 
     /// Gives a magazine with `count` blocks to the depot of their shard, or the
