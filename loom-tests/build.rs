@@ -122,7 +122,7 @@ const MUTANTS: [Mutant; 18] = [
         "seize_foreign_reads_early",
         "heap/seize.rs",
         "barrier();\n    top\n",
-        "top\n",
+        "let _ = barrier;\n    top\n",
     ),
     // The owner goes on popping what is seized.
     (

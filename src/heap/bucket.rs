@@ -10,6 +10,7 @@
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
+use super::refill::fill;
 use super::segment::Backend;
 use super::{misuse, slices};
 use crate::sync::Mutex;
@@ -18,7 +19,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Classes above the buckets: their subsegments remember which blocks' pages
 /// were never used.
-const RUNS: usize = classes::LAST_BUCKET + 1;
+pub(super) const RUNS: usize = classes::LAST_BUCKET + 1;
 
 /// Figures of a whole heap that the buckets keep up to date.
 pub(super) struct Totals {
@@ -512,7 +513,7 @@ fn report_free(mut which: u64, address: usize, size: usize) {
 impl Descriptor {
     /// Notes that the blocks below `end` were handed out some time.
     #[inline]
-    fn reach(&mut self, place: &Place<'_>, end: usize) {
+    pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
             let bytes = (end - high) * classes::size_of(place.class);
@@ -534,109 +535,4 @@ unsafe fn is_of(descriptor: *const Descriptor, place: &Place<'_>) -> bool {
     this.what.load(Ordering::Relaxed) == SUBSEGMENT
         && usize::from(this.class.load(Ordering::Relaxed)) == place.class
         && this.kind.load(Ordering::Relaxed) == place.kind as u8
-}
-
-/// Moves blocks from the free bits to places `want - 1 - got` downwards, so
-/// that the lowest address comes to lie last. Returns the new `got`.
-///
-/// # Safety
-/// `descriptor` is a live subsegment of the place's bucket, which is locked;
-/// `entries` has room for `want`, of which the first `want - got` are unused.
-unsafe fn fill(
-    descriptor: *mut Descriptor,
-    place: &Place<'_>,
-    entries: *mut Entry,
-    mut got: usize,
-    want: usize,
-) -> usize {
-    let geometry = Geometry::of(place.class);
-    let size = geometry.size;
-    // SAFETY: the caller holds the bucket's lock; a descriptor of this class
-    // and kind has its bits there.
-    let (this, words) = unsafe {
-        let words = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
-        let words = core::slice::from_raw_parts_mut::<u64>(words, geometry.blocks.div_ceil(64));
-        (&mut *descriptor, words)
-    };
-    let base = this.base.load(Ordering::Relaxed);
-    let start = got;
-    let mut end = 0;
-    let mut at = this.first_word as usize;
-    while let Some(word) = words.get_mut(at) {
-        let mut bits = *word;
-        // One run of free blocks after the other: within a run, address and
-        // key go on by a constant.
-        while bits != 0 && got < want {
-            let first = bits.trailing_zeros() as usize;
-            let run = ((bits >> first).trailing_ones() as usize).min(want - got);
-            bits &= !((u64::MAX >> (64 - run)) << first);
-            let index = at * 64 + first;
-            // SAFETY: places `want - got - run` to `want - got - 1` are unused;
-            // the blocks' indices are below the number of blocks, so they
-            // have marks if any have.
-            unsafe {
-                let slot = entries.add(want - got);
-                let block = base + index * size;
-                if place.kind == Kind::Checked {
-                    let key = Descriptor::key(descriptor, index);
-                    write_down::<true>(slot, run, block, size, key);
-                } else {
-                    write_down::<false>(slot, run, block, size, ptr::null_mut());
-                }
-            }
-            got += run;
-            end = index + run;
-        }
-        *word = bits;
-        if got == want {
-            break;
-        }
-        at += 1;
-    }
-    this.first_word = at as u32;
-    this.free -= (got - start) as u32;
-    this.reach(place, end);
-    if place.class >= RUNS {
-        let free = words.first().copied().unwrap_or(0);
-        this.fresh &= free as u32;
-    }
-    got
-}
-
-/// Writes `count` blocks, `size` apart from `block` on, below `slot`, the last
-/// one lowest; with their marks' keys, from `key` on, if there are any.
-///
-/// # Safety
-/// The `count` places below `slot` are a magazine's and unused.
-#[inline(always)]
-unsafe fn write_down<const CHECKED: bool>(
-    mut slot: *mut Entry,
-    count: usize,
-    mut block: usize,
-    size: usize,
-    mut key: *mut u8,
-) {
-    let end = slot.wrapping_sub(count);
-    // SAFETY: the caller's places, and in a checked front end the keys' beside
-    // them.
-    let write = |slot: *mut Entry, block: usize, key: *mut u8| unsafe {
-        slot.write(ptr::with_exposed_provenance_mut(block));
-        if CHECKED {
-            slot.add(MARKS).write(key);
-        }
-    };
-    if count % 2 == 1 {
-        slot = slot.wrapping_sub(1);
-        write(slot, block, key);
-        block += size;
-        key = key.wrapping_add(1);
-    }
-    while slot != end {
-        slot = slot.wrapping_sub(2);
-        write(slot.wrapping_add(1), block, key);
-        block += size;
-        write(slot, block, key.wrapping_add(1));
-        block += size;
-        key = key.wrapping_add(2);
-    }
 }

@@ -197,9 +197,12 @@ impl ThreadCache {
     pub(super) fn bins_of(&self, row: u8) -> &[Bin] {
         match usize::from(row) {
             0 => &self.bins,
-            // SAFETY: only a checked front end's cache uses further rows, and
-            // they live as long as it.
-            row => unsafe { (&(*self.rows).bins).get(row - 1).map_or(&[], |row| row) },
+            row => {
+                // SAFETY: only a checked front end's cache uses further rows,
+                // and they live as long as it.
+                let rows: &Rows = unsafe { &*self.rows };
+                rows.bins.get(row - 1).map_or(&[], |row| row)
+            }
         }
     }
 
@@ -218,10 +221,10 @@ impl ThreadCache {
             return None;
         }
         // SAFETY: the rows live as long as the cache.
-        let shelves = unsafe { &(*self.rows).shelves };
+        let rows: &Rows = unsafe { &*self.rows };
         Some(Foreign {
             bin: self.bins_of(shard).get(class)?,
-            shelf: shelves.get(usize::from(shard))?.get(class)?,
+            shelf: rows.shelves.get(usize::from(shard))?.get(class)?,
         })
     }
 

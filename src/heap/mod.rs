@@ -53,6 +53,7 @@ mod meta;
 mod misuse;
 pub mod plain;
 mod pool;
+mod refill;
 mod segment;
 mod seize;
 mod slices;
