@@ -1,4 +1,4 @@
-//! A bucket: the subsegments and the depot of one class in one front end.
+//! A bucket: the subsegments and the depots of one class in one front end.
 //!
 //! Everything here happens under the bucket's lock. Blocks come out of the
 //! free bits in address order and go back one bit each; a subsegment with no
@@ -51,7 +51,7 @@ pub(super) enum Misuse {
     AlreadyFree,
 }
 
-/// A class's subsegments and depot. Padded, so that two buckets' locks never
+/// A class's subsegments and depots. Padded, so that two buckets' locks never
 /// share a cache line.
 #[repr(align(128))]
 pub(super) struct Bucket {

@@ -410,7 +410,10 @@ mod tests {
         for shard in 0..SHARDS as u8 {
             for class in 0..if shard == 0 { COUNT } else { ROW } {
                 let place = bin_offset(Kind::Checked, class, shard);
-                assert!(place >= last && place % BIN == 0, "{shard} {class}");
+                assert!(
+                    place >= last && place.is_multiple_of(BIN),
+                    "{shard} {class}"
+                );
                 last = place + BIN;
             }
             assert!(last <= bytes_of(Kind::Checked));

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //!   thread's bin:  current magazine <-> spare     no lock
-//!   bucket:        depot of full magazines        the bucket's lock, O(1)
+//!   bucket:        depots of full magazines       the bucket's lock, O(1)
 //!                  free bits of subsegments       the bucket's lock, a batch
 //! ```
 //!
 //! A magazine starts with room for four blocks and doubles each time a slow
-//! path is needed, up to 62 blocks (126 of the smallest) or a byte limit. A thread keeps two, so
-//! that a load that swings about a magazine's edge stays off the lock.
+//! path is needed, up to 62 blocks (126 of the smallest) or a byte limit. A
+//! thread keeps two, so that a load that swings about a magazine's edge stays
+//! off the lock.
 //!
 //! Pressure: in a heap of more than 16 MiB that is in use below a quarter of its
 //! size, and from then on until little is left, a bucket that gets blocks back

@@ -6,7 +6,8 @@
 //!               its blocks to the free bits
 //! ```
 //!
-//! Most slow calls need no more than this: one lock and a few pointers. When
+//! The depot is that of the thread's shard (foreign.rs); where a front end or a
+//! class has no shards, the first is everybody's. Most slow calls need no more than this: one lock and a few pointers. When
 //! there may be more to do (a request, a diversion, pressure, seized blocks),
 //! [`Front::swap_in`] and [`Front::swap_out`] do nothing and leave it to
 //! front.rs.
