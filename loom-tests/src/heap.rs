@@ -23,3 +23,6 @@ crate::mutant!(limit_raised_blindly);
 crate::mutant!(seize_takes_topmost);
 crate::mutant!(seize_leaves_blocks);
 crate::mutant!(seize_leaves_limit);
+crate::mutant!(request_misses_row);
+crate::mutant!(row_used_silently);
+crate::mutant!(seize_foreign_reads_early);
