@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 24] = [
+const MUTANTS: [Mutant; 27] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -84,8 +84,8 @@ const MUTANTS: [Mutant; 24] = [
         "request_asked_late",
         "heap/bin.rs",
         "self.asked.swap(true, Ordering::AcqRel);",
-        "for bin in bins { bin.limit.swap(ptr::null_mut(), Ordering::AcqRel); } \
-         self.asked.swap(true, Ordering::AcqRel); let bins: &[Bin] = &[];",
+        "for row in 0..2 { for bin in bins(row) { bin.limit.swap(ptr::null_mut(), Ordering::AcqRel); } } \
+         self.asked.swap(true, Ordering::AcqRel); let bins = |_| -> &[Bin<S>] { &[] };",
     ),
     // The request behind a limit that is raised is not seen.
     (
@@ -101,7 +101,20 @@ const MUTANTS: [Mutant; 24] = [
         "end = now.saturating_sub(1).max(self.floor);",
         "end = now.max(self.floor);",
     ),
-    // The owner goes on pushing, into slots that are being seized.
+    // The rows in use are read as they once were.
+    (
+        "request_misses_row",
+        "heap/bin.rs",
+        "self.rows.fetch_or(0, Ordering::AcqRel)",
+        "self.rows.load(Ordering::Relaxed)",
+    ),
+    // Whoever puts a row into use does not see that somebody has asked.
+    (
+        "row_used_silently",
+        "heap/bin.rs",
+        "self.rows.fetch_or(1 << (row & 31), Ordering::AcqRel)",
+        "self.rows.fetch_or(1 << (row & 31), Ordering::Relaxed)",
+    ),
     // Whether the heap is held is looked at before the inner lock is taken.
     (
         "heap_lock_looks_early",
@@ -164,7 +177,15 @@ const MUTANTS: [Mutant; 24] = [
         "self.move_top(1usize.wrapping_neg());",
         "",
     ),
+    // The owner goes on pushing, into slots that are being seized.
     ("seize_leaves_limit", "heap/seize.rs", "bin.lower();", ""),
+    // Slots are read that the owner may not have written yet.
+    (
+        "seize_foreign_reads_early",
+        "heap/seize.rs",
+        "barrier();\n    top\n",
+        "let _ = barrier;\n    top\n",
+    ),
     // The owner goes on popping what is seized.
     (
         "seize_leaves_blocks",

@@ -78,7 +78,7 @@ unsafe impl GlobalAlloc for NtHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the cache is the calling thread's.
-        let block = unsafe { plain::take(word::cache_at, layout) };
+        let block = unsafe { plain::take(word::row_at, layout) };
         if block.is_null() {
             return allocate_rest(&self.config, layout);
         }
@@ -90,7 +90,7 @@ unsafe impl GlobalAlloc for NtHeap {
         // SAFETY: the cache is the calling thread's; the caller gives up a
         // block of this layout.
         unsafe {
-            if !plain::keep(word::cache_at, block, layout) {
+            if !plain::keep(word::row_at, block, layout) {
                 free_rest(block, layout);
             }
         }

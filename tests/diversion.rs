@@ -2,14 +2,13 @@
 //!
 //! One test, since the front end it switches is the process's.
 
-use ntheap::heap::{Diversion, Kind, ThreadCache, Word, classes, divert, plain};
+use ntheap::heap::{Diversion, Kind, Word, classes, divert, plain};
 use ntheap::{Action, Config, Report, Stop, set_hook, stats};
 use std::alloc::Layout;
-use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    static WORD: Word = const { Cell::new(ThreadCache::unborn()) };
+    static WORD: Word = const { Word::new() };
 }
 
 const CONFIG: Config = Config::new().with_on_corruption(Action::Continue);

@@ -3,15 +3,14 @@
 //!
 //! One test, since the heap it looks at is the process's.
 
-use ntheap::heap::{ThreadCache, Word, classes, plain};
+use ntheap::heap::{Word, classes, plain};
 use ntheap::{Config, Stats, stats};
 use std::alloc::Layout;
-use std::cell::Cell;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
-    static WORD: Word = const { Cell::new(ThreadCache::unborn()) };
+    static WORD: Word = const { Word::new() };
 }
 
 const CONFIG: Config = Config::new();

@@ -38,8 +38,8 @@ fn answer(block: *mut u8) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
     if let Some(offset) = checked::linear_offset(size) {
-        // SAFETY: the offset is a bin's in this thread's cache.
-        let block = unsafe { checked::take_from(word::cache_at(offset)) };
+        // SAFETY: the offset is a bin's in this thread's row.
+        let block = unsafe { checked::take_from(word::row_at(offset)) };
         if !block.is_null() {
             return block.cast();
         }

@@ -6,10 +6,9 @@
 //! end that `NtHeap` does not use directly, the second one both.
 
 use crate::pattern;
-use ntheap::heap::{ThreadCache, Word, checked, plain};
+use ntheap::heap::{Word, checked, plain};
 use ntheap::{Config, NtHeap};
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -85,8 +84,8 @@ pub(crate) enum Call {
 }
 
 thread_local! {
-    static PLAIN: Word = const { Cell::new(ThreadCache::unborn()) };
-    static CHECKED: Word = const { Cell::new(ThreadCache::unborn()) };
+    static PLAIN: Word = const { Word::new() };
+    static CHECKED: Word = const { Word::new() };
 }
 
 static HEAP: NtHeap = NtHeap::new();

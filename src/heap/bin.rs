@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   owner    push at `top` until it reaches `limit` --> slow path: take, raise
-//!   others   ask: `asked` = true, then every bin's `limit` = null
+//!   others   ask: `asked` = true, then every bin's `limit` = null,
+//!            of all rows of bins that the owner uses
 //! ```
 //!
 //! Invariants:
@@ -13,11 +14,12 @@
 //!   request, the owner's pushes fail, so that it comes to its slow path.
 //! - A limit may be low for no reason any more; the slow path raises it.
 //! - What both sides write, both write by exchange: of two writes the later one
-//!   has then seen the earlier, and what led to it.
+//!   has then seen the earlier, and what led to it. So whoever asks sees that a
+//!   row is in use, or the owner sees the request when it first uses the row.
 
 use super::magazine::Entry;
 use super::seize::Slot;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use core::ptr;
 
 /// One class's stack of free blocks.
@@ -126,15 +128,51 @@ impl<S> Bin<S> {
 /// What other threads ask of a cache's owner: to look at its cache.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) asked: AtomicBool,
+    asked: AtomicBool,
+    /// The rows of bins in use, a bit each.
+    rows: AtomicU32,
 }
 
 impl Request {
-    /// Sends the owner's next push to each of `bins` to the slow path.
-    pub(super) fn ask<S>(&self, bins: &[Bin<S>]) {
+    /// Nothing asked, and no row in use.
+    #[cfg(not(ntheap_model))]
+    pub(super) const fn new() -> Self {
+        Request {
+            asked: AtomicBool::new(false),
+            rows: AtomicU32::new(0),
+        }
+    }
+
+    #[cfg(ntheap_model)]
+    pub(super) fn new() -> Self {
+        Request {
+            asked: AtomicBool::new(false),
+            rows: AtomicU32::new(0),
+        }
+    }
+
+    /// Notes that a row of bins, below 32, is in use; for the owner, before
+    /// any limit in it is raised.
+    pub(super) fn use_row(&self, row: u8) {
+        self.rows.fetch_or(1 << (row & 31), Ordering::AcqRel);
+    }
+
+    /// Whether a row was ever used.
+    pub(super) fn uses_row(&self, row: u8) -> bool {
+        self.rows.load(Ordering::Relaxed) & (1 << (row & 31)) != 0
+    }
+
+    /// Sends the owner's next push to each bin of the rows in use to the slow
+    /// path; `bins` are a row's.
+    pub(super) fn ask<'a, S: 'a>(&self, bins: impl Fn(u8) -> &'a [Bin<S>]) {
         self.asked.swap(true, Ordering::AcqRel);
-        for bin in bins {
-            bin.limit.swap(ptr::null_mut(), Ordering::AcqRel);
+        let mut rows = self.rows.fetch_or(0, Ordering::AcqRel);
+        while rows != 0 {
+            let row = rows.trailing_zeros() as u8;
+            rows &= rows - 1;
+            for bin in bins(row) {
+                bin.limit.swap(ptr::null_mut(), Ordering::AcqRel);
+            }
         }
     }
 

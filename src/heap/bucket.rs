@@ -1,4 +1,4 @@
-//! A bucket: the subsegments and the depot of one class in one front end.
+//! A bucket: the subsegments and the depots of one class in one front end.
 //!
 //! Everything here happens under the bucket's lock. Blocks come out of the
 //! free bits in address order and go back one bit each; a subsegment with no
@@ -10,16 +10,17 @@
 use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
-use super::magazine::{Depot, Entry, MARKS};
+use super::magazine::{Depot, Entry, MARKS, Magazine};
+use super::refill::fill;
 use super::segment::Backend;
-use super::{cache, misuse, slices};
+use super::{misuse, slices};
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Classes above the buckets: their subsegments remember which blocks' pages
 /// were never used.
-const RUNS: usize = classes::LAST_BUCKET + 1;
+pub(super) const RUNS: usize = classes::LAST_BUCKET + 1;
 
 /// Figures of a whole heap that the buckets keep up to date.
 pub(super) struct Totals {
@@ -54,7 +55,7 @@ pub(super) enum Misuse {
     AlreadyFree,
 }
 
-/// A class's subsegments and depot. Padded, so that two buckets' locks never
+/// A class's subsegments and depots. Padded, so that two buckets' locks never
 /// share a cache line.
 #[repr(align(128))]
 pub(super) struct Bucket {
@@ -69,8 +70,8 @@ pub(super) struct State {
     pub(super) subsegments: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
-    /// Full magazines.
-    pub(super) depot: Depot,
+    /// Full magazines, by shard; all in the first where a class has none.
+    depots: [Depot; SHARDS],
     /// Slow frees since the last slow allocation.
     pub(super) falling: u32,
     /// Allocations counted while the front end was diverted.
@@ -141,7 +142,7 @@ impl State {
             open: [ptr::null_mut(); SHARDS + 1],
             subsegments: 0,
             out: 0,
-            depot: Depot::new(),
+            depots: [const { Depot::new() }; SHARDS],
             falling: 0,
             allocations: 0,
         }
@@ -177,7 +178,7 @@ impl State {
                 self.close(descriptor);
                 if place.owned.is_some() {
                     // SAFETY: as above, and it is on no list now.
-                    unsafe { (*descriptor).shard = FULL as u8 };
+                    unsafe { (*descriptor).set_shard(FULL as u8) };
                     self.open(descriptor);
                 }
             }
@@ -346,7 +347,7 @@ impl State {
             if !this.next.is_null() {
                 return this.next;
             }
-            list = usize::from(this.shard) + 1;
+            list = usize::from(this.shard.load(Ordering::Relaxed)) + 1;
         }
         let mut rest = self.open.iter().skip(list);
         let first = rest.find(|first| !first.is_null());
@@ -360,6 +361,61 @@ impl State {
                 let next = unsafe { (*descriptor).next };
                 visit(descriptor);
                 descriptor = next;
+            }
+        }
+    }
+
+    /// The depot of a shard.
+    #[inline(always)]
+    pub(super) fn depot(&mut self, shard: u8) -> &mut Depot {
+        // SAFETY: the remainder is below the number of depots.
+        unsafe { self.depots.get_unchecked_mut(usize::from(shard) % SHARDS) }
+    }
+
+    /// Takes a magazine from whichever depot has one.
+    pub(super) fn pop_any(&mut self) -> Option<(*mut Magazine, usize)> {
+        self.depots.iter_mut().find_map(Depot::pop)
+    }
+
+    /// Blocks in the depots.
+    pub(super) fn stored(&self) -> usize {
+        self.depots.iter().map(|depot| depot.blocks).sum()
+    }
+
+    /// Whether a shard has no open subsegment.
+    #[inline(always)]
+    pub(super) fn is_dry(&self, shard: u8) -> bool {
+        self.first(shard).is_null()
+    }
+
+    /// Makes the subsegment of the block at `address` one of the place's shard.
+    #[inline(never)]
+    pub(super) fn adopt(&mut self, place: &Place<'_>, address: usize) {
+        let descriptor = slices::find(address);
+        // SAFETY: what `find` leads to is readable, and a descriptor of this
+        // place is a live subsegment's, which the bucket's lock makes ours.
+        unsafe {
+            if is_of(descriptor, place) {
+                self.move_to(descriptor, place.shard);
+            }
+        }
+    }
+
+    /// Makes a subsegment one of another shard.
+    ///
+    /// # Safety
+    /// The descriptor is that of a live subsegment of this bucket.
+    unsafe fn move_to(&mut self, descriptor: *mut Descriptor, shard: u8) {
+        // SAFETY: the caller's descriptor is live, and on its shard's list
+        // while it has free blocks.
+        unsafe {
+            let is_open = (*descriptor).free != 0;
+            if is_open {
+                self.close(descriptor);
+            }
+            (*descriptor).set_shard(shard);
+            if is_open {
+                self.open(descriptor);
             }
         }
     }
@@ -382,10 +438,7 @@ impl State {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe {
                 if !head.is_null() && !(*head).next.is_null() {
-                    let second = (*head).next;
-                    self.close(second);
-                    (*second).shard = place.shard;
-                    self.open(second);
+                    self.move_to((*head).next, place.shard);
                     return true;
                 }
             }
@@ -400,10 +453,8 @@ impl State {
         for from in 0..SHARDS {
             let head = self.first(from as u8);
             if !head.is_null() {
-                self.close(head);
                 // SAFETY: the lists link live subsegments of this bucket.
-                unsafe { (*head).shard = shard };
-                self.open(head);
+                unsafe { self.move_to(head, shard) };
                 return true;
             }
         }
@@ -436,15 +487,14 @@ impl State {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
             this.span.store(blocks * block_size, relaxed);
-            this.bin.store(place.class * cache::BIN, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
-            this.shard = place.shard;
             if let Some(owned) = place.owned {
                 this.bin.store(owned.bucket.expose_provenance(), relaxed);
                 this.owner.store(owned.heap, relaxed);
             }
+            this.set_shard(place.shard);
             if place.kind == Kind::Checked {
                 this.set_magic(Geometry::of(place.class).divisor);
             }
@@ -540,7 +590,7 @@ impl State {
         if place.owned.is_some() {
             self.close(descriptor);
             // SAFETY: the caller's subsegment is one of this bucket's.
-            unsafe { (*descriptor).shard = place.shard };
+            unsafe { (*descriptor).set_shard(place.shard) };
         }
         self.open(descriptor);
     }
@@ -549,7 +599,10 @@ impl State {
         // SAFETY: the callers pass a live subsegment that is on no list, and
         // the lists' heads are live.
         unsafe {
-            let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) else {
+            let Some(first) = self
+                .open
+                .get_mut(usize::from((*descriptor).shard.load(Ordering::Relaxed)))
+            else {
                 return;
             };
             (*descriptor).previous = ptr::null_mut();
@@ -568,7 +621,10 @@ impl State {
             let (previous, next) = ((*descriptor).previous, (*descriptor).next);
             if !previous.is_null() {
                 (*previous).next = next;
-            } else if let Some(first) = self.open.get_mut(usize::from((*descriptor).shard)) {
+            } else if let Some(first) = self
+                .open
+                .get_mut(usize::from((*descriptor).shard.load(Ordering::Relaxed)))
+            {
                 *first = next;
             }
             if !next.is_null() {
@@ -593,7 +649,7 @@ fn report_free(mut which: u64, address: usize, size: usize) {
 impl Descriptor {
     /// Notes that the blocks below `end` were handed out some time.
     #[inline]
-    fn reach(&mut self, place: &Place<'_>, end: usize) {
+    pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
             let bytes = (end - high) * classes::size_of(place.class);
@@ -615,100 +671,4 @@ unsafe fn is_of(descriptor: *const Descriptor, place: &Place<'_>) -> bool {
     this.what.load(Ordering::Relaxed) == SUBSEGMENT
         && usize::from(this.class.load(Ordering::Relaxed)) == place.class
         && this.kind.load(Ordering::Relaxed) == place.kind as u8
-}
-
-/// Moves blocks from the free bits to places `want - 1 - got` downwards, so
-/// that the lowest address comes to lie last. Returns the new `got`.
-///
-/// # Safety
-/// `descriptor` is a live subsegment of the place's bucket, which is locked;
-/// `entries` has room for `want`, of which the first `want - got` are unused.
-unsafe fn fill(
-    descriptor: *mut Descriptor,
-    place: &Place<'_>,
-    entries: *mut Entry,
-    mut got: usize,
-    want: usize,
-) -> usize {
-    let geometry = Geometry::of(place.class);
-    let size = geometry.size;
-    // SAFETY: the caller holds the bucket's lock; a descriptor of this class
-    // and kind has its bits there.
-    let (this, words) = unsafe {
-        let words = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
-        let words = core::slice::from_raw_parts_mut::<u64>(words, geometry.blocks.div_ceil(64));
-        (&mut *descriptor, words)
-    };
-    let base = this.base.load(Ordering::Relaxed);
-    let start = got;
-    let mut end = 0;
-    let mut at = this.first_word as usize;
-    while let Some(word) = words.get_mut(at) {
-        let mut bits = *word;
-        // One run of free blocks after the other: within a run, address and
-        // key go on by a constant.
-        while bits != 0 && got < want {
-            let first = bits.trailing_zeros() as usize;
-            let run = ((bits >> first).trailing_ones() as usize).min(want - got);
-            bits &= !((u64::MAX >> (64 - run)) << first);
-            let index = at * 64 + first;
-            // SAFETY: places `want - got - run` to `want - got - 1` are unused;
-            // the blocks' indices are below the number of blocks, so they
-            // have marks if any have.
-            unsafe {
-                let slot = entries.add(want - got);
-                let block = base + index * size;
-                if place.kind == Kind::Checked {
-                    let key = Descriptor::key(descriptor, index);
-                    write_down::<true>(slot, run, block, size, key);
-                } else {
-                    write_down::<false>(slot, run, block, size, ptr::null_mut());
-                }
-            }
-            got += run;
-            end = index + run;
-        }
-        *word = bits;
-        if got == want {
-            break;
-        }
-        at += 1;
-    }
-    this.first_word = at as u32;
-    this.free -= (got - start) as u32;
-    this.reach(place, end);
-    if place.class >= RUNS {
-        let free = words.first().copied().unwrap_or(0);
-        this.fresh &= free as u32;
-    }
-    got
-}
-
-/// Writes `count` blocks, `size` apart from `block` on, below `slot`, the last
-/// one lowest; with their marks' keys, from `key` on, if there are any.
-///
-/// # Safety
-/// The `count` places below `slot` are a magazine's and unused.
-#[inline(always)]
-unsafe fn write_down<const CHECKED: bool>(
-    mut slot: *mut Entry,
-    count: usize,
-    mut block: usize,
-    size: usize,
-    mut key: *mut u8,
-) {
-    let end = slot.wrapping_sub(count);
-    while slot != end {
-        // SAFETY: the caller's places, and in a checked front end the keys'
-        // beside them.
-        unsafe {
-            slot = slot.sub(1);
-            slot.write(ptr::with_exposed_provenance_mut(block));
-            block += size;
-            if CHECKED {
-                slot.add(MARKS).write(key);
-                key = key.add(1);
-            }
-        }
-    }
 }

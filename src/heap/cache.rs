@@ -13,6 +13,10 @@
 //! limit is null): a thread without a cache yet, class 0, large blocks,
 //! diverted front ends. So the fast paths test nothing else.
 //!
+//! In a checked front end a thread has a row of bins for each shard, and only
+//! that of its own shard is what `row` leads to and blocks are taken from; the
+//! other rows only fill (foreign.rs).
+//!
 //! Only its thread moves `top`. Other threads may read it, for statistics, and
 //! may set `limit` to null, which sends the owner's next free to the slow
 //! path, where it sees what is asked of it (bin.rs).
@@ -20,15 +24,14 @@
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
 use super::descriptor::{BUSY, Descriptor, Kind};
+use super::foreign::{self, ROW, Rows};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize::Slot;
 use super::slices;
+use super::word::Word;
 use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-
-/// The word of a thread that leads to its cache.
-pub type Word = Cell<*const ThreadCache>;
 
 /// Bytes of a bin, and the distance of bins in a cache.
 pub(crate) const BIN: usize = size_of::<Bin>();
@@ -66,7 +69,8 @@ pub(super) enum State {
 /// A thread's cache.
 #[repr(C, align(64))]
 pub struct ThreadCache {
-    bins: [Bin; COUNT],
+    /// The bins of shard 0 and of the classes that have no shards.
+    pub(super) bins: [Bin; COUNT],
     /// The slice table and its mask, copied here to be at hand.
     table: Cell<*mut u8>,
     mask: Cell<usize>,
@@ -77,10 +81,16 @@ pub struct ThreadCache {
     pub(super) diverted: AtomicBool,
     /// Whether magazines have keys.
     is_checked: bool,
+    /// The bins of the thread's own shard, of which there are [`ROW`].
+    row: *const Bin,
+    /// The other shards' rows; null in a plain front end.
+    pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
     pub(super) pressed: Cell<bool>,
     /// The list of a bucket's subsegments that the thread's blocks come from.
     pub(super) shard: u8,
+    /// The shard again, where a front end's blocks have shards; else 0.
+    pub(super) home: u8,
     /// The thread's number, to know it by after a fork.
     owner: AtomicU64,
     /// The thread's word, which leads here.
@@ -118,6 +128,14 @@ static FLOOR: Floor = Floor {
     _words: [ptr::null_mut(); 2],
 };
 
+/// A bin that is empty and full.
+pub(super) const fn closed() -> Bin {
+    Bin {
+        top: AtomicPtr::new(nowhere()),
+        limit: AtomicPtr::new(ptr::null_mut()),
+    }
+}
+
 const fn nowhere() -> *mut Entry {
     (&raw const FLOOR)
         .cast::<Entry>()
@@ -126,28 +144,24 @@ const fn nowhere() -> *mut Entry {
 }
 
 /// The cache of every thread that has none yet: what a word first leads to.
-pub static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn);
-static DEAD: ThreadCache = ThreadCache::shared(State::Dead);
+pub static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn, (&raw const UNBORN).cast());
+static DEAD: ThreadCache = ThreadCache::shared(State::Dead, (&raw const DEAD).cast());
 
 impl ThreadCache {
-    const fn shared(state: State) -> Self {
+    const fn shared(state: State, row: *const Bin) -> Self {
         ThreadCache {
-            bins: [const {
-                Bin {
-                    top: AtomicPtr::new(nowhere()),
-                    limit: AtomicPtr::new(ptr::null_mut()),
-                }
-            }; COUNT],
+            bins: [const { closed() }; COUNT],
             table: Cell::new(slices::stand_in()),
             mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
-            request: Request {
-                asked: AtomicBool::new(false),
-            },
+            request: Request::new(),
             diverted: AtomicBool::new(false),
             is_checked: false,
+            row,
+            rows: ptr::null_mut(),
             pressed: Cell::new(false),
             shard: 0,
+            home: 0,
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -166,11 +180,6 @@ impl ThreadCache {
         }
     }
 
-    /// [`UNBORN`]'s address: a word's first value.
-    pub const fn unborn() -> *const ThreadCache {
-        &raw const UNBORN
-    }
-
     /// The cache of a thread that must not have one (any more).
     pub(super) const fn dead() -> *const ThreadCache {
         &raw const DEAD
@@ -179,11 +188,25 @@ impl ThreadCache {
     /// Writes a fresh live cache to `place`.
     ///
     /// # Safety
-    /// `place` is memory for a cache that nobody uses.
+    /// `place` is memory for a cache of this kind that nobody uses, as large as
+    /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
+    /// that was drained.
     pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8) {
-        let mut fresh = ThreadCache::shared(State::Live);
+        let mut fresh = ThreadCache::shared(State::Live, place.cast());
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
+        fresh.request.use_row(0);
+        if fresh.is_checked {
+            fresh.home = shard;
+            // SAFETY: the memory is large enough for the rows, and ours.
+            unsafe {
+                fresh.rows = foreign::rows_of(place);
+                if shard != 0 {
+                    fresh.row = Rows::open(fresh.rows, shard);
+                }
+            }
+            fresh.request.use_row(shard);
+        }
         // SAFETY: the caller's memory is ours to write.
         unsafe { place.write(fresh) };
         // SAFETY: just written, and still ours alone.
@@ -209,12 +232,23 @@ impl ThreadCache {
         self.state.load(Ordering::Relaxed) == state as u8
     }
 
+    /// The bins of the thread's own shard.
+    pub(super) fn row(&self) -> *const Bin {
+        self.row
+    }
+
+    /// The bin that blocks of `class` are taken from.
     #[inline]
     pub(super) fn bin(&self, class: usize) -> &Bin {
-        // SAFETY: a class above the last is taken for class 0.
+        // SAFETY: the row has [`ROW`] bins and lives as long as the cache; a
+        // class above the last is taken for class 0.
         unsafe {
-            self.bins
-                .get_unchecked(if class < COUNT { class } else { 0 })
+            if class < ROW {
+                &*self.row.add(class)
+            } else {
+                self.bins
+                    .get_unchecked(if class < COUNT { class } else { 0 })
+            }
         }
     }
 
@@ -230,13 +264,45 @@ impl ThreadCache {
     /// The bin `offset` bytes into the cache.
     ///
     /// # Safety
-    /// `offset` is `class * BIN` for a class below `COUNT`.
+    /// `offset` is `class * BIN` for a class below `COUNT`, of shard 0 or
+    /// without shards.
     #[inline(always)]
     pub(crate) unsafe fn bin_at(this: *const ThreadCache, offset: usize) -> *const Bin {
         // SAFETY: the bins come first, so the offset stays inside them. The
         // address goes through a register of its own: a stack top addressed
         // by base and index costs five cycles more per operation.
         unsafe { pin(this.byte_add(offset).cast::<Bin>().cast_mut()) }
+    }
+
+    /// The bin that the descriptor's blocks go to.
+    ///
+    /// # Safety
+    /// The descriptor is that of a block of the front end, and the cache
+    /// a thread's own, of that front end.
+    #[inline(always)]
+    unsafe fn bin_of(this: *const ThreadCache, descriptor: *const Descriptor) -> *const Bin {
+        // SAFETY: the offset is that of a bin in every cache of the front end;
+        // a subsegment that changes its shard meanwhile has one before and
+        // after, and either will do.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            // The compiler does not fold an atomic load into an addition.
+            let mut bin = this.cast::<Bin>().cast_mut();
+            core::arch::asm!(
+                "add {bin}, qword ptr [{descriptor} + {offset}]",
+                bin = inout(reg) bin,
+                descriptor = in(reg) descriptor,
+                offset = const core::mem::offset_of!(Descriptor, bin),
+                options(nostack, readonly),
+            );
+            bin
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        // SAFETY: as above.
+        unsafe {
+            let offset = (*descriptor).bin.load(Ordering::Relaxed);
+            pin(this.byte_add(offset).cast::<Bin>().cast_mut())
+        }
     }
 
     /// Takes a block; null when the bin is empty.
@@ -282,14 +348,29 @@ impl ThreadCache {
             if mark.read() != BUSY {
                 return false;
             }
-            let bin = Self::bin_at(this, (*descriptor).bin.as_ptr().read());
+            let bin = Self::bin_of(this, descriptor);
+            Self::keep_checked(bin, address, key)
+        }
+    }
+
+    /// Puts a block that is handed out into a bin; false, and nothing done, when
+    /// the bin is full.
+    ///
+    /// # Safety
+    /// `bin` is one of the calling thread's for blocks of this class, `key` the
+    /// block's, and nobody uses the block any more.
+    #[inline(always)]
+    pub(super) unsafe fn keep_checked(bin: *const Bin, block: *mut u8, key: *mut u8) -> bool {
+        // SAFETY: below the limit the magazine has room for an entry and its
+        // key.
+        unsafe {
             let top = (*bin).top.load(Ordering::Relaxed);
             if Bin::is_at_limit(bin, top) {
                 return false;
             }
-            mark.write(0);
+            Descriptor::mark_of(key).cast::<u8>().write(0);
             Entry::between();
-            Entry::set(top, address);
+            Entry::set(top, block);
             top.add(MARKS).write(key);
             Entry::between();
             (*bin).top.store(top.add(1), Ordering::Relaxed);
@@ -304,6 +385,7 @@ impl ThreadCache {
             let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
             bytes += (self.count(class) + spare) * classes::size_of(class);
         }
+        self.for_each_foreign(&mut |class, count| bytes += count * classes::size_of(class));
         bytes
     }
 
@@ -357,24 +439,41 @@ impl ThreadCache {
     pub(super) unsafe fn install(&self, class: usize, magazine: *mut Magazine, count: usize) {
         let rack = self.rack(class);
         let bin = self.bin(class);
-        rack.current.store(magazine, Ordering::Relaxed);
-        rack.floor.store(0, Ordering::Relaxed);
         if magazine.is_null() {
+            rack.current.store(magazine, Ordering::Relaxed);
+            rack.floor.store(0, Ordering::Relaxed);
             bin.lower();
             bin.top.store(nowhere(), Ordering::Relaxed);
             return;
         }
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { self.exchange(bin, rack, magazine, count) };
+    }
+
+    /// [`ThreadCache::install`] of a magazine that is not null, for a bin and a rack
+    /// that are at hand.
+    ///
+    /// # Safety
+    /// As for [`ThreadCache::install`].
+    #[inline(always)]
+    pub(super) unsafe fn exchange(
+        &self,
+        bin: &Bin,
+        rack: &Rack,
+        magazine: *mut Magazine,
+        count: usize,
+    ) {
+        rack.current.store(magazine, Ordering::Relaxed);
+        rack.floor.store(0, Ordering::Relaxed);
         let first = Magazine::first(magazine);
         bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
-        bin.raise(
-            first.wrapping_add(rack.capacity.get() as usize),
-            &self.request,
-        );
+        let capacity = usize::from(rack.capacity.get());
+        bin.raise(first.wrapping_add(capacity), &self.request);
     }
 
     /// Sends the owner's next free of every class to the slow path.
     pub(super) fn request_flush(&self) {
-        self.request.ask(&self.bins);
+        self.request.ask(|row| self.bins_of(row));
     }
 
     /// Whether the cache is thread `from`'s or `to`'s; it is `to`'s then. A

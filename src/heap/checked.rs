@@ -4,10 +4,11 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
-use super::cache::{BIN, State, ThreadCache, Word};
+use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
+use super::word::Word;
 use super::{PROCESS, misuse, plain, slices};
 use crate::config::Config;
 use core::alloc::Layout;
@@ -18,15 +19,15 @@ use core::sync::atomic::Ordering;
 /// and the environment over them.
 const CONFIG: Config = Config::new();
 
-/// The offset in a thread's cache of the bin for `size` bytes, if that takes
+/// The offset in a thread's row of the bin for `size` bytes, if that takes
 /// no table to tell.
 #[inline(always)]
 pub fn linear_offset(size: usize) -> Option<usize> {
     (size <= MAX_LINEAR_SIZE).then_some((size + 15) & !15)
 }
 
-/// The offset in a thread's cache of the bin for `size` bytes, if a class has
-/// blocks of that size.
+/// The offset in a thread's cache of the bin for `size` bytes, more than have a
+/// [`linear_offset`], if a class has blocks of that size.
 #[inline(always)]
 pub fn bin_offset(size: usize) -> Option<usize> {
     (size <= MAX_CLASS_SIZE).then(|| classes::class_of(size) * BIN)
@@ -35,7 +36,8 @@ pub fn bin_offset(size: usize) -> Option<usize> {
 /// Takes a block from the bin at `place`; null when it has none.
 ///
 /// # Safety
-/// `place` lies a [`linear_offset`] or a [`bin_offset`] into the calling thread's cache.
+/// `place` lies a [`linear_offset`] into the calling thread's row, or a
+/// [`bin_offset`] into its cache.
 #[inline(always)]
 pub unsafe fn take_from(place: *const u8) -> *mut u8 {
     // SAFETY: the caller's place is a bin's.
@@ -51,7 +53,7 @@ pub unsafe fn take_from(place: *const u8) -> *mut u8 {
 pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
     if let Some(offset) = linear_offset(size) {
         // SAFETY: the word leads to this thread's cache or a shared one.
-        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
+        let block = unsafe { take_from(word.row_at(offset).cast()) };
         if !block.is_null() {
             return block;
         }
@@ -64,7 +66,7 @@ pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
 fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
     if let Some(offset) = bin_offset(size) {
         // SAFETY: as in `allocate`.
-        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
+        let block = unsafe { take_from(ThreadCache::bin_at(word.cache(), offset).cast()) };
         if !block.is_null() {
             return block;
         }
@@ -79,12 +81,11 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
         unsafe {
-            let cache = &*word.get();
-            if PROCESS
-                .checked
-                .swap_in(PROCESS.shared(Kind::Checked), cache, class)
-            {
-                let block = ThreadCache::pop::<true>(cache.bin(class));
+            let cache = &*word.cache();
+            let shared = PROCESS.shared(Kind::Checked);
+            let bin = PROCESS.checked.swap_in(shared, cache, class);
+            if !bin.is_null() {
+                let block = ThreadCache::pop::<true>(bin);
                 if !block.is_null() {
                     return block;
                 }
@@ -138,13 +139,13 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
     let offset = plain::linear_offset(size.min(MAX_LINEAR_SIZE + 1), align);
     if offset <= MAX_LINEAR_SIZE {
         // SAFETY: the word leads to this thread's cache or a shared one.
-        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), offset).cast()) };
+        let block = unsafe { take_from(word.row_at(offset).cast()) };
         if !block.is_null() {
             return block;
         }
     } else if let Some(class) = classes::class_for(size, align) {
         // SAFETY: as in `allocate`; a class's offset is `class * BIN`.
-        let block = unsafe { take_from(ThreadCache::bin_at(word.get(), class * BIN).cast()) };
+        let block = unsafe { take_from(ThreadCache::bin_at(word.cache(), class * BIN).cast()) };
         if !block.is_null() {
             return block;
         }
@@ -162,7 +163,7 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
 pub unsafe fn free(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !free_fast(word.get(), address) && !free_swap(word.get(), address) {
+        if !free_fast(word.cache(), address) && !free_swap(word.cache(), address) {
             free_slow(word, address);
         }
     }
@@ -192,15 +193,25 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
     // caller's promise is the rest.
     unsafe {
         let descriptor = slices::find(address.addr());
-        match Descriptor::index_of(descriptor, address.addr()) {
-            Some(index)
-                if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY => {}
-            _ => return false,
+        let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
+            return false;
+        };
+        let key = Descriptor::key(descriptor, index);
+        let is_busy = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
+        if !is_busy() {
+            return false;
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        let shard = (*descriptor).shard.load(Ordering::Relaxed);
         let shared = PROCESS.shared(Kind::Checked);
-        let done = PROCESS.checked.swap_out(shared, &*cache, class)
-            && ThreadCache::push_checked(cache, address);
+        let front = &PROCESS.checked;
+        let bin = if (*cache).is_foreign(shard, class) {
+            front.swap_away(shared, &*cache, class, shard, address.addr())
+        } else {
+            front.swap_out(shared, &*cache, class)
+        };
+        // Another thread may have freed the block by mistake meanwhile.
+        let done = !bin.is_null() && is_busy() && ThreadCache::keep_checked(bin, address, key);
         misuse::report_late();
         done
     }
@@ -238,7 +249,10 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
             return misuse::bad_address("free", address.addr());
         }
         let shared = PROCESS.shared(Kind::Checked);
-        PROCESS.checked.free(shared, word, class, address, key);
+        let shard = (*descriptor).shard.load(Ordering::Relaxed);
+        PROCESS
+            .checked
+            .free(shared, word, class, address, key, shard);
     }
 }
 
@@ -380,7 +394,7 @@ pub fn purge(word: &Word) {
 /// Whether the thread has a cache of its own now.
 pub fn has_cache(word: &Word) -> bool {
     // SAFETY: a word leads to a live cache.
-    unsafe { (*word.get()).is(State::Live) }
+    unsafe { (*word.cache()).is(State::Live) }
 }
 
 /// The thread's end.

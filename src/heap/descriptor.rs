@@ -16,14 +16,16 @@
 //! is clear and its mark 0; handed out, its bit is clear and its mark BUSY.
 //!
 //! The first fields are read by any thread that frees a pointer, without a
-//! lock. They are written before the slice table leads to the descriptor and
-//! constant while any of its blocks is handed out, so whoever frees a block of
+//! lock. They are written before the slice table leads to the descriptor and,
+//! but for the shard and the bin, which are hints, constant while any of its
+//! blocks is handed out, so whoever frees a block of
 //! his own reads what was written before he got it. Whoever frees what is not
 //! his may read them as they change; what he reads is checked against the
 //! address before it is used. The other fields belong to the lock of the
 //! bucket (or of the large list).
 
 use super::classes::{self, COUNT};
+use super::foreign;
 use super::segment::Segment;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -121,7 +123,8 @@ pub(crate) struct Descriptor {
     /// The same again: each of its two uses on the fast path takes its operand
     /// from memory, which spares two moves.
     magic_again: AtomicU64,
-    /// Where the class's bin lies in a thread's cache, in bytes.
+    /// Where in a thread's cache the bin lies that the blocks go to, in bytes:
+    /// follows from the class and the shard, and changes with the shard.
     pub(crate) bin: AtomicUsize,
     /// What it describes: [`EMPTY`] to [`PRIVATE_LARGE`].
     pub(crate) what: AtomicU8,
@@ -130,8 +133,8 @@ pub(crate) struct Descriptor {
     /// A [`Kind`].
     pub(crate) kind: AtomicU8,
     /// The bucket's list that the subsegment is on while it has free blocks.
-    /// Belongs to the bucket's lock, as all below does.
-    pub(crate) shard: u8,
+    /// Changed under the bucket's lock, to which all below belongs.
+    pub(crate) shard: AtomicU8,
     /// Free blocks whose pages were never used, one bit each; kept for page
     /// runs only.
     pub(crate) fresh: u32,
@@ -185,7 +188,7 @@ impl Descriptor {
             what: AtomicU8::new(EMPTY),
             class: AtomicU8::new(0),
             kind: AtomicU8::new(0),
-            shard: 0,
+            shard: AtomicU8::new(0),
             fresh: 0,
             blocks: 0,
             free: 0,
@@ -273,6 +276,23 @@ impl Descriptor {
     pub(crate) fn set_magic(&self, magic: u64) {
         self.magic.store(magic, Ordering::Relaxed);
         self.magic_again.store(magic, Ordering::Relaxed);
+    }
+
+    /// Makes the subsegment one of `shard`, once its class and kind are set. A
+    /// block that is freed meanwhile goes to the bin of the one or the other.
+    pub(crate) fn set_shard(&self, shard: u8) {
+        let class = usize::from(self.class.load(Ordering::Relaxed));
+        let kind = if self.kind.load(Ordering::Relaxed) == Kind::Checked as u8 {
+            Kind::Checked
+        } else {
+            Kind::Plain
+        };
+        self.shard.store(shard, Ordering::Relaxed);
+        // A private heap's leads to its bucket instead.
+        if self.owner.load(Ordering::Relaxed).is_null() {
+            let bin = foreign::bin_offset(kind, class, shard);
+            self.bin.store(bin, Ordering::Relaxed);
+        }
     }
 
     /// The index of the block that `address` lies in, wherever in it.

@@ -34,10 +34,15 @@ pub(crate) fn collect() -> Stats {
                 let spare = cache.rack(class).spare_count.load(Ordering::Relaxed);
                 *kept += cache.count(class) as u64 + u64::from(spare);
             }
+            cache.for_each_foreign(&mut |class, count| {
+                if let Some(kept) = kept.get_mut(class) {
+                    *kept += count as u64;
+                }
+            });
         }));
         for (class, (bucket, kept)) in stats.buckets.iter_mut().zip(&mut kept).enumerate() {
             let state = front.bucket(class).state.lock();
-            *kept += state.depot.blocks as u64;
+            *kept += state.stored() as u64;
             bucket.live += state.out as u64;
             bucket.blocks += (state.subsegments * classes::blocks_of(class)) as u64;
             bucket.allocations += state.allocations;

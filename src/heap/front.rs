@@ -3,13 +3,14 @@
 //!
 //! ```text
 //!   thread's bin:  current magazine <-> spare     no lock
-//!   bucket:        depot of full magazines        the bucket's lock, O(1)
+//!   bucket:        depots of full magazines       the bucket's lock, O(1)
 //!                  free bits of subsegments       the bucket's lock, a batch
 //! ```
 //!
 //! A magazine starts with room for four blocks and doubles each time a slow
-//! path is needed, up to 62 blocks or a byte limit. A thread keeps two, so
-//! that a load that swings about a magazine's edge stays off the lock.
+//! path is needed, up to 62 blocks (126 of the smallest) or a byte limit. A
+//! thread keeps two, so that a load that swings about a magazine's edge stays
+//! off the lock.
 //!
 //! Pressure: in a heap of more than 16 MiB that is in use below a quarter of its
 //! size, and from then on until little is left, a bucket that gets blocks back
@@ -18,15 +19,16 @@
 //! would otherwise hold on to many subsegments.
 
 use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
-use super::cache::{State, ThreadCache, Word};
+use super::cache::{State, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
-use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
+use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
 use super::swap::unstore;
+use super::word::Word;
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -47,6 +49,12 @@ pub(crate) struct Front {
     pub(super) buckets: [Bucket; COUNT],
     pub(super) pool: Pool,
     pub(super) caches: Mutex<Caches>,
+    /// How many caches are of each shard; changed under the list's lock.
+    pub(super) of_shard: [AtomicU32; SHARDS],
+    /// Those of them that no thread has.
+    pub(super) parked_of_shard: [AtomicU32; SHARDS],
+    /// The shards that had threads once and have none now, a bit each.
+    pub(super) idle_shards: AtomicU32,
     pub(super) diverted: AtomicBool,
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
@@ -82,8 +90,6 @@ pub(super) struct Caches {
     /// them, blocks and all.
     pub(super) parked: *mut ThreadCache,
     pub(super) parked_count: usize,
-    /// How many of the live ones are of each shard.
-    pub(super) of_shard: [u32; SHARDS],
 }
 
 // SAFETY: the lists belong to the front end, whichever thread holds its lock.
@@ -110,8 +116,10 @@ impl Front {
                 count: 0,
                 parked: ptr::null_mut(),
                 parked_count: 0,
-                of_shard: [0; SHARDS],
             }),
+            of_shard: [const { AtomicU32::new(0) }; SHARDS],
+            parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
+            idle_shards: AtomicU32::new(0),
             diverted: AtomicBool::new(false),
             refill_limit: AtomicU32::new(u32::MAX),
             cache_bytes: AtomicUsize::new(32 * 1024),
@@ -147,7 +155,7 @@ impl Front {
             ..=LAST_BUCKET => (bytes / 256).clamp(2, 12),
             _ => (bytes.saturating_mul(4) / size).clamp(1, 4),
         };
-        (bytes / size).clamp(least, ENTRIES) as u16
+        (bytes / size).clamp(least, magazine::entries_of(class)) as u16
     }
 
     /// Allocates a block of `class` when the bin had none. Null when the
@@ -223,7 +231,7 @@ impl Front {
     /// clearing it; null otherwise.
     pub(super) fn allocate_fresh(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
         // SAFETY: the word leads to a cache of this front end.
-        let cache = unsafe { &*word.get() };
+        let cache = unsafe { &*word.cache() };
         if class <= LAST_BUCKET
             || cache.is(State::Unborn)
             || cache.count(class) != 0
@@ -236,7 +244,8 @@ impl Front {
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
-    /// front end its mark is clear already, and `key` finds it.
+    /// front end its mark is clear already, and `key` finds it. The
+    /// block belongs to `shard`, if its class has shards.
     ///
     /// # Safety
     /// `block` is a block of this front end and class that nobody uses.
@@ -247,11 +256,16 @@ impl Front {
         class: usize,
         block: *mut u8,
         key: *mut u8,
+        shard: u8,
     ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
         let is_live = cache.is(State::Live) && !cache.diverted.load(Ordering::Relaxed);
-        if !is_live || !self.keep(shared, cache, class, block, key) {
+        if is_live {
+            self.relieve(shared, cache);
+        }
+        let is_foreign = cache.is_foreign(shard, class);
+        if !is_live || is_foreign || !self.keep(shared, cache, class, block, key) {
             // SAFETY: the caller's block.
             unsafe { self.free_direct(shared, class, block) };
         }
@@ -270,18 +284,9 @@ impl Front {
         unsafe { state.put(&place, &raw const block, 1) };
     }
 
-    /// Keeps a block in the current magazine, if that has or can be given room.
-    /// False when the class keeps no blocks, or there is no memory for a
-    /// magazine.
-    #[inline(never)]
-    fn keep(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        block: *mut u8,
-        key: *mut u8,
-    ) -> bool {
+    /// Gives back what the thread and the depots keep when the heap has come
+    /// under pressure.
+    fn relieve(&self, shared: Shared<'_>, cache: &ThreadCache) {
         if Self::is_under_pressure(shared, cache) && !cache.pressed.replace(true) {
             Self::watch_shrinking(shared);
             self.drain(shared, cache);
@@ -294,6 +299,20 @@ impl Front {
         if cache.pressed.get() {
             self.thin_out(shared);
         }
+    }
+
+    /// Keeps a block in the current magazine, if that has or can be given room.
+    /// False when the class keeps no blocks, or there is no memory for a
+    /// magazine.
+    #[inline(never)]
+    fn keep(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        block: *mut u8,
+        key: *mut u8,
+    ) -> bool {
         if !self.has_magazine(cache, class) {
             return false;
         }
@@ -304,7 +323,7 @@ impl Front {
             self.empty(shared, cache, class, &mut state);
             return false;
         }
-        if !self.rotate(shared, cache, class, &mut state) {
+        if !self.rotate(shared, cache, class, cache.bin(class), &mut state) {
             return false;
         }
         // SAFETY: there is room in the current magazine.
@@ -380,12 +399,12 @@ impl Front {
     #[inline(never)]
     pub(super) fn empty_depot(&self, shared: Shared<'_>, class: usize, state: &mut BucketState) {
         let place = self.place(shared, class, 0);
-        while let Some((magazine, count)) = state.depot.pop() {
+        while let Some((magazine, count)) = state.pop_any() {
             unstore(shared, count * classes::size_of(class));
             // SAFETY: the magazine came from the depot with `count` blocks.
             unsafe {
                 state.put(&place, Magazine::first(magazine), count);
-                self.pool.give_back(magazine);
+                self.pool.give_back(class, magazine);
             }
         }
     }
@@ -406,11 +425,12 @@ impl Front {
             // SAFETY: the current magazine was emptied and is taken out.
             unsafe {
                 cache.install(class, ptr::null_mut(), 0);
-                self.pool.give_back(current);
+                self.pool.give_back(class, current);
             }
             drop(state);
             rack.capacity.set(rack.capacity.get().min(FIRST_CAPACITY));
         }
+        self.drain_foreign(shared, cache);
     }
 
     /// Puts the spare's blocks back into the free bits, whoever owns the cache.
@@ -432,7 +452,7 @@ impl Front {
         // SAFETY: the bucket's lock makes the spare and its blocks ours.
         unsafe {
             state.put(&place, Magazine::first(spare), count);
-            self.pool.give_back(spare);
+            self.pool.give_back(class, spare);
         }
     }
 

@@ -1,29 +1,57 @@
 //! Magazines: fixed stacks of free blocks of one class, moved whole.
 //!
 //! ```text
-//!   | next | null | entry 0 | entry 1 | ... | entry 61 |   64 words
-//!   | unused      | key 0   | key 1   | ... | key 61   |   64 more (checked)
+//!   | next | null | entry 0 | entry 1 | ... | entry 125 |   128 words
+//!   | unused      | key 0   | key 1   | ... | key 125   |   128 more (checked)
 //! ```
 //!
 //! The null word below the first entry ends every pop: a stack pointer that
 //! stands at entry 0 reads it and sees that the magazine is empty. In a
-//! checked front end each entry has the key of its block's mark 64 words
+//! checked front end each entry has the key of its block's mark 128 words
 //! further on, so that handing the block out costs one store and no look-up.
+//!
+//! Only the smallest classes have magazines of this size: their blocks are gone
+//! soonest. The others' are half a one, of 62 entries, at the same distance from
+//! their keys:
+//!
+//! ```text
+//!   | next | null | entries 0 to 61 | next | null | entries 0 to 61 |
+//!   | unused      | keys            | unused      | keys            |
+//! ```
 
-/// Entries of a magazine.
-pub(crate) const ENTRIES: usize = 62;
+/// Entries of a large magazine.
+pub(crate) const ENTRIES: usize = 126;
+/// Entries of a small one.
+pub(crate) const SMALL_ENTRIES: usize = 62;
 /// Distance from an entry to its mark's key, in words.
-pub(crate) const MARKS: usize = 64;
+pub(crate) const MARKS: usize = 128;
+/// The last class that has large magazines.
+const LAST_LARGE: usize = 8;
+
+/// Whether magazines of `class` are large.
+#[inline]
+pub(crate) const fn is_large(class: usize) -> bool {
+    class <= LAST_LARGE
+}
+
+/// Entries of a magazine of `class`.
+#[inline]
+pub(crate) const fn entries_of(class: usize) -> usize {
+    if is_large(class) {
+        ENTRIES
+    } else {
+        SMALL_ENTRIES
+    }
+}
 
 /// One word of a magazine: a block's address, or its mark's key.
 pub(crate) type Entry = *mut u8;
 
-/// A magazine's memory. Entries are reached by pointers into it.
-#[repr(C, align(64))]
+/// A magazine's first words. Entries are reached by pointers past them.
+#[repr(C)]
 pub(crate) struct Magazine {
     next: *mut Magazine,
     floor: *mut u8,
-    entries: [Entry; ENTRIES],
 }
 
 impl Magazine {

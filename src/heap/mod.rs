@@ -13,7 +13,8 @@
 //!
 //! ```text
 //!   program <-> thread's bins <-> depot <-> free bits <-> segments <-> pages
-//!               cache.rs          front.rs  bucket.rs     segment.rs   vm
+//!               cache.rs,         front.rs  bucket.rs,    segment.rs   vm
+//!               foreign.rs                  refill.rs
 //!               no lock           bucket's lock           back end's lock
 //! ```
 //!
@@ -21,7 +22,9 @@
 //! - No word of the heap's own lies in a block, handed out or free: an overrun
 //!   or a write after free cannot lead the heap astray.
 //! - A subsegment belongs to the heap, not to a thread. Any thread frees any
-//!   block into its own bins; a thread that ends gives its bins back.
+//!   block into bins of its own cache; a thread that ends gives them back. Small
+//!   blocks of another thread's shard have bins of their own there, and go home
+//!   from them (foreign.rs): a matter of speed, never of what is right.
 //! - An address leads to its block through the slice table alone (slices.rs),
 //!   and any address may be asked about.
 //! - A special case is a bin that is always empty and always full; fast paths
@@ -45,6 +48,7 @@ pub mod checked;
 pub mod classes;
 mod descriptor;
 mod figures;
+mod foreign;
 mod fork;
 mod front;
 mod large;
@@ -54,6 +58,7 @@ mod misuse;
 pub mod plain;
 mod pool;
 pub mod private;
+mod refill;
 mod segment;
 mod seize;
 mod slices;
@@ -62,11 +67,12 @@ mod swap;
 mod threads;
 mod word;
 
-pub use cache::{ThreadCache, UNBORN, Word};
+pub use cache::{ThreadCache, UNBORN};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
 pub use front::Diversion;
+pub use word::Word;
 
 use crate::config::{self, Action, Config, HugePages};
 use crate::sync::{Mutex, Once};

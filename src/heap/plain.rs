@@ -5,11 +5,12 @@
 //! free bits see a second free when the block returns to its subsegment.
 
 use super::bin::Bin;
-use super::cache::{BIN, ThreadCache, Word};
+use super::cache::{BIN, ThreadCache};
 use super::classes::{self, MAX_LINEAR_SIZE};
 use super::descriptor::{Descriptor, Kind};
 use super::large::LargeList;
-use super::{PROCESS, cache, misuse, slices};
+use super::word::Word;
+use super::{PROCESS, misuse, slices};
 use crate::config::Config;
 use core::alloc::Layout;
 
@@ -55,17 +56,17 @@ pub(super) fn is_alien(block: *mut u8) -> bool {
 /// has none, or the layout's class is no linear one.
 ///
 /// # Safety
-/// `cache_at` gives the address of what lies so many bytes into the cache that
+/// `row_at` gives the address of what lies so many bytes into the cache that
 /// the calling thread's word for plain front ends leads to.
 #[inline(always)]
-pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
+pub unsafe fn take(row_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
     let offset = linear_offset(layout.size(), layout.align());
     if offset > MAX_LINEAR_SIZE {
         return core::ptr::null_mut();
     }
     // SAFETY: the cache is this thread's or a shared one, and a rounded linear
     // size is a bin's offset.
-    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
+    unsafe { ThreadCache::pop::<false>(row_at(offset).cast()) }
 }
 
 /// Puts a block of a linear class into the thread's bins; false, and nothing
@@ -75,19 +76,13 @@ pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mu
 /// As for [`take`]; `block` was allocated here with this layout and nobody uses
 /// it any more.
 #[inline(always)]
-pub unsafe fn keep(cache_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
+pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
     let offset = linear_offset(layout.size(), layout.align());
     // SAFETY: the cache is this thread's or a shared one; the block is the
     // caller's and of the class that its layout says.
     offset <= MAX_LINEAR_SIZE
         && !is_alien(block)
-        && unsafe { Bin::push(cache_at(offset).cast::<Bin>(), block) }
-}
-
-/// What lies `offset` bytes into the cache that `word` leads to.
-#[inline(always)]
-fn bin_of(word: &Word, offset: usize) -> *const u8 {
-    cache::pin(word.get().cast::<u8>().wrapping_add(offset).cast_mut())
+        && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
 }
 
 /// Allocates; null when the system has nothing to give.
@@ -97,7 +92,7 @@ fn bin_of(word: &Word, offset: usize) -> *const u8 {
 #[inline]
 pub unsafe fn allocate(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     // SAFETY: the caller's promise is the callee's.
-    let block = unsafe { take(|offset| bin_of(word, offset), layout) };
+    let block = unsafe { take(|offset| word.row_at(offset).cast(), layout) };
     if block.is_null() {
         return allocate_rest(word, config, layout);
     }
@@ -111,7 +106,7 @@ pub fn allocate_rest(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
         // SAFETY: the word leads to this thread's cache or a shared one; a
         // class's offset is `class * BIN`.
         let block =
-            unsafe { ThreadCache::pop::<false>(ThreadCache::bin_at(word.get(), class * BIN)) };
+            unsafe { ThreadCache::pop::<false>(ThreadCache::bin_at(word.cache(), class * BIN)) };
         if !block.is_null() {
             return block;
         }
@@ -124,11 +119,12 @@ pub fn allocate_rest(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
 fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if let Some(class) = classes::class_for(layout.size(), layout.align()) {
         // SAFETY: a word leads to a cache, and caches are never unmapped.
-        let cache = unsafe { &*word.get() };
+        let cache = unsafe { &*word.cache() };
         let shared = PROCESS.shared(Kind::Plain);
-        if PROCESS.plain.swap_in(shared, cache, class) {
-            // SAFETY: the cache is this thread's.
-            let block = unsafe { ThreadCache::pop::<false>(cache.bin(class)) };
+        let bin = PROCESS.plain.swap_in(shared, cache, class);
+        if !bin.is_null() {
+            // SAFETY: a bin of this thread's cache.
+            let block = unsafe { ThreadCache::pop::<false>(bin) };
             if !block.is_null() {
                 return block;
             }
@@ -171,7 +167,7 @@ pub unsafe fn allocate_zeroed(word: &Word, config: &Config, layout: Layout) -> *
 pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !keep(|offset| bin_of(word, offset), block, layout) {
+        if !keep(|offset| word.row_at(offset).cast(), block, layout) {
             free_rest(word, block, layout);
         }
     }
@@ -189,7 +185,7 @@ pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
         if let Some(class) = classes::class_for(layout.size(), layout.align())
             && !is_alien(block)
         {
-            if !Bin::push(ThreadCache::bin_at(word.get(), class * BIN), block) {
+            if !Bin::push(ThreadCache::bin_at(word.cache(), class * BIN), block) {
                 free_slow(word, class, block);
             }
             return;
@@ -208,7 +204,7 @@ unsafe fn free_slow(word: &Word, class: usize, block: *mut u8) {
         if !swap_and_push(word, class, block) {
             let shared = PROCESS.shared(Kind::Plain);
             let key = core::ptr::null_mut();
-            PROCESS.plain.free(shared, word, class, block, key);
+            PROCESS.plain.free(shared, word, class, block, key, 0);
         }
     }
 }
@@ -222,11 +218,10 @@ unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
     // SAFETY: a word leads to a cache, and caches are never unmapped; the
     // block is the caller's.
     let done = unsafe {
-        let cache = &*word.get();
-        PROCESS
-            .plain
-            .swap_out(PROCESS.shared(Kind::Plain), cache, class)
-            && Bin::push(cache.bin(class), block)
+        let cache = &*word.cache();
+        let shared = PROCESS.shared(Kind::Plain);
+        let bin = PROCESS.plain.swap_out(shared, cache, class);
+        !bin.is_null() && Bin::push(bin, block)
     };
     misuse::report_late();
     done

@@ -1,52 +1,90 @@
 //! The pool: a front end's magazines that no thread and no depot has.
 
 use super::descriptor::Kind;
-use super::magazine::Magazine;
+use super::magazine::{self, Entry, MARKS, Magazine};
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
 
 /// The magazines of one front end that no thread and no depot has.
 pub(super) struct Pool {
-    free: Mutex<FreeList>,
+    free: Mutex<Lists>,
     kind: Kind,
+}
+
+struct Lists {
+    large: FreeList,
+    small: FreeList,
 }
 
 impl Pool {
     pub(super) const fn new(kind: Kind) -> Self {
         Pool {
-            free: Mutex::new(FreeList::new()),
+            free: Mutex::new(Lists {
+                large: FreeList::new(),
+                small: FreeList::new(),
+            }),
             kind,
         }
     }
 
+    /// Bytes of a large magazine, or of two small ones.
     const fn bytes(&self) -> usize {
-        match self.kind {
-            Kind::Plain => size_of::<Magazine>(),
-            Kind::Checked => 2 * size_of::<Magazine>(),
-        }
+        let words = match self.kind {
+            Kind::Plain => MARKS,
+            Kind::Checked => 2 * MARKS,
+        };
+        words * size_of::<Entry>()
     }
 
-    /// An empty magazine; null when there is no memory for one.
-    pub(super) fn take(&self) -> *mut Magazine {
-        let recycled = self.free.lock().pop();
+    /// An empty magazine for `class`; null when there is no memory for one.
+    pub(super) fn take(&self, class: usize) -> *mut Magazine {
+        let recycled = {
+            let mut free = self.free.lock();
+            if magazine::is_large(class) {
+                free.large.pop()
+            } else {
+                free.small.pop()
+            }
+        };
         if !recycled.is_null() {
             // SAFETY: a recycled magazine keeps its size; its second word, the
             // floor, was never overwritten and its first is ours to set.
             unsafe { recycled.cast::<*mut u8>().write(core::ptr::null_mut()) };
             return recycled.cast();
         }
-        meta::allocate(self.bytes()).cast()
+        self.make(class)
     }
 
-    /// Takes an empty magazine back; null is allowed.
+    #[cold]
+    #[inline(never)]
+    fn make(&self, class: usize) -> *mut Magazine {
+        let fresh = meta::allocate(self.bytes());
+        if !fresh.is_null() && !magazine::is_large(class) {
+            let second = fresh.wrapping_add(MARKS / 2 * size_of::<Entry>());
+            // SAFETY: the memory holds two small magazines; the second one is
+            // nobody's yet.
+            unsafe { self.free.lock().small.push(second) };
+        }
+        fresh.cast()
+    }
+
+    /// Takes an empty magazine of `class` back; null is allowed.
     ///
     /// # Safety
-    /// The magazine is null or came from this pool and nobody uses it.
-    pub(super) unsafe fn give_back(&self, magazine: *mut Magazine) {
-        if !magazine.is_null() {
-            // SAFETY: the caller's magazine came from `meta::allocate`.
-            unsafe { self.free.lock().push(magazine.cast()) };
+    /// The magazine is null or came from this pool, for this class, and nobody
+    /// uses it.
+    pub(super) unsafe fn give_back(&self, class: usize, magazine: *mut Magazine) {
+        if magazine.is_null() {
+            return;
         }
+        let mut free = self.free.lock();
+        let list = if magazine::is_large(class) {
+            &mut free.large
+        } else {
+            &mut free.small
+        };
+        // SAFETY: the caller's magazine came from `meta::allocate`.
+        unsafe { list.push(magazine.cast()) };
     }
 
     pub(super) fn lock(&self) -> &crate::sync::Lock {

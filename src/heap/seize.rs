@@ -26,6 +26,9 @@
 //!
 //! Seized slots stay null at the magazine's bottom; their number is the bin's
 //! *floor*, which the owner's slow path clears away.
+//!
+//! A foreign bin (foreign.rs) is never popped, so what lies below `top` is
+//! nobody's but the seizer's: one barrier, after which the slots are read.
 
 use super::bin::Bin;
 use super::magazine::ENTRIES;
@@ -152,4 +155,22 @@ impl Seizure {
         }
         (self.copies.get(self.floor..end).unwrap_or_default(), end)
     }
+}
+
+/// Seizes all blocks of a bin that its owner only pushes to (foreign.rs), and
+/// returns how many slots from the magazine's `first` on are the seizer's now.
+/// The owner goes on and fills the slots above them.
+///
+/// # Safety
+/// The bin's magazine starts at `first` and stays; the caller holds the
+/// bucket's lock, and notes the slots as seized before it gives it up.
+pub(super) unsafe fn seize_unpopped<S: Slot>(
+    bin: &Bin<S>,
+    first: *mut S,
+    barrier: impl Fn(),
+) -> usize {
+    let top = height(bin, first);
+    // What the slots hold was written before `top` passed them.
+    barrier();
+    top
 }

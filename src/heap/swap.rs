@@ -6,16 +6,18 @@
 //!               its blocks to the free bits
 //! ```
 //!
-//! Most slow calls need no more than this: one lock and a few pointers. When
+//! The depot is that of the thread's shard (foreign.rs); where a front end or a
+//! class has no shards, the first is everybody's. Most slow calls need no more than this: one lock and a few pointers. When
 //! there may be more to do (a request, a diversion, pressure, seized blocks),
 //! [`Front::swap_in`] and [`Front::swap_out`] do nothing and leave it to
 //! front.rs.
 
-use super::bucket::State as BucketState;
+use super::bin::Bin;
+use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{ENTRIES, Entry, Magazine};
+use super::magazine::{Depot, ENTRIES, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -25,26 +27,31 @@ const DEPOT: usize = 1024 * 1024;
 const DEPOTS: [usize; 2] = [1024 * 1024, 4 * 1024 * 1024];
 
 impl Front {
-    /// Puts blocks into an empty bin of the calling thread's cache: from the
-    /// spare, the depot or the free bits. False, and nothing done, when there
-    /// is more to do or nothing to be had.
+    /// Puts blocks into an empty bin of the calling thread's cache, and returns
+    /// it: from the spare, the depot or the free bits. Null, and nothing done,
+    /// when there is more to do or nothing to be had.
     #[inline(never)]
-    pub(super) fn swap_in(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+    pub(super) fn swap_in(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+    ) -> *const Bin {
         let class = if class < COUNT { class } else { 0 };
-        let rack = cache.rack(class);
+        let (bin, rack) = (cache.bin(class), cache.rack(class));
         let mut current = rack.current.load(Ordering::Relaxed);
         if !is_calm(cache) {
-            return false;
+            return ptr::null();
         }
         if current.is_null() {
             current = self.first_magazine(rack, class);
             if current.is_null() {
-                return false;
+                return ptr::null();
             }
         } else {
-            let top = cache.bin(class).top.load(Ordering::Relaxed);
+            let top = bin.top.load(Ordering::Relaxed);
             if top != Magazine::first(current) || rack.floor.load(Ordering::Relaxed) != 0 {
-                return false;
+                return ptr::null();
             }
         }
         let mut state = self.bucket(class).state.lock();
@@ -54,24 +61,24 @@ impl Front {
             rack.spare.set(current);
             rack.spare_count.store(0, Ordering::Relaxed);
             // SAFETY: the spare is this thread's and holds `count` blocks.
-            unsafe { cache.install(class, spare, count) };
-            return true;
+            unsafe { cache.exchange(bin, rack, spare, count) };
+            return bin;
         }
         let limit = self.refill_limit.load(Ordering::Relaxed).max(1) as usize;
         state.falling = 0;
         // A magazine from the depot cannot be cut short at a sample point.
         if limit >= ENTRIES
-            && let Some((full, count)) = state.depot.pop()
+            && let Some((full, count)) = self.full(&mut state, cache, class)
         {
             unstore(shared, count * classes::size_of(class));
             rack.spare.set(current);
             // SAFETY: the old spare is empty, or null. The magazine from the
             // depot is this thread's now and holds `count` blocks.
             unsafe {
-                self.pool.give_back(spare);
-                cache.install(class, full, count);
+                self.pool.give_back(class, spare);
+                cache.exchange(bin, rack, full, count);
             }
-            return true;
+            return bin;
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);
@@ -80,33 +87,63 @@ impl Front {
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
         grow(rack);
         // SAFETY: the magazine is this thread's and holds `got` blocks.
-        unsafe { cache.install(class, current, got) };
-        got != 0
+        unsafe { cache.exchange(bin, rack, current, got) };
+        if got == 0 {
+            return ptr::null();
+        }
+        bin
     }
 
-    /// Makes room in a full bin of the calling thread's cache. False, and
-    /// nothing done, when there is more to do. Blocks that the free bits refuse
-    /// are noted, to be reported when no lock is held.
+    /// A magazine from the depot of the thread's shard. When that shard has no
+    /// free bits either, from one that no running thread would take from.
+    #[inline(always)]
+    fn full(
+        &self,
+        state: &mut BucketState,
+        cache: &ThreadCache,
+        class: usize,
+    ) -> Option<(*mut Magazine, usize)> {
+        let full = state.depot(cache.home(class)).pop();
+        let idle = self.idle_shards.load(Ordering::Relaxed);
+        if full.is_none() && idle != 0 && state.is_dry(cache.shard) {
+            return inherit(state, idle);
+        }
+        full
+    }
+
+    /// Makes room in a full bin of the calling thread's cache, and returns it.
+    /// Null, and nothing done, when there is more to do. Blocks that the free bits
+    /// refuse are noted, to be reported when no lock is held.
     #[inline(never)]
-    pub(super) fn swap_out(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) -> bool {
+    pub(super) fn swap_out(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+    ) -> *const Bin {
         let class = if class < COUNT { class } else { 0 };
-        let rack = cache.rack(class);
+        let (bin, rack) = (cache.bin(class), cache.rack(class));
         if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
-            return false;
+            return ptr::null();
         }
         if rack.current.load(Ordering::Relaxed).is_null() {
             // A large block's: its bin stays full.
             if class == 0 {
-                return false;
+                return ptr::null();
             }
             let fresh = self.first_magazine(rack, class);
             let _state = self.bucket(class).state.lock();
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { cache.install(class, fresh, 0) };
-            return !fresh.is_null();
+            return if fresh.is_null() { ptr::null() } else { bin };
         }
         let mut state = self.bucket(class).state.lock();
-        rack.floor.load(Ordering::Relaxed) == 0 && self.rotate(shared, cache, class, &mut state)
+        if rack.floor.load(Ordering::Relaxed) == 0
+            && self.rotate(shared, cache, class, bin, &mut state)
+        {
+            return bin;
+        }
+        ptr::null()
     }
 
     /// A class's first magazine in a cache, to be installed under the bucket's
@@ -117,11 +154,11 @@ impl Front {
         rack.most.set(most);
         rack.capacity
             .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
-        self.pool.take()
+        self.pool.take(class)
     }
 
     /// Sees to it that the current magazine, which has no floor, has room for a
-    /// block. False when the class keeps none or there is no memory for a
+    /// block in the class's `bin`. False when the class keeps none or there is no memory for a
     /// magazine.
     #[inline(always)]
     pub(super) fn rotate(
@@ -129,11 +166,12 @@ impl Front {
         shared: Shared<'_>,
         cache: &ThreadCache,
         class: usize,
+        bin: &Bin,
         state: &mut BucketState,
     ) -> bool {
         let rack = cache.rack(class);
         let current = rack.current.load(Ordering::Relaxed);
-        let top = cache.bin(class).top.load(Ordering::Relaxed);
+        let top = bin.top.load(Ordering::Relaxed);
         let count = (top.addr() - Magazine::first(current).addr()) / size_of::<Entry>();
         if count >= usize::from(rack.capacity.get()) {
             state.falling = state.falling.saturating_add(1);
@@ -142,7 +180,7 @@ impl Front {
         // A limit lowered from outside, or a magazine that may grow.
         if count < usize::from(rack.capacity.get()) {
             // SAFETY: the current magazine holds `count` blocks.
-            unsafe { cache.install(class, current, count) };
+            unsafe { cache.exchange(bin, rack, current, count) };
             return true;
         }
         if class > LAST_BUCKET {
@@ -153,9 +191,10 @@ impl Front {
         let mut empty = rack.spare.get();
         if spare_count != 0 {
             let bytes = spare_count * classes::size_of(class);
-            if has_room(shared, state, bytes, class) {
+            let depot = state.depot(cache.home(class));
+            if has_room(shared, depot, bytes, class) {
                 // SAFETY: the spare is this thread's and holds that many.
-                unsafe { state.depot.push(empty, spare_count) };
+                unsafe { depot.push(empty, spare_count) };
                 store(shared, bytes);
                 empty = ptr::null_mut();
             } else {
@@ -165,14 +204,28 @@ impl Front {
             }
         }
         if empty.is_null() {
-            empty = self.pool.take();
+            empty = self.pool.take(class);
         }
         rack.spare.set(current);
         rack.spare_count.store(count as u32, Ordering::Relaxed);
-        // SAFETY: `empty` is null or an empty magazine of this thread's.
-        unsafe { cache.install(class, empty, 0) };
-        !empty.is_null()
+        if empty.is_null() {
+            // SAFETY: the bin has no magazine from now on.
+            unsafe { cache.install(class, empty, 0) };
+            return false;
+        }
+        // SAFETY: an empty magazine of this thread's.
+        unsafe { cache.exchange(bin, rack, empty, 0) };
+        true
     }
+}
+
+/// A magazine from the depot of one of the shards in `which`.
+#[cold]
+#[inline(never)]
+fn inherit(state: &mut BucketState, which: u32) -> Option<(*mut Magazine, usize)> {
+    (0..SHARDS as u8)
+        .filter(|shard| which & (1 << shard) != 0)
+        .find_map(|shard| state.depot(shard).pop())
 }
 
 /// Lets the class's magazines hold twice as many blocks, up to their most.
@@ -189,17 +242,17 @@ fn grow(rack: &Rack) {
 /// way to use a freed batch again without touching the free bits; but what
 /// they hold no other class can use.
 #[inline(always)]
-fn has_room(shared: Shared<'_>, state: &BucketState, bytes: usize, class: usize) -> bool {
+pub(super) fn has_room(shared: Shared<'_>, depot: &Depot, bytes: usize, class: usize) -> bool {
     let stored = shared.totals.stored.load(Ordering::Relaxed);
     let active = shared.totals.active.load(Ordering::Relaxed);
     let [least, most] = DEPOTS;
-    state.depot.blocks * classes::size_of(class) + bytes <= DEPOT
+    depot.blocks * classes::size_of(class) + bytes <= DEPOT
         && stored + bytes <= (active / 4).clamp(least, most)
 }
 
 /// Counts `bytes` as in a depot.
 #[inline(always)]
-fn store(shared: Shared<'_>, bytes: usize) {
+pub(super) fn store(shared: Shared<'_>, bytes: usize) {
     shared.totals.stored.fetch_add(bytes, Ordering::Relaxed);
     shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
 }
@@ -213,6 +266,6 @@ pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
 
 /// Whether the cache is its thread's own and nothing is asked of it.
 #[inline(always)]
-fn is_calm(cache: &ThreadCache) -> bool {
+pub(super) fn is_calm(cache: &ThreadCache) -> bool {
     cache.is(State::Live) && !cache.request.is_pending() && !cache.diverted.load(Ordering::Relaxed)
 }

@@ -6,14 +6,15 @@
 //! another thread's walk over the list, may lead to it at any time.
 
 use super::bucket::State as BucketState;
-use super::cache::{State, ThreadCache, Word};
+use super::cache::{State, ThreadCache};
 use super::classes::COUNT;
 use super::front::{Caches, Front, Shared};
 use super::magazine::Magazine;
 use super::seize::Seizure;
-use super::{meta, misuse};
+use super::word::Word;
+use super::{foreign, meta, misuse};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Caches of threads that have ended, kept for others to begin with: a program
 /// whose threads live for a moment would fill and drain one each time.
@@ -29,19 +30,6 @@ fn count_as_out(shared: Shared<'_>, cache: &ThreadCache) {
 }
 
 impl Caches {
-    /// The shard with the fewest threads, which is now one more's: threads that
-    /// come after one another use the same subsegments.
-    fn join_shard(&mut self) -> u8 {
-        let shards = self.of_shard.iter_mut().enumerate();
-        match shards.min_by_key(|(_, threads)| **threads) {
-            Some((shard, threads)) => {
-                *threads += 1;
-                shard as u8
-            }
-            None => 0,
-        }
-    }
-
     /// Keeps a cache whose thread ends; false when enough are kept.
     /// Its blocks, `bytes` in all, count as in use no more.
     fn park(&mut self, shared: Shared<'_>, cache: &ThreadCache, bytes: usize) -> bool {
@@ -69,20 +57,44 @@ impl Caches {
         }
         place
     }
-
-    fn leave_shard(&mut self, shard: u8) {
-        if let Some(threads) = self.of_shard.get_mut(usize::from(shard)) {
-            *threads -= 1;
-        }
-    }
 }
 
 impl Front {
+    /// The shard with the fewest caches: threads that come after one another
+    /// use the same subsegments.
+    fn emptiest_shard(&self) -> u8 {
+        let count = |shard: &AtomicU32| shard.load(Ordering::Relaxed);
+        let shards = self.of_shard.iter().enumerate();
+        let emptiest = shards.min_by_key(|(_, caches)| count(caches));
+        emptiest.map_or(0, |(shard, _)| shard as u8)
+    }
+
+    /// Whether no cache is of a shard.
+    pub(super) fn is_deserted(&self, shard: u8) -> bool {
+        let caches = self.of_shard.get(usize::from(shard));
+        caches.is_none_or(|caches| caches.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Counts so many more caches of a shard, and so many more that are parked. The
+    /// list of caches is locked.
+    fn count_shard(&self, shard: u8, caches: i32, parked: i32) {
+        let at = usize::from(shard);
+        if let (Some(all), Some(idle)) = (self.of_shard.get(at), self.parked_of_shard.get(at)) {
+            let all = all.fetch_add(caches as u32, Ordering::Relaxed) as i32 + caches;
+            let idle = idle.fetch_add(parked as u32, Ordering::Relaxed) as i32 + parked;
+            if idle >= all {
+                self.idle_shards.fetch_or(1 << at, Ordering::Relaxed);
+            } else {
+                self.idle_shards.fetch_and(!(1 << at), Ordering::Relaxed);
+            }
+        }
+    }
+
     /// The thread's cache, made if it has none yet.
     pub(super) fn cache(&self, shared: Shared<'_>, word: &Word) -> &ThreadCache {
         // SAFETY: a word leads to a shared cache or to its thread's own, and
         // caches are never unmapped.
-        let cache = unsafe { &*word.get() };
+        let cache = unsafe { &*word.cache() };
         if !cache.is(State::Unborn) {
             return cache;
         }
@@ -103,17 +115,22 @@ impl Front {
             if place.is_null() {
                 return place;
             }
+        } else {
+            // SAFETY: a cache's shard never changes while it is live.
+            self.count_shard(unsafe { (*place).shard }, 0, -1);
         }
         // SAFETY: made, or parked, and nobody else's.
         unsafe { (*place).belong(word) };
         drop(caches);
-        word.set(place);
+        // SAFETY: the cache is the calling thread's.
+        unsafe { word.set(place) };
         // Setting the hook may allocate, on the cache just made.
         if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
             // Nobody would give the cache back: do without one.
             // SAFETY: this thread's own cache, just made.
             unsafe { self.bury(shared, place) };
-            word.set(ThreadCache::dead());
+            // SAFETY: a shared cache.
+            unsafe { word.set(ThreadCache::dead()) };
             return ThreadCache::dead().cast_mut();
         }
         place
@@ -123,7 +140,7 @@ impl Front {
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.free;
         if place.is_null() {
-            place = meta::allocate(size_of::<ThreadCache>()).cast();
+            place = meta::allocate(foreign::bytes_of(self.kind)).cast();
             if place.is_null() {
                 return place;
             }
@@ -131,8 +148,10 @@ impl Front {
             // SAFETY: the free list links caches that nobody uses.
             caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
         }
-        let shard = caches.join_shard();
-        // SAFETY: the place is memory for a cache that nobody uses.
+        let shard = self.emptiest_shard();
+        self.count_shard(shard, 1, 0);
+        // SAFETY: the place is memory for a cache that nobody uses, fresh or
+        // as the last one was buried.
         let cache = unsafe {
             ThreadCache::birth(place, self.kind, shard);
             &*place
@@ -167,10 +186,15 @@ impl Front {
             && !cache.diverted.load(Ordering::Relaxed)
             && !cache.request.is_pending()
             && !Self::is_under_pressure(shared, cache);
-        if !is_plain_case || !self.caches.lock().park(shared, cache, bytes) {
-            // SAFETY: as above.
-            unsafe { self.bury(shared, place) };
+        if is_plain_case {
+            let mut caches = self.caches.lock();
+            if caches.park(shared, cache, bytes) {
+                self.count_shard(cache.shard, 0, 1);
+                return;
+            }
         }
+        // SAFETY: as above.
+        unsafe { self.bury(shared, place) };
     }
 
     /// Drains the caches of no thread.
@@ -225,7 +249,7 @@ impl Front {
         cache.next.store(caches.free, Ordering::Relaxed);
         caches.free = place;
         caches.count -= 1;
-        caches.leave_shard(cache.shard);
+        self.count_shard(cache.shard, -1, 0);
         drop(caches);
         misuse::report_late();
     }
@@ -255,7 +279,7 @@ impl Front {
         drop(caches);
         if let Some(word) = word {
             // SAFETY: a word leads to a cache, and caches are never unmapped.
-            self.obey(shared, unsafe { &*word.get() });
+            self.obey(shared, unsafe { &*word.cache() });
         }
     }
 
@@ -276,6 +300,7 @@ impl Front {
                     // SAFETY: the live list links caches in use.
                     let cache = unsafe { &*at };
                     self.seize(shared, cache, class, &mut state);
+                    self.seize_foreign(shared, cache, class, &mut state);
                     at = cache.next.load(Ordering::Relaxed);
                 }
             }
@@ -336,6 +361,9 @@ impl Front {
             let mut caches = self.caches.lock();
             caches.parked = ptr::null_mut();
             caches.parked_count = 0;
+            for parked in &self.parked_of_shard {
+                parked.store(0, Ordering::Relaxed);
+            }
         }
         loop {
             let mut orphan = self.caches.lock().live;

@@ -1,17 +1,82 @@
-//! A thread's word, which leads to its cache.
+//! A thread's word, which leads to its cache: two machine words, side by side.
+//!
+//! ```text
+//!   symbol       row     the bins the thread takes from: those of its shard
+//!   symbol + 8   cache   where its cache starts: a free adds what the block's
+//!                        descriptor says, and is in the row of the block's shard
+//! ```
 //!
 //! Where the compiler reaches thread-local storage by a function call (in a
 //! shared library; through `thread_local!`'s accessor whenever that is not
 //! inlined), a fast path of twenty instructions would double. On x86-64 Linux
 //! the word is instead defined here, in the part of thread-local storage that
 //! every thread has from its start, and one load of its offset reaches it. In
-//! an executable the linker makes a constant of that load. One word: a library
-//! with more of it could not be opened late. (musl refuses even that.) The
+//! an executable the linker makes a constant of that load. Two words: a library
+//! with much more of it could not be opened late. (musl refuses even that.) The
 //! symbol is hidden, since copies of several libraries must not meet: a Rust
 //! `dylib` cannot hand it on to what is linked with it.
 
+use super::bin::Bin;
+use super::cache::{ThreadCache, UNBORN, pin};
+use core::cell::Cell;
+
+/// What leads a thread to its cache.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Word {
+    row: Cell<*const Bin>,
+    cache: Cell<*const ThreadCache>,
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Word::new()
+    }
+}
+
+impl Word {
+    /// The word of a thread that has no cache yet.
+    pub const fn new() -> Self {
+        Word {
+            row: Cell::new((&raw const UNBORN).cast()),
+            cache: Cell::new(&raw const UNBORN),
+        }
+    }
+
+    /// The thread's cache, or a shared one.
+    #[inline(always)]
+    pub fn cache(&self) -> *const ThreadCache {
+        self.cache.get()
+    }
+
+    /// The row of bins that the thread takes from.
+    #[inline(always)]
+    pub fn row(&self) -> *const u8 {
+        self.row.get().cast()
+    }
+
+    /// Leads to `cache` from now on.
+    ///
+    /// # Safety
+    /// The cache is the thread's own, or a shared one.
+    pub(super) unsafe fn set(&self, cache: *const ThreadCache) {
+        // SAFETY: caches are never unmapped.
+        self.row.set(unsafe { (*cache).row() });
+        self.cache.set(cache);
+    }
+
+    /// What lies `offset` bytes into the thread's own row: a linear class's
+    /// bin, if the offset is one's.
+    #[inline(always)]
+    pub(super) fn row_at(&self, offset: usize) -> *const Bin {
+        // The address goes through a register of its own: a stack top
+        // addressed by base and index costs five cycles more per operation.
+        pin(self.row.get().wrapping_byte_add(offset).cast_mut())
+    }
+}
+
 /// Defines a thread's word named by a symbol of its own, and the functions
-/// `cache`, `cache_at` and `with` that reach it.
+/// `cache`, `cache_at`, `row_at` and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
@@ -22,10 +87,10 @@ macro_rules! thread_word {
             concat!(".hidden ", $($symbol)+),
             concat!(".globl ", $($symbol)+),
             concat!(".type ", $($symbol)+, ",@object"),
-            concat!(".size ", $($symbol)+, ",8"),
-            ".p2align 3",
+            concat!(".size ", $($symbol)+, ",16"),
+            ".p2align 4",
             concat!($($symbol)+, ":"),
-            ".quad {unborn}",
+            ".quad {unborn}, {unborn}",
             ".popsection",
             unborn = sym $crate::heap::UNBORN,
         );
@@ -53,7 +118,7 @@ macro_rules! thread_word {
             // SAFETY: reads the thread's word.
             unsafe {
                 ::core::arch::asm!(
-                    "mov {cache}, qword ptr fs:[{offset}]",
+                    "mov {cache}, qword ptr fs:[{offset} + 8]",
                     cache = out(reg) cache,
                     offset = in(reg) offset(),
                     options(nostack, readonly, preserves_flags),
@@ -66,6 +131,24 @@ macro_rules! thread_word {
         #[inline(always)]
         #[allow(dead_code)]
         $visibility fn cache_at(distance: usize) -> *const u8 {
+            let mut at = distance;
+            // SAFETY: reads the thread's word.
+            unsafe {
+                ::core::arch::asm!(
+                    "add {at}, qword ptr fs:[{offset} + 8]",
+                    offset = in(reg) offset(),
+                    at = inout(reg) at,
+                    options(nostack, readonly),
+                );
+            }
+            ::core::ptr::with_exposed_provenance(at)
+        }
+
+        /// The address of what lies `distance` bytes into the thread's own
+        /// row of bins.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility fn row_at(distance: usize) -> *const u8 {
             let mut at = distance;
             // SAFETY: reads the thread's word.
             unsafe {
@@ -98,8 +181,8 @@ macro_rules! thread_word {
     };
 }
 
-/// Defines a thread's word, and the functions `cache`, `cache_at` and `with`
-/// that reach it.
+/// Defines a thread's word, and the functions `cache`, `cache_at`, `row_at` and
+/// `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
@@ -107,14 +190,14 @@ macro_rules! thread_word {
     ($visibility:vis, $($symbol:tt)+) => {
         ::std::thread_local! {
             static WORD: $crate::heap::Word =
-                const { ::core::cell::Cell::new($crate::heap::ThreadCache::unborn()) };
+                const { $crate::heap::Word::new() };
         }
 
         /// The thread's cache.
         #[inline(always)]
         #[allow(dead_code)]
         $visibility fn cache() -> *const $crate::heap::ThreadCache {
-            WORD.with(::core::cell::Cell::get)
+            WORD.with($crate::heap::Word::cache)
         }
 
         /// The address of what lies `distance` bytes into the thread's cache.
@@ -122,6 +205,14 @@ macro_rules! thread_word {
         #[allow(dead_code)]
         $visibility fn cache_at(distance: usize) -> *const u8 {
             cache().cast::<u8>().wrapping_add(distance)
+        }
+
+        /// The address of what lies `distance` bytes into the thread's own
+        /// row of bins.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility fn row_at(distance: usize) -> *const u8 {
+            WORD.with(|word| word.row().wrapping_add(distance))
         }
 
         /// Runs `use_it` on the word itself.

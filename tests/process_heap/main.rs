@@ -15,6 +15,7 @@ mod blocks;
 mod faults;
 mod figures;
 mod footprint;
+mod foreign;
 mod forks;
 mod limits;
 mod misuse;

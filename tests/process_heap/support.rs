@@ -1,18 +1,17 @@
 //! What the tests share: front ends, processes of their own, random numbers,
 //! and the system's view of this process.
 
-use ntheap::heap::{ThreadCache, Word, checked, plain};
+use ntheap::heap::{Word, checked, plain};
 use ntheap::{Config, NtHeap};
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::Cell;
 use std::io::Write as _;
 use std::process::{Command, Output};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 thread_local! {
-    static PLAIN: Word = const { Cell::new(ThreadCache::unborn()) };
-    static CHECKED: Word = const { Cell::new(ThreadCache::unborn()) };
+    static PLAIN: Word = const { Word::new() };
+    static CHECKED: Word = const { Word::new() };
 }
 
 static CONFIG: Config = Config::new();

@@ -1,5 +1,6 @@
 //! What a load is, and the list of all.
 
+use crate::heaps::Heap;
 use crate::loads;
 use crate::measure::Measured;
 use std::alloc::GlobalAlloc;
@@ -49,6 +50,8 @@ pub enum Group {
     Programs,
     /// Blocks of megabytes.
     Large,
+    /// Heaps of their own, where an allocator has them.
+    Heaps,
     /// How cost grows with the number of live blocks.
     Growth,
     /// Memory that stays when everything was freed.
@@ -69,6 +72,7 @@ impl fmt::Display for Group {
             Group::Collections => "collections",
             Group::Programs => "programs",
             Group::Large => "large",
+            Group::Heaps => "heaps",
             Group::Growth => "growth",
             Group::Held => "held",
             Group::Overhead => "overhead",
@@ -101,7 +105,7 @@ impl Load {
 /// type, so that they are compiled where `A` is the allocator.
 pub(crate) struct Program<A>(PhantomData<A>);
 
-/// All loads, in the order of the tables.
+/// The loads on a program's allocator, in the order of the tables.
 pub fn all<A: GlobalAlloc + 'static>() -> impl Iterator<Item = &'static Load> {
     [
         loads::pairs::list::<A>(),
@@ -120,4 +124,9 @@ pub fn all<A: GlobalAlloc + 'static>() -> impl Iterator<Item = &'static Load> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// The loads on heaps of their own.
+pub fn on_heaps<H: Heap + 'static>() -> impl Iterator<Item = &'static Load> {
+    loads::heaps::list::<H>().iter()
 }

@@ -18,6 +18,10 @@
 //! its blocks; when that is wrong, or when there is no such load, the program
 //! says so on standard error and its status is 1, or 2.
 //!
+//! An allocator that has heaps of their own besides, to be created and
+//! destroyed, implements [`Heap`] and calls [`main_with_heaps`]; an arena that
+//! is no global allocator implements it too, with the system's beside it.
+//!
 //! All loads are generic over the allocator's type, although none calls the
 //! allocator but through `std::alloc` and collections. Thus their code is
 //! generated in the allocator's program, as that of a program's own generic
@@ -27,11 +31,14 @@
 mod block;
 mod catalogue;
 mod corpus;
+mod heaps;
 mod loads;
 mod measure;
 mod output;
 mod sizes;
 mod team;
+mod tree;
 
-pub use catalogue::{Group, Load, Scale, all};
-pub use output::{main, run};
+pub use catalogue::{Group, Load, Scale, all, on_heaps};
+pub use heaps::Heap;
+pub use output::{main, main_of_heaps, main_with_heaps, run};

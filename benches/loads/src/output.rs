@@ -1,6 +1,7 @@
 //! The program around the loads: arguments, and the line that is printed.
 
-use crate::catalogue::{Load, Scale, all};
+use crate::catalogue::{Load, Scale, all, on_heaps};
+use crate::heaps::Heap;
 use crate::measure::{faults, peak_resident, resident};
 use anyhow::Result;
 use std::alloc::GlobalAlloc;
@@ -17,9 +18,25 @@ enum Request {
 /// `allocator` is the program's `#[global_allocator]`; its type alone is of
 /// use.
 pub fn main<A: GlobalAlloc + 'static>(_allocator: &'static A) -> ExitCode {
-    match request::<A>() {
+    execute(&all::<A>().collect::<Vec<_>>())
+}
+
+/// [`main`] for an allocator that has heaps of their own, `H`.
+pub fn main_with_heaps<A: GlobalAlloc + 'static, H: Heap + 'static>(
+    _allocator: &'static A,
+) -> ExitCode {
+    execute(&all::<A>().chain(on_heaps::<H>()).collect::<Vec<_>>())
+}
+
+/// [`main`] for an arena that is no global allocator: the loads on heaps only.
+pub fn main_of_heaps<H: Heap + 'static>() -> ExitCode {
+    execute(&on_heaps::<H>().collect::<Vec<_>>())
+}
+
+fn execute(loads: &[&'static Load]) -> ExitCode {
+    match request(loads) {
         Ok(Request::List) => {
-            for load in all::<A>() {
+            for load in loads {
                 println!("{}\t{}", load.name, load.group);
             }
             ExitCode::SUCCESS
@@ -41,7 +58,7 @@ pub fn main<A: GlobalAlloc + 'static>(_allocator: &'static A) -> ExitCode {
     }
 }
 
-fn request<A: GlobalAlloc + 'static>() -> Result<Request, String> {
+fn request(loads: &[&'static Load]) -> Result<Request, String> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().ok_or(USAGE)?;
     let mut scale = Scale::FULL;
@@ -58,10 +75,10 @@ fn request<A: GlobalAlloc + 'static>() -> Result<Request, String> {
     if name == "--list" {
         return Ok(Request::List);
     }
-    match all::<A>().find(|load| load.name == name) {
+    match loads.iter().find(|load| load.name == name) {
         Some(load) => Ok(Request::Run(load, scale)),
         None => {
-            let names: Vec<&str> = all::<A>().map(|load| load.name).collect();
+            let names: Vec<&str> = loads.iter().map(|load| load.name).collect();
             let names = names.join(" ");
             Err(format!("{name}: no such load; there are: {names}"))
         }

@@ -1,10 +1,11 @@
 //! Requests to a cache's owner: each is honoured at the owner's next slow path
-//! at the latest, the next push leads there, and no block is lost.
+//! at the latest, the next push leads there, and no block is lost. A row of bins
+//! that comes into use meanwhile is no exception.
 
 use super::magazine::Entry;
 use super::request_taken_in_two_steps;
-use super::{bin, limit_raised_blindly, request_asked_late};
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use super::{bin, limit_raised_blindly, request_asked_late, request_misses_row, row_used_silently};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::{are_caught, check};
 use core::ptr;
 use loom::sync::Arc;
@@ -14,9 +15,11 @@ use loom::thread;
 /// when somebody asks.
 const ROOM: usize = 8;
 
-/// Bins of one of the compiled files, and the request to their owner.
+/// Two rows of one bin each of one of the compiled files, and the request to
+/// their owner.
 trait Model: Send + Sync + 'static {
     fn new() -> Self;
+    fn use_row(&self, row: u8);
     fn ask(&self);
     fn take(&self) -> bool;
     fn push(&self, bin: usize, block: *mut u8) -> bool;
@@ -39,13 +42,14 @@ macro_rules! models {
                         top: AtomicPtr::new(ptr::null_mut()),
                         limit: AtomicPtr::new(ptr::null_mut()),
                     }),
-                    request: $file::Request {
-                        asked: AtomicBool::new(false),
-                    },
+                    request: $file::Request::new(),
                 }
             }
+            fn use_row(&self, row: u8) {
+                self.request.use_row(row)
+            }
             fn ask(&self) {
-                self.request.ask(&self.bins)
+                self.request.ask(|row| self.bins.get(usize::from(row)..=usize::from(row)).unwrap())
             }
             fn take(&self) -> bool {
                 self.request.take()
@@ -73,6 +77,8 @@ models! {
     TakenInTwoSteps = request_taken_in_two_steps;
     AskedLate = request_asked_late;
     RaisedBlindly = limit_raised_blindly;
+    MissesRow = request_misses_row;
+    UsedSilently = row_used_silently;
 }
 
 /// What the threads of a model share.
@@ -110,20 +116,35 @@ struct Owner<'a, B> {
     drained: Vec<usize>,
     /// The wish it knows of.
     wish: u32,
+    /// Rows in use.
+    rows: usize,
 }
 
 impl<'a, B: Model> Owner<'a, B> {
     fn new(shared: &'a Shared<B>) -> Box<Self> {
+        let mut owner = Self::with_one_row(shared);
+        owner.use_second_row();
+        owner
+    }
+
+    /// Puts the second row into use.
+    fn use_second_row(&mut self) {
+        self.shared.bins.use_row(1);
+        self.rows = 2;
+        self.install(1);
+    }
+
+    fn with_one_row(shared: &'a Shared<B>) -> Box<Self> {
         let mut owner = Box::new(Owner {
             shared,
             magazines: [[ptr::null_mut(); ROOM]; 2],
             given: 0,
             drained: Vec::new(),
             wish: 0,
+            rows: 1,
         });
-        for bin in 0..2 {
-            owner.install(bin);
-        }
+        shared.bins.use_row(0);
+        owner.install(0);
         owner
     }
 
@@ -152,7 +173,7 @@ impl<'a, B: Model> Owner<'a, B> {
             return false;
         }
         self.wish = self.shared.wish.load(Ordering::Relaxed);
-        for bin in 0..2 {
+        for bin in 0..self.rows {
             let blocks = self.blocks(bin);
             self.drained.extend(blocks);
             self.install(bin);
@@ -184,8 +205,9 @@ impl<'a, B: Model> Owner<'a, B> {
     /// Every block is in a bin or was drained, once.
     fn settle(&mut self) {
         let mut all = std::mem::take(&mut self.drained);
-        all.extend(self.blocks(0));
-        all.extend(self.blocks(1));
+        for bin in 0..self.rows {
+            all.extend(self.blocks(bin));
+        }
         all.sort_unstable();
         assert!(all.iter().copied().eq(1..=self.given), "{all:?}");
     }
@@ -243,6 +265,27 @@ fn ask_while_raising<B: Model>() {
     owner.settle();
 }
 
+/// The owner begins to use a row of bins while another thread asks.
+fn ask_while_a_row_begins<B: Model>() {
+    let shared = Shared::<B>::new();
+    let asking = {
+        let shared = shared.clone();
+        thread::spawn(move || shared.ask(1))
+    };
+    let mut owner = Owner::with_one_row(&*shared);
+    owner.use_second_row();
+    owner.free(1);
+    asking.join().unwrap();
+    if owner.wish < 1 {
+        assert!(owner.free(1), "a request was made, and the limit is high");
+        assert_eq!(owner.wish, 1);
+    }
+    owner.free(0);
+    owner.free(1);
+    assert!(!owner.free(0) && !owner.free(1), "a limit stayed low");
+    owner.settle();
+}
+
 /// Two threads ask; each wish is known in the end, whichever came last.
 fn two_ask<B: Model>() {
     let shared = Shared::<B>::new();
@@ -280,6 +323,11 @@ fn a_limit_lowered_meanwhile_stays_low() {
 }
 
 #[test]
+fn a_row_that_begins_meanwhile_is_asked_too() {
+    check(4, ask_while_a_row_begins::<Shipping>);
+}
+
+#[test]
 fn two_threads_may_ask_at_once() {
     check(2, two_ask::<Shipping>);
 }
@@ -297,6 +345,12 @@ fn mutants_are_caught() {
             }),
             ("raised blindly", "the limit is high", || {
                 check(3, ask_while_raising::<RaisedBlindly>)
+            }),
+            ("misses row", "the limit is high", || {
+                check(3, ask_while_a_row_begins::<MissesRow>)
+            }),
+            ("used silently", "the limit is high", || {
+                check(3, ask_while_a_row_begins::<UsedSilently>)
             }),
         ],
     );

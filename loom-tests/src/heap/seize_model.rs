@@ -7,8 +7,10 @@
 
 use super::bin::{Bin, Request};
 use super::magazine::ENTRIES;
-use super::{seize, seize_leaves_blocks, seize_leaves_limit, seize_takes_topmost};
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use super::{
+    seize, seize_foreign_reads_early, seize_leaves_blocks, seize_leaves_limit, seize_takes_topmost,
+};
+use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::{are_caught, check};
 use core::ptr;
 use loom::sync::atomic::fence;
@@ -25,6 +27,8 @@ struct ModelSlot(AtomicPtr<u8>);
 trait Seizing: 'static {
     /// Seizes; the blocks and the new floor.
     fn seize(bin: &Bin<ModelSlot>, first: *mut ModelSlot, floor: usize) -> (Vec<usize>, usize);
+    /// Seizes from a bin whose owner only pushes; the new floor.
+    fn seize_unpopped(bin: &Bin<ModelSlot>, first: *mut ModelSlot) -> usize;
 }
 
 macro_rules! models {
@@ -59,6 +63,11 @@ macro_rules! models {
                     (blocks.iter().map(|block| block.addr()).collect(), floor)
                 }
             }
+
+            fn seize_unpopped(bin: &Bin<ModelSlot>, first: *mut ModelSlot) -> usize {
+                // SAFETY: the caller holds the lock.
+                unsafe { $file::seize_unpopped(bin, first, || fence(Ordering::SeqCst)) }
+            }
         }
     )*};
 }
@@ -68,6 +77,7 @@ models! {
     TakesTopmost = seize_takes_topmost;
     LeavesBlocks = seize_leaves_blocks;
     LeavesLimit = seize_leaves_limit;
+    ForeignReadsEarly = seize_foreign_reads_early;
 }
 
 struct Shared {
@@ -87,9 +97,7 @@ impl Shared {
                 top: AtomicPtr::new(ptr::null_mut()),
                 limit: AtomicPtr::new(ptr::null_mut()),
             }],
-            request: Request {
-                asked: AtomicBool::new(false),
-            },
+            request: Request::new(),
             slots: [(); 1 + ROOM].map(|()| {
                 let block = if number <= FIRST { number } else { 0 };
                 number += 1;
@@ -205,6 +213,37 @@ fn seize_while<S: Seizing>(calls: &'static [Option<usize>]) {
     assert_eq!(shared.height(), 0);
 }
 
+/// The owner gives `pushes` blocks to a bin that it does not take from (a
+/// foreign one) while another thread seizes what lies there.
+fn seize_while_pushing<S: Seizing>(pushes: usize) {
+    let shared = Shared::new();
+    let seizer = {
+        let shared = shared.clone();
+        thread::spawn(move || {
+            let mut floor = shared.floor.lock().unwrap();
+            let top = S::seize_unpopped(shared.bin(), shared.first());
+            let blocks: Vec<usize> = (*floor..top).map(|at| shared.block(at)).collect();
+            *floor = top;
+            blocks
+        })
+    };
+    for block in FIRST + 1..=FIRST + pushes {
+        shared.push(block);
+    }
+    let mut all = seizer.join().unwrap();
+    let floor = *shared.floor.lock().unwrap();
+    all.extend((floor..shared.height()).map(|at| shared.block(at)));
+    all.sort_unstable();
+    let expected = 1..=FIRST + pushes;
+    assert!(all.iter().copied().eq(expected), "each block once: {all:?}");
+}
+
+#[test]
+fn blocks_are_seized_while_the_owner_only_pushes() {
+    check(4, || seize_while_pushing::<Shipping>(1));
+    check(3, || seize_while_pushing::<Shipping>(2));
+}
+
 #[test]
 fn blocks_are_seized_while_the_owner_pops() {
     check(3, || seize_while::<Shipping>(&[None, None]));
@@ -239,6 +278,9 @@ fn mutants_are_caught() {
             }),
             ("leaves blocks", "each block once", || {
                 check(3, || seize_while::<LeavesBlocks>(&[None]))
+            }),
+            ("foreign reads early", "each block once", || {
+                check(3, || seize_while_pushing::<ForeignReadsEarly>(1))
             }),
         ],
     );

@@ -7,13 +7,13 @@ use super::memory::{self, Plan, Source};
 use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
 use super::{Error, LARGEST, flags};
-use crate::heap::cache::{ThreadCache, Word};
+use crate::heap::cache::ThreadCache;
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
 };
+use crate::heap::word::Word;
 use crate::heap::{checked, slices};
-use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -511,7 +511,9 @@ fn is_mallocs(address: usize) -> bool {
 /// Runs `use_it` with the word of a thread that has no cache: the block goes
 /// past the caches.
 fn without_cache<R>(use_it: impl FnOnce(&Word) -> R) -> R {
-    let word: Word = Cell::new(ThreadCache::dead());
+    let word = Word::new();
+    // SAFETY: the cache is the shared one of threads that have none.
+    unsafe { word.set(ThreadCache::dead()) };
     use_it(&word)
 }
 

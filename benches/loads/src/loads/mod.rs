@@ -3,6 +3,7 @@
 pub(crate) mod batches;
 pub(crate) mod collections;
 pub(crate) mod graphs;
+pub(crate) mod heaps;
 pub(crate) mod held;
 pub(crate) mod kinds;
 pub(crate) mod large;

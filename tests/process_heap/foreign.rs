@@ -1,0 +1,263 @@
+//! Blocks that are freed by a thread of another shard: they go home, and no
+//! two threads are given parts of one cache line.
+
+use super::support::*;
+use ntheap::{Stats, stats};
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+const FACE: Face = Face::Checked;
+const LINE: usize = 64;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// A thread that does what it is told, one thing after the other.
+struct Worker {
+    tasks: Sender<Task>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    fn new() -> Worker {
+        let (tasks, todo): (Sender<Task>, Receiver<Task>) = channel();
+        let thread = std::thread::spawn(move || todo.into_iter().for_each(|task| task()));
+        Worker { tasks, thread }
+    }
+
+    /// Has the thread run `task` and waits for its answer.
+    fn run<R: Send + 'static>(&self, task: impl FnOnce() -> R + Send + 'static) -> R {
+        let (tell, answer) = channel();
+        let task = move || tell.send(task()).unwrap();
+        self.tasks.send(Box::new(task)).unwrap();
+        answer.recv().unwrap()
+    }
+
+    fn allocate(&self, count: usize, size: usize) -> Vec<Block> {
+        self.run(move || allocate(count, size))
+    }
+
+    fn free(&self, blocks: Vec<Block>) {
+        self.run(move || free(&blocks));
+    }
+
+    fn end(self) {
+        drop(self.tasks);
+        self.thread.join().unwrap();
+    }
+}
+
+fn allocate(count: usize, size: usize) -> Vec<Block> {
+    let layout = layout(size, 8);
+    let block = |_| {
+        let start = FACE.allocate(layout);
+        assert!(!start.is_null());
+        // SAFETY: the block is ours.
+        unsafe { start.write_bytes(1, size) };
+        Block { start, layout }
+    };
+    (0..count).map(block).collect()
+}
+
+fn free(blocks: &[Block]) {
+    for block in blocks {
+        FACE.free(block.start, block.layout);
+    }
+}
+
+fn addresses(blocks: &[Block]) -> HashSet<usize> {
+    blocks.iter().map(|block| block.start.addr()).collect()
+}
+
+fn lines(blocks: &[Block]) -> HashSet<usize> {
+    blocks
+        .iter()
+        .map(|block| block.start.addr() / LINE)
+        .collect()
+}
+
+fn cached(stats: &Stats) -> u64 {
+    stats.buckets.iter().map(|bucket| bucket.cached).sum()
+}
+
+#[test]
+fn a_block_that_another_thread_frees_is_not_handed_out_to_it() {
+    isolated(|| {
+        let (one, other) = (Worker::new(), Worker::new());
+        for size in [1, 16, 48, 200, 500] {
+            let first = one.allocate(600, size);
+            let theirs = lines(&first);
+            let (kept, given) = (first[..10].to_vec(), first[10..].to_vec());
+            other.free(given);
+            let fresh = other.allocate(2000, size);
+            assert!(
+                theirs.is_disjoint(&lines(&fresh)),
+                "two threads have parts of one line, {size} bytes"
+            );
+            other.free(fresh);
+            one.free(kept);
+        }
+        one.end();
+        other.end();
+        assert_eq!(stats().allocated, 0);
+    });
+}
+
+#[test]
+fn blocks_that_another_thread_frees_come_back() {
+    isolated(|| {
+        let (one, other) = (Worker::new(), Worker::new());
+        for size in [16, 100, 1000] {
+            let first = one.allocate(3000, size);
+            let before = addresses(&first);
+            other.free(first);
+            let again = one.allocate(3000, size);
+            let back = addresses(&again).intersection(&before).count();
+            // What a magazine or two hold is still with the other thread.
+            assert!(back > 2500, "{back} of 3000, {size} bytes");
+            one.free(again);
+        }
+        assert_eq!(stats().allocated, 0);
+        one.end();
+        other.end();
+    });
+}
+
+#[test]
+fn figures_tell_of_blocks_that_are_on_their_way_home() {
+    isolated(|| {
+        let (one, other) = (Worker::new(), Worker::new());
+        let mut blocks = one.allocate(1000, 40);
+        for part in [1, 3, 10, 60, 200, 700] {
+            let rest = blocks.split_off(part.min(blocks.len()));
+            other.free(std::mem::replace(&mut blocks, rest));
+            let stats = stats();
+            assert_eq!(stats.allocated, blocks.len() * 48);
+            let bucket = stats.buckets[3];
+            assert_eq!(bucket.live, blocks.len() as u64);
+            assert!(bucket.live + bucket.cached <= bucket.blocks);
+        }
+        other.free(blocks);
+        assert_eq!(stats().allocated, 0);
+        one.end();
+        other.end();
+        assert_eq!((stats().allocated, stats().threads), (0, 0));
+    });
+}
+
+#[test]
+fn a_purge_reaches_blocks_that_are_on_their_way_home() {
+    isolated(|| {
+        let (one, other) = (Worker::new(), Worker::new());
+        for round in 0..3 {
+            let blocks: Vec<Block> = [16, 100, 1000]
+                .into_iter()
+                .flat_map(|size| one.allocate(50, size))
+                .collect();
+            other.free(blocks);
+            assert!(cached(&stats()) >= 150);
+            FACE.purge();
+            let stats = stats();
+            assert_eq!(stats.allocated, 0);
+            if ntheap::sys::barrier() {
+                // The first thread keeps one block of each size, and the other
+                // none: what it freed it never takes from.
+                assert!(cached(&stats) <= 3, "{} cached, {round}", cached(&stats));
+            } else {
+                eprintln!("skipped: this system has no process-wide barrier");
+            }
+        }
+        one.end();
+        other.end();
+        FACE.purge();
+        assert_eq!(cached(&stats()), 0);
+    });
+}
+
+#[test]
+fn blocks_of_a_shard_without_threads_belong_to_whoever_frees_them() {
+    isolated(|| {
+        // More threads than caches are kept of: the rest of the shards are
+        // deserted afterwards.
+        let workers: Vec<Worker> = (0..7).map(|_| Worker::new()).collect();
+        let main = allocate(1, 16);
+        let blocks: Vec<Vec<Block>> = workers.iter().map(|w| w.allocate(50, 16)).collect();
+        for worker in workers {
+            worker.end();
+        }
+        let mut own = 0;
+        for blocks in &blocks {
+            free(blocks);
+            let again = allocate(50, 16);
+            let (before, after) = (addresses(blocks), addresses(&again));
+            if after.intersection(&before).count() >= 49 {
+                own += 1;
+            }
+            free(&again);
+        }
+        assert!(own >= 3, "the blocks of {own} shards were taken over");
+        free(&main);
+        assert_eq!(stats().allocated, 0);
+    });
+}
+
+#[test]
+fn more_threads_than_shards_hand_blocks_round() {
+    isolated(|| {
+        let workers: Vec<Worker> = (0..20).map(|_| Worker::new()).collect();
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut random = Random::new(5);
+        for turn in 0..400 {
+            let worker = &workers[turn % workers.len()];
+            let size = 1 + random.below(1024);
+            blocks.extend(worker.allocate(100, size));
+            if blocks.len() > 3000 {
+                random.shuffle(&mut blocks);
+                let given = blocks.split_off(2000);
+                workers[random.below(workers.len())].free(given);
+            }
+        }
+        let usable = |block: &Block| block.layout.size().next_multiple_of(16);
+        assert_eq!(
+            stats().allocated,
+            blocks.iter().map(usable).sum::<usize>(),
+            "what is alive"
+        );
+        let count = addresses(&blocks).len();
+        assert_eq!(count, blocks.len(), "no block was handed out twice");
+        workers[3].free(blocks);
+        assert_eq!(stats().allocated, 0);
+        workers.into_iter().for_each(Worker::end);
+        FACE.purge();
+        assert_eq!((stats().allocated, cached(&stats())), (0, 0));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fork_gives_back_blocks_that_were_on_their_way_home() {
+    isolated(|| {
+        let (one, other) = (Worker::new(), Worker::new());
+        let kept = one.allocate(100, 64);
+        other.free(one.allocate(300, 64));
+        let before = stats();
+        assert!(before.buckets[4].cached > 0);
+        let answer = in_fork(|| {
+            // Neither thread exists here: what they kept is in the free bits,
+            // but for what is in depots.
+            FACE.purge();
+            let stats = stats();
+            assert_eq!(stats.allocated, 100 * 64);
+            assert_eq!(stats.buckets[4].cached, 0);
+            free(&kept);
+            assert_eq!(ntheap::stats().allocated, 0);
+            7
+        });
+        assert_eq!(answer, 7);
+        assert_eq!(stats().buckets[4].cached, before.buckets[4].cached);
+        one.free(kept);
+        one.end();
+        other.end();
+        assert_eq!(stats().allocated, 0);
+    });
+}
