@@ -80,7 +80,7 @@ fn block(nth: usize) -> (*mut u8, *mut u8) {
 
 impl<S: Model> Shared<S> {
     fn new() -> Self {
-        let mut words = vec![0usize; 2 * slot::KEYS].into_boxed_slice();
+        let mut words = vec![0usize; slot::WORDS].into_boxed_slice();
         let slot = S::new(words.as_mut_ptr().cast());
         for nth in 0..BLOCKS {
             let (block, key) = block(nth);

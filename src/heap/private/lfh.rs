@@ -17,11 +17,11 @@
 //! that finds it taken makes one of its own.
 
 use super::heap::PrivateHeap;
-use super::slot::{CAPACITY, KEYS, Slot, Word};
+use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
 use crate::heap::bucket::{Owned, Place, State, Totals};
 use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
 use crate::heap::descriptor::{Descriptor, Kind};
-use crate::heap::magazine::Entry;
+use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::meta::{self, FreeList};
 use crate::heap::{PROCESS, bucket};
 use crate::sync::Mutex;
@@ -41,6 +41,8 @@ const FIRST_ROOM: usize = 8;
 /// Bytes of blocks in a slot at most, but for a few blocks.
 const SLOT_BYTES: usize = 16 * 1024;
 const LEAST_ROOM: usize = 4;
+// What the free bits fill is a slot, too.
+const _: () = assert!(KEYS == MARKS);
 /// Outstanding blocks of a size at which the next one wakes its bucket.
 pub(super) const HOT: u8 = 17;
 
@@ -86,7 +88,7 @@ pub(super) struct HeapBucket {
     pub(super) class: usize,
     pub(super) state: Mutex<State>,
     /// The first slot's words.
-    words: [Word; 2 * KEYS],
+    words: [Word; WORDS],
 }
 
 // SAFETY: the words belong to the first slot's lock, as that says; `owned` is
@@ -94,14 +96,14 @@ pub(super) struct HeapBucket {
 unsafe impl Sync for HeapBucket {}
 
 struct NoWords {
-    _words: [Word; 2 * KEYS],
+    _words: [Word; WORDS],
 }
 
 // SAFETY: never written: the slot they belong to is full.
 unsafe impl Sync for NoWords {}
 
 static NO_WORDS: NoWords = NoWords {
-    _words: [ptr::null_mut(); 2 * KEYS],
+    _words: [ptr::null_mut(); WORDS],
 };
 
 /// What stands for a bucket that sleeps: its first slot is empty and full, and
@@ -118,7 +120,7 @@ pub(super) static ASLEEP: HeapBucket = HeapBucket {
     },
     class: 0,
     state: Mutex::new(State::new()),
-    words: [ptr::null_mut(); 2 * KEYS],
+    words: [ptr::null_mut(); WORDS],
 };
 
 /// The buckets of one size step up to 1 KiB, and none for class 0: what the
@@ -129,7 +131,7 @@ pub(super) const NEAR: usize = LAST_EXACT + 1;
 #[repr(C)]
 struct SlotMemory {
     slot: Slot,
-    words: [Word; 2 * KEYS],
+    words: [Word; WORDS],
 }
 
 /// The number of the slot that the calling thread goes to first. Threads'
@@ -177,7 +179,7 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
                 },
                 class,
                 state: Mutex::new(State::new()),
-                words: [ptr::null_mut(); 2 * KEYS],
+                words: [ptr::null_mut(); WORDS],
             });
             for slot in &(*record).slots {
                 slot.store(first, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   | lock | top | limit |   | null | block 0 | block 1 | ... | 64 words
-//!                            | -    | key 0   | key 1   | ... | 64 more
+//!                            | -    | key 0   | key 1   | ... | 128 further
 //! ```
 //!
 //! A bucket has a few slots, and a thread goes to the one that its number
@@ -17,8 +17,11 @@ use core::ptr;
 
 /// Blocks a slot can hold.
 pub(crate) const CAPACITY: usize = 62;
-/// Distance from a block to its mark's key, in words.
-pub(crate) const KEYS: usize = 64;
+/// Distance from a block to its mark's key, in words: the bucket's free bits
+/// are written into slots as into magazines.
+pub(crate) const KEYS: usize = 128;
+/// Words of a slot.
+pub(crate) const WORDS: usize = KEYS + CAPACITY + 2;
 
 /// One word of a slot: a block's address, or its mark's key.
 pub(crate) type Word = *mut u8;
@@ -47,7 +50,7 @@ impl Slot {
     /// An empty slot with room for `room` blocks.
     ///
     /// # Safety
-    /// `words` is `2 * KEYS` words of zero, the slot's alone.
+    /// `words` is [`WORDS`] words of zero, the slot's alone.
     #[cfg(not(ntheap_model))]
     pub(crate) const unsafe fn new(words: *mut Word, shard: u8, room: usize) -> Self {
         let room = if room < CAPACITY { room } else { CAPACITY };
