@@ -11,4 +11,7 @@ mod support;
 mod debug;
 mod errors;
 mod exceptions;
+mod heap_exceptions;
+mod heaps;
 mod pages;
+mod termination;

@@ -55,11 +55,11 @@ mod walk;
 
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
-    owner_of, region_of, set_compatibility, set_user_flags, set_user_value, shape_of, summary,
-    user_info,
+    owner_of, process_heap_at, region_of, set_compatibility, set_user_flags, set_user_value,
+    shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::terminate_on_corruption;
+pub use misuse::{bad_handle, terminate_on_corruption};
 pub(in crate::heap) use misuse::{block_at, owner_name};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
@@ -126,8 +126,11 @@ pub enum Buckets {
 
 /// Commits a part of a caller's memory (RTL_HEAP_COMMIT_ROUTINE): told the
 /// heap's base, and where and how much. Negative: it failed.
-pub type CommitRoutine =
-    unsafe extern "C" fn(base: *mut c_void, address: *mut *mut c_void, size: *mut usize) -> i32;
+pub type CommitRoutine = unsafe extern "system" fn(
+    base: *mut c_void,
+    address: *mut *mut c_void,
+    size: *mut usize,
+) -> i32;
 
 /// Memory of the caller's that a heap is to lie in, at a multiple of 64 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +225,12 @@ impl Handle {
     /// The heap at `address`, if there is one.
     pub fn from_address(address: usize) -> Result<Handle, Error> {
         heap::at(address).map(|_| Handle(address))
+    }
+
+    /// The handle of any number, for functions that check it themselves.
+    #[inline]
+    pub const fn unchecked(address: usize) -> Handle {
+        Handle(address)
     }
 
     /// The handle as a number.
