@@ -219,7 +219,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     }
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { free_elsewhere(address) };
+        return unsafe { free_of_process_heap(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -246,6 +246,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 
 /// The descriptor and index of the block that starts at `address` and is
 /// handed out.
+#[inline(always)]
 fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; a descriptor with an index for
@@ -279,7 +280,8 @@ fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
 /// # Safety
 /// As for [`free`].
 #[cold]
-unsafe fn free_elsewhere(address: *mut u8) {
+#[inline(never)]
+unsafe fn free_of_process_heap(address: *mut u8) {
     if let Some(heap) = process_heap_of("free", address.addr()) {
         // SAFETY: the caller's block. Of two frees at once the second one is an
         // error of the heap's, which is not told of here.
@@ -309,10 +311,8 @@ pub fn usable_size(address: *mut u8) -> usize {
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
-        return process_heap_of("realloc", address.addr())
-            // SAFETY: the caller's promise is the callee's.
-            .and_then(|heap| unsafe { private::reallocate(heap, 0, address, size) }.ok())
-            .map_or(ptr::null_mut(), NonNull::as_ptr);
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_of_process_heap(address, size) };
     };
     // SAFETY: the block is handed out, so its descriptor is live.
     let (old_size, class) = unsafe {
@@ -322,20 +322,35 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
             usize::from(this.class.load(Ordering::Relaxed)),
         )
     };
-    if class == 0 {
-        if size > MAX_CLASS_SIZE {
-            // SAFETY: the block is the caller's.
-            let resized = unsafe { plain::resize_large(descriptor, address, size, 16) };
+    if class != 0 && size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
+        return address;
+    }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { reallocate_elsewhere(word, descriptor, address, size) }
+}
+
+/// [`reallocate`] of a block of malloc's that has to change: a function of its
+/// own, so that the other one has nothing to save.
+///
+/// # Safety
+/// As for [`reallocate`]; the descriptor is the block's.
+#[inline(never)]
+unsafe fn reallocate_elsewhere(
+    word: &Word,
+    descriptor: *mut Descriptor,
+    address: *mut u8,
+    size: usize,
+) -> *mut u8 {
+    // SAFETY: the block is handed out, so its descriptor is live; it is the
+    // caller's. The new one is distinct and large enough for what both hold.
+    unsafe {
+        let old_size = (*descriptor).block_size();
+        if size > MAX_CLASS_SIZE && (*descriptor).class.load(Ordering::Relaxed) == 0 {
+            let resized = plain::resize_large(descriptor, address, size, 16);
             if !resized.is_null() {
                 return resized;
             }
         }
-    } else if size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
-        return address;
-    }
-    // SAFETY: the caller's block; the new one is distinct and large enough for
-    // what both hold.
-    unsafe {
         let new = allocate(word, size);
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
@@ -343,6 +358,19 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
         }
         new
     }
+}
+
+/// As [`free_of_process_heap`].
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn reallocate_of_process_heap(address: *mut u8, size: usize) -> *mut u8 {
+    process_heap_of("realloc", address.addr())
+        // SAFETY: the caller's promise is the callee's.
+        .and_then(|heap| unsafe { private::reallocate(heap, 0, address, size) }.ok())
+        .map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// [`allocate`] for a Rust Layout and a program's own options.
