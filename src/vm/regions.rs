@@ -19,13 +19,15 @@
 //!   account, or in the pages' contents.
 //!
 //! One lock around everything, the system's calls included: two threads that
-//! commit pages of one reservation must not undo each other. It is taken with
-//! no other lock held that is not above this layer, and held across a fork.
+//! commit pages of one reservation must not undo each other. It comes after every
+//! lock of the layers above (a heap in its maker's memory commits pages here
+//! while it is locked), and is held across a fork.
 
 use super::table::Table;
 use super::{GRANULARITY, Use};
-use crate::sync::{Mutex, Once};
+use crate::sync::{Lock, Mutex, Once};
 use crate::sys::{self, Protection};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// A right of access, as `VirtualAlloc` numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +104,22 @@ struct Regions {
 
 static REGIONS: Mutex<Regions> = Mutex::new(Regions { runs: Table::new() });
 
+/// Whether a layer above holds the lock across forks, with its own locks in
+/// their order.
+static HELD_ABOVE: AtomicBool = AtomicBool::new(false);
+/// Whether the handlers here hold it, in the fork that is under way.
+static HELD_HERE: AtomicBool = AtomicBool::new(false);
+
+/// The lock, for a layer above that holds it across forks, after its own.
+pub(crate) fn lock() -> &'static Lock {
+    REGIONS.raw()
+}
+
+/// Says that a layer above holds the lock across forks from now on.
+pub(crate) fn is_held_above() {
+    HELD_ABOVE.store(true, Ordering::Relaxed);
+}
+
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
 fn start() {
@@ -112,15 +130,22 @@ fn start() {
 }
 
 unsafe extern "C" fn prepare() {
-    REGIONS.raw().acquire();
+    if !HELD_ABOVE.load(Ordering::Relaxed) {
+        REGIONS.raw().acquire();
+        HELD_HERE.store(true, Ordering::Relaxed);
+    }
 }
 
 unsafe extern "C" fn parent() {
-    REGIONS.raw().release();
+    if HELD_HERE.swap(false, Ordering::Relaxed) {
+        REGIONS.raw().release();
+    }
 }
 
 unsafe extern "C" fn child() {
-    REGIONS.raw().reset();
+    if HELD_HERE.swap(false, Ordering::Relaxed) {
+        REGIONS.raw().reset();
+    }
 }
 
 /// Reserves `size` bytes, and commits them if `commit`: at `address`, rounded

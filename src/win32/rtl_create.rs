@@ -2,14 +2,16 @@
 
 use super::constants::{
     ERROR_INVALID_PARAMETER, ERROR_NOACCESS, HEAP_GROWABLE, MEM_COMMIT, MEM_RESERVE,
+    STATUS_NO_MEMORY, STATUS_SUCCESS,
 };
 use super::failure::{handle_of, last_error_of};
 use super::types::{
-    DWORD, PRTL_HEAP_COMMIT_ROUTINE, PRTL_HEAP_PARAMETERS, PVOID, RTL_HEAP_PARAMETERS, SIZE_T,
-    ULONG,
+    DWORD, NTSTATUS, PRTL_HEAP_COMMIT_ROUTINE, PRTL_HEAP_PARAMETERS, PVOID, RTL_HEAP_PARAMETERS,
+    SIZE_T, ULONG,
 };
 use super::{heap, last_error, pages};
-use crate::heap::private::{self, Memory, Settings, Shape};
+use crate::heap::private::{self, CommitRoutine, Memory, Settings, Shape};
+use crate::vm::regions::{self, Access};
 use core::ptr;
 
 /// Bytes that a heap which cannot grow reserves when nothing else is said, and
@@ -27,8 +29,9 @@ const RESERVE_STEP: usize = 16 * 0x1000;
 ///   and cannot grow. The parameters' InitialReserve and InitialCommit, or else
 ///   `reserve` and `commit`, say how large that memory is and how much of it is
 ///   committed; or, for memory of `VirtualAlloc`, what is known of it. More of it
-///   is committed by the parameters' CommitRoutine, or by the system. It stays
-///   the caller's when the heap is destroyed.
+///   is committed by the parameters' CommitRoutine, or by the system; the routine
+///   is called while the heap is locked, and does not use it. The memory stays the
+///   caller's when the heap is destroyed.
 ///
 /// Of the parameters only these three count, and only when Length is the
 /// structure's size; the thresholds are this heap's own affair. `lock` is not
@@ -166,8 +169,26 @@ fn memory_of(base: PVOID, reserve: usize, commit: usize, told: &Told) -> Result<
         base: base.cast(),
         commit,
         reserve,
-        routine: told.routine,
+        routine: told.routine.or_else(|| {
+            // Pages that `VirtualAlloc` reserved are committed by it, too, so
+            // that queries tell what is so.
+            regions::find(base.addr()).map(|_| commit_pages as CommitRoutine)
+        }),
     })
+}
+
+/// Commits pages of a reservation of `VirtualAlloc`'s.
+unsafe extern "system" fn commit_pages(
+    _base: PVOID,
+    address: *mut PVOID,
+    size: *mut SIZE_T,
+) -> NTSTATUS {
+    // SAFETY: the heap's own variables.
+    let (address, size) = unsafe { ((*address).addr(), *size) };
+    match regions::commit(address, size, Access::ReadWrite) {
+        Ok(_) => STATUS_SUCCESS,
+        Err(_) => STATUS_NO_MEMORY,
+    }
 }
 
 /// How much of the reservation at `base` is committed from there on, and how

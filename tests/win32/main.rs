@@ -13,5 +13,6 @@ mod errors;
 mod exceptions;
 mod heap_exceptions;
 mod heaps;
+mod native;
 mod pages;
 mod termination;
