@@ -25,8 +25,6 @@ fn each_header_compiles_alone_twice_and_without_a_warning() {
             continue;
         }
         let folder = folder("headers");
-        // All widths of text, and each header in a function of its own file
-        // would be one compilation a header: they are cheap.
         for wide in [&[][..], &["-fno-short-wchar"], &["-DUNICODE", "-D_UNICODE"]] {
             for header in headers() {
                 let source = format!(
