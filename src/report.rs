@@ -85,6 +85,9 @@ pub struct Report<'a> {
     pub operation: &'a str,
     /// The number of the thread that found it, as the system's tools show it.
     pub thread: u64,
+    /// The name of the heap that the address belongs to, where that is not the
+    /// heap that was used.
+    pub owner: Option<&'a str>,
 }
 
 /// Most characters of a heap's name and of an operation's that are shown.
@@ -125,6 +128,12 @@ impl fmt::Display for Report<'_> {
                 out.write_str("  the address belongs to no block of any ntheap heap\n")
             }
             None => Ok(()),
+        }?;
+        match self.owner {
+            Some(owner) if owner != self.heap => {
+                writeln!(out, "  it belongs to heap \"{}\"", Name(owner))
+            }
+            _ => Ok(()),
         }
     }
 }

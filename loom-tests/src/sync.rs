@@ -22,7 +22,7 @@ crate::mutant!(once_starts_twice);
 pub(crate) use lock::Mutex;
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 }
 
 /// Sleeping as the system does it: the comparison and the falling asleep are

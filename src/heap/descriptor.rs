@@ -25,7 +25,7 @@
 
 use super::classes::{self, COUNT};
 use super::segment::Segment;
-use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -46,6 +46,12 @@ pub(crate) const EMPTY: u8 = 0;
 pub(crate) const SUBSEGMENT: u8 = 1;
 /// One large block, straight from pages.
 pub(crate) const LARGE: u8 = 2;
+/// A region of a private heap, whose record it starts (private/region.rs).
+pub(crate) const REGION: u8 = 3;
+/// The first region of a private heap that was destroyed.
+pub(crate) const REGION_GONE: u8 = 4;
+/// A large block of a private heap (private/large.rs).
+pub(crate) const PRIVATE_LARGE: u8 = 5;
 
 /// What all subsegments of a class have in common.
 pub(crate) struct Geometry {
@@ -117,7 +123,7 @@ pub(crate) struct Descriptor {
     magic_again: AtomicU64,
     /// Where the class's bin lies in a thread's cache, in bytes.
     pub(crate) bin: AtomicUsize,
-    /// [`EMPTY`], [`SUBSEGMENT`] or [`LARGE`].
+    /// What it describes: [`EMPTY`] to [`PRIVATE_LARGE`].
     pub(crate) what: AtomicU8,
     /// The class, 0 for a large block.
     pub(crate) class: AtomicU8,
@@ -153,6 +159,8 @@ pub(crate) struct Descriptor {
     pub(crate) region_size: usize,
     /// For a large block: whether its pages are known to be zero.
     pub(crate) clean: bool,
+    /// The private heap it belongs to; null for the process heap's.
+    pub(crate) owner: AtomicPtr<()>,
 }
 
 /// Size of the header in bytes; the marks start here.
@@ -190,6 +198,7 @@ impl Descriptor {
             extent: 0,
             region_size: 0,
             clean: false,
+            owner: AtomicPtr::new(core::ptr::null_mut()),
         })
     }
 

@@ -3,7 +3,7 @@
 //! The other threads do not exist in the child. Whatever their caches held
 //! goes back to the free bits, so nothing is lost; the locks are made free.
 
-use super::{Kind, PROCESS, cache, meta, misuse, slices};
+use super::{Kind, PROCESS, cache, meta, misuse, private, slices};
 use crate::sync::Lock;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,10 @@ pub(super) fn register() {
     crate::sys::at_fork(prepare, parent, child);
 }
 
-fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
+    if is_taking {
+        private::for_each_lock(is_taking, visit);
+    }
     visit(PROCESS.reclaiming.raw());
     PROCESS.plain.for_each_lock(visit);
     PROCESS.checked.for_each_lock(visit);
@@ -23,19 +26,23 @@ fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.back_end.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
+    if !is_taking {
+        private::for_each_lock(is_taking, visit);
+    }
 }
 
 unsafe extern "C" fn prepare() {
-    for_each_lock(&mut |lock| lock.acquire());
+    for_each_lock(true, &mut |lock| lock.acquire());
     FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
 }
 
 unsafe extern "C" fn parent() {
-    for_each_lock(&mut |lock| lock.release());
+    for_each_lock(false, &mut |lock| lock.release());
 }
 
 unsafe extern "C" fn child() {
-    for_each_lock(&mut |lock| lock.reset());
+    private::forget_holders();
+    for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();
     let parent = FORKING.load(Ordering::Relaxed);

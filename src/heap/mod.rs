@@ -52,6 +52,7 @@ mod meta;
 mod misuse;
 pub mod plain;
 mod pool;
+pub mod private;
 mod segment;
 mod seize;
 mod slices;

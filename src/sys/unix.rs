@@ -416,6 +416,12 @@ pub(super) fn thread_id() -> u64 {
     }
 }
 
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub(super) fn thread_token() -> usize {
+    // SAFETY: no arguments, no memory.
+    unsafe { libc::pthread_self() as usize }
+}
+
 /// Each slot's thread-exit key plus one; 0 while there is none.
 static EXIT_KEYS: [AtomicUsize; super::THREAD_HOOKS] =
     [const { AtomicUsize::new(0) }; super::THREAD_HOOKS];

@@ -422,6 +422,10 @@ pub(super) fn process_id() -> u32 {
     unsafe { GetCurrentProcessId() }
 }
 
+pub(super) fn thread_token() -> usize {
+    thread_id() as usize
+}
+
 pub(super) fn thread_id() -> u64 {
     // SAFETY: no arguments, no memory.
     u64::from(unsafe { GetCurrentThreadId() })

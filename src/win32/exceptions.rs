@@ -275,6 +275,7 @@ fn unhandled(raised: &Raised<'_>, record: *const EXCEPTION_RECORD, context: *con
         block: None,
         operation: raised.operation,
         thread: sys::thread_id(),
+        owner: None,
     };
     report::raise(&report, Action::Abort);
     sys::abort()

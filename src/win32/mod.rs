@@ -31,14 +31,33 @@
 mod constants;
 mod debug;
 mod exceptions;
+mod failure;
+mod heap;
+mod information;
 mod last_error;
 mod names;
 mod pages;
+mod rtl;
+mod rtl_create;
 mod types;
+mod walk;
 
 pub use constants::*;
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use heap::{
+    GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
+    HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,
+};
+pub use information::{HeapQueryInformation, HeapSetInformation, HeapSummary};
 pub use last_error::{GetLastError, SetLastError};
 pub use pages::{VirtualAlloc, VirtualFree, VirtualQuery};
+pub use rtl::{
+    RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
+    RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,
+    RtlReAllocateHeap, RtlSetUserFlagsHeap, RtlSetUserValueHeap, RtlSizeHeap, RtlUnlockHeap,
+    RtlValidateHeap,
+};
+pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
 pub use types::*;
+pub use walk::{HeapWalk, RtlWalkHeap};

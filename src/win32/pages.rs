@@ -7,15 +7,18 @@
 
 use super::constants::{
     ERROR_BAD_LENGTH, ERROR_COMMITMENT_LIMIT, ERROR_INVALID_ADDRESS, ERROR_INVALID_PARAMETER,
-    ERROR_NOACCESS, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED, FALSE, MEM_COMMIT, MEM_DECOMMIT,
-    MEM_FREE, MEM_MAPPED, MEM_PRIVATE, MEM_RELEASE, MEM_RESERVE, MEM_TOP_DOWN, PAGE_EXECUTE,
-    PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, TRUE,
+    ERROR_NOACCESS, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED, FALSE,
+    HEAP_CREATE_ENABLE_EXECUTE, MEM_COMMIT, MEM_DECOMMIT, MEM_FREE, MEM_MAPPED, MEM_PRIVATE,
+    MEM_RELEASE, MEM_RESERVE, MEM_TOP_DOWN, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE, PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, TRUE,
 };
 use super::last_error;
 use super::types::{
     BOOL, DWORD, LPCVOID, LPVOID, MEMORY_BASIC_INFORMATION, PMEMORY_BASIC_INFORMATION, SIZE_T,
 };
+use crate::heap::private::{self, RegionInfo};
 use crate::sys::{self, Mapping};
+use crate::vm;
 use crate::vm::regions::{self, Access, Refusal};
 use core::ptr;
 
@@ -194,7 +197,7 @@ impl Pages {
     }
 }
 
-fn query(address: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
+pub(super) fn query(address: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
     if address >= USER_END {
         return Err(ERROR_INVALID_PARAMETER);
     }
@@ -210,7 +213,54 @@ fn query(address: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
         };
         return Ok(pages.information());
     }
+    if let Some(region) = private::region_of(page) {
+        return Ok(heap_pages(page, &region));
+    }
     query_system(page)
+}
+
+/// What a heap's region has at a page. Behind its pages, in its last 64 KiB,
+/// nothing can be reserved, and nothing is.
+fn heap_pages(page: usize, region: &RegionInfo) -> MEMORY_BASIC_INFORMATION {
+    let offset = page - region.base;
+    if offset >= region.reserved {
+        let end = region.base + region.reserved.next_multiple_of(vm::GRANULARITY);
+        return free_pages(page, end.max(page + sys::page_size()));
+    }
+    let flags = private::flags_of(region.heap).unwrap_or(0);
+    let protect = if flags & HEAP_CREATE_ENABLE_EXECUTE != 0 {
+        PAGE_EXECUTE_READWRITE
+    } else {
+        PAGE_READWRITE
+    };
+    let is_committed = offset < region.committed;
+    let size = if is_committed {
+        region.committed
+    } else {
+        region.reserved
+    };
+    let pages = Pages {
+        start: page,
+        end: region.base + size,
+        allocation: region.base,
+        initial: protect,
+        protect: is_committed.then_some(protect),
+        kind: MEM_PRIVATE,
+    };
+    pages.information()
+}
+
+fn free_pages(page: usize, end: usize) -> MEMORY_BASIC_INFORMATION {
+    MEMORY_BASIC_INFORMATION {
+        BaseAddress: ptr::with_exposed_provenance_mut(page),
+        AllocationBase: ptr::null_mut(),
+        AllocationProtect: 0,
+        PartitionId: 0,
+        RegionSize: end - page,
+        State: MEM_FREE,
+        Protect: PAGE_NOACCESS,
+        Type: 0,
+    }
 }
 
 /// What the system's list says of a page.
@@ -234,17 +284,9 @@ fn query_system(page: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
     }
     let Some(mapping) = found else {
         debug_assert!(gap_start <= page);
-        return Ok(MEMORY_BASIC_INFORMATION {
-            BaseAddress: ptr::with_exposed_provenance_mut(page),
-            AllocationBase: ptr::null_mut(),
-            AllocationProtect: 0,
-            PartitionId: 0,
-            RegionSize: gap_end - page,
-            State: MEM_FREE,
-            Protect: PAGE_NOACCESS,
-            Type: 0,
-        });
+        return Ok(free_pages(page, gap_end));
     };
+    let mapping = beside_heaps(mapping, page);
     let protect = protection_of(&mapping);
     let reserved = protect == PAGE_NOACCESS && !mapping.is_view;
     let pages = Pages {
@@ -262,6 +304,30 @@ fn query_system(page: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
     Ok(pages.information())
 }
 
+/// The part of a mapping, around `page`, that has no region of a heap in it:
+/// heaps have slices of mappings that they share.
+fn beside_heaps(mapping: Mapping, page: usize) -> Mapping {
+    /// Slices that are looked at on either side: as many as a mapping of the
+    /// heaps' has.
+    const NEAR: usize = 2048;
+    let unit = vm::GRANULARITY;
+    let is_heaps = |at: usize| private::region_of(at).is_some();
+    let own = page & !(unit - 1);
+    let start = (0..NEAR)
+        .map(|back| own.saturating_sub(back * unit))
+        .take_while(|&at| at > mapping.start)
+        .find(|&at| is_heaps(at - 1));
+    let end = (1..NEAR)
+        .map(|on| own.saturating_add(on * unit))
+        .take_while(|&at| at < mapping.end)
+        .find(|&at| is_heaps(at));
+    Mapping {
+        start: start.unwrap_or(mapping.start),
+        end: end.unwrap_or(mapping.end),
+        ..mapping
+    }
+}
+
 fn protection_of(mapping: &Mapping) -> DWORD {
     match (mapping.executable, mapping.writable, mapping.readable) {
         (true, true, _) => PAGE_EXECUTE_READWRITE,
@@ -271,4 +337,23 @@ fn protection_of(mapping: &Mapping) -> DWORD {
         (false, false, true) => PAGE_READONLY,
         (false, false, false) => PAGE_NOACCESS,
     }
+}
+/// Whether all of `[address, address + size)` can be read; yes where the system
+/// does not tell. For paths that are slow anyway, since it reads a list.
+pub(super) fn is_readable(address: usize, size: usize) -> bool {
+    let Some(end) = address.checked_add(size.max(1)) else {
+        return false;
+    };
+    let mut next = address;
+    let told = sys::for_each_mapping(&mut |mapping| {
+        if mapping.end <= next {
+            return true;
+        }
+        if mapping.start > next || !mapping.readable {
+            return false;
+        }
+        next = mapping.end;
+        next < end
+    });
+    !told || next >= end
 }
