@@ -167,3 +167,27 @@ fn every_source_in_the_folder_is_a_program_here() {
     found.sort();
     assert_eq!(listed, found);
 }
+
+/// The headers serve both languages, with the warnings that a program turns on.
+#[test]
+fn every_program_is_c99_and_cpp_as_well() {
+    let ways: [(&str, &[&str]); 2] = [
+        ("gcc", &["-std=c99", "-D_POSIX_C_SOURCE=200809L"]),
+        ("g++", &["-std=c++11", "-x", "c++"]),
+    ];
+    for (compiler, language) in ways {
+        if find(compiler).is_none() {
+            skip("the programs", &format!("{compiler} is not installed"));
+            continue;
+        }
+        for program in PROGRAMS {
+            run(command(compiler)
+                .args(language)
+                .args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"])
+                .args(["-fshort-wchar", "-fsyntax-only", "-I"])
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+                .arg(sources().join(format!("{program}.c"))))
+            .expect_success(program);
+        }
+    }
+}
