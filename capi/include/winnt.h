@@ -157,9 +157,57 @@ typedef struct _EXCEPTION_RECORD {
     ULONG_PTR ExceptionInformation[EXCEPTION_MAXIMUM_PARAMETERS];
 } EXCEPTION_RECORD, *PEXCEPTION_RECORD;
 
-/* The registers of a thread. Not described here: an exception of this library
- * is raised by a call, and a handler has no use for them. */
-typedef struct _CONTEXT CONTEXT, *PCONTEXT;
+/* "CONTEXT": the registers of a thread on x64. Which of them an exception of
+ * this library fills in, ContextFlags says; what a handler writes there has no
+ * effect. */
+#define CONTEXT_AMD64 0x00100000
+#define CONTEXT_CONTROL (CONTEXT_AMD64 | 0x00000001)
+#define CONTEXT_INTEGER (CONTEXT_AMD64 | 0x00000002)
+#define CONTEXT_SEGMENTS (CONTEXT_AMD64 | 0x00000004)
+#define CONTEXT_FLOATING_POINT (CONTEXT_AMD64 | 0x00000008)
+#define CONTEXT_DEBUG_REGISTERS (CONTEXT_AMD64 | 0x00000010)
+
+typedef struct _M128A {
+    ULONGLONG Low;
+    LONGLONG High;
+} __attribute__((aligned(16))) M128A, *PM128A;
+
+typedef struct _XSAVE_FORMAT {
+    WORD ControlWord;
+    WORD StatusWord;
+    BYTE TagWord;
+    BYTE Reserved1;
+    WORD ErrorOpcode;
+    DWORD ErrorOffset;
+    WORD ErrorSelector;
+    WORD Reserved2;
+    DWORD DataOffset;
+    WORD DataSelector;
+    WORD Reserved3;
+    DWORD MxCsr;
+    DWORD MxCsr_Mask;
+    M128A FloatRegisters[8];
+    M128A XmmRegisters[16];
+    BYTE Reserved4[96];
+} XSAVE_FORMAT, *PXSAVE_FORMAT, XMM_SAVE_AREA32, *PXMM_SAVE_AREA32;
+
+typedef struct _CONTEXT {
+    DWORD64 P1Home, P2Home, P3Home, P4Home, P5Home, P6Home;
+    DWORD ContextFlags;
+    DWORD MxCsr;
+    WORD SegCs, SegDs, SegEs, SegFs, SegGs, SegSs;
+    DWORD EFlags;
+    DWORD64 Dr0, Dr1, Dr2, Dr3, Dr6, Dr7;
+    DWORD64 Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi;
+    DWORD64 R8, R9, R10, R11, R12, R13, R14, R15;
+    DWORD64 Rip;
+    XMM_SAVE_AREA32 FltSave;
+    M128A VectorRegister[26];
+    DWORD64 VectorControl;
+    DWORD64 DebugControl;
+    DWORD64 LastBranchToRip, LastBranchFromRip;
+    DWORD64 LastExceptionToRip, LastExceptionFromRip;
+} __attribute__((aligned(16))) CONTEXT, *PCONTEXT;
 
 typedef struct _EXCEPTION_POINTERS {
     PEXCEPTION_RECORD ExceptionRecord;

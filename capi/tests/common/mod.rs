@@ -131,6 +131,8 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command.env_remove("LD_PRELOAD");
+    // Cargo names its own folders there, which go before a program's.
+    command.env_remove("LD_LIBRARY_PATH");
     command
 }
 
