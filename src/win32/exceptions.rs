@@ -21,8 +21,8 @@
 //! signal here, and goes to the program's signal handlers.
 
 use super::constants::{
-    CONTEXT_CONTROL, EXCEPTION_CONTINUE_EXECUTION, EXCEPTION_MAXIMUM_PARAMETERS,
-    EXCEPTION_NONCONTINUABLE, STATUS_NONCONTINUABLE_EXCEPTION,
+    EXCEPTION_CONTINUE_EXECUTION, EXCEPTION_MAXIMUM_PARAMETERS, EXCEPTION_NONCONTINUABLE,
+    STATUS_NONCONTINUABLE_EXCEPTION,
 };
 use super::types::{
     CONTEXT, DWORD, EXCEPTION_POINTERS, EXCEPTION_RECORD, LONG, NTSTATUS,
@@ -356,7 +356,7 @@ fn capture(context: &mut CONTEXT) {
             options(nomem, nostack, preserves_flags),
         );
     }
-    context.ContextFlags = CONTEXT_CONTROL;
+    context.ContextFlags = super::constants::CONTEXT_CONTROL;
     context.MxCsr = mxcsr;
     context.EFlags = flags as DWORD;
     context.Rip = rip;
