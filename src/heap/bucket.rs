@@ -7,6 +7,7 @@
 //!
 //! Lock order: bucket, then back end.
 
+use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::magazine::{Depot, Entry, MARKS};
@@ -40,6 +41,9 @@ pub(super) struct Totals {
 /// their blocks from different subsegments, so that neither the blocks' lines
 /// nor their marks' are written by two threads in turn.
 pub(super) const SHARDS: usize = 8;
+/// The list of a private heap's subsegments that have no free blocks: such a
+/// heap must be able to find all of them.
+const FULL: usize = SHARDS;
 
 /// What is wrong with an address that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +63,8 @@ pub(super) struct Bucket {
 
 /// What the bucket's lock protects.
 pub(super) struct State {
-    /// Subsegments with free blocks, by shard.
-    open: [*mut Descriptor; SHARDS],
+    /// Subsegments with free blocks, by shard; then a private heap's without.
+    open: [*mut Descriptor; SHARDS + 1],
     /// Subsegments in all.
     pub(super) subsegments: usize,
     /// Blocks whose free bit is clear.
@@ -79,14 +83,7 @@ unsafe impl Send for State {}
 impl Bucket {
     pub(super) const fn new() -> Self {
         Bucket {
-            state: Mutex::new(State {
-                open: [ptr::null_mut(); SHARDS],
-                subsegments: 0,
-                out: 0,
-                depot: Depot::new(),
-                falling: 0,
-                allocations: 0,
-            }),
+            state: Mutex::new(State::new()),
         }
     }
 }
@@ -99,9 +96,50 @@ pub(super) struct Place<'a> {
     pub(super) shard: u8,
     pub(super) back_end: &'a Mutex<Backend>,
     pub(super) totals: &'a Totals,
+    /// The private heap that it is for.
+    pub(super) owned: Option<Owned<'a>>,
+}
+
+/// Whose a bucket is that is not the process heap's.
+#[derive(Clone, Copy)]
+pub(super) struct Owned<'a> {
+    /// What a descriptor's `owner` leads to.
+    pub(super) heap: *mut (),
+    /// What its `bin` leads to.
+    pub(super) bucket: *mut (),
+    /// What its subsegments are charged to.
+    pub(super) budget: &'a Budget,
+}
+
+impl Place<'_> {
+    /// Bytes of a subsegment.
+    fn bytes(&self) -> usize {
+        classes::slices_of(self.class) * classes::SLICE
+    }
+
+    /// Bytes of a subsegment's record.
+    fn record_size(&self) -> usize {
+        let size = Descriptor::size_for(self.class, self.kind);
+        if self.owned.is_none() {
+            return size;
+        }
+        size + Descriptor::sizes_bytes(self.class)
+    }
 }
 
 impl State {
+    /// No subsegments.
+    pub(super) const fn new() -> Self {
+        State {
+            open: [ptr::null_mut(); SHARDS + 1],
+            subsegments: 0,
+            out: 0,
+            depot: Depot::new(),
+            falling: 0,
+            allocations: 0,
+        }
+    }
+
     /// Takes up to `want` free blocks into `entries`, the lowest address last,
     /// with their marks' keys in a checked front end. Returns how many:
     /// fewer than asked when only a new subsegment could give more, none when
@@ -130,6 +168,11 @@ impl State {
             // SAFETY: as above.
             if unsafe { (*descriptor).free } == 0 {
                 self.close(descriptor);
+                if place.owned.is_some() {
+                    // SAFETY: as above, and it is on no list now.
+                    unsafe { (*descriptor).shard = FULL as u8 };
+                    self.open(descriptor);
+                }
             }
         }
         if got < want {
@@ -261,13 +304,18 @@ impl State {
                 next.wrapping_sub(this.base.load(Ordering::Relaxed))
                     < this.span.load(Ordering::Relaxed)
             };
+            let is_listed = was_free != 0 || place.owned.is_some();
             if this.free == this.blocks && !next_inside {
-                if was_free != 0 {
+                if is_listed {
                     self.close(descriptor);
                 }
                 // SAFETY: all its blocks are free and it is on no list.
                 unsafe { self.remove_subsegment(place, descriptor) };
             } else if was_free == 0 {
+                if is_listed {
+                    self.close(descriptor);
+                    this.shard = place.shard;
+                }
                 self.open(descriptor);
             }
         }
@@ -277,12 +325,39 @@ impl State {
     }
 
     /// Visits every subsegment with free blocks.
-    pub(super) fn for_each_open(&self, mut visit: impl FnMut(*mut Descriptor)) {
-        for mut descriptor in self.open {
+    pub(super) fn for_each_open(&self, visit: impl FnMut(*mut Descriptor)) {
+        self.for_each_of(SHARDS, visit);
+    }
+
+    /// Visits every subsegment of a private heap's bucket. `visit` may forget
+    /// it.
+    pub(super) fn for_each(&self, visit: impl FnMut(*mut Descriptor)) {
+        self.for_each_of(SHARDS + 1, visit);
+    }
+
+    /// The first subsegment of a private heap's bucket, or the one after
+    /// `descriptor`; null at the end.
+    pub(super) fn after(&self, descriptor: *mut Descriptor) -> *mut Descriptor {
+        let mut list = 0;
+        // SAFETY: the callers' subsegment is one of this bucket's.
+        if let Some(this) = unsafe { descriptor.as_ref() } {
+            if !this.next.is_null() {
+                return this.next;
+            }
+            list = usize::from(this.shard) + 1;
+        }
+        let mut rest = self.open.iter().skip(list);
+        let first = rest.find(|first| !first.is_null());
+        first.copied().unwrap_or(ptr::null_mut())
+    }
+
+    fn for_each_of(&self, lists: usize, mut visit: impl FnMut(*mut Descriptor)) {
+        for mut descriptor in self.open.into_iter().take(lists) {
             while !descriptor.is_null() {
-                visit(descriptor);
                 // SAFETY: the lists link live subsegments of this bucket.
-                descriptor = unsafe { (*descriptor).next };
+                let next = unsafe { (*descriptor).next };
+                visit(descriptor);
+                descriptor = next;
             }
         }
     }
@@ -300,7 +375,7 @@ impl State {
     /// to give.
     #[inline(never)]
     fn supply(&mut self, place: &Place<'_>) -> bool {
-        for head in self.open {
+        for head in self.open.into_iter().take(SHARDS) {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe {
                 if !head.is_null() && !(*head).next.is_null() {
@@ -319,7 +394,7 @@ impl State {
     /// when there is no memory for a new one.
     #[inline(never)]
     fn take_over(&mut self, shard: u8) -> bool {
-        for head in self.open {
+        for head in self.open.into_iter().take(SHARDS) {
             if !head.is_null() {
                 self.close(head);
                 // SAFETY: the lists link live subsegments of this bucket.
@@ -334,8 +409,16 @@ impl State {
     #[inline(never)]
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
-        let size = Descriptor::size_for(place.class, place.kind);
-        let Some(run) = place.back_end.lock().take(slices, size) else {
+        if let Some(owned) = &place.owned
+            && !owned.budget.charge(place.bytes())
+        {
+            return false;
+        }
+        let taken = place.back_end.lock().take(slices, place.record_size());
+        let Some(run) = taken else {
+            if let Some(owned) = &place.owned {
+                owned.budget.credit(place.bytes());
+            }
             return false;
         };
         let descriptor = run.descriptor;
@@ -354,6 +437,10 @@ impl State {
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
             this.shard = place.shard;
+            if let Some(owned) = &place.owned {
+                this.bin.store(owned.bucket.expose_provenance(), relaxed);
+                this.owner.store(owned.heap, relaxed);
+            }
             if place.kind == Kind::Checked {
                 this.set_magic(Geometry::of(place.class).divisor);
             }
@@ -401,12 +488,46 @@ impl State {
                 slices,
                 touched,
                 descriptor,
-                Descriptor::size_for(place.class, place.kind),
+                place.record_size(),
             );
+        }
+        if let Some(owned) = &place.owned {
+            owned.budget.credit(place.bytes());
         }
         self.subsegments -= 1;
         let active = &place.totals.active;
         active.fetch_sub(touched, Ordering::Relaxed);
+    }
+
+    /// Gives all subsegments of a private heap's bucket back, whatever their
+    /// blocks.
+    ///
+    /// # Safety
+    /// Nobody uses the blocks or the bucket any more.
+    pub(super) unsafe fn remove_all(&mut self, place: &Place<'_>) {
+        let slices = classes::slices_of(place.class);
+        let mut active = 0;
+        {
+            let mut back_end = place.back_end.lock();
+            // SAFETY: as in `remove_subsegment`; the next one is known before
+            // this one is gone.
+            self.for_each(|descriptor| unsafe {
+                let touched = (*descriptor).high as usize * classes::size_of(place.class);
+                let base = (*descriptor).base.load(Ordering::Relaxed);
+                let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
+                slices::clear(base, slices);
+                let size = place.record_size();
+                back_end.put_back(segment, first, slices, touched, descriptor, size);
+                active += touched;
+            });
+            back_end.purge_excess();
+        }
+        place.totals.active.fetch_sub(active, Ordering::Relaxed);
+        let out = self.out * classes::size_of(place.class);
+        place.totals.out.fetch_sub(out, Ordering::Relaxed);
+        self.open = [ptr::null_mut(); SHARDS + 1];
+        self.subsegments = 0;
+        self.out = 0;
     }
 
     fn open(&mut self, descriptor: *mut Descriptor) {

@@ -213,6 +213,27 @@ impl Descriptor {
         (HEADER + marks.next_multiple_of(8) + blocks.div_ceil(64) * 8).next_multiple_of(64)
     }
 
+    /// Bytes behind a private heap's free bits: for classes whose blocks may
+    /// have more unused bytes than a mark can say, their number, two bytes a
+    /// block.
+    pub(crate) const fn sizes_bytes(class: usize) -> usize {
+        if class <= classes::MAX_LINEAR_SIZE / 16 {
+            return 0;
+        }
+        (2 * classes::blocks_of(class)).next_multiple_of(64)
+    }
+
+    /// Where block `index` of a private heap has its unused bytes' number.
+    ///
+    /// # Safety
+    /// `this` is a live subsegment's descriptor of a private heap and `class`,
+    /// which has such numbers, with more than `index` blocks.
+    pub(crate) unsafe fn unused_at(this: *mut Descriptor, class: usize, index: usize) -> *mut u16 {
+        let behind = Self::size_for(class, Kind::Checked);
+        // SAFETY: the numbers lie behind marks and free bits.
+        unsafe { this.cast::<u8>().add(behind).cast::<u16>().add(index) }
+    }
+
     /// `ceil(2^64 / size)` for a block size of at least 2.
     pub(crate) const fn magic_of(size: usize) -> u64 {
         match u64::MAX.checked_div(size as u64) {

@@ -39,6 +39,7 @@
 
 mod bin;
 mod bucket;
+mod budget;
 mod cache;
 pub mod checked;
 pub mod classes;

@@ -232,6 +232,25 @@ impl Backend {
         descriptor: *mut Descriptor,
         descriptor_size: usize,
     ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.put_back(segment, first, slices, touched, descriptor, descriptor_size) };
+        self.purge_excess();
+    }
+
+    /// [`Backend::give_back`] for one of many: the caller sees to it afterwards
+    /// that what is too much is purged.
+    ///
+    /// # Safety
+    /// As for [`Backend::give_back`].
+    pub(super) unsafe fn put_back(
+        &mut self,
+        segment: *mut Segment,
+        first: u32,
+        slices: usize,
+        touched: usize,
+        descriptor: *mut Descriptor,
+        descriptor_size: usize,
+    ) {
         let run = mask(first, slices);
         // SAFETY: the caller's segment is one of ours and live, and nobody
         // uses the descriptor.
@@ -254,7 +273,6 @@ impl Backend {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*(*segment).leader).chunk_used -= 1 };
         }
-        self.purge_excess();
     }
 
     fn open(&mut self, segment: *mut Segment) {

@@ -5,6 +5,7 @@
 #[allow(dead_code, unused, reason = "shared with the process heap's tests")]
 mod support;
 
+mod buckets;
 mod faults;
 mod growth;
 mod heap;

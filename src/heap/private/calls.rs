@@ -2,12 +2,13 @@
 
 use super::heap::{self, Core, Guard, PrivateHeap, add, take};
 use super::large::{self, Large};
+use super::lfh::{self, HeapBucket};
 use super::memory::{self, Plan, Source};
 use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
 use super::{Error, LARGEST, flags};
 use crate::heap::cache::{ThreadCache, Word};
-use crate::heap::classes::{self, SLICE};
+use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
 };
@@ -30,6 +31,8 @@ pub(super) enum Found {
     Region(*mut Region, &'static PrivateHeap),
     /// The slice where the data of a large block starts.
     Large(*mut Large, &'static PrivateHeap),
+    /// A subsegment of a bucket of a heap.
+    Bucket(*mut Descriptor, &'static PrivateHeap),
     /// Memory of the process heap, malloc's.
     Process(*mut Descriptor),
     /// The first region of a destroyed heap.
@@ -49,6 +52,7 @@ pub(super) fn look(address: usize) -> Found {
         match ((*descriptor).what.load(Ordering::Relaxed), heap) {
             (REGION, Some(heap)) => Found::Region(descriptor.cast(), heap),
             (PRIVATE_LARGE, Some(heap)) => Found::Large(descriptor.cast(), heap),
+            (SUBSEGMENT, Some(heap)) => Found::Bucket(descriptor, heap),
             (SUBSEGMENT | LARGE, None) => Found::Process(descriptor),
             (REGION_GONE, _) => Found::Gone,
             _ => Found::Nothing,
@@ -103,6 +107,12 @@ fn place(
     size: usize,
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
+    let bucket = awake_bucket(heap, info, size, align);
+    if let Some(bucket) = bucket
+        && let Some(block) = NonNull::new(bucket.allocate(size))
+    {
+        return Ok(block);
+    }
     let in_region = size <= LARGEST && align < LARGEST && size + align.max(UNIT) <= LARGEST + UNIT;
     if !in_region && heap.is_fixed() {
         return Err(Error::NoMemory);
@@ -142,13 +152,73 @@ fn place_large(
     Ok(this.data())
 }
 
+/// The bucket that serves such a block, if it is awake.
+fn awake_bucket(
+    heap: &'static PrivateHeap,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Option<&'static HeapBucket> {
+    // SAFETY: null, or the table of this heap, which lives as long as it.
+    let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
+    let class = classes::class_for(size, align)?;
+    if info != 0 || class > LAST_BUCKET || !lfh::can_keep(class, size) {
+        return None;
+    }
+    let bucket = table.buckets.get(class)?.load(Ordering::Acquire);
+    // SAFETY: a table's buckets live as long as the table.
+    unsafe { bucket.as_ref() }
+}
+
+/// Wakes the bucket for blocks of `size` bytes if the regions have handed out
+/// enough of them. The first time a heap would, it is only noted that it has
+/// buckets now.
+fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static HeapBucket> {
+    let class = bucket_of(size)?;
+    if !heap.buckets_allowed || core.counts.get(class).is_none_or(|&count| count < lfh::HOT) {
+        return None;
+    }
+    if heap.compatibility.swap(2, Ordering::Relaxed) == 0 {
+        return None;
+    }
+    let mut table = heap.table.load(Ordering::Relaxed);
+    if table.is_null() {
+        table = lfh::make_table();
+        if table.is_null() {
+            return None;
+        }
+        heap.table.store(table, Ordering::Release);
+        if heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0 {
+            heap.fast.store(table, Ordering::Release);
+        }
+    }
+    // SAFETY: the heap's table, which lives as long as the heap.
+    let place = unsafe { (*table).buckets.get(class) }?;
+    let mut bucket = place.load(Ordering::Relaxed);
+    if bucket.is_null() {
+        bucket = lfh::make_bucket(heap, class);
+        place.store(bucket, Ordering::Release);
+    }
+    // SAFETY: null, or a bucket of the heap.
+    unsafe { bucket.as_ref() }
+}
+
 fn place_in_region(
-    heap: &PrivateHeap,
+    heap: &'static PrivateHeap,
     core: &mut Core,
     size: usize,
     align: usize,
     info: u8,
 ) -> Result<usize, Error> {
+    if info == 0
+        && align <= UNIT
+        && let Some(bucket) = wake(heap, core, size)
+    {
+        let block = bucket.allocate(size);
+        if !block.is_null() {
+            return Ok(block.addr());
+        }
+    }
     let units = units_for(size, info != 0);
     let (region, place) = find_place(heap, core, units, align)?;
     // SAFETY: the region is one of the heap's, which is locked.
@@ -198,10 +268,10 @@ fn find_place(
     let mut region = core.first;
     // SAFETY: as above.
     while let Some(this) = unsafe { region.as_mut() } {
-        let backed = this.committed;
+        let active = this.active;
         match this.extend(units, align, &heap.budget) {
             Ok(()) => {
-                add(&heap.figures.backed, this.committed - backed);
+                add(&heap.figures.backed, this.active - active);
                 if let Some(place) = this.take(units, align) {
                     return Ok((region, place));
                 }
@@ -266,6 +336,7 @@ fn add_region(
         this.header = REGION_HEADER;
         this.limit = this.reserved - GUARD;
         this.committed = need;
+        this.active = need;
         this.initial = need;
         this.begin();
         let last = core.last;
@@ -302,7 +373,7 @@ fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit
     }
     let in_use = heap.figures.bytes.load(Ordering::Relaxed);
     if core.freed > FREED_LEAST.max(in_use / 4) {
-        sweep(core);
+        sweep(heap, core);
     }
 }
 
@@ -314,9 +385,7 @@ fn drop_empty(heap: &PrivateHeap, core: &mut Core, region: *mut Region) {
     unsafe {
         let this = &mut *region;
         if region == core.first {
-            let before = this.committed;
             this.shrink(&heap.budget);
-            take(&heap.figures.backed, before - this.committed);
             return;
         }
         let (previous, next) = (this.previous, this.next);
@@ -328,45 +397,74 @@ fn drop_empty(heap: &PrivateHeap, core: &mut Core, region: *mut Region) {
         core.regions -= 1;
         heap.budget.credit(this.committed);
         take(&heap.figures.reserved, this.reserved);
-        take(&heap.figures.backed, this.committed);
+        take(&heap.figures.backed, this.active);
         memory::release(region);
     }
 }
 
 /// Gives free pages of all regions back to the system.
-pub(super) fn sweep(core: &mut Core) {
+pub(super) fn sweep(heap: &PrivateHeap, core: &mut Core) {
     core.freed = 0;
     let mut region = core.first;
     // SAFETY: listed regions are live, and the heap is locked.
     while let Some(this) = unsafe { region.as_mut() } {
+        let active = this.active;
         this.sweep();
+        take(&heap.figures.backed, active - this.active);
         region = this.next;
     }
 }
 
-/// Why `address` is no busy block of the region.
+/// Why `address` is no busy block of the region. Freed blocks join, so one that
+/// was freed lies anywhere in a free block.
+#[cold]
 fn why_not(region: &Region, address: usize) -> Error {
-    match region.unit_of(address) {
+    let around = region.unit_of(address).and_then(|unit| region.around(unit));
+    match around {
         Some(unit) if region.units.is_free(unit) => Error::AlreadyFree,
         _ => Error::NotABlock,
     }
 }
 
-/// A block of a heap that is locked.
+/// A busy block: in a region, large, or of a bucket. In a region and large, its
+/// heap is locked.
+#[derive(Clone, Copy)]
 pub(super) enum Block {
     Region(*mut Region, usize),
     Large(*mut Large),
+    Bucket(*mut Descriptor, usize),
 }
 
-/// The busy block that starts at `address`, and the heap's lock to go with it.
+/// The busy block of a subsegment that starts at `address`.
+fn busy_in_bucket(descriptor: *mut Descriptor, address: usize) -> Result<usize, Error> {
+    // SAFETY: what the slice table leads to is readable; an index means that
+    // there is a mark.
+    unsafe {
+        let index = Descriptor::index_of(descriptor, address).ok_or(Error::NotABlock)?;
+        let mark = (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed);
+        if mark & lfh::BUSY == 0 {
+            return Err(Error::AlreadyFree);
+        }
+        Ok(index)
+    }
+}
+
+/// The busy block that starts at `address`, and the heap's lock to go with it
+/// where it is needed.
 pub(super) fn busy_block(
     heap: &'static PrivateHeap,
     call_flags: u32,
     address: usize,
-) -> Result<(Guard<'static>, Block), Error> {
+) -> Result<(Option<Guard<'static>>, Block), Error> {
     let core = match look(address) {
-        Found::Region(_, owner) | Found::Large(_, owner) if !ptr::eq(owner, heap) => {
+        Found::Region(_, owner) | Found::Large(_, owner) | Found::Bucket(_, owner)
+            if !ptr::eq(owner, heap) =>
+        {
             return Err(Error::OtherHeap);
+        }
+        Found::Bucket(descriptor, _) => {
+            let index = busy_in_bucket(descriptor, address)?;
+            return Ok((None, Block::Bucket(descriptor, index)));
         }
         Found::Region(..) | Found::Large(..) => heap.enter(call_flags),
         Found::Process(_) => return Err(Error::OtherHeap),
@@ -378,7 +476,7 @@ pub(super) fn busy_block(
             // SAFETY: a region of this heap, which is locked.
             let this = unsafe { &*region };
             match this.busy_at(address) {
-                Some(unit) => Ok((core, Block::Region(region, unit))),
+                Some(unit) => Ok((Some(core), Block::Region(region, unit))),
                 None => Err(why_not(this, address)),
             }
         }
@@ -386,7 +484,7 @@ pub(super) fn busy_block(
         Found::Large(record, owner)
             if ptr::eq(owner, heap) && unsafe { (*record).data() } == address =>
         {
-            Ok((core, Block::Large(record)))
+            Ok((Some(core), Block::Large(record)))
         }
         _ => Err(Error::NotABlock),
     }
@@ -423,14 +521,25 @@ pub(super) unsafe fn free(
     block: *mut u8,
 ) -> Result<(), Error> {
     match busy_block(heap, call_flags, block.addr()) {
-        Ok((mut core, Block::Region(region, unit))) => {
+        Ok((Some(mut core), Block::Region(region, unit))) => {
             free_in_region(heap, &mut core, region, unit);
             Ok(())
         }
-        Ok((mut core, Block::Large(record))) => {
+        Ok((Some(mut core), Block::Large(record))) => {
             free_large(heap, &mut core, record);
             Ok(())
         }
+        Ok((None, Block::Bucket(descriptor, index))) => {
+            // SAFETY: the block was found busy, so its subsegment is its
+            // bucket's and live.
+            let done = unsafe {
+                let bucket = (*descriptor).bin.load(Ordering::Relaxed);
+                let bucket: *const HeapBucket = ptr::with_exposed_provenance(bucket);
+                (*bucket).free(descriptor, index, block)
+            };
+            done.then_some(()).ok_or(Error::AlreadyFree)
+        }
+        Ok(_) => Err(Error::NotABlock),
         Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
             // SAFETY: the block is malloc's and busy, and nobody uses it.
             without_cache(|word| unsafe { checked::free(word, block) });
@@ -482,6 +591,13 @@ impl Block {
             },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).size.load(Ordering::Relaxed) },
+            // SAFETY: a block that was found busy is so until its owner gives
+            // it up, and the subsegment lives as long.
+            Block::Bucket(descriptor, index) => unsafe {
+                let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+                let unused = lfh::unused_of(descriptor, class, index).unwrap_or(0);
+                classes::size_of(class) - unused
+            },
         }
     }
 
@@ -492,6 +608,7 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
+            Block::Bucket(..) => 0,
         }
     }
 
@@ -509,6 +626,7 @@ impl Block {
             }
             // SAFETY: as above.
             Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
+            Block::Bucket(..) => None,
         }
     }
 
@@ -519,6 +637,7 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags = info },
+            Block::Bucket(..) => {}
         }
     }
 }
@@ -544,17 +663,23 @@ pub(super) unsafe fn reallocate(
                 found.info()
             };
             let moves = !in_place_only && belongs_in_a_region(&found, size);
-            if !moves && resize(heap, &mut core, &found, size, info) {
-                drop(core);
+            // SAFETY: the value is the block's, whose heap is locked.
+            let value = found.value().map(|value| unsafe { value.read() });
+            let done = match (&mut core, found) {
+                _ if moves => false,
+                (_, Block::Bucket(descriptor, index)) => {
+                    let is_rigid = in_place_only && heap.buckets_are_rigid;
+                    !is_rigid && info == 0 && resize_in_bucket(descriptor, index, size)
+                }
+                (Some(core), _) => resize(heap, core, &found, size, info),
+                (None, _) => false,
+            };
+            drop(core);
+            if done {
                 zero_growth(all, block, old, size);
                 return NonNull::new(block).ok_or(Error::NotABlock);
             }
-            // SAFETY: the value is the block's, whose heap is locked.
-            (
-                old,
-                info,
-                found.value().map(|value| unsafe { value.read() }),
-            )
+            (old, info, value)
         }
         Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
             // SAFETY: the caller's block.
@@ -594,7 +719,21 @@ fn belongs_in_a_region(block: &Block, size: usize) -> bool {
     matches!(block, Block::Large(_)) && size < LARGEST / 4
 }
 
-/// Gives a block `size` bytes where it is.
+/// Gives a block of a bucket `size` bytes, if its class serves that size.
+fn resize_in_bucket(descriptor: *mut Descriptor, index: usize, size: usize) -> bool {
+    // SAFETY: the callers' block is busy, so its subsegment is live.
+    let class = usize::from(unsafe { (*descriptor).class.load(Ordering::Relaxed) });
+    let room = classes::size_of(class);
+    let is_served = size <= room && (size > room / 2 || bucket_of(size) == Some(class));
+    if !is_served || !lfh::can_keep(class, size) {
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { lfh::set_size(descriptor, class, index, size) };
+    true
+}
+
+/// Gives a block of a region, or a large one, `size` bytes where it is.
 fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info: u8) -> bool {
     let old = block.size();
     match *block {
@@ -611,6 +750,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             add(&heap.figures.large_bytes, size.wrapping_sub(old));
             true
         }
+        Block::Bucket(..) => false,
         Block::Region(region, unit) => {
             if size > LARGEST {
                 return false;
@@ -632,9 +772,9 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
                 && let Some(free) = this.room_at_end(unit)
             {
                 let missing = units - this.units.size(unit);
-                let committed = this.committed;
+                let active = this.active;
                 if missing > free && this.extend(missing, 16, &heap.budget).is_ok() {
-                    add(&heap.figures.backed, this.committed - committed);
+                    add(&heap.figures.backed, this.active - active);
                     place = this.resize(unit, units);
                 }
             }
@@ -684,11 +824,11 @@ unsafe fn reallocate_mallocs(
     Ok(new)
 }
 
-/// The heap that the memory at an address belongs to, `None` where it is no
+/// The heap that the memory at an address belongs to; `None` where it is no
 /// private heap's.
 pub(super) fn owner(address: usize) -> Option<&'static PrivateHeap> {
     match look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) => Some(heap),
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
         Found::Process(_) => {
             let handle = super::Handle::process().ok()?;
             heap::at(handle.0).ok()

@@ -5,19 +5,21 @@
 //! it at any time. It is the heap it was taken for if its handle still is.
 
 use super::large::{self, Large};
+use super::lfh::{self, Table};
 use super::list::{self, LIST};
 use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
-use super::region::{self, Budget, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
+use super::region::{self, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
 use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
+use crate::heap::budget::Budget;
 use crate::heap::classes::{self, SLICE};
 use crate::heap::descriptor::{REGION, REGION_GONE};
 use crate::heap::{PROCESS, slices};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// What a heap does about misuse when its maker has not said.
 const AS_THE_PROCESS: u8 = 2;
@@ -29,6 +31,11 @@ pub(super) struct PrivateHeap {
     free_link: usize,
     /// The handle; 0 while the record is nobody's.
     pub(super) handle: AtomicUsize,
+    /// The buckets, once one of them has woken.
+    pub(super) table: AtomicPtr<Table>,
+    /// The same for calls without flags of their own, if those need nothing
+    /// done but to hand a block out.
+    pub(super) fast: AtomicPtr<Table>,
     /// The flags of its creation.
     pub(super) flags: AtomicU32,
     /// Its [`Action`], or [`AS_THE_PROCESS`].
@@ -36,6 +43,8 @@ pub(super) struct PrivateHeap {
     /// 0: standard; 2: with buckets.
     pub(super) compatibility: AtomicU8,
     pub(super) buckets_allowed: bool,
+    /// Whether a block of a bucket is never resized where it is, as on Windows.
+    pub(super) buckets_are_rigid: bool,
     pub(super) shape: Shape,
     pub(super) lock: HeapLock,
     pub(super) budget: Budget,
@@ -285,6 +294,7 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
         // SAFETY: nothing of the region is in use.
         if unsafe { region.backing.back(region.start, 0, first.committed) } {
             region.committed = first.committed;
+            region.active = first.committed;
             region.begin();
         } else {
             // SAFETY: as above.
@@ -332,7 +342,10 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         record.write(PrivateHeap {
             free_link: 0,
             handle: AtomicUsize::new(0),
+            table: AtomicPtr::new(ptr::null_mut()),
+            fast: AtomicPtr::new(ptr::null_mut()),
             flags: AtomicU32::new(settings.flags),
+            buckets_are_rigid: settings.buckets == super::Buckets::WindowsRule,
             action: AtomicU8::new(
                 settings
                     .action
@@ -346,10 +359,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             },
             shape: settings.shape,
             lock: HeapLock::new(),
-            budget: Budget {
-                committed: AtomicUsize::new((*first).committed),
-                limit: AtomicUsize::new(limit),
-            },
+            budget: Budget::new((*first).committed, limit),
             core: UnsafeCell::new(Core {
                 first,
                 last: first,
@@ -420,6 +430,7 @@ pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     // SAFETY: nobody else uses the heap. What is freed is on no list after
     // that, and each thing's successor is read before it.
     unsafe {
+        lfh::destroy(heap.table.load(Ordering::Relaxed));
         let core = &mut *heap.core.get();
         let mut block = core.first_large;
         while !block.is_null() {

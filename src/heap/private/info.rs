@@ -2,10 +2,13 @@
 
 use super::calls::{self, Found};
 use super::heap::{self, PrivateHeap};
+use super::lfh;
 use super::list::LIST;
 use super::units::UNIT;
 use super::{Error, Handle, Shape, flags};
-use core::sync::atomic::Ordering;
+use crate::heap::classes;
+use crate::stats::Stats;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A heap's figures ("HEAP_SUMMARY structure"), in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,22 +28,30 @@ pub struct Summary {
 
 pub(super) fn summary_of(heap: &PrivateHeap) -> Summary {
     let figures = &heap.figures;
-    let get = |figure: &core::sync::atomic::AtomicUsize| figure.load(Ordering::Relaxed);
-    let reserved = get(&figures.reserved);
+    let get = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+    let mut reserved = get(&figures.reserved);
+    let (mut bytes, mut blocks) = (0, 0);
+    lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+        let tally = bucket.tally();
+        bytes += tally.bytes;
+        blocks += tally.blocks;
+        reserved += tally.reserved;
+    });
     Summary {
-        allocated: get(&figures.bytes) + get(&figures.large_bytes),
-        committed: get(&heap.budget.committed),
+        allocated: get(&figures.bytes) + get(&figures.large_bytes) + bytes,
+        committed: heap.budget.committed(),
         reserved,
         max_reserve: match heap.shape {
             Shape::Fixed(_) => reserved,
             Shape::Limited(limit) => limit,
             Shape::Growable => usize::MAX,
         },
-        blocks: get(&figures.blocks) + get(&figures.large_blocks),
+        blocks: get(&figures.blocks) + get(&figures.large_blocks) + blocks,
     }
 }
 
-/// The heap's figures. Each was true at some moment during the call.
+/// The heap's figures. Each was true at some moment during the call, which
+/// takes time in proportion to the blocks that buckets have.
 pub fn summary(handle: Handle) -> Result<Summary, Error> {
     heap::at(handle.address()).map(summary_of)
 }
@@ -86,8 +97,9 @@ pub fn name_of(handle: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
 /// function").
 pub fn compact(handle: Handle, call_flags: u32) -> Result<usize, Error> {
     let heap = heap::at(handle.address())?;
+    lfh::for_each(heap.table.load(Ordering::Acquire), lfh::HeapBucket::flush);
     let mut core = heap.enter(call_flags);
-    calls::sweep(&mut core);
+    calls::sweep(heap, &mut core);
     let mut largest = 0;
     let mut region = core.first;
     // SAFETY: listed regions are live, and the heap is locked.
@@ -204,6 +216,18 @@ pub struct RegionInfo {
 pub fn region_of(address: usize) -> Option<RegionInfo> {
     let heap = match calls::look(address) {
         Found::Region(_, heap) | Found::Large(_, heap) => heap,
+        Found::Bucket(descriptor, heap) => {
+            // SAFETY: what the slice table leads to is readable.
+            let this = unsafe { &*descriptor };
+            let class = usize::from(this.class.load(Ordering::Relaxed));
+            let bytes = classes::slices_of(class) * classes::SLICE;
+            return Some(RegionInfo {
+                heap: heap.handle(),
+                base: this.base.load(Ordering::Relaxed),
+                reserved: bytes,
+                committed: bytes,
+            });
+        }
         _ => return None,
     };
     let _core = heap.enter(flags::NO_SERIALIZE);
@@ -225,6 +249,39 @@ pub fn region_of(address: usize) -> Option<RegionInfo> {
             _ => None,
         }
     }
+}
+
+/// Adds the private heaps' figures to the process's: their blocks to what is
+/// allocated (those of regions and large blocks as they were asked for, those of
+/// buckets with the bucket's size), their pages to what is active, and what
+/// destroyed heaps hold on to, to what is retained. Exact while no other thread
+/// is in a heap.
+pub(in crate::heap) fn collect(stats: &mut Stats) {
+    let list = LIST.lock();
+    let mut at = list.first;
+    // SAFETY: listed heaps are live while the list is locked.
+    while let Some(heap) = unsafe { at.as_ref() } {
+        let get = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+        let figures = &heap.figures;
+        stats.allocated += get(&figures.bytes) + get(&figures.large_bytes);
+        stats.large_blocks += get(&figures.large_blocks);
+        stats.large_bytes += get(&figures.large_bytes);
+        stats.active += get(&figures.backed);
+        lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+            let kept = bucket.kept();
+            let state = bucket.state.lock();
+            if let Some(of_class) = stats.buckets.get_mut(bucket.class) {
+                let live = state.out.saturating_sub(kept);
+                of_class.live += live as u64;
+                of_class.cached += kept as u64;
+                of_class.blocks += (state.subsegments * classes::blocks_of(bucket.class)) as u64;
+                stats.allocated += live * classes::size_of(bucket.class);
+            }
+        });
+        at = heap.next;
+    }
+    stats.active += lfh::TOTALS.active.load(Ordering::Relaxed);
+    stats.retained += list.gone_bytes;
 }
 
 /// Visits all heaps in the order they were made, the process heap first, until

@@ -7,6 +7,7 @@
 
 use super::heap::PrivateHeap;
 use super::large;
+use super::lfh;
 use super::memory::{self, Source};
 use super::region::Region;
 use crate::heap::descriptor::REGION_GONE;
@@ -26,6 +27,7 @@ pub(super) static LIST: Mutex<List> = Mutex::new(List {
     records: FreeList::new(),
     gone: [ptr::null_mut(); REMEMBERED],
     oldest: 0,
+    gone_bytes: 0,
 });
 
 pub(super) struct List {
@@ -36,6 +38,8 @@ pub(super) struct List {
     /// First regions of destroyed heaps, a ring.
     gone: [*mut Region; REMEMBERED],
     oldest: usize,
+    /// Bytes that those regions hold on to.
+    pub(super) gone_bytes: usize,
 }
 
 // SAFETY: the lists belong to whichever thread holds the lock.
@@ -107,10 +111,18 @@ impl List {
     fn remember(&mut self, region: *mut Region) -> *mut Region {
         let oldest = self.oldest;
         self.oldest = (oldest + 1) % REMEMBERED;
-        match self.gone.get_mut(oldest) {
-            Some(place) => core::mem::replace(place, region),
-            None => region,
+        let Some(place) = self.gone.get_mut(oldest) else {
+            return region;
+        };
+        let forgotten = core::mem::replace(place, region);
+        // SAFETY: the ring's regions are its own, and change no more.
+        unsafe {
+            self.gone_bytes += memory::held(region);
+            if !forgotten.is_null() {
+                self.gone_bytes -= memory::held(forgotten);
+            }
         }
+        forgotten
     }
 }
 
@@ -151,8 +163,15 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
     if is_taking {
         visit(LIST.raw());
     }
-    for_each_held(&mut |heap| visit(heap.lock.inner()));
+    for_each_held(&mut |heap| {
+        visit(heap.lock.inner());
+        lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+            bucket.hold_slots(is_taking);
+            visit(bucket.state.raw());
+        });
+    });
     visit(large::RECORDS.raw());
+    visit(lfh::RECORDS.raw());
     if !is_taking {
         visit(LIST.raw());
     }

@@ -32,6 +32,10 @@ const TRIES: usize = 4;
 /// Bytes backed at least at a time.
 const BACK_STEP: usize = 256 * 1024;
 
+/// Bytes of memory that a destroyed heap's first region may hold on to for as
+/// long as it is remembered.
+const MOST_GONE: usize = 32 * 1024;
+
 /// Whose the memory is.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
@@ -209,6 +213,7 @@ unsafe fn write(record: *mut u8, start: usize, reserved: usize, backing: Backing
             limit: 0,
             committed: 0,
             initial: 0,
+            active: 0,
             blocks: 0,
             bound: u8::MAX,
             units: Units::new(tables, capacity),
@@ -354,6 +359,9 @@ pub(super) unsafe fn empty(region: *mut Region) {
     // SAFETY: the caller's region.
     unsafe {
         let this = &mut *region;
+        if matches!(this.backing.source, Source::Slices) && this.high() > MOST_GONE {
+            this.purge_all();
+        }
         if matches!(this.backing.source, Source::Own { .. }) && this.backing.backed != 0 {
             let place = ptr::with_exposed_provenance_mut(this.start);
             if vm::decommit(Use::Segments, place, this.backing.backed) {
@@ -362,6 +370,19 @@ pub(super) unsafe fn empty(region: *mut Region) {
                 vm::purge(place, this.backing.backed);
             }
         }
+    }
+}
+
+/// Bytes that a destroyed heap's first region holds on to.
+///
+/// # Safety
+/// The region went through [`empty`] and is not released.
+pub(super) unsafe fn held(region: *const Region) -> usize {
+    // SAFETY: the caller's region.
+    let this = unsafe { &*region };
+    match this.backing.source {
+        Source::Slices => this.high(),
+        _ => this.backing.backed,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::calls::{self, Found};
 use super::heap::PrivateHeap;
+use super::lfh;
 use super::units::UNIT;
 use super::{Error, Handle};
 use crate::config::Action;
+use crate::heap::classes;
 use crate::report::{self, Block, BlockState, Report, Stop};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -124,13 +126,10 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
             };
             let offset = address.checked_sub(this.start)?;
             let inside = (offset / UNIT).checked_sub(1)?;
-            let first = this.first();
-            if inside < first || inside >= this.end() {
+            if inside >= this.end() {
                 return None;
             }
-            let unit = (first..=inside)
-                .rev()
-                .find(|&unit| this.units.is_start(unit))?;
+            let unit = this.around(inside)?;
             let is_free = this.units.is_free(unit);
             let bytes = this.units.size(unit) * UNIT;
             Some(Block {
@@ -161,6 +160,26 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 _ => None,
             }
         }
+        Found::Bucket(descriptor, _) => {
+            // SAFETY: what the slice table leads to is readable, and has a
+            // mark for every index.
+            unsafe {
+                let this = &*descriptor;
+                let index = this.index_around(address)?;
+                let class = usize::from(this.class.load(Ordering::Relaxed));
+                let unused = lfh::unused_of(descriptor, class, index);
+                let size = classes::size_of(class);
+                Some(Block {
+                    start: this.base.load(Ordering::Relaxed) + index * size,
+                    size: size - unused.unwrap_or(0),
+                    state: if unused.is_some() {
+                        BlockState::Busy
+                    } else {
+                        BlockState::Free
+                    },
+                })
+            }
+        }
         Found::Process(_) => crate::heap::misuse::block_at(address),
         Found::Gone | Found::Nothing => None,
     }
@@ -169,7 +188,9 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
 /// The name of the heap that the memory at an address belongs to.
 pub(in crate::heap) fn owner_name(address: usize) -> Option<&'static str> {
     match calls::look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) => Some(heap.name()),
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
+            Some(heap.name())
+        }
         _ => None,
     }
 }

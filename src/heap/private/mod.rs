@@ -44,15 +44,18 @@ mod calls;
 mod heap;
 mod info;
 mod large;
+mod lfh;
 mod list;
 mod lock;
 mod memory;
 mod misuse;
 mod region;
+mod slot;
 mod units;
 mod validate;
 mod walk;
 
+pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
     owner_of, process_heap_at, region_of, set_compatibility, set_user_flags, set_user_value,

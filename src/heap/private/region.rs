@@ -16,9 +16,10 @@
 
 use super::units::{LEAST, UNIT, Units};
 use super::{Error, memory};
+use crate::heap::budget::Budget;
 use crate::heap::descriptor::Descriptor;
 use crate::vm;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 
 /// Bytes before the first block of a heap's first region, and of others.
 pub(super) const HEAP_HEADER: usize = 0x740;
@@ -31,28 +32,6 @@ pub(super) const GUARD: usize = 0x1000;
 pub(super) const COMMIT_STEP: usize = 0x2000;
 /// The unit of commit.
 pub(super) const PAGE: usize = 0x1000;
-
-/// Bytes a heap has committed, and may have.
-pub(super) struct Budget {
-    pub(super) committed: AtomicUsize,
-    pub(super) limit: AtomicUsize,
-}
-
-impl Budget {
-    /// Enters `bytes`; false, and nothing entered, when that is too much.
-    pub(crate) fn charge(&self, bytes: usize) -> bool {
-        let limit = self.limit.load(Ordering::Relaxed);
-        let within = |old: usize| old.checked_add(bytes).filter(|&new| new <= limit);
-        self.committed
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
-            .is_ok()
-    }
-
-    /// Takes `bytes` back that were entered.
-    pub(crate) fn credit(&self, bytes: usize) {
-        self.committed.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
 
 /// A region. Its record lies apart from its memory; only the descriptor at its
 /// start is read without the heap's lock.
@@ -75,6 +54,9 @@ pub(super) struct Region {
     pub(super) committed: usize,
     /// Bytes committed while it is empty.
     pub(super) initial: usize,
+    /// Bytes from the start after which no page holds memory, as far as whole
+    /// steps of commit tell: counted as active.
+    pub(super) active: usize,
     /// Busy blocks.
     pub(super) blocks: usize,
     /// No free block is of a higher code than this.
@@ -117,6 +99,13 @@ impl Region {
         }
         let unit = (offset / UNIT).checked_sub(1)?;
         (unit >= self.first() && unit < self.end()).then_some(unit)
+    }
+
+    /// The start of the block that `unit` lies in, found by going back to it.
+    pub(super) fn around(&self, unit: usize) -> Option<usize> {
+        (self.first()..=unit)
+            .rev()
+            .find(|&unit| self.units.is_start(unit))
     }
 
     /// The busy block whose data starts at `address`.
@@ -234,6 +223,7 @@ impl Region {
             return Err(Error::NoMemory);
         }
         self.committed += step;
+        self.active = self.active.max(self.committed);
         if have != 0 {
             self.units.unlink(tail);
         }
@@ -355,6 +345,7 @@ impl Region {
             }
             unit += units;
         }
+        self.active = self.committed;
         true
     }
 
@@ -393,6 +384,12 @@ impl Region {
             // SAFETY: the region has a byte for each of its pages.
             .find(|&page| unsafe { self.touched.add(page).read() } != 0);
         last.map_or(0, |page| (page + 1) * PAGE)
+    }
+
+    /// Gives the memory of all pages back; the region is used no more. False
+    /// when the system refuses.
+    pub(super) fn purge_all(&mut self) -> bool {
+        self.purge(0, self.limit)
     }
 
     /// Whether everything the region says of itself is true.

@@ -1,6 +1,7 @@
 //! Whether all that a heap's records say is true.
 
 use super::heap::{Core, PrivateHeap};
+use super::lfh;
 use super::memory::Source;
 use super::units::UNIT;
 use core::sync::atomic::Ordering;
@@ -9,7 +10,11 @@ use core::sync::atomic::Ordering;
 /// time in proportion to the heap.
 pub(super) fn heap(heap: &'static PrivateHeap, call_flags: u32) -> bool {
     let core = heap.enter(call_flags);
-    regions_are_sound(heap, &core) && large_blocks_are_sound(heap, &core)
+    let mut buckets_are_sound = true;
+    lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+        buckets_are_sound &= bucket.is_sound();
+    });
+    buckets_are_sound && regions_are_sound(heap, &core) && large_blocks_are_sound(heap, &core)
 }
 
 fn regions_are_sound(heap: &PrivateHeap, core: &Core) -> bool {

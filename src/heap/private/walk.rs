@@ -3,6 +3,7 @@
 //! ```text
 //!   region | block | block | free | uncommitted     the first region
 //!   region | block | ...                            the others, as they were made
+//!   region | block | block | ...                    subsegments of buckets
 //!   large | large | ...                             as they were made
 //! ```
 //!
@@ -12,15 +13,21 @@
 //! its place is gone, and says so.
 
 use super::calls::{self, Block, Found};
-use super::heap::{self, Core};
+use super::heap::{self, Core, PrivateHeap};
 use super::large::Large;
+use super::lfh::{self, HeapBucket};
 use super::region::Region;
 use super::units::UNIT;
 use super::{Error, Handle, flags};
+use crate::heap::classes;
+use crate::heap::descriptor::Descriptor;
 use core::ptr;
+use core::sync::atomic::Ordering;
 
 /// Overhead of a free block in a region.
 const FREE_OVERHEAD: usize = 0x20;
+/// Overhead of a busy block of a bucket.
+const BUCKET_OVERHEAD: usize = 8;
 /// The region number of large blocks.
 const LARGE_INDEX: u8 = 64;
 
@@ -162,17 +169,20 @@ fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Resul
             // SAFETY: a region of this heap, which is locked.
             let this = unsafe { &*region };
             if cursor.flags & EntryKind::REGION != 0 {
-                return block_entry(core, region, this.first());
+                return block_entry(heap, core, region, this.first());
             }
             if cursor.flags & EntryKind::UNCOMMITTED != 0 {
-                return after_region(core, region);
+                return after_region(heap, core, region);
             }
             let data = cursor.data - if is_free { UNIT } else { 0 };
             let unit = this
                 .unit_of(data)
                 .filter(|&unit| this.units.is_start(unit))
                 .ok_or(Error::InvalidParameter)?;
-            block_entry(core, region, unit + this.units.size(unit))
+            block_entry(heap, core, region, unit + this.units.size(unit))
+        }
+        Found::Bucket(descriptor, owner) if ptr::eq(owner, heap) => {
+            after_in_bucket(heap, core, descriptor, cursor)
         }
         Found::Large(record, owner) if ptr::eq(owner, heap) => {
             // SAFETY: a large block of this heap, which is locked.
@@ -200,7 +210,12 @@ fn region_entry(region: *mut Region) -> Option<Entry> {
 }
 
 /// The block at `unit`, or what follows the last one.
-fn block_entry(core: &Core, region: *mut Region, unit: usize) -> Result<Entry, Error> {
+fn block_entry(
+    heap: &'static PrivateHeap,
+    core: &Core,
+    region: *mut Region,
+    unit: usize,
+) -> Result<Entry, Error> {
     // SAFETY: a region of a heap that is locked.
     let this = unsafe { &*region };
     if unit < this.end() {
@@ -223,7 +238,7 @@ fn block_entry(core: &Core, region: *mut Region, unit: usize) -> Result<Entry, E
         return Ok(entry.with_info(&block));
     }
     if this.committed == this.limit {
-        return after_region(core, region);
+        return after_region(heap, core, region);
     }
     let data = this.start + this.committed;
     let size = this.limit - this.committed;
@@ -236,10 +251,98 @@ fn block_entry(core: &Core, region: *mut Region, unit: usize) -> Result<Entry, E
     ))
 }
 
-fn after_region(core: &Core, region: *mut Region) -> Result<Entry, Error> {
+fn after_region(
+    heap: &'static PrivateHeap,
+    core: &Core,
+    region: *mut Region,
+) -> Result<Entry, Error> {
     // SAFETY: a region of a heap that is locked.
     let next = unsafe { (*region).next };
     region_entry(next)
+        .or_else(|| bucket_entry_from(heap, 0))
+        .or_else(|| large_entry(core.first_large))
+        .ok_or(Error::NoMore)
+}
+
+/// The first subsegment of the buckets from `class` on.
+fn bucket_entry_from(heap: &'static PrivateHeap, class: usize) -> Option<Entry> {
+    // SAFETY: null, or the table of this heap, which lives as long as it.
+    let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
+    table.buckets.iter().skip(class).find_map(|bucket| {
+        // SAFETY: a table's buckets live as long as the table.
+        let bucket = unsafe { bucket.load(Ordering::Acquire).as_ref() }?;
+        let state = bucket.state.lock();
+        subsegment_entry(state.after(ptr::null_mut()))
+    })
+}
+
+fn subsegment_entry(descriptor: *mut Descriptor) -> Option<Entry> {
+    // SAFETY: null, or a subsegment whose bucket is locked.
+    let this = unsafe { descriptor.as_ref() }?;
+    let start = this.base.load(Ordering::Relaxed);
+    let class = usize::from(this.class.load(Ordering::Relaxed));
+    let bytes = classes::slices_of(class) * classes::SLICE;
+    let entry = Entry::new(EntryKind::BucketRegion, start, 0, 0, 0);
+    Some(Entry {
+        committed: bytes,
+        first_block: start,
+        last_block: start + this.span.load(Ordering::Relaxed),
+        ..entry
+    })
+}
+
+/// What follows a subsegment's start, or a block of it.
+fn after_in_bucket(
+    heap: &'static PrivateHeap,
+    core: &Core,
+    descriptor: *mut Descriptor,
+    cursor: Cursor,
+) -> Result<Entry, Error> {
+    // SAFETY: what the slice table leads to is readable, and the bucket of a
+    // subsegment of this heap lives as long as the heap.
+    let bucket = unsafe {
+        let bucket = (*descriptor).bin.load(Ordering::Relaxed);
+        ptr::with_exposed_provenance::<HeapBucket>(bucket)
+            .as_ref()
+            .ok_or(Error::InvalidParameter)?
+    };
+    let state = bucket.state.lock();
+    // Once more, since the subsegment may have gone until the bucket was locked.
+    match calls::look(cursor.data) {
+        Found::Bucket(again, owner) if again == descriptor && ptr::eq(owner, heap) => {}
+        _ => return Err(Error::InvalidParameter),
+    }
+    // SAFETY: the bucket's lock keeps the subsegment.
+    let this = unsafe { &*descriptor };
+    let size = classes::size_of(bucket.class);
+    let start = this.base.load(Ordering::Relaxed);
+    let index = if cursor.flags & EntryKind::REGION != 0 {
+        0
+    } else {
+        let index = this
+            .index_around(cursor.data)
+            .ok_or(Error::InvalidParameter)?;
+        index + 1
+    };
+    if index < classes::blocks_of(bucket.class) {
+        let data = start + index * size;
+        // SAFETY: the bucket's lock keeps the subsegment, with so many blocks.
+        return Ok(
+            match unsafe { lfh::unused_of(descriptor, bucket.class, index) } {
+                Some(unused) => {
+                    let kind = EntryKind::BucketBusy;
+                    Entry::new(kind, data, size - unused, BUCKET_OVERHEAD, 0)
+                }
+                None => {
+                    let kind = EntryKind::BucketFree;
+                    Entry::new(kind, data, size - UNIT, UNIT, 0)
+                }
+            },
+        );
+    }
+    let next = subsegment_entry(state.after(descriptor));
+    drop(state);
+    next.or_else(|| bucket_entry_from(heap, bucket.class + 1))
         .or_else(|| large_entry(core.first_large))
         .ok_or(Error::NoMore)
 }
