@@ -22,6 +22,22 @@
 //! - A function leaves the last error alone unless it fails, and its
 //!   documentation says what it then is.
 //!
+//! ```
+//! use ntheap::win32::*;
+//! use std::ptr;
+//!
+//! // SAFETY: the heap is used by this thread only, and its blocks not after it.
+//! unsafe {
+//!     let heap = HeapCreate(0, 0, 0x10000);
+//!     assert!(!heap.is_null());
+//!     let block = HeapAlloc(heap, HEAP_ZERO_MEMORY, 100);
+//!     assert_eq!(HeapSize(heap, 0, block), 100);
+//!     assert_eq!(HeapAlloc(heap, 0, 0x10000), ptr::null_mut());
+//!     assert_eq!(GetLastError(), ERROR_NOT_ENOUGH_MEMORY);
+//!     assert_eq!(HeapDestroy(heap), TRUE);
+//! }
+//! ```
+//!
 //! On Windows itself this module does not exist: the names are the system's
 //! own, and `windows-sys` has them.
 

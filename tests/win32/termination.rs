@@ -180,7 +180,7 @@ const BAD_HANDLE: [&str; 5] = [
 /// Makes a test of each function: given a handle of a destroyed heap, and one
 /// that never was a heap's, it ends the process.
 macro_rules! bad_handles {
-    ($($name:ident: $operation:literal, $call:expr;)*) => {
+    ($($name:ident: $operation:literal, |$heap:ident| $call:block)*) => {
         $(
             #[test]
             fn $name() {
@@ -193,9 +193,10 @@ macro_rules! bad_handles {
                     unsafe { HeapDestroy(destroyed) };
                     say(&[("handle", destroyed)]);
                     terminate();
-                    let call: unsafe fn(HANDLE) = $call;
-                    // SAFETY: the handle is no heap's, which is told.
-                    unsafe { call(destroyed) };
+                    let $heap = destroyed;
+                    // SAFETY: the handle is no heap's, which is told; what else
+                    // is passed is as large as the functions are told.
+                    unsafe { $call };
                 });
             }
         )*
@@ -206,32 +207,32 @@ macro_rules! bad_handles {
 const NO_BLOCK: *mut c_void = ptr::without_provenance_mut(0x1000);
 
 bad_handles! {
-    destroyed_and_destroyed: "HeapDestroy", |heap| unsafe { HeapDestroy(heap); };
-    destroyed_and_allocated_from: "HeapAlloc", |heap| unsafe { HeapAlloc(heap, 0, 1); };
-    destroyed_and_resized: "HeapReAlloc", |heap| unsafe { HeapReAlloc(heap, 0, NO_BLOCK, 1); };
-    destroyed_and_freed: "HeapFree", |heap| unsafe { HeapFree(heap, 0, NO_BLOCK); };
-    destroyed_and_asked_for_sizes: "HeapSize", |heap| unsafe { HeapSize(heap, 0, NO_BLOCK); };
-    destroyed_and_validated: "HeapValidate", |heap| unsafe { HeapValidate(heap, 0, NULL); };
-    destroyed_and_compacted: "HeapCompact", |heap| unsafe { HeapCompact(heap, 0); };
-    destroyed_and_locked: "HeapLock", |heap| unsafe { HeapLock(heap); };
-    destroyed_and_unlocked: "HeapUnlock", |heap| unsafe { HeapUnlock(heap); };
-    destroyed_and_walked: "HeapWalk", |heap| unsafe {
+    destroyed_and_destroyed: "HeapDestroy", |heap| { HeapDestroy(heap) }
+    destroyed_and_allocated_from: "HeapAlloc", |heap| { HeapAlloc(heap, 0, 1) }
+    destroyed_and_resized: "HeapReAlloc", |heap| { HeapReAlloc(heap, 0, NO_BLOCK, 1) }
+    destroyed_and_freed: "HeapFree", |heap| { HeapFree(heap, 0, NO_BLOCK) }
+    destroyed_and_asked_for_sizes: "HeapSize", |heap| { HeapSize(heap, 0, NO_BLOCK) }
+    destroyed_and_validated: "HeapValidate", |heap| { HeapValidate(heap, 0, NULL) }
+    destroyed_and_compacted: "HeapCompact", |heap| { HeapCompact(heap, 0) }
+    destroyed_and_locked: "HeapLock", |heap| { HeapLock(heap) }
+    destroyed_and_unlocked: "HeapUnlock", |heap| { HeapUnlock(heap) }
+    destroyed_and_walked: "HeapWalk", |heap| {
         let mut entry = std::mem::zeroed();
-        HeapWalk(heap, &raw mut entry);
-    };
-    destroyed_and_summed_up: "HeapSummary", |heap| unsafe {
+        HeapWalk(heap, &raw mut entry)
+    }
+    destroyed_and_summed_up: "HeapSummary", |heap| {
         let mut summary = HEAP_SUMMARY { cb: 40, ..HEAP_SUMMARY::default() };
-        HeapSummary(heap, 0, &raw mut summary);
-    };
-    destroyed_and_queried: "HeapQueryInformation", |heap| unsafe {
+        HeapSummary(heap, 0, &raw mut summary)
+    }
+    destroyed_and_queried: "HeapQueryInformation", |heap| {
         let mut value = 0u32;
         let value = (&raw mut value).cast();
-        HeapQueryInformation(heap, HeapCompatibilityInformation, value, 4, ptr::null_mut());
-    };
-    destroyed_and_set: "HeapSetInformation", |heap| unsafe {
+        HeapQueryInformation(heap, HeapCompatibilityInformation, value, 4, ptr::null_mut())
+    }
+    destroyed_and_set: "HeapSetInformation", |heap| {
         let mut value = 2u32;
-        HeapSetInformation(heap, HeapCompatibilityInformation, (&raw mut value).cast(), 4);
-    };
+        HeapSetInformation(heap, HeapCompatibilityInformation, (&raw mut value).cast(), 4)
+    }
 }
 
 #[test]

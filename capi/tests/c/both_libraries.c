@@ -50,6 +50,19 @@ static void mallocs_blocks_are_the_process_heaps(void)
 static void the_process_heaps_blocks_are_mallocs(void)
 {
     HANDLE heap = GetProcessHeap();
+    /* Often enough for the low-fragmentation heap to serve some. */
+    static char *blocks[64];
+    for (int i = 0; i < 64; i++) {
+        blocks[i] = HeapAlloc(heap, 0, 40);
+        CHECK(blocks[i]);
+        memset(blocks[i], i, 40);
+    }
+    for (int i = 0; i < 64; i++) {
+        CHECK(malloc_usable_size(blocks[i]) >= 40);
+        blocks[i] = realloc(blocks[i], 80);
+        CHECK(blocks[i] && blocks[i][39] == i);
+        free(blocks[i]);
+    }
     for (size_t size = 0; size < 3000000; size = size * 3 + 1) {
         char *block = HeapAlloc(heap, HEAP_ZERO_MEMORY, size);
         CHECK(block && HeapSize(heap, 0, block) == size);

@@ -76,7 +76,7 @@ pub fn owner_of(address: usize) -> Option<Handle> {
 /// malloc.
 pub fn process_heap_at(address: usize) -> Option<Handle> {
     match calls::look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) => {
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
             Some(heap.handle()).filter(|handle| handle.is_process())
         }
         _ => None,
