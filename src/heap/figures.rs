@@ -61,6 +61,11 @@ pub(crate) fn collect() -> Stats {
         stats.retained += back_end.dirty_bytes();
         stats.metadata += back_end.record_bytes;
     }
+    {
+        let sparse = PROCESS.sparse.lock();
+        stats.retained += sparse.dirty_bytes();
+        stats.metadata += sparse.record_bytes;
+    }
     stats.allocated += stats.large_bytes;
     private::collect(&mut stats);
     stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;

@@ -26,6 +26,7 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     PROCESS.checked.for_each_lock(visit);
     visit(PROCESS.large.raw());
     visit(PROCESS.back_end.raw());
+    visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
     #[cfg(unix)]

@@ -111,6 +111,8 @@ pub(super) struct Backend {
     was_huge: bool,
     /// Used bytes above which they do so again.
     again_above: usize,
+    /// Whether the root record leads to its segments.
+    is_anchored: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -134,6 +136,17 @@ impl Backend {
             huge_chunks: 0,
             was_huge: false,
             again_above: 0,
+            is_anchored: true,
+        }
+    }
+
+    /// No segments, of which an outsider learns nothing, and no huge pages ever:
+    /// for slices of which a page or two are used.
+    pub(super) const fn sparse() -> Self {
+        Backend {
+            is_anchored: false,
+            regret: 0,
+            ..Backend::new()
         }
     }
 

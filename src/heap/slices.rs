@@ -94,6 +94,7 @@ pub(super) const fn stand_in() -> *mut u8 {
 }
 
 /// The table and its mask, which stay as they are once the table is made.
+#[inline(always)]
 pub(super) fn table() -> (*mut u8, usize) {
     let mask = MASK.load(Ordering::Acquire);
     (TABLE.load(Ordering::Relaxed), mask)

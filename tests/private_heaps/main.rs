@@ -7,10 +7,12 @@ mod support;
 
 mod buckets;
 mod faults;
+mod footprint;
 mod growth;
 mod heap;
 mod locks;
 mod misuse;
 mod model;
 mod sizes;
+mod threads;
 mod walks;

@@ -41,6 +41,13 @@ pub enum Load {
     RustAligned,
     /// `realloc` to 97 and to 112 bytes, with Layouts it cannot know.
     RustRealloc,
+    /// A pair in a private heap, its handle checked, as HeapAlloc and HeapFree
+    /// do it.
+    HeapHandle,
+    /// A pair in a private heap that is serialized.
+    HeapShared,
+    /// A pair in a private heap that is not.
+    HeapLocal,
 }
 
 /// A loop and the size of its blocks. `Display` is what the table and the
@@ -87,6 +94,9 @@ impl Row {
             rows(Load::RustZeroed, &[OTHER_SIZE]),
             rows(Load::RustAligned, &[OTHER_SIZE]),
             rows(Load::RustRealloc, &[112]),
+            rows(Load::HeapHandle, &[OTHER_SIZE]),
+            rows(Load::HeapShared, &[OTHER_SIZE]),
+            rows(Load::HeapLocal, &[OTHER_SIZE]),
         ]
         .concat()
     }
@@ -128,6 +138,9 @@ impl Row {
                 per_turn: 2,
                 ..single(false, ["reallocs", "empty"], 0)
             },
+            Load::HeapHandle => single(false, ["handle", "empty"], 0),
+            Load::HeapShared => single(false, ["shared", "empty"], 0),
+            Load::HeapLocal => single(false, ["local", "empty"], 0),
         }
     }
 }
@@ -146,6 +159,9 @@ impl fmt::Display for Row {
             Load::RustZeroed => "Rust, alloc_zeroed",
             Load::RustAligned => "Rust, alloc at 64",
             Load::RustRealloc => "Rust, realloc within a class",
+            Load::HeapHandle => "private heap, pair by handle",
+            Load::HeapShared => "private heap, pair, serialized",
+            Load::HeapLocal => "private heap, pair, one thread's",
         };
         write!(f, "{load}, {}", Bytes(self.size))
     }

@@ -13,6 +13,14 @@ const RUST_PAIR: f64 = 30.0;
 /// Most instructions of a pair of up to 1 KiB in C.
 const C_PAIR: f64 = 45.0;
 
+/// Most instructions of a pair of 64 bytes in a private heap: by its handle,
+/// serialized, and one thread's.
+const HEAP_PAIRS: [(Load, f64); 3] = [
+    (Load::HeapHandle, 75.0),
+    (Load::HeapShared, 60.0),
+    (Load::HeapLocal, 35.0),
+];
+
 /// All rows counted, or `None` and a line that names the test.
 fn counted(test: &str) -> Option<&'static Figures> {
     static COUNTED: OnceLock<Figures> = OnceLock::new();
@@ -45,6 +53,19 @@ fn a_rust_pair_takes_at_most_30_instructions() {
     };
     assert_at_most(counted, Load::RustConstant, RUST_PAIR);
     assert_at_most(counted, Load::RustRuntime, RUST_PAIR);
+}
+
+#[test]
+fn a_pair_in_a_private_heap_takes_at_most_75_60_and_35_instructions() {
+    let Some(counted) = counted("instructions of a pair in a private heap") else {
+        return;
+    };
+    for (load, most) in HEAP_PAIRS {
+        let row = Row { load, size: 64 };
+        let count = counted.counts[&row.to_string()];
+        assert!(count > 6.0, "{row}: {count} counts nothing");
+        assert!(count <= most, "{row}: {count} instructions");
+    }
 }
 
 #[test]

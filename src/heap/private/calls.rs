@@ -188,9 +188,6 @@ fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static
             return None;
         }
         heap.table.store(table, Ordering::Release);
-        if heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0 {
-            heap.fast.store(table, Ordering::Release);
-        }
     }
     // SAFETY: the heap's table, which lives as long as the heap.
     let place = unsafe { (*table).buckets.get(class) }?;
@@ -198,6 +195,12 @@ fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static
     if bucket.is_null() {
         bucket = lfh::make_bucket(heap, class);
         place.store(bucket, Ordering::Release);
+        if !bucket.is_null()
+            && heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0
+            && let Some(near) = heap.near.get(class)
+        {
+            near.store(bucket, Ordering::Release);
+        }
     }
     // SAFETY: null, or a bucket of the heap.
     unsafe { bucket.as_ref() }

@@ -5,7 +5,7 @@
 //! it at any time. It is the heap it was taken for if its handle still is.
 
 use super::large::{self, Large};
-use super::lfh::{self, Table};
+use super::lfh::{self, HeapBucket, Table};
 use super::list::{self, LIST};
 use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
@@ -14,7 +14,7 @@ use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
 use crate::heap::budget::Budget;
 use crate::heap::classes::{self, SLICE};
-use crate::heap::descriptor::{REGION, REGION_GONE};
+use crate::heap::descriptor::REGION_GONE;
 use crate::heap::{PROCESS, slices};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
@@ -31,11 +31,14 @@ pub(super) struct PrivateHeap {
     free_link: usize,
     /// The handle; 0 while the record is nobody's.
     pub(super) handle: AtomicUsize,
+    /// The slice table and its mask, to be at hand.
+    pub(super) slices: *mut u8,
+    pub(super) slice_mask: usize,
+    /// The buckets up to 1 KiB for calls without flags of their own, if those
+    /// need nothing done but to hand a block out; [`lfh::ASLEEP`] for others.
+    pub(super) near: [AtomicPtr<HeapBucket>; lfh::NEAR],
     /// The buckets, once one of them has woken.
     pub(super) table: AtomicPtr<Table>,
-    /// The same for calls without flags of their own, if those need nothing
-    /// done but to hand a block out.
-    pub(super) fast: AtomicPtr<Table>,
     /// The flags of its creation.
     pub(super) flags: AtomicU32,
     /// Its [`Action`], or [`AS_THE_PROCESS`].
@@ -334,6 +337,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
     };
     let is_fixed = matches!(settings.shape, Shape::Fixed(_));
     let windows_rule = !is_fixed && settings.flags & flags::NO_SERIALIZE == 0;
+    let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
         let figures = Figures::default();
@@ -342,8 +346,10 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         record.write(PrivateHeap {
             free_link: 0,
             handle: AtomicUsize::new(0),
+            slices,
+            slice_mask,
+            near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
             table: AtomicPtr::new(ptr::null_mut()),
-            fast: AtomicPtr::new(ptr::null_mut()),
             flags: AtomicU32::new(settings.flags),
             buckets_are_rigid: settings.buckets == super::Buckets::WindowsRule,
             action: AtomicU8::new(
@@ -378,25 +384,23 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
     }
 }
 
-/// The live heap whose handle is `address`.
+/// The live heap whose handle is `address`, if there is one.
+#[inline(always)]
+pub(super) fn find(address: usize) -> Option<&'static PrivateHeap> {
+    let descriptor = slices::find(address);
+    // SAFETY: what `find` leads to is readable; an owner is a heap's record,
+    // and those are never unmapped.
+    let heap = unsafe {
+        let owner = (*descriptor).owner.load(Ordering::Relaxed);
+        owner.cast::<PrivateHeap>().as_ref()
+    }?;
+    (heap.handle.load(Ordering::Relaxed) == address).then_some(heap)
+}
+
+/// The live heap whose handle is `address`, or why there is none.
 #[inline]
 pub(super) fn at(address: usize) -> Result<&'static PrivateHeap, Error> {
-    let descriptor = slices::find(address);
-    // SAFETY: what `find` leads to is readable; the owner of a region is a
-    // heap's record, and those are never unmapped.
-    unsafe {
-        if (*descriptor).what.load(Ordering::Relaxed) == REGION
-            && let Some(heap) = (*descriptor)
-                .owner
-                .load(Ordering::Relaxed)
-                .cast::<PrivateHeap>()
-                .as_ref()
-            && heap.handle.load(Ordering::Relaxed) == address
-        {
-            return Ok(heap);
-        }
-    }
-    Err(why_not(address))
+    find(address).ok_or_else(|| why_not(address))
 }
 
 #[cold]

@@ -13,7 +13,8 @@
 //! the number lies behind the free bits. No mark of a private heap is one of
 //! malloc's, so neither takes the other's blocks.
 //!
-//! Slots are not blocked by the heap's lock.
+//! Slots are not blocked by the heap's lock. A bucket begins with one; a thread
+//! that finds it taken makes one of its own.
 
 use super::heap::PrivateHeap;
 use super::slot::{CAPACITY, KEYS, Slot, Word};
@@ -75,12 +76,47 @@ pub(super) struct Table {
 /// A bucket that is awake.
 #[repr(C, align(64))]
 pub(super) struct HeapBucket {
-    /// Made when a thread first goes there.
+    /// The first slot.
+    pub(super) first: Slot,
+    /// By thread. All are the first one until two threads meet there; in a heap
+    /// without serialization, for ever.
     pub(super) slots: [AtomicPtr<Slot>; SLOTS],
     heap: AtomicPtr<PrivateHeap>,
     pub(super) class: usize,
     pub(super) state: Mutex<State>,
+    /// The first slot's words.
+    words: [Word; 2 * KEYS],
 }
+
+// SAFETY: the words belong to the first slot's lock, as that says.
+unsafe impl Sync for HeapBucket {}
+
+struct NoWords {
+    _words: [Word; 2 * KEYS],
+}
+
+// SAFETY: never written: the slot they belong to is full.
+unsafe impl Sync for NoWords {}
+
+static NO_WORDS: NoWords = NoWords {
+    _words: [ptr::null_mut(); 2 * KEYS],
+};
+
+/// What stands for a bucket that sleeps: its first slot is empty and full, and
+/// there are no others.
+pub(super) static ASLEEP: HeapBucket = HeapBucket {
+    // SAFETY: a slot without room writes no word.
+    first: unsafe { Slot::new((&raw const NO_WORDS).cast::<Word>().cast_mut(), 0, 0) },
+    slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+    heap: AtomicPtr::new(ptr::null_mut()),
+    class: 0,
+    state: Mutex::new(State::new()),
+    words: [ptr::null_mut(); 2 * KEYS],
+};
+
+/// The buckets of one size step up to 1 KiB, and none for class 0: what the
+/// fast ways look at.
+pub(super) const NEAR: usize = LAST_EXACT + 1;
 
 /// A slot and its words.
 #[repr(C)]
@@ -96,8 +132,10 @@ pub(super) fn home() -> usize {
     (crate::sys::thread_token() >> 12) % SLOTS
 }
 
-fn take(list: impl FnOnce(&mut Records) -> &mut FreeList, size: usize) -> *mut u8 {
-    let record = list(&mut RECORDS.lock()).pop();
+/// A record off a list of those that are nobody's, or a new one; zero. Null when
+/// there is no memory.
+fn take(list: &mut FreeList, size: usize) -> *mut u8 {
+    let record = list.pop();
     if record.is_null() {
         return meta::allocate(size);
     }
@@ -108,22 +146,30 @@ fn take(list: impl FnOnce(&mut Records) -> &mut FreeList, size: usize) -> *mut u
 
 /// A table for a heap, all its buckets asleep; null when there is no memory.
 pub(super) fn make_table() -> *mut Table {
-    take(|records| &mut records.tables, size_of::<Table>()).cast()
+    take(&mut RECORDS.lock().tables, size_of::<Table>()).cast()
 }
 
 /// A bucket for a heap; null when there is no memory.
 pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
-    let record: *mut HeapBucket =
-        take(|records| &mut records.buckets, size_of::<HeapBucket>()).cast();
+    let record = take(&mut RECORDS.lock().buckets, size_of::<HeapBucket>());
+    let record: *mut HeapBucket = record.cast();
     if !record.is_null() {
         // SAFETY: the record is ours alone.
         unsafe {
+            let words = (&raw mut (*record).words).cast::<Word>();
+            let first = &raw mut (*record).first;
+            let room = FIRST_ROOM.min(most_room(class));
             record.write(HeapBucket {
+                first: Slot::new(words, 0, room),
                 slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
                 heap: AtomicPtr::new((&raw const *heap).cast_mut()),
                 class,
                 state: Mutex::new(State::new()),
+                words: [ptr::null_mut(); 2 * KEYS],
             });
+            for slot in &(*record).slots {
+                slot.store(first, Ordering::Relaxed);
+            }
         }
     }
     record
@@ -223,67 +269,71 @@ impl HeapBucket {
         }
     }
 
-    /// A slot whose lock the caller has now: the thread's own, or one that
-    /// nobody has. `None` when there is no memory for one.
-    fn acquire(&self) -> Option<&Slot> {
+    /// The slots there are.
+    fn each_slot(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().enumerate().filter_map(|(nth, slot)| {
+            // SAFETY: a bucket's slots live as long as the bucket.
+            let slot = unsafe { slot.load(Ordering::Acquire).as_ref() }?;
+            (usize::from(slot.shard) == nth).then_some(slot)
+        })
+    }
+
+    /// A slot whose lock the caller has now: the one that the thread goes to,
+    /// which becomes its own when somebody else has it, or another one.
+    fn acquire(&self) -> &Slot {
         let home = home();
         loop {
             for at in 0..SLOTS {
-                let nth = (home + at) % SLOTS;
-                let Some(slot) = self.slot(nth) else {
-                    // Another one will do.
-                    continue;
-                };
+                let slot = self.slot((home + at) % SLOTS);
                 if slot.try_acquire() {
-                    return Some(slot);
+                    return slot;
                 }
-            }
-            if self
-                .slots
-                .iter()
-                .all(|slot| slot.load(Ordering::Relaxed).is_null())
-            {
-                return None;
+                if at == 0
+                    && let Some(own) = self.make_slot(home)
+                    && own.try_acquire()
+                {
+                    return own;
+                }
             }
             crate::sys::yield_now();
         }
     }
 
-    /// The slot of this number, made if need be.
-    fn slot(&self, nth: usize) -> Option<&Slot> {
-        let place = self.slots.get(nth)?;
-        let mut slot = place.load(Ordering::Acquire);
-        if slot.is_null() {
-            let _one_at_a_time = self.state.lock();
-            slot = place.load(Ordering::Relaxed);
-            if slot.is_null() {
-                let memory: *mut SlotMemory =
-                    take(|records| &mut records.slots, size_of::<SlotMemory>()).cast();
-                if memory.is_null() {
-                    return None;
-                }
-                // SAFETY: zeroed memory of a slot, ours alone until it is
-                // stored.
-                unsafe {
-                    let words = (&raw mut (*memory).words).cast();
-                    let room = FIRST_ROOM.min(most_room(self.class));
-                    slot = &raw mut (*memory).slot;
-                    slot.write(Slot::new(words, nth as u8, room));
-                }
-                place.store(slot, Ordering::Release);
-            }
-        }
+    fn slot(&self, nth: usize) -> &Slot {
+        let slot = self.slots.get(nth).map(|slot| slot.load(Ordering::Acquire));
         // SAFETY: a bucket's slots live as long as the bucket.
-        unsafe { slot.as_ref() }
+        unsafe { slot.and_then(|slot| slot.as_ref()) }.unwrap_or(&self.first)
+    }
+
+    /// Makes the slot of this number one of its own, if it is the first one
+    /// still and threads may have different ones.
+    #[inline(never)]
+    fn make_slot(&self, nth: usize) -> Option<&Slot> {
+        let place = self.slots.get(nth)?;
+        // Held while a fork holds slots: none comes to be meanwhile.
+        let mut records = RECORDS.lock();
+        let is_shared = ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
+        if !is_shared || nth == 0 || !self.heap().is_serialized() {
+            return None;
+        }
+        let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
+        // SAFETY: null, or zeroed memory of a slot, ours alone until it is
+        // stored.
+        unsafe {
+            let words = (&raw mut (*memory.as_mut()?).words).cast();
+            let room = FIRST_ROOM.min(most_room(self.class));
+            let slot = &raw mut (*memory).slot;
+            slot.write(Slot::new(words, nth as u8, room));
+            place.store(slot, Ordering::Release);
+            slot.as_ref()
+        }
     }
 
     /// Allocates a block for `size` bytes, at most the class's; null when the
     /// system, or the heap's limit, has none to give.
     #[inline(never)]
     pub(super) fn allocate(&self, size: usize) -> Word {
-        let Some(slot) = self.acquire() else {
-            return ptr::null_mut();
-        };
+        let slot = self.acquire();
         let unused = classes::size_of(self.class).saturating_sub(size);
         // SAFETY: the lock is held.
         let block = unsafe {
@@ -338,12 +388,7 @@ impl HeapBucket {
             if (*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed) & BUSY == 0 {
                 return false;
             }
-            let Some(slot) = self.acquire() else {
-                // No slot at all: back to the free bits.
-                let place = self.place(0);
-                self.state.lock().put(&place, &raw const block, 1);
-                return true;
-            };
+            let slot = self.acquire();
             if !slot.push(block, key) {
                 self.spill(slot);
                 slot.push(block, key);
@@ -381,11 +426,7 @@ impl HeapBucket {
     /// Puts what the slots keep back into the free bits. Slots that are in use
     /// by others are waited for.
     pub(super) fn flush(&self) {
-        for slot in &self.slots {
-            // SAFETY: a bucket's slots live as long as the bucket.
-            let Some(slot) = (unsafe { slot.load(Ordering::Acquire).as_ref() }) else {
-                continue;
-            };
+        for slot in self.each_slot() {
             while !slot.try_acquire() {
                 crate::sys::yield_now();
             }
@@ -403,26 +444,19 @@ impl HeapBucket {
     /// Takes the locks of all slots, or gives them back, for a fork. What the
     /// slots of threads keep that are gone in the child stays at hand.
     pub(super) fn hold_slots(&self, is_taking: bool) {
-        for slot in &self.slots {
-            // SAFETY: as above.
-            if let Some(slot) = unsafe { slot.load(Ordering::Acquire).as_ref() } {
-                while is_taking && !slot.try_acquire() {
-                    crate::sys::yield_now();
-                }
-                if !is_taking {
-                    slot.release();
-                }
+        for slot in self.each_slot() {
+            while is_taking && !slot.try_acquire() {
+                crate::sys::yield_now();
+            }
+            if !is_taking {
+                slot.release();
             }
         }
     }
 
     /// Blocks that the slots keep.
     pub(super) fn kept(&self) -> usize {
-        let count = |slot: &AtomicPtr<Slot>| {
-            // SAFETY: as above.
-            unsafe { slot.load(Ordering::Acquire).as_ref() }.map_or(0, Slot::count)
-        };
-        self.slots.iter().map(count).sum()
+        self.each_slot().map(Slot::count).sum()
     }
 }
 
@@ -515,11 +549,14 @@ pub(super) unsafe fn destroy(table: *mut Table) {
         unsafe {
             bucket.state.lock().remove_all(&bucket.place(0));
             let mut records = RECORDS.lock();
-            for slot in &bucket.slots {
-                let slot = slot.load(Ordering::Relaxed);
-                if !slot.is_null() {
-                    records.slots.push(slot.cast());
-                }
+            // The list writes to the slots it is given; the first is the
+            // bucket's own.
+            let mut slots = [ptr::null_mut(); SLOTS];
+            for (place, slot) in slots.iter_mut().zip(bucket.each_slot().skip(1)) {
+                *place = (&raw const *slot).cast_mut();
+            }
+            for slot in slots.into_iter().filter(|slot| !slot.is_null()) {
+                records.slots.push(slot.cast());
             }
             records.buckets.push((&raw const *bucket).cast_mut().cast());
         }

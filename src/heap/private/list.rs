@@ -163,16 +163,20 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
     if is_taking {
         visit(LIST.raw());
     }
+    for_each_held(&mut |heap| visit(heap.lock.inner()));
+    // While this one is held, no slot is made.
+    if is_taking {
+        visit(lfh::RECORDS.raw());
+    }
     for_each_held(&mut |heap| {
-        visit(heap.lock.inner());
         lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
             bucket.hold_slots(is_taking);
             visit(bucket.state.raw());
         });
     });
     visit(large::RECORDS.raw());
-    visit(lfh::RECORDS.raw());
     if !is_taking {
+        visit(lfh::RECORDS.raw());
         visit(LIST.raw());
     }
 }

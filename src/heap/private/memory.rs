@@ -118,7 +118,7 @@ pub(super) unsafe fn make(plan: &Plan) -> *mut Region {
 
 fn from_slices(reserved: usize) -> *mut Region {
     let count = reserved.div_ceil(SLICE);
-    let taken = PROCESS.back_end.lock().take(count, record_size(reserved));
+    let taken = PROCESS.sparse.lock().take(count, record_size(reserved));
     let Some(run) = taken else {
         return ptr::null_mut();
     };
@@ -403,7 +403,7 @@ pub(super) unsafe fn release(region: *mut Region) {
                 let segment: *mut Segment = this.descriptor.segment;
                 let first = this.descriptor.first_slice;
                 let high = this.high();
-                PROCESS.back_end.lock().give_back(
+                PROCESS.sparse.lock().give_back(
                     segment,
                     first,
                     count,

@@ -41,6 +41,7 @@
 //! DeCommitTotalFreeThreshold).
 
 mod calls;
+mod fast;
 mod heap;
 mod info;
 mod large;
@@ -55,6 +56,7 @@ mod units;
 mod validate;
 mod walk;
 
+pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
@@ -91,6 +93,8 @@ pub mod flags {
     pub const SETTABLE_USER_FLAGS: u32 = 0xe00;
     /// The heap's memory may be executed.
     pub const CREATE_ENABLE_EXECUTE: u32 = 0x40000;
+    /// Flags of a call that an allocation from a slot cannot do.
+    pub(super) const NEED_WORK: u32 = ZERO_MEMORY | SETTABLE_USER_VALUE | SETTABLE_USER_FLAGS;
     /// What of a heap's creation flags counts for its calls, too.
     pub(super) const OF_A_HEAP: u32 =
         NO_SERIALIZE | GENERATE_EXCEPTIONS | ZERO_MEMORY | CREATE_ENABLE_EXECUTE;
@@ -310,21 +314,42 @@ pub unsafe fn destroy(handle: Handle) -> Result<(), Error> {
     Ok(())
 }
 
+/// A block of `size` bytes that is at hand; null, and nothing said or done,
+/// when there is none: [`allocate`] then serves, or says why not.
+///
+/// # Safety
+/// As for [`allocate`].
+#[inline(always)]
+pub unsafe fn at_hand(handle: Handle, flags: u32, size: usize) -> *mut u8 {
+    match heap::find(handle.0) {
+        // SAFETY: the slot's lock is taken.
+        Some(heap) if flags & flags::NEED_WORK == 0 => unsafe { fast::take::<false>(heap, size) },
+        _ => core::ptr::null_mut(),
+    }
+}
+
 /// Allocates `size` bytes at a multiple of 16. A size of 0 gives a block of
 /// its own.
 ///
 /// # Safety
 /// In a heap, or with a call, without serialization, no other thread is in the
 /// heap.
+#[inline]
 pub unsafe fn allocate(handle: Handle, flags: u32, size: usize) -> Result<NonNull<u8>, Error> {
     // SAFETY: the caller's promise.
-    unsafe { allocate_aligned(handle, flags, size, 16) }
+    unsafe {
+        match NonNull::new(at_hand(handle, flags, size)) {
+            Some(block) => Ok(block),
+            None => allocate_aligned(handle, flags, size, 16),
+        }
+    }
 }
 
 /// Allocates `size` bytes at a multiple of `align`, a power of two.
 ///
 /// # Safety
 /// As for [`allocate`].
+#[inline(never)]
 pub unsafe fn allocate_aligned(
     handle: Handle,
     flags: u32,
@@ -371,7 +396,27 @@ pub unsafe fn reallocate(
 /// # Safety
 /// As for [`allocate`]; if `block` is a block of the heap, nobody uses it any
 /// more.
+#[inline]
 pub unsafe fn free(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise; the slot's lock is taken. An owner is a
+    // heap's record, which is never unmapped.
+    unsafe {
+        let is_it = |owner: *const heap::PrivateHeap| {
+            !owner.is_null() && (*owner).handle.load(Ordering::Relaxed) == handle.0
+        };
+        if fast::give::<false>(super::slices::find(block.addr()), block, is_it) {
+            return Ok(());
+        }
+        free_slow(handle, flags, block)
+    }
+}
+
+/// [`free`] without the fast way.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(never)]
+unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.

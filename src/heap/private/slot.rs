@@ -46,6 +46,23 @@ impl Slot {
     ///
     /// # Safety
     /// `words` is `2 * KEYS` words of zero, the slot's alone.
+    #[cfg(not(ntheap_model))]
+    pub(crate) const unsafe fn new(words: *mut Word, shard: u8, room: usize) -> Self {
+        let room = if room < CAPACITY { room } else { CAPACITY };
+        Slot {
+            taken: AtomicU32::new(0),
+            shard,
+            top: AtomicPtr::new(words.wrapping_add(1)),
+            limit: Cell::new(words.wrapping_add(1 + room)),
+            words,
+        }
+    }
+
+    /// As above.
+    ///
+    /// # Safety
+    /// As above.
+    #[cfg(ntheap_model)]
     pub(crate) unsafe fn new(words: *mut Word, shard: u8, room: usize) -> Self {
         Slot {
             taken: AtomicU32::new(0),
@@ -81,7 +98,7 @@ impl Slot {
             let block = below.read();
             if !block.is_null() {
                 mark(below.add(KEYS).read());
-                self.top.store(below, Ordering::Relaxed);
+                self.move_top(1usize.wrapping_neg());
             }
             block
         }
@@ -102,8 +119,16 @@ impl Slot {
             top.write(block);
             top.add(KEYS).write(key);
         }
-        self.top.store(top.wrapping_add(1), Ordering::Relaxed);
+        self.move_top(1);
         true
+    }
+
+    /// Moves the top by so many words. It is read again for that: one
+    /// instruction does it in memory.
+    #[inline(always)]
+    fn move_top(&self, words: usize) {
+        let top = self.top.load(Ordering::Relaxed);
+        self.top.store(top.wrapping_add(words), Ordering::Relaxed);
     }
 
     /// Where the first block lies.
