@@ -23,9 +23,11 @@ int main(void)
         free_blocks += entries[i].wFlags == 0 && entries[i].cbData == 0x20 &&
                        entries[i].cbOverhead == 0x10;
     EQUAL("free-blocks-from-4-on", free_blocks, 18);
-    EQUAL("last-is-region", count ? entries[count - 1].wFlags : 0, PROCESS_HEAP_REGION);
-    EQUAL("before-it-uncommitted", count > 1 ? entries[count - 2].wFlags : 0,
-          PROCESS_HEAP_UNCOMMITTED_RANGE);
+    SIZE_T range = 0;
+    while (range + 1 < count && entries[range].wFlags != PROCESS_HEAP_UNCOMMITTED_RANGE)
+        range++;
+    EQUAL("region-follows-uncommitted", range + 1 < count ? entries[range + 1].wFlags : 0,
+          PROCESS_HEAP_REGION);
 
     void *block = HeapAlloc(heap, 0, 40);
     count = walk(heap, entries, 4096);

@@ -134,11 +134,11 @@ HELPER SIZE_T walk(HANDLE heap, PROCESS_HEAP_ENTRY *entries, SIZE_T limit)
     return count;
 }
 
-/* The entry of a walk for a block, or NULL. */
+/* The entry of a walk for a block, or NULL. A region may start with one. */
 HELPER PROCESS_HEAP_ENTRY *entry_of(PROCESS_HEAP_ENTRY *entries, SIZE_T count, const void *block)
 {
     for (SIZE_T i = 0; i < count; i++) {
-        if (entries[i].lpData == block)
+        if (entries[i].lpData == block && !(entries[i].wFlags & PROCESS_HEAP_REGION))
             return &entries[i];
     }
     return NULL;

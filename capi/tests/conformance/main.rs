@@ -147,7 +147,7 @@ programs! {
 
     validate lock_no_serialize lock_excludes lock_buckets
 
-    compatibility_query compatibility_no_heap compatibility_set buckets_activation buckets_walk
+    compatibility_query compatibility_no_heap compatibility_set buckets_activation buckets_walk buckets_walk_end
 
     walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
 
