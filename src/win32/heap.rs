@@ -157,11 +157,25 @@ pub unsafe extern "system" fn HeapDestroy(heap: HANDLE) -> BOOL {
 /// `heap` is not being destroyed.
 #[inline]
 pub unsafe extern "system" fn HeapAlloc(heap: HANDLE, flags: DWORD, bytes: SIZE_T) -> LPVOID {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        let block = private::at_hand(handle_of(heap), flags, bytes);
+        if block.is_null() {
+            return allocate_rest(heap, flags, bytes);
+        }
+        block.cast()
+    }
+}
+
+/// [`HeapAlloc`] where no block is at hand: a function of its own, so that the
+/// other one has nothing to save.
+#[inline(never)]
+unsafe extern "system" fn allocate_rest(heap: HANDLE, flags: DWORD, bytes: SIZE_T) -> LPVOID {
     // SAFETY: the caller's promise is the callee's.
     unsafe { allocate("HeapAlloc", heap, flags, bytes) }
 }
 
-#[inline(always)]
+/// [`HeapAlloc`] by another name.
 pub(super) unsafe fn allocate(
     operation: &'static str,
     heap: HANDLE,
@@ -257,6 +271,18 @@ pub(super) unsafe fn reallocate(
 /// `heap` is not being destroyed, and nobody uses the block any more.
 #[inline]
 pub unsafe extern "system" fn HeapFree(heap: HANDLE, flags: DWORD, block: LPVOID) -> BOOL {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if private::free_at_hand(handle_of(heap), block.cast()) {
+            return TRUE;
+        }
+        free_rest(heap, flags, block)
+    }
+}
+
+/// [`HeapFree`] where a slot has no room for the block, or it is none.
+#[inline(never)]
+unsafe extern "system" fn free_rest(heap: HANDLE, flags: DWORD, block: LPVOID) -> BOOL {
     // SAFETY: the caller's promise is the callee's.
     match unsafe { free(heap, flags, block) } {
         Ok(()) => TRUE,
@@ -268,7 +294,6 @@ pub unsafe extern "system" fn HeapFree(heap: HANDLE, flags: DWORD, block: LPVOID
 }
 
 /// Frees a block or null.
-#[inline(always)]
 pub(super) unsafe fn free(heap: HANDLE, flags: DWORD, block: LPVOID) -> Result<(), Error> {
     if block.is_null() {
         return Ok(());

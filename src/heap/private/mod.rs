@@ -398,16 +398,29 @@ pub unsafe fn reallocate(
 /// more.
 #[inline]
 pub unsafe fn free(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if free_at_hand(handle, block) {
+            return Ok(());
+        }
+        free_slow(handle, flags, block)
+    }
+}
+
+/// Frees a block that its thread's slot has room for; false, and nothing said or
+/// done, when it is none: [`free`] then does it, or says why not.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(always)]
+pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // SAFETY: the caller's promise; the slot's lock is taken. An owner is a
     // heap's record, which is never unmapped.
     unsafe {
         let is_it = |owner: *const heap::PrivateHeap| {
             !owner.is_null() && (*owner).handle.load(Ordering::Relaxed) == handle.0
         };
-        if fast::give::<false>(super::slices::find(block.addr()), block, is_it) {
-            return Ok(());
-        }
-        free_slow(handle, flags, block)
+        fast::give::<false>(super::slices::find(block.addr()), block, is_it)
     }
 }
 
