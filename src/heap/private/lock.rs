@@ -67,7 +67,8 @@ impl HeapLock {
     /// Whether `me` may go on though somebody may hold the outer lock.
     #[inline]
     fn is_open_to(&self, me: usize) -> bool {
-        let holder = self.holder.load(Ordering::Relaxed);
+        // Whoever sees that the last holder is gone sees what he did.
+        let holder = self.holder.load(Ordering::Acquire);
         holder == 0 || holder == me
     }
 
@@ -101,7 +102,7 @@ impl HeapLock {
         let depth = self.depth.load(Ordering::Relaxed) - 1;
         self.depth.store(depth, Ordering::Relaxed);
         if depth == 0 {
-            self.holder.store(0, Ordering::Relaxed);
+            self.holder.store(0, Ordering::Release);
             self.outer.release();
         }
         true

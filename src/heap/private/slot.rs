@@ -76,7 +76,9 @@ impl Slot {
     /// Takes the lock if nobody has it.
     #[inline(always)]
     pub(crate) fn try_acquire(&self) -> bool {
-        self.taken.swap(1, Ordering::Acquire) == 0
+        self.taken
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Gives the lock back.
