@@ -276,13 +276,16 @@ pub unsafe extern "system" fn HeapFree(heap: HANDLE, flags: DWORD, block: LPVOID
         if private::free_at_hand(handle_of(heap), block.cast()) {
             return TRUE;
         }
-        free_rest(heap, flags, block)
+        free_rest(heap, flags, 0, block)
     }
 }
 
-/// [`HeapFree`] where a slot has no room for the block, or it is none.
+/// [`HeapFree`] where a slot has no room for the block, or it is none. The block
+/// comes in the fourth place: the register of the third one is used up by the
+/// multiplication that finds a block's number, and the block need not be saved
+/// from it and put back.
 #[inline(never)]
-unsafe extern "system" fn free_rest(heap: HANDLE, flags: DWORD, block: LPVOID) -> BOOL {
+unsafe extern "system" fn free_rest(heap: HANDLE, flags: DWORD, _: usize, block: LPVOID) -> BOOL {
     // SAFETY: the caller's promise is the callee's.
     match unsafe { free(heap, flags, block) } {
         Ok(()) => TRUE,
