@@ -321,10 +321,13 @@ pub unsafe fn destroy(handle: Handle) -> Result<(), Error> {
 /// As for [`allocate`].
 #[inline(always)]
 pub unsafe fn at_hand(handle: Handle, flags: u32, size: usize) -> *mut u8 {
+    if flags & flags::NEED_WORK != 0 {
+        return core::ptr::null_mut();
+    }
     match heap::find(handle.0) {
         // SAFETY: the slot's lock is taken.
-        Some(heap) if flags & flags::NEED_WORK == 0 => unsafe { fast::take::<false>(heap, size) },
-        _ => core::ptr::null_mut(),
+        Some(heap) => unsafe { fast::take::<false>(heap, size) },
+        None => core::ptr::null_mut(),
     }
 }
 
@@ -418,7 +421,7 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // heap's record, which is never unmapped.
     unsafe {
         let is_it = |owner: *const heap::PrivateHeap| {
-            !owner.is_null() && (*owner).handle.load(Ordering::Relaxed) == handle.0
+            !owner.is_null() && (*owner).handle.as_ptr().read() == handle.0
         };
         fast::give::<false>(super::slices::find(block.addr()), block, is_it)
     }
