@@ -29,7 +29,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// Slots of a bucket.
-pub(super) const SLOTS: usize = 8;
+pub(super) const SLOTS: usize = 16;
 /// Added to a mark while its block is handed out.
 pub(super) const BUSY: u8 = 0x80;
 /// The most unused bytes that a mark alone can tell.
@@ -279,20 +279,25 @@ impl HeapBucket {
     }
 
     /// A slot whose lock the caller has now: the one that the thread goes to,
-    /// which becomes its own when somebody else has it, or another one.
+    /// which is made its own when another thread goes there too, or, while that
+    /// is taken, any.
     fn acquire(&self) -> &Slot {
         let home = home();
+        let me = crate::sys::thread_token();
         loop {
             for at in 0..SLOTS {
                 let slot = self.slot((home + at) % SLOTS);
-                if slot.try_acquire() {
+                let is_taken = !slot.try_acquire();
+                let is_anothers = at == 0 && (is_taken || slot.is_anothers(me));
+                if is_anothers && let Some(own) = self.make_slot(home) {
+                    if !is_taken {
+                        slot.release();
+                    }
+                    if own.try_acquire() {
+                        return own;
+                    }
+                } else if !is_taken {
                     return slot;
-                }
-                if at == 0
-                    && let Some(own) = self.make_slot(home)
-                    && own.try_acquire()
-                {
-                    return own;
                 }
             }
             crate::sys::yield_now();

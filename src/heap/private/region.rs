@@ -121,20 +121,6 @@ impl Region {
         self.bound = u8::MAX;
     }
 
-    /// Units to leave free before a block at `unit`, so that its data is
-    /// aligned and a block fits in what is left free.
-    fn lead(&self, unit: usize, align: usize) -> usize {
-        if align <= UNIT {
-            return 0;
-        }
-        let lead = (self.data(unit).wrapping_neg() & (align - 1)) / UNIT;
-        if lead != 0 && lead < LEAST {
-            lead + align / UNIT
-        } else {
-            lead
-        }
-    }
-
     /// Takes `units` units whose data is aligned. `None` when no free block
     /// has them. The block is to be written by the caller before anything else
     /// is done here.
@@ -146,7 +132,8 @@ impl Region {
         let found = if align <= UNIT {
             self.units.find(units)
         } else {
-            let fits = |unit, size| self.lead(unit, align) + units <= size;
+            let start = self.start;
+            let fits = |unit, size| lead(start, unit, align) + units <= size;
             self.units.find_by(units, fits)
         };
         let Some(found) = found else {
@@ -155,9 +142,8 @@ impl Region {
             }
             return None;
         };
-        let lead = self.lead(found, align);
+        let lead = lead(self.start, found, align);
         let size = self.units.size(found);
-        self.units.unlink(found);
         let unit = found + lead;
         if lead != 0 {
             self.units.write_free(found, lead);
@@ -197,7 +183,7 @@ impl Region {
     ) -> Result<(), Error> {
         let end = self.end();
         let (tail, have) = self.units.free_before(end).unwrap_or((end, 0));
-        let wanted = self.lead(tail, align) + units;
+        let wanted = lead(self.start, tail, align) + units;
         let Some(missing) = wanted.checked_sub(have) else {
             return Ok(());
         };
@@ -224,9 +210,6 @@ impl Region {
         }
         self.committed += step;
         self.active = self.active.max(self.committed);
-        if have != 0 {
-            self.units.unlink(tail);
-        }
         self.units.write_free(tail, self.end() - tail);
         self.bound = u8::MAX;
         Ok(())
@@ -245,13 +228,11 @@ impl Region {
         let after = unit + units;
         if after < self.end() && self.units.is_free(after) {
             size += self.units.size(after);
-            self.units.unlink(after);
             self.units.erase(after);
         }
         if let Some((before, more)) = self.units.free_before(unit)
             && before >= self.first()
         {
-            self.units.unlink(before);
             self.units.erase(unit);
             start = before;
             size += more;
@@ -283,7 +264,6 @@ impl Region {
         if all < units {
             return None;
         }
-        self.units.unlink(after);
         self.units.erase(after);
         let place = if all - units >= LEAST {
             self.units.write_free(unit + units, all - units);
@@ -310,11 +290,9 @@ impl Region {
     /// Takes back what was committed beyond the beginning. The region is
     /// empty.
     pub(super) fn shrink(&mut self, budget: &Budget) {
-        let first = self.first();
         if self.blocks != 0 || self.committed == self.initial {
             return;
         }
-        self.units.unlink(first);
         budget.credit(self.committed - self.initial);
         self.committed = self.initial;
         self.begin();
@@ -400,5 +378,20 @@ impl Region {
         let (first, end) = (self.first(), self.end());
         self.units.check(first, end).is_some()
             && self.descriptor.base.load(Ordering::Relaxed) == self.start
+    }
+}
+
+/// Units to leave free before a block at `unit` of a region that begins at
+/// `start`, so that its data is aligned and a block fits in what is left free.
+fn lead(start: usize, unit: usize, align: usize) -> usize {
+    if align <= UNIT {
+        return 0;
+    }
+    let data = start + (unit + 1) * UNIT;
+    let lead = (data.wrapping_neg() & (align - 1)) / UNIT;
+    if lead != 0 && lead < LEAST {
+        lead + align / UNIT
+    } else {
+        lead
     }
 }

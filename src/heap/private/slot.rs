@@ -36,9 +36,11 @@ pub(crate) struct Slot {
     limit: Cell<*mut Word>,
     /// The slot's words.
     words: *mut Word,
+    /// The thread that last came here when it could not go the fast way.
+    visitor: Cell<usize>,
 }
 
-// SAFETY: `limit` and the words belong to the lock's holder.
+// SAFETY: `limit`, `visitor` and the words belong to the lock's holder.
 unsafe impl Sync for Slot {}
 
 impl Slot {
@@ -55,6 +57,7 @@ impl Slot {
             top: AtomicPtr::new(words.wrapping_add(1)),
             limit: Cell::new(words.wrapping_add(1 + room)),
             words,
+            visitor: Cell::new(0),
         }
     }
 
@@ -70,6 +73,7 @@ impl Slot {
             top: AtomicPtr::new(words.wrapping_add(1)),
             limit: Cell::new(words.wrapping_add(1 + room.min(CAPACITY))),
             words,
+            visitor: Cell::new(0),
         }
     }
 
@@ -129,6 +133,13 @@ impl Slot {
     fn move_top(&self, words: usize) {
         let top = self.top.load(Ordering::Relaxed);
         self.top.store(top.wrapping_add(words), Ordering::Relaxed);
+    }
+
+    /// Whether the last visitor was another than `me`, which is the last from
+    /// now on. For the lock's holder.
+    pub(crate) fn is_anothers(&self, me: usize) -> bool {
+        let last = self.visitor.replace(me);
+        last != 0 && last != me
     }
 
     /// Where the first block lies.

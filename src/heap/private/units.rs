@@ -16,10 +16,10 @@
 //! last bytes, has the next one: from any unit one can tell whether a block
 //! starts there, and from a block's start whether the one before it is free.
 //!
-//! Free blocks are found by two tables of upper bounds that are exact:
-//! `best` holds for every 64 units the code of the largest free block that
-//! starts there, `upper` the largest of 64 of those. The lowest block that is
-//! large enough is taken.
+//! Free blocks are found by two tables of upper bounds: `best` holds for every
+//! 64 units a code that no free block which starts there exceeds, `upper` for
+//! 64 of those the largest. A search that is led astray makes them exact. The
+//! lowest block that is large enough is taken.
 
 /// Bytes of a unit.
 pub(super) const UNIT: usize = 16;
@@ -216,17 +216,6 @@ impl Units {
         }
     }
 
-    /// Takes a free block out of where it is looked for. Its start stays for
-    /// the caller to overwrite or to [`erase`](Self::erase).
-    pub(super) fn unlink(&mut self, unit: usize) {
-        let code = code_of(self.size(unit));
-        let chunk = unit / CHUNK;
-        if code >= self.best(chunk) {
-            let best = self.largest_in(chunk, unit);
-            self.set_best(chunk, best);
-        }
-    }
-
     /// Makes a start an inner unit of the block before it.
     pub(super) fn erase(&mut self, unit: usize) {
         self.set(unit, 0);
@@ -286,53 +275,50 @@ impl Units {
         }
     }
 
-    /// The code of the largest free block that starts in a chunk, `but` aside.
-    fn largest_in(&self, chunk: usize, but: usize) -> u8 {
+    /// The code of the largest free block that starts in a chunk.
+    fn largest_in(&self, chunk: usize) -> u8 {
         let mut largest = 0;
         self.for_each_free(chunk, |unit| {
-            if unit != but {
-                largest = largest.max(code_of(self.size(unit)));
-            }
+            largest = largest.max(code_of(self.size(unit)));
             false
         });
         largest
     }
 
     /// The lowest free block of `units` units or more.
-    pub(super) fn find(&self, units: usize) -> Option<usize> {
+    pub(super) fn find(&mut self, units: usize) -> Option<usize> {
         self.find_by(units, |_, _| true)
     }
 
     /// The lowest free block of `units` units or more that `fits(start, units)`.
     pub(super) fn find_by(
-        &self,
+        &mut self,
         units: usize,
         fits: impl Fn(usize, usize) -> bool,
     ) -> Option<usize> {
         let least = code_of(units);
-        let chunks = self.capacity.div_ceil(CHUNK);
-        let uppers = chunks.div_ceil(CHUNK);
-        let mut group = 0;
-        while group < uppers {
+        let uppers = self.capacity.div_ceil(CHUNK).div_ceil(CHUNK);
+        let mut first = 0;
+        while first < uppers {
             // SAFETY: `upper` is rounded up to whole words.
-            let word = unsafe { self.upper.add(group).cast::<u64>().read_unaligned() };
+            let word = unsafe { self.upper.add(first).cast::<u64>().read_unaligned() };
             let mut groups = at_least(word, least);
             while groups != 0 {
-                let at = group + groups.trailing_zeros() as usize / 8;
+                let group = first + groups.trailing_zeros() as usize / 8;
                 groups &= groups - 1;
-                if at < uppers
-                    && let Some(found) = self.find_in_group(at, units, least, &fits)
+                if group < uppers
+                    && let Some(found) = self.find_in_group(group, units, least, &fits)
                 {
                     return Some(found);
                 }
             }
-            group += 8;
+            first += 8;
         }
         None
     }
 
     fn find_in_group(
-        &self,
+        &mut self,
         group: usize,
         units: usize,
         least: u8,
@@ -357,12 +343,16 @@ impl Units {
                 if found.is_some() {
                     return found;
                 }
+                let largest = self.largest_in(chunk);
+                if largest < self.best(chunk) {
+                    self.set_best(chunk, largest);
+                }
             }
         }
         None
     }
 
-    /// The order of magnitude of the largest free block.
+    /// An order of magnitude that no free block exceeds.
     pub(super) fn largest_code(&self) -> u8 {
         let uppers = self.capacity.div_ceil(CHUNK).div_ceil(CHUNK);
         // SAFETY: `upper` has a byte for each group.
@@ -374,8 +364,8 @@ impl Units {
 
     /// Whether the table is sound for blocks from `first` to `end` without a
     /// gap: starts and nothing but starts where the sizes say, both sizes of
-    /// each free block equal, no two free blocks side by side, `best` and
-    /// `upper` exact. Returns the busy and the free blocks' units.
+    /// each free block equal, no two free blocks side by side, `best` not less
+    /// than what it bounds and `upper` exact. Returns the busy and the free blocks' units.
     pub(super) fn check(&self, first: usize, end: usize) -> Option<(usize, usize)> {
         let mut at = first;
         let (mut busy, mut free) = (0, 0);
@@ -408,8 +398,7 @@ impl Units {
             at += units;
         }
         let chunks = self.capacity.div_ceil(CHUNK);
-        let is_exact =
-            (0..chunks).all(|chunk| self.best(chunk) == self.largest_in(chunk, usize::MAX));
+        let is_bounded = (0..chunks).all(|chunk| self.best(chunk) >= self.largest_in(chunk));
         let groups = chunks.div_ceil(CHUNK);
         let upper_is_exact = (0..groups).all(|group| {
             let run = group * CHUNK..(group + 1) * CHUNK;
@@ -417,7 +406,7 @@ impl Units {
             run.map(|chunk| self.best(chunk)).max().unwrap_or(0)
                 == unsafe { self.upper.add(group).read() }
         });
-        (at == end && is_exact && upper_is_exact).then_some((busy, free))
+        (at == end && is_bounded && upper_is_exact).then_some((busy, free))
     }
 }
 
@@ -468,10 +457,9 @@ mod tests {
                     assert_eq!(table.free_before(start + units), Some((start, units)));
                     assert_eq!(table.find(units), Some(start));
                     assert_eq!(table.find(units + 1), None);
-                    table.unlink(start);
-                    assert_eq!(table.find(2), None);
                     let flags = if units > 2 { 5 } else { 0 };
                     table.write_busy(start, units, 24, flags);
+                    assert_eq!(table.find(2), None);
                     assert!(table.is_busy(start) && !table.is_free(start));
                     assert_eq!((table.size(start), table.unused(start)), (units, 24));
                     assert_eq!(table.flags(start), flags);
@@ -508,7 +496,6 @@ mod tests {
                 assert_eq!(table.find(wanted), expected.map(|(start, _)| *start));
             }
             for (start, units) in free.iter().copied().filter(|(_, units)| *units != 0) {
-                table.unlink(start);
                 table.write_busy(start, units, 9, 0);
                 assert!(table.check(0, at).is_some());
             }
@@ -540,7 +527,7 @@ mod tests {
                 table.set(unit, old);
             }
             let best = table.best(1);
-            table.set_best(1, 127);
+            table.set_best(1, best - 1);
             assert_eq!(table.check(0, 100), None);
             table.set_best(1, best);
             assert!(table.check(0, 100).is_some());
