@@ -114,7 +114,7 @@ const MUTANTS: [Mutant; 24] = [
         "heap_lock_does_not_wait",
         "heap/private/lock.rs",
         "holder == 0 || holder == me",
-        "holder == 0 || holder != 0",
+        "holder == 0 || holder == me || me != 0",
     ),
     // Operations under way are not waited for.
     (

@@ -483,10 +483,11 @@ pub(super) fn busy_block(
                 None => Err(why_not(this, address)),
             }
         }
-        // SAFETY: a large block of this heap, which is locked.
-        Found::Large(record, owner)
-            if ptr::eq(owner, heap) && unsafe { (*record).data() } == address =>
-        {
+        Found::Large(record, owner) if ptr::eq(owner, heap) => {
+            // SAFETY: a large block of this heap, which is locked.
+            if unsafe { (*record).data() } != address {
+                return Err(Error::NotABlock);
+            }
             Ok((Some(core), Block::Large(record)))
         }
         _ => Err(Error::NotABlock),

@@ -325,7 +325,7 @@ impl HeapBucket {
         // SAFETY: null, or zeroed memory of a slot, ours alone until it is
         // stored.
         unsafe {
-            let words = (&raw mut (*memory.as_mut()?).words).cast();
+            let words = (&raw mut memory.as_mut()?.words).cast();
             let room = FIRST_ROOM.min(most_room(self.class));
             let slot = &raw mut (*memory).slot;
             slot.write(Slot::new(words, nth as u8, room));

@@ -118,9 +118,8 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
     match calls::look(address) {
         Found::Region(region, heap) => {
             let _core = heap.enter(super::flags::NO_SERIALIZE);
-            // SAFETY: the heap is locked; that the region is still its own is
-            // looked at again.
             let this = match calls::look(address) {
+                // SAFETY: the heap is locked, and the region still its own.
                 Found::Region(again, _) if core::ptr::eq(again, region) => unsafe { &*region },
                 _ => return None,
             };
@@ -148,8 +147,8 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
         }
         Found::Large(record, heap) => {
             let _core = heap.enter(super::flags::NO_SERIALIZE);
-            // SAFETY: as above.
             match calls::look(address) {
+                // SAFETY: as above.
                 Found::Large(again, _) if core::ptr::eq(again, record) => unsafe {
                     Some(Block {
                         start: (*record).data(),
