@@ -155,8 +155,10 @@ fn names_are_kept_and_cut_at_a_character() {
     );
 }
 
-static REPORTS: Mutex<Vec<(Stop, [usize; 4], String, Option<String>, String)>> =
-    Mutex::new(Vec::new());
+/// A report's stop, parameters, heap, owner and operation.
+type Told = (Stop, [usize; 4], String, Option<String>, String);
+
+static REPORTS: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
 fn note(report: &Report<'_>) {
     let mut reports = REPORTS.lock().unwrap();
