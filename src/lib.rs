@@ -11,6 +11,7 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
+//! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -44,6 +45,8 @@ mod sync;
 #[doc(hidden)]
 pub mod sys;
 pub mod vm;
+#[cfg(not(windows))]
+pub mod win32;
 
 pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};

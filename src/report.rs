@@ -75,7 +75,7 @@ pub struct Report<'a> {
     pub stop: Stop,
     /// The stop's parameters; [`Stop::parameter_labels`] says what each is.
     pub parameters: [usize; 4],
-    /// The heap's name, for people.
+    /// The heap's name, for people; empty where no heap has to do with it.
     pub heap: &'a str,
     /// The address the operation was given, or 0 where it was given none.
     pub address: usize,
@@ -114,12 +114,10 @@ impl fmt::Display for Report<'_> {
         if self.address != 0 {
             write!(out, "({:#x})", self.address)?;
         }
-        writeln!(
-            out,
-            " on heap \"{}\", thread {}",
-            Name(self.heap),
-            self.thread
-        )?;
+        if !self.heap.is_empty() {
+            write!(out, " on heap \"{}\"", Name(self.heap))?;
+        }
+        writeln!(out, ", thread {}", self.thread)?;
         match self.block {
             Some(block) => {
                 out.write_str("  the address ")?;

@@ -57,9 +57,15 @@ fn the_bucket_serves_from_the_eighteenth_on_where_there_are_some() {
     allocate_and_free(&heap, 18, 40);
     let walk = heap.walk();
     assert!(walk.len() > 24);
-    assert_eq!(walk[..3], fresh);
-    assert_eq!(walk[3].kind, EntryKind::BucketRegion);
-    for entry in &walk[4..] {
+    // The region, its one free block, the bucket's, what is not committed, and
+    // last the subsegment.
+    let [first, second, blocks @ .., rest, subsegment] = &walk[..] else {
+        panic!("{walk:?}")
+    };
+    assert_eq!([*first, *second, *rest], fresh[..]);
+    assert_eq!(subsegment.kind, EntryKind::BucketRegion);
+    for entry in blocks {
+        assert_ne!(entry.data, subsegment.data);
         assert_eq!(entry.kind, EntryKind::BucketFree);
         assert_eq!(entry.kind.flags(), 0);
         assert_eq!((entry.size, entry.overhead), (0x20, 0x10));

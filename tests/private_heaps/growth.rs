@@ -153,7 +153,11 @@ fn compact_tells_the_largest_free_block() {
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 static ASKED_OF: AtomicUsize = AtomicUsize::new(0);
 
-unsafe extern "C" fn commit(base: *mut c_void, place: *mut *mut c_void, size: *mut usize) -> i32 {
+unsafe extern "system" fn commit(
+    base: *mut c_void,
+    place: *mut *mut c_void,
+    size: *mut usize,
+) -> i32 {
     // SAFETY: the heap passes its own memory, and places to read.
     unsafe {
         ASKED_OF.store(base.addr(), Ordering::Relaxed);

@@ -155,10 +155,10 @@ fn names_are_kept_and_cut_at_a_character() {
     );
 }
 
-/// A report's stop, parameters, heap, owner and text.
-type Noted = (Stop, [usize; 4], String, Option<String>, String);
+/// A report's stop, parameters, heap, owner and operation.
+type Told = (Stop, [usize; 4], String, Option<String>, String);
 
-static REPORTS: Mutex<Vec<Noted>> = Mutex::new(Vec::new());
+static REPORTS: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
 fn note(report: &Report<'_>) {
     let mut reports = REPORTS.lock().unwrap();

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 const RUST_PAIR: f64 = 30.0;
 /// Most instructions of a pair of up to 1 KiB in C.
 const C_PAIR: f64 = 45.0;
+/// Most instructions of a pair of 64 bytes by the Windows names.
+const WINDOWS_PAIR: f64 = 75.0;
 
 /// Most instructions of a pair of 64 bytes in a private heap: by its handle,
 /// serialized, and one thread's.
@@ -74,6 +76,23 @@ fn a_c_pair_takes_at_most_45_instructions() {
         return;
     };
     assert_at_most(counted, Load::CPair, C_PAIR);
+}
+
+#[test]
+fn a_pair_by_the_windows_names_takes_at_most_75_instructions() {
+    let Some(counted) = counted("instructions of a pair by the Windows names") else {
+        return;
+    };
+    // Through the second library there is a jump more for each call.
+    for (load, most) in [
+        (Load::WindowsPair, WINDOWS_PAIR),
+        (Load::WindowsForwarded, WINDOWS_PAIR + 2.0),
+    ] {
+        let row = Row { load, size: 64 };
+        let count = counted.counts[&row.to_string()];
+        assert!(count > 6.0, "{row}: {count} counts nothing");
+        assert!(count <= most, "{row}: {count} instructions");
+    }
 }
 
 #[test]

@@ -387,14 +387,17 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
 /// The live heap whose handle is `address`, if there is one.
 #[inline(always)]
 pub(super) fn find(address: usize) -> Option<&'static PrivateHeap> {
-    let descriptor = slices::find_here(address);
+    let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; an owner is a heap's record,
     // and those are never unmapped.
     let heap = unsafe {
         let owner = (*descriptor).owner.load(Ordering::Relaxed);
         owner.cast::<PrivateHeap>().as_ref()
     }?;
-    (heap.handle.load(Ordering::Relaxed) == address).then_some(heap)
+    // SAFETY: a plain read folds into the comparison. It is the handle of a heap
+    // that lives as long as the caller uses it, or a number that differs.
+    let handle = unsafe { heap.handle.as_ptr().read() };
+    (handle == address).then_some(heap)
 }
 
 /// The live heap whose handle is `address`, or why there is none.

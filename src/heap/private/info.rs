@@ -72,6 +72,17 @@ pub fn owner_of(address: usize) -> Option<Handle> {
     calls::owner(address).map(PrivateHeap::handle)
 }
 
+/// The process heap, if an address lies in what its instance here has, and not
+/// malloc.
+pub fn process_heap_at(address: usize) -> Option<Handle> {
+    match calls::look(address) {
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
+            Some(heap.handle()).filter(|handle| handle.is_process())
+        }
+        _ => None,
+    }
+}
+
 /// Writes the heap's name; returns how many bytes of it there are.
 pub fn name_of(handle: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
     let name = heap::at(handle.address())?.name();

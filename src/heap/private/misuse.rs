@@ -26,10 +26,10 @@ pub(super) fn process_action() -> Option<Action> {
     TERMINATES.load(Ordering::Relaxed).then_some(Action::Abort)
 }
 
-/// Reports a handle that is no heap's.
+/// Reports a handle that is no heap's, where misuse ends the process.
 #[cold]
 #[inline(never)]
-pub(super) fn bad_handle(operation: &str, handle: Handle) {
+pub fn bad_handle(operation: &str, handle: Handle) {
     let Some(action) = process_action() else {
         return;
     };

@@ -60,11 +60,11 @@ pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
-    owner_of, region_of, set_compatibility, set_user_flags, set_user_value, shape_of, summary,
-    user_info,
+    owner_of, process_heap_at, region_of, set_compatibility, set_user_flags, set_user_value,
+    shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::terminate_on_corruption;
+pub use misuse::{bad_handle, terminate_on_corruption};
 pub(in crate::heap) use misuse::{block_at, owner_name};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
@@ -133,8 +133,11 @@ pub enum Buckets {
 
 /// Commits a part of a caller's memory (RTL_HEAP_COMMIT_ROUTINE): told the
 /// heap's base, and where and how much. Negative: it failed.
-pub type CommitRoutine =
-    unsafe extern "C" fn(base: *mut c_void, address: *mut *mut c_void, size: *mut usize) -> i32;
+pub type CommitRoutine = unsafe extern "system" fn(
+    base: *mut c_void,
+    address: *mut *mut c_void,
+    size: *mut usize,
+) -> i32;
 
 /// Memory of the caller's that a heap is to lie in, at a multiple of 64 KiB.
 #[derive(Clone, Copy, Debug)]
@@ -231,6 +234,12 @@ impl Handle {
         heap::at(address).map(|_| Handle(address))
     }
 
+    /// The handle of any number, for functions that check it themselves.
+    #[inline]
+    pub const fn unchecked(address: usize) -> Handle {
+        Handle(address)
+    }
+
     /// The handle as a number.
     pub fn address(self) -> usize {
         self.0
@@ -312,10 +321,13 @@ pub unsafe fn destroy(handle: Handle) -> Result<(), Error> {
 /// As for [`allocate`].
 #[inline(always)]
 pub unsafe fn at_hand(handle: Handle, flags: u32, size: usize) -> *mut u8 {
+    if flags & flags::NEED_WORK != 0 {
+        return core::ptr::null_mut();
+    }
     match heap::find(handle.0) {
         // SAFETY: the slot's lock is taken.
-        Some(heap) if flags & flags::NEED_WORK == 0 => unsafe { fast::take::<false>(heap, size) },
-        _ => core::ptr::null_mut(),
+        Some(heap) => unsafe { fast::take::<false>(heap, size) },
+        None => core::ptr::null_mut(),
     }
 }
 
@@ -389,16 +401,29 @@ pub unsafe fn reallocate(
 /// more.
 #[inline]
 pub unsafe fn free(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if free_at_hand(handle, block) {
+            return Ok(());
+        }
+        free_slow(handle, flags, block)
+    }
+}
+
+/// Frees a block that its thread's slot has room for; false, and nothing said or
+/// done, when it is none: [`free`] then does it, or says why not.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(always)]
+pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // SAFETY: the caller's promise; the slot's lock is taken. An owner is a
     // heap's record, which is never unmapped.
     unsafe {
         let is_it = |owner: *const heap::PrivateHeap| {
-            !owner.is_null() && (*owner).handle.load(Ordering::Relaxed) == handle.0
+            !owner.is_null() && (*owner).handle.as_ptr().read() == handle.0
         };
-        if fast::give::<false>(super::slices::find_here(block.addr()), block, is_it) {
-            return Ok(());
-        }
-        free_slow(handle, flags, block)
+        fast::give::<false>(super::slices::find(block.addr()), block, is_it)
     }
 }
 

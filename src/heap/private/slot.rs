@@ -83,9 +83,7 @@ impl Slot {
     /// Takes the lock if nobody has it.
     #[inline(always)]
     pub(crate) fn try_acquire(&self) -> bool {
-        self.taken
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        self.taken.fetch_or(1, Ordering::Acquire) & 1 == 0
     }
 
     /// Gives the lock back.

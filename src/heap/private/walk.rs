@@ -1,9 +1,11 @@
 //! Walking a heap: every region, block and uncommitted range, one a call.
 //!
 //! ```text
-//!   region | block | block | free | uncommitted     the first region
+//!   region | block | block | free                   the first region,
+//!          | block | block | ...                    the blocks of buckets,
+//!          | uncommitted                            and the first region's rest
 //!   region | block | ...                            the others, as they were made
-//!   region | block | block | ...                    subsegments of buckets
+//!   region | region | ...                           subsegments of buckets
 //!   large | large | ...                             as they were made
 //! ```
 //!
@@ -28,6 +30,9 @@ use core::sync::atomic::Ordering;
 const FREE_OVERHEAD: usize = 0x20;
 /// Overhead of a busy block of a bucket.
 const BUCKET_OVERHEAD: usize = 8;
+/// How far inside a subsegment its own entry's address lies, where no block
+/// starts.
+const INSIDE: usize = 8;
 /// The region number of large blocks.
 const LARGE_INDEX: u8 = 64;
 
@@ -237,6 +242,22 @@ fn block_entry(
         let entry = Entry::new(EntryKind::Busy, data, size, bytes - size, this.index);
         return Ok(entry.with_info(&block));
     }
+    if region == core.first
+        && let Some(entry) = subsegment_from(heap, 0, first_block_of)
+    {
+        return Ok(entry);
+    }
+    rest_of_region(heap, core, region)
+}
+
+/// What a region has not committed, or what follows it.
+fn rest_of_region(
+    heap: &'static PrivateHeap,
+    core: &Core,
+    region: *mut Region,
+) -> Result<Entry, Error> {
+    // SAFETY: a region of a heap that is locked.
+    let this = unsafe { &*region };
     if this.committed == this.limit {
         return after_region(heap, core, region);
     }
@@ -259,20 +280,24 @@ fn after_region(
     // SAFETY: a region of a heap that is locked.
     let next = unsafe { (*region).next };
     region_entry(next)
-        .or_else(|| bucket_entry_from(heap, 0))
+        .or_else(|| subsegment_from(heap, 0, subsegment_entry))
         .or_else(|| large_entry(core.first_large))
         .ok_or(Error::NoMore)
 }
 
-/// The first subsegment of the buckets from `class` on.
-fn bucket_entry_from(heap: &'static PrivateHeap, class: usize) -> Option<Entry> {
+/// What `entry_of` makes of the first subsegment of the buckets from `class` on.
+fn subsegment_from(
+    heap: &'static PrivateHeap,
+    class: usize,
+    entry_of: fn(*mut Descriptor) -> Option<Entry>,
+) -> Option<Entry> {
     // SAFETY: null, or the table of this heap, which lives as long as it.
     let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
     table.buckets.iter().skip(class).find_map(|bucket| {
         // SAFETY: a table's buckets live as long as the table.
         let bucket = unsafe { bucket.load(Ordering::Acquire).as_ref() }?;
         let state = bucket.state.lock();
-        subsegment_entry(state.after(ptr::null_mut()))
+        entry_of(state.after(ptr::null_mut()))
     })
 }
 
@@ -282,7 +307,8 @@ fn subsegment_entry(descriptor: *mut Descriptor) -> Option<Entry> {
     let start = this.base.load(Ordering::Relaxed);
     let class = usize::from(this.class.load(Ordering::Relaxed));
     let bytes = classes::slices_of(class) * classes::SLICE;
-    let entry = Entry::new(EntryKind::BucketRegion, start, 0, 0, 0);
+    // Another address than any block's, so that a block is found by its own.
+    let entry = Entry::new(EntryKind::BucketRegion, start + INSIDE, 0, 0, 0);
     Some(Entry {
         committed: bytes,
         first_block: start,
@@ -291,7 +317,41 @@ fn subsegment_entry(descriptor: *mut Descriptor) -> Option<Entry> {
     })
 }
 
-/// What follows a subsegment's start, or a block of it.
+/// The first block of a subsegment.
+fn first_block_of(descriptor: *mut Descriptor) -> Option<Entry> {
+    if descriptor.is_null() {
+        return None;
+    }
+    // SAFETY: a subsegment whose bucket is locked.
+    Some(unsafe { bucket_block(descriptor, 0) })
+}
+
+/// A block of a subsegment.
+///
+/// # Safety
+/// The subsegment's bucket is locked, and it has such a block.
+unsafe fn bucket_block(descriptor: *mut Descriptor, index: usize) -> Entry {
+    // SAFETY: the caller's promise.
+    let (this, unused) = unsafe {
+        let this = &*descriptor;
+        let class = usize::from(this.class.load(Ordering::Relaxed));
+        (this, lfh::unused_of(descriptor, class, index))
+    };
+    let size = classes::size_of(usize::from(this.class.load(Ordering::Relaxed)));
+    let data = this.base.load(Ordering::Relaxed) + index * size;
+    match unused {
+        Some(unused) => Entry::new(
+            EntryKind::BucketBusy,
+            data,
+            size - unused,
+            BUCKET_OVERHEAD,
+            0,
+        ),
+        None => Entry::new(EntryKind::BucketFree, data, size - UNIT, UNIT, 0),
+    }
+}
+
+/// What follows a subsegment's own entry, or a block of it.
 fn after_in_bucket(
     heap: &'static PrivateHeap,
     core: &Core,
@@ -314,37 +374,27 @@ fn after_in_bucket(
     }
     // SAFETY: the bucket's lock keeps the subsegment.
     let this = unsafe { &*descriptor };
-    let size = classes::size_of(bucket.class);
-    let start = this.base.load(Ordering::Relaxed);
-    let index = if cursor.flags & EntryKind::REGION != 0 {
-        0
-    } else {
-        let index = this
-            .index_around(cursor.data)
-            .ok_or(Error::InvalidParameter)?;
-        index + 1
-    };
-    if index < classes::blocks_of(bucket.class) {
-        let data = start + index * size;
-        // SAFETY: the bucket's lock keeps the subsegment, with so many blocks.
-        return Ok(
-            match unsafe { lfh::unused_of(descriptor, bucket.class, index) } {
-                Some(unused) => {
-                    let kind = EntryKind::BucketBusy;
-                    Entry::new(kind, data, size - unused, BUCKET_OVERHEAD, 0)
-                }
-                None => {
-                    let kind = EntryKind::BucketFree;
-                    Entry::new(kind, data, size - UNIT, UNIT, 0)
-                }
-            },
-        );
+    if cursor.flags & EntryKind::REGION != 0 {
+        let next = subsegment_entry(state.after(descriptor));
+        drop(state);
+        return next
+            .or_else(|| subsegment_from(heap, bucket.class + 1, subsegment_entry))
+            .or_else(|| large_entry(core.first_large))
+            .ok_or(Error::NoMore);
     }
-    let next = subsegment_entry(state.after(descriptor));
+    let index = this
+        .index_around(cursor.data)
+        .ok_or(Error::InvalidParameter)?;
+    if index + 1 < classes::blocks_of(bucket.class) {
+        // SAFETY: the bucket's lock keeps the subsegment, with so many blocks.
+        return Ok(unsafe { bucket_block(descriptor, index + 1) });
+    }
+    let next = first_block_of(state.after(descriptor));
     drop(state);
-    next.or_else(|| bucket_entry_from(heap, bucket.class + 1))
-        .or_else(|| large_entry(core.first_large))
-        .ok_or(Error::NoMore)
+    match next.or_else(|| subsegment_from(heap, bucket.class + 1, first_block_of)) {
+        Some(entry) => Ok(entry),
+        None => rest_of_region(heap, core, core.first),
+    }
 }
 
 fn large_entry(record: *mut Large) -> Option<Entry> {
