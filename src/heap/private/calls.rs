@@ -99,8 +99,25 @@ pub(super) fn allocate(
     Ok(block)
 }
 
-/// A block whose bytes are undefined, unless it is large: then zero.
+/// A block whose bytes are undefined, unless it is large: then zero. Before it
+/// is refused for want of room, what the buckets keep is given back.
 fn place(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    let placed = try_place(heap, all, info, size, align);
+    let table = heap.table.load(Ordering::Acquire);
+    if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
+        lfh::for_each(table, HeapBucket::flush);
+        return try_place(heap, all, info, size, align);
+    }
+    placed
+}
+
+fn try_place(
     heap: &'static PrivateHeap,
     all: u32,
     info: u8,
