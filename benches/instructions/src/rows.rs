@@ -10,6 +10,8 @@ const BATCH_SIZES: [usize; 4] = [16, 64, 256, 1024];
 const OTHER_SIZE: usize = 64;
 /// Blocks in a batch; what `c/loops.c` says.
 const BATCH: usize = 10_000;
+/// Heaps where there are many.
+const HEAPS: [usize; 3] = [1, 100, 10_000];
 /// Turns of a loop of single calls.
 const SINGLE_TURNS: usize = 1000;
 /// Turns of a loop of batches.
@@ -48,6 +50,8 @@ pub enum Load {
     HeapShared,
     /// A pair in a private heap that is not.
     HeapLocal,
+    /// A pair of 64 bytes in each of many private heaps in turn.
+    HeapAmong,
     /// `HeapAlloc` and `HeapFree`, as libntheap.so exports them, on a heap of
     /// its own, of a size that is hot.
     WindowsPair,
@@ -61,7 +65,8 @@ pub enum Load {
 pub struct Row {
     /// What the loop does.
     pub load: Load,
-    /// Bytes of a block, where the load lets them be chosen.
+    /// Bytes of a block, where the load lets them be chosen; of
+    /// [`Load::HeapAmong`], the number of heaps.
     pub size: usize,
 }
 
@@ -113,6 +118,7 @@ impl Row {
             rows(Load::HeapHandle, &[OTHER_SIZE]),
             rows(Load::HeapShared, &[OTHER_SIZE]),
             rows(Load::HeapLocal, &[OTHER_SIZE]),
+            rows(Load::HeapAmong, &HEAPS),
             rows(Load::WindowsPair, &[OTHER_SIZE]),
             rows(Load::WindowsForwarded, &[OTHER_SIZE]),
         ]
@@ -159,6 +165,7 @@ impl Row {
             Load::HeapHandle => single(Program::Rust, ["handle", "empty"], 0),
             Load::HeapShared => single(Program::Rust, ["shared", "empty"], 0),
             Load::HeapLocal => single(Program::Rust, ["local", "empty"], 0),
+            Load::HeapAmong => single(Program::Rust, ["among", "no_among"], 0),
             Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
             Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
         }
@@ -182,6 +189,10 @@ impl fmt::Display for Row {
             Load::HeapHandle => "private heap, pair by handle",
             Load::HeapShared => "private heap, pair, serialized",
             Load::HeapLocal => "private heap, pair, one thread's",
+            Load::HeapAmong => {
+                let heaps = self.size;
+                return write!(f, "private heaps, pair of 64 B in each of {heaps} in turn");
+            }
             Load::WindowsPair => "Windows names, HeapAlloc and HeapFree",
             Load::WindowsForwarded => "Windows names, by libntheap_win32.so",
         };

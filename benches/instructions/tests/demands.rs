@@ -71,6 +71,23 @@ fn a_pair_in_a_private_heap_takes_at_most_75_60_and_35_instructions() {
 }
 
 #[test]
+fn a_pair_takes_the_same_among_any_number_of_heaps() {
+    let Some(counted) = counted("instructions of a pair among many heaps") else {
+        return;
+    };
+    let rows = Row::all().into_iter();
+    let counts: Vec<f64> = rows
+        .filter(|row| row.load == Load::HeapAmong)
+        .map(|row| counted.counts[&row.to_string()])
+        .collect();
+    assert_eq!(counts.len(), 3);
+    let least = counts.iter().copied().fold(f64::MAX, f64::min);
+    let most = counts.iter().copied().fold(0.0, f64::max);
+    assert!(least > 6.0, "{counts:?} count nothing");
+    assert!(most <= 1.1 * least, "{counts:?}");
+}
+
+#[test]
 fn a_c_pair_takes_at_most_45_instructions() {
     let Some(counted) = counted("instructions of a C pair") else {
         return;

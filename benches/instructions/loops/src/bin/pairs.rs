@@ -3,6 +3,7 @@
 //! times, with a call of `mark` after each.
 //!
 //! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|handle|shared|local|empty|sizes N SIZE`
+//! `ntheap-loop-pairs among|no_among N HEAPS`
 
 use ntheap::heap::private::{self, Buckets, Handle, HeapRef, Settings, flags};
 use std::alloc::{GlobalAlloc, Layout, alloc, alloc_zeroed, dealloc, realloc};
@@ -160,6 +161,31 @@ fn local<const SIZE: usize>(n: usize) {
     own_heap::<true>(flags::NO_SERIALIZE, SIZE, n);
 }
 
+/// Bytes of the blocks where there are many heaps.
+const AMONG: usize = 64;
+
+/// A pair in each of many heaps in turn.
+#[inline(never)]
+fn among(heaps: &[HeapRef], n: usize) {
+    for heap in heaps.iter().cycle().take(n) {
+        let heap = black_box(*heap);
+        // SAFETY: the heap lives; the block is freed once.
+        unsafe {
+            let block = black_box(heap.allocate_or_null::<false>(AMONG, 16));
+            let _ = heap.free::<false>(block);
+        }
+    }
+}
+
+/// As `among`, with nothing done in the heaps.
+#[inline(never)]
+fn no_among(heaps: &[HeapRef], n: usize) {
+    for heap in heaps.iter().cycle().take(n) {
+        black_box(*heap);
+        black_box(&raw const HEAP);
+    }
+}
+
 #[inline(never)]
 fn empty<const SIZE: usize>(n: usize) {
     // What `black_box` gives is used, as in the other loops: it stores the
@@ -208,6 +234,13 @@ fn main() {
         argument.expect("a number of turns, and one of bytes")
     };
     let n = number();
+    if let "among" | "no_among" = name.as_str() {
+        let heaps: Vec<_> = (0..number())
+            .map(|_| HeapRef::new(heap(0, AMONG)).expect("the heap lives"))
+            .collect();
+        let run = if name == "among" { among } else { no_among };
+        return three_times(n, |n| run(&heaps, n));
+    }
     let run = match number() {
         16 => of_size::<16>(&name),
         64 => of_size::<64>(&name),
@@ -219,7 +252,10 @@ fn main() {
         1048576 => of_size::<1048576>(&name),
         size => panic!("no loop has blocks of {size} bytes"),
     };
-    let run = black_box(run);
+    three_times(n, black_box(run));
+}
+
+fn three_times(n: usize, run: impl Fn(usize)) {
     run(n);
     mark();
     run(n);
