@@ -85,6 +85,37 @@ pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: 
         && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
 }
 
+/// The largest alignment that every class has.
+pub const ALIGN: usize = BIN;
+
+/// [`take`] from the bin `offset` bytes into the cache.
+///
+/// # Safety
+/// `cache_at` gives the address of what lies so many bytes into the cache that
+/// the calling thread's word for plain front ends leads to; the offset is a
+/// bin's.
+#[inline(always)]
+pub unsafe fn take_at(cache_at: impl Fn(usize) -> *const u8, offset: usize) -> *mut u8 {
+    // SAFETY: the cache is this thread's or a shared one.
+    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
+}
+
+/// [`keep`] in the bin `offset` bytes into the cache.
+///
+/// # Safety
+/// As for [`take_at`]; `block` was allocated here, with a size of the bin's
+/// class, and nobody uses it any more.
+#[inline(always)]
+pub unsafe fn keep_at(
+    cache_at: impl Fn(usize) -> *const u8,
+    offset: usize,
+    block: *mut u8,
+) -> bool {
+    // SAFETY: the cache is this thread's or a shared one; the block is the
+    // caller's.
+    !is_alien(block) && unsafe { Bin::push(cache_at(offset).cast::<Bin>(), block) }
+}
+
 /// Allocates; null when the system has nothing to give.
 ///
 /// # Safety
