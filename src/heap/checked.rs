@@ -314,10 +314,33 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
     } else if size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
         return address;
     }
+    // SAFETY: the caller's block.
+    unsafe { move_block(word, address, old_size, size, class != 0) }
+}
+
+/// Moves a block of `old_size` bytes to one of `size`; null, and nothing done,
+/// when the system has nothing to give.
+///
+/// # Safety
+/// The block is the caller's, of a class or not as `has_class` says.
+#[inline(never)]
+unsafe fn move_block(
+    word: &Word,
+    address: *mut u8,
+    old_size: usize,
+    size: usize,
+    has_class: bool,
+) -> *mut u8 {
     // SAFETY: the caller's block; the new one is distinct and large enough for
     // what both hold.
     unsafe {
-        let new = allocate(word, size);
+        let mut new = ptr::null_mut();
+        if has_class && size > MAX_CLASS_SIZE {
+            new = PROCESS.allocate_growing(Kind::Checked, size, 16);
+        }
+        if new.is_null() {
+            new = allocate(word, size);
+        }
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
             free(word, address);

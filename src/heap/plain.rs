@@ -308,10 +308,34 @@ pub unsafe fn reallocate(
             return resized;
         }
     }
+    // SAFETY: the caller's block and its layout.
+    unsafe { move_block(word, config, block, layout, new_layout) }
+}
+
+/// Moves a block of `layout` to one of `new_layout`, whose class is another;
+/// null, and nothing done, when the system has nothing to give.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[inline(never)]
+unsafe fn move_block(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    new_layout: Layout,
+) -> *mut u8 {
+    let (size, align) = (new_layout.size(), new_layout.align());
     // SAFETY: the caller's block; the new one is distinct and large enough
     // for what both hold.
     unsafe {
-        let new = allocate(word, config, new_layout);
+        let mut new = core::ptr::null_mut();
+        if classes::class_for(layout.size(), align).is_some() {
+            new = PROCESS.allocate_growing(Kind::Plain, size, align);
+        }
+        if new.is_null() {
+            new = allocate(word, config, new_layout);
+        }
         if !new.is_null() {
             new.copy_from_nonoverlapping(block, layout.size().min(size));
             free(word, block, layout);
