@@ -90,8 +90,8 @@ impl Front {
         class: usize,
         state: &BucketState,
     ) -> bool {
-        state.needs_subsegment(cache.shard)
-            && (class > LAST_BUCKET || !self.is_crowded.load(Ordering::Relaxed))
+        (class > LAST_BUCKET || !self.is_crowded.load(Ordering::Relaxed))
+            && state.needs_subsegment(cache.shard)
             && !Self::can_reuse(shared, class)
     }
 
