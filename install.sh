@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs ntheap: the preloadable library, the command, and a pkg-config file
-# that stays right when PREFIX is moved. Builds what is not built yet.
+# Installs ntheap: the preloadable library, the command, the Windows names for C
+# with their headers, and pkg-config files that stay right when PREFIX is moved.
+# Builds what is not built yet.
 set -eu
 
 if [ $# -ne 1 ] || [ -z "$1" ] || [ "${1#-}" != "$1" ]; then
@@ -8,11 +9,14 @@ if [ $# -ne 1 ] || [ -z "$1" ] || [ "${1#-}" != "$1" ]; then
 usage: install.sh PREFIX
 
 Installs, building first what is missing in target/release,
-  PREFIX/lib/libntheap.so          malloc and its family, for LD_PRELOAD
-  PREFIX/bin/ntheap                the command; finds the library in ../lib
-  PREFIX/lib/pkgconfig/ntheap.pc   for pkg-config
+  PREFIX/lib/libntheap.so                malloc and its family, for LD_PRELOAD
+  PREFIX/lib/libntheap_win32.so          HeapAlloc and its kin, for linking
+  PREFIX/include/ntheap/                 windows.h and the other headers
+  PREFIX/bin/ntheap                      the command; finds the library in ../lib
+  PREFIX/lib/pkgconfig/ntheap.pc         for pkg-config
+  PREFIX/lib/pkgconfig/ntheap-win32.pc   for pkg-config
 
-To remove it, delete these three files.
+To remove it, delete these files and the folder include/ntheap.
 USAGE
     exit 2
 fi
@@ -23,7 +27,8 @@ sources=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 target=${CARGO_TARGET_DIR:-$sources/target}
 release=$target/release
 
-if [ ! -f "$release/libntheap.so" ] || [ ! -f "$release/ntheap" ]; then
+if [ ! -f "$release/libntheap.so" ] || [ ! -f "$release/libntheap_win32.so" ] ||
+    [ ! -f "$release/ntheap" ]; then
     cargo build --release --workspace \
         --manifest-path "$sources/Cargo.toml" --target-dir "$target"
 fi
@@ -43,9 +48,13 @@ put() {
     echo "$to"
 }
 
-mkdir -p -- "$prefix/bin" "$prefix/lib/pkgconfig"
+mkdir -p -- "$prefix/bin" "$prefix/include/ntheap" "$prefix/lib/pkgconfig"
 put 755 "$prefix/lib/libntheap.so" <"$release/libntheap.so"
+put 755 "$prefix/lib/libntheap_win32.so" <"$release/libntheap_win32.so"
 put 755 "$prefix/bin/ntheap" <"$release/ntheap"
+for header in "$sources"/capi/include/*.h; do
+    put 644 "$prefix/include/ntheap/${header##*/}" <"$header"
+done
 put 644 "$prefix/lib/pkgconfig/ntheap.pc" <<PC
 prefix=\${pcfiledir}/../..
 libdir=\${prefix}/lib
@@ -54,4 +63,18 @@ Name: ntheap
 Description: The Windows NT heap as malloc
 Version: $version
 Libs: -L\${libdir} -lntheap
+PC
+# With -fshort-wchar L"" is a text of WCHARs. libntheap comes along so that the
+# program's malloc is on the same heap.
+put 644 "$prefix/lib/pkgconfig/ntheap-win32.pc" <<PC
+prefix=\${pcfiledir}/../..
+libdir=\${prefix}/lib
+includedir=\${prefix}/include/ntheap
+
+Name: ntheap-win32
+Description: The Windows names of the NT heap for C and C++
+Version: $version
+Requires: ntheap = $version
+Cflags: -I\${includedir} -fshort-wchar
+Libs: -L\${libdir} -lntheap_win32
 PC

@@ -3,6 +3,8 @@
 #
 #   .ci/windows.sh            build what is missing, then test
 #   .ci/windows.sh --prepare  only install the tools, build std, make the prefix
+#   .ci/windows.sh --prefix   only MinGW, Wine and the prefix; the last line
+#                             printed is the prefix's path
 #
 # Everything comes from Debian's packages and the crate registry: the compiler
 # is Debian's (its source package holds std), std is built once and cached,
@@ -16,6 +18,7 @@ cache=${NTHEAP_CI_WINDOWS:-${XDG_CACHE_HOME:-$HOME/.cache}/ntheap-ci/windows}
 wine=/usr/lib/wine/wine64
 wineserver=/usr/lib/wine/wineserver64
 mingw=x86_64-w64-mingw32-gcc-win32
+mingw_cpp=x86_64-w64-mingw32-g++-win32
 # The fewest tests that must have run, over all test programs, and the test
 # programs that must be among them. Raise these as tests are added.
 least_tests=${NTHEAP_WINDOWS_LEAST:-130}
@@ -25,16 +28,20 @@ say() { printf 'windows: %s\n' "$*"; }
 die() { printf 'windows: FAILED: %s\n' "$*" >&2; exit 1; }
 
 install_tools() {
-    if [[ -x /usr/bin/rustc && -x /usr/bin/cargo && -x /usr/bin/cargo-clippy && -x $wine && -x $wineserver &&
-        -d /usr/lib/rustlib/src/rust/library/std ]] && command -v "$mingw" >/dev/null; then
-        return
+    local packages=()
+    command -v "$mingw" >/dev/null || packages+=(gcc-mingw-w64-x86-64-win32)
+    command -v "$mingw_cpp" >/dev/null || packages+=(g++-mingw-w64-x86-64-win32)
+    [[ -x $wine && -x $wineserver ]] || packages+=(wine64)
+    if [[ ${1-} != --prefix ]] && ! [[ -x /usr/bin/rustc && -x /usr/bin/cargo && -x /usr/bin/cargo-clippy &&
+        -d /usr/lib/rustlib/src/rust/library/std ]]; then
+        packages+=(rustc-web cargo-web rust-web-src rust-web-clippy)
     fi
-    say "installing compiler, std source, MinGW and Wine"
+    ((${#packages[@]})) || return 0
+    say "installing ${packages[*]}"
     local sudo=()
     [[ $(id -u) == 0 ]] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        gcc-mingw-w64-x86-64-win32 wine64 rustc-web cargo-web rust-web-src rust-web-clippy
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 # Builds std for the target into $1/sysroot.
@@ -96,14 +103,27 @@ C
     "$mingw" -O2 -shared -s -o "$system32/bcryptprimitives.dll" "$dir/prng.c" -ladvapi32
 }
 
-install_tools
+install_tools "${1-}"
 unset DISPLAY
 export WINEDEBUG=-all
-key=$(/usr/bin/rustc -vV | sha256sum | cut -c1-16)
-std=$cache/std-$key
 prefix=$cache/prefix
 mkdir -p "$cache"
 
+# Two callers at once would make it twice.
+exec {lock}>"$cache/prefix.lock"
+flock "$lock"
+if [[ ! -e $prefix/ready ]]; then
+    say "making a Wine prefix"
+    rm -rf "$prefix"
+    # Wine's own processes outlive this script and must not hold the lock.
+    make_prefix "$prefix" {lock}>&-
+    touch "$prefix/ready"
+fi
+exec {lock}>&-
+[[ ${1-} == --prefix ]] && { printf '%s\n' "$prefix"; exit 0; }
+
+key=$(/usr/bin/rustc -vV | sha256sum | cut -c1-16)
+std=$cache/std-$key
 if [[ ! -d $std/sysroot ]]; then
     say "building std for $target with $(/usr/bin/rustc -V)"
     # Older compilers' copies are of no use any more.
@@ -112,12 +132,6 @@ if [[ ! -d $std/sysroot ]]; then
     build_std "$std.part"
     mv "$std.part" "$std"
     say "std built in $((SECONDS - began)) s"
-fi
-if [[ ! -e $prefix/ready ]]; then
-    say "making a Wine prefix"
-    rm -rf "$prefix"
-    make_prefix "$prefix"
-    touch "$prefix/ready"
 fi
 [[ ${1-} == --prepare ]] && { say "ready in $cache"; exit 0; }
 

@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 18] = [
+const MUTANTS: [Mutant; 27] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -114,6 +114,68 @@ const MUTANTS: [Mutant; 18] = [
         "heap/bin.rs",
         "self.rows.fetch_or(1 << (row & 31), Ordering::AcqRel)",
         "self.rows.fetch_or(1 << (row & 31), Ordering::Relaxed)",
+    ),
+    // Whether the heap is held is looked at before the inner lock is taken.
+    (
+        "heap_lock_looks_early",
+        "heap/private/lock.rs",
+        "self.inner.acquire();\n        while waits && !self.is_open_to(me) {",
+        "let is_open = self.is_open_to(me);\n        self.inner.acquire();\n        while waits && !is_open {",
+    ),
+    // Operations go on whoever holds the heap.
+    (
+        "heap_lock_does_not_wait",
+        "heap/private/lock.rs",
+        "holder == 0 || holder == me",
+        "holder == 0 || holder == me || me != 0",
+    ),
+    // Operations under way are not waited for.
+    (
+        "heap_lock_passes_nothing",
+        "heap/private/lock.rs",
+        "self.depth.store(1, Ordering::Relaxed);\n        self.inner.acquire();\n        self.inner.release();",
+        "self.depth.store(1, Ordering::Relaxed);",
+    ),
+    // What the last holder did is not published.
+    (
+        "heap_lock_ends_relaxed",
+        "heap/private/lock.rs",
+        "self.holder.store(0, Ordering::Release);",
+        "self.holder.store(0, Ordering::Relaxed);",
+    ),
+    // The last holder is taken for the holder for ever.
+    (
+        "heap_lock_forgets_holder",
+        "heap/private/lock.rs",
+        "self.holder.store(0, Ordering::Release);",
+        "",
+    ),
+    // Whoever takes a slot does not see what the one before left in it.
+    (
+        "slot_takes_relaxed",
+        "heap/private/slot.rs",
+        "self.taken.fetch_or(1, Ordering::Acquire)",
+        "self.taken.fetch_or(1, Ordering::Relaxed)",
+    ),
+    (
+        "slot_gives_relaxed",
+        "heap/private/slot.rs",
+        "self.taken.store(0, Ordering::Release);",
+        "self.taken.store(0, Ordering::Relaxed);",
+    ),
+    // Two threads take the slot at once.
+    (
+        "slot_looks_and_takes",
+        "heap/private/slot.rs",
+        "self.taken.fetch_or(1, Ordering::Acquire) & 1 == 0",
+        "self.taken.fetch_or(1, Ordering::Acquire) < 2",
+    ),
+    // A block stays on the stack when it is handed out.
+    (
+        "slot_keeps_popped",
+        "heap/private/slot.rs",
+        "self.move_top(1usize.wrapping_neg());",
+        "",
     ),
     // The owner goes on pushing, into slots that are being seized.
     ("seize_leaves_limit", "heap/seize.rs", "bin.lower();", ""),

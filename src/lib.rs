@@ -11,6 +11,8 @@
 //! | floor | module | what it is |
 //! |---|---|---|
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
+//! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
+//! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -26,6 +28,7 @@
 //! cache by the standard library's `thread_local!`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
 #![no_std]
 
 #[cfg(any(
@@ -38,14 +41,26 @@ mod config;
 mod global;
 #[doc(hidden)]
 pub mod heap;
+mod own;
 mod report;
 mod stats;
 mod sync;
 #[doc(hidden)]
 pub mod sys;
 pub mod vm;
+#[cfg(not(windows))]
+pub mod win32;
 
 pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};
+pub use own::{
+    Heap, HeapEntry, HeapError, HeapGuard, HeapInfo, HeapOptions, HeapShape, HeapSummary, HeapWalk,
+    Heaps, LocalHeap, heaps,
+};
 pub use report::{Block, BlockState, Hook, Report, Stop, set_hook};
 pub use stats::{BUCKETS, BucketStats, Stats};
+
+/// The README's programs are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,7 +75,7 @@ pub struct Report<'a> {
     pub stop: Stop,
     /// The stop's parameters; [`Stop::parameter_labels`] says what each is.
     pub parameters: [usize; 4],
-    /// The heap's name, for people.
+    /// The heap's name, for people; empty where no heap has to do with it.
     pub heap: &'a str,
     /// The address the operation was given, or 0 where it was given none.
     pub address: usize,
@@ -85,6 +85,9 @@ pub struct Report<'a> {
     pub operation: &'a str,
     /// The number of the thread that found it, as the system's tools show it.
     pub thread: u64,
+    /// The name of the heap that the address belongs to, where that is not the
+    /// heap that was used.
+    pub owner: Option<&'a str>,
 }
 
 /// Most characters of a heap's name and of an operation's that are shown.
@@ -111,12 +114,10 @@ impl fmt::Display for Report<'_> {
         if self.address != 0 {
             write!(out, "({:#x})", self.address)?;
         }
-        writeln!(
-            out,
-            " on heap \"{}\", thread {}",
-            Name(self.heap),
-            self.thread
-        )?;
+        if !self.heap.is_empty() {
+            write!(out, " on heap \"{}\"", Name(self.heap))?;
+        }
+        writeln!(out, ", thread {}", self.thread)?;
         match self.block {
             Some(block) => {
                 out.write_str("  the address ")?;
@@ -127,6 +128,12 @@ impl fmt::Display for Report<'_> {
                 out.write_str("  the address belongs to no block of any ntheap heap\n")
             }
             None => Ok(()),
+        }?;
+        match self.owner {
+            Some(owner) if owner != self.heap => {
+                writeln!(out, "  it belongs to heap \"{}\"", Name(owner))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -18,6 +18,7 @@
 
 pub mod malloc;
 mod report;
+pub mod win32;
 mod word;
 
 // The standard library would bring it.

@@ -4,10 +4,12 @@
 
 mod common;
 
-use common::{command, find, library, run, skip, text};
+use common::{command, find, library, run, skip, text, windows_library};
 use std::collections::BTreeSet;
+use std::path::Path;
 
-/// Everything that a program gets from the library, and nothing else.
+/// Everything that a program gets from the library but for the Windows names,
+/// which it has behind a prefix.
 const EXPORTED: [&str; 15] = [
     "aligned_alloc",
     "calloc",
@@ -26,14 +28,47 @@ const EXPORTED: [&str; 15] = [
     "valloc",
 ];
 
-/// What a tool of binutils says of the library.
-fn tool(name: &str, arguments: &[&str]) -> Option<String> {
+macro_rules! list_names {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        /// The Windows names.
+        const WINDOWS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+heap::win32_names!(list_names);
+
+/// What a tool of binutils says of a library.
+fn tool_on(library: &Path, name: &str, arguments: &[&str]) -> Option<String> {
     let Some(program) = find(name) else {
         skip("the library's symbols", &format!("{name} is not installed"));
         return None;
     };
-    let ended = run(command(program).args(arguments).arg(library())).expect_success(name);
+    let ended = run(command(program).args(arguments).arg(library)).expect_success(name);
     Some(text(&ended.stdout))
+}
+
+/// What a tool of binutils says of libntheap.so.
+fn tool(name: &str, arguments: &[&str]) -> Option<String> {
+    tool_on(library(), name, arguments)
+}
+
+/// The functions that nm's output names.
+fn exported(output: &str) -> BTreeSet<&str> {
+    output
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .collect()
+}
+
+/// The values of the dynamic section's entries of one kind.
+fn dynamic(output: &str, tag: &str) -> BTreeSet<String> {
+    output
+        .lines()
+        .filter(|line| line.contains(&format!("({tag})")))
+        .filter_map(|line| line.split_once('['))
+        .filter_map(|(_, rest)| rest.split_once(']'))
+        .map(|(value, _)| value.to_owned())
+        .collect()
 }
 
 #[test]
@@ -41,11 +76,15 @@ fn the_documented_functions_are_exported_and_nothing_else() {
     let Some(output) = tool("nm", &["-D", "--defined-only"]) else {
         return;
     };
-    let exported: BTreeSet<&str> = output
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2))
+    let prefixed: Vec<String> = WINDOWS
+        .iter()
+        .map(|name| format!("ntheap_{name}"))
         .collect();
-    assert_eq!(exported, BTreeSet::from(EXPORTED));
+    let expected: BTreeSet<&str> = EXPORTED
+        .into_iter()
+        .chain(prefixed.iter().map(String::as_str))
+        .collect();
+    assert_eq!(exported(&output), expected);
     for line in output.lines() {
         assert!(line.contains(" T "), "not a function: {line}");
     }
@@ -56,20 +95,11 @@ fn it_has_its_name_and_needs_the_c_library_only() {
     let Some(output) = tool("readelf", &["-dW"]) else {
         return;
     };
-    let values = |tag: &str| -> BTreeSet<String> {
-        output
-            .lines()
-            .filter(|line| line.contains(&format!("({tag})")))
-            .filter_map(|line| line.split_once('['))
-            .filter_map(|(_, rest)| rest.split_once(']'))
-            .map(|(value, _)| value.to_owned())
-            .collect()
-    };
     assert_eq!(
-        values("SONAME"),
+        dynamic(&output, "SONAME"),
         BTreeSet::from(["libntheap.so".to_owned()])
     );
-    let needed = values("NEEDED");
+    let needed = dynamic(&output, "NEEDED");
     let allowed = ["libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"];
     assert!(needed.contains("libc.so.6"), "{needed:?}");
     for name in &needed {
@@ -89,4 +119,47 @@ fn closing_it_leaves_it_in_place() {
         flags.is_some_and(|line| line.contains("NODELETE")),
         "{output}"
     );
+}
+
+#[test]
+fn the_windows_library_exports_the_list_and_leads_to_the_other_one() {
+    let library = windows_library();
+    let Some(output) = tool_on(library, "nm", &["-D", "--defined-only"]) else {
+        return;
+    };
+    assert_eq!(exported(&output), WINDOWS.iter().copied().collect());
+    let Some(output) = tool_on(library, "readelf", &["-dW"]) else {
+        return;
+    };
+    let one = |value: &str| BTreeSet::from([value.to_owned()]);
+    assert_eq!(dynamic(&output, "SONAME"), one("libntheap_win32.so"));
+    assert_eq!(dynamic(&output, "RUNPATH"), one("$ORIGIN"));
+    let mut needed = dynamic(&output, "NEEDED");
+    assert!(needed.remove("libntheap.so"), "{needed:?}");
+    needed.remove("libc.so.6");
+    assert!(needed.is_empty(), "{needed:?}");
+    assert!(!output.contains("(TEXTREL)"), "{output}");
+}
+
+#[test]
+fn the_windows_library_has_no_heap_of_its_own() {
+    let Some(output) = tool_on(windows_library(), "nm", &["-C", "--defined-only"]) else {
+        return;
+    };
+    let heap: Vec<&str> = output
+        .lines()
+        .filter(|line| line.contains("ntheap::") || line.contains("ntheap_"))
+        .collect();
+    assert!(heap.is_empty(), "{heap:?}");
+    // Code and data: a few instructions for each name.
+    let Some(sizes) = tool_on(windows_library(), "readelf", &["-lW"]) else {
+        return;
+    };
+    let loaded: u64 = sizes
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("LOAD"))
+        .filter_map(|line| line.split_whitespace().nth(4))
+        .filter_map(|size| u64::from_str_radix(size.trim_start_matches("0x"), 16).ok())
+        .sum();
+    assert!((1..32 * 1024).contains(&loaded), "{loaded} bytes");
 }

@@ -4,7 +4,10 @@
 
 mod common;
 
-use common::{clean, folder, library, output, profile_folder, root, skip, stderr, stdout};
+use common::{
+    clean, folder, library, output, profile_folder, root, skip, stderr, stdout, windows_library,
+};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +17,7 @@ fn install(target: &Path) -> Command {
     let release = target.join("release");
     fs::create_dir_all(&release).expect("made");
     fs::copy(library(), release.join("libntheap.so")).expect("copied");
+    fs::copy(windows_library(), release.join("libntheap_win32.so")).expect("copied");
     fs::copy(profile_folder().join("ntheap"), release.join("ntheap")).expect("copied");
     let mut command = Command::new("sh");
     command
@@ -34,12 +38,28 @@ fn the_installed_command_finds_the_installed_library() {
     // Once more over what is there, as an update does.
     let out = output(install(&folder.join("target")).arg(&prefix));
     assert!(out.status.success(), "{}", stderr(&out));
-    let mut found: Vec<String> = files(&prefix, &prefix);
-    found.sort();
+    let (headers, others): (Vec<String>, Vec<String>) = files(&prefix, &prefix)
+        .into_iter()
+        .partition(|file| file.starts_with("include/ntheap/"));
     assert_eq!(
-        found,
-        ["bin/ntheap", "lib/libntheap.so", "lib/pkgconfig/ntheap.pc"]
+        others.into_iter().collect::<BTreeSet<_>>(),
+        [
+            "bin/ntheap",
+            "lib/libntheap.so",
+            "lib/libntheap_win32.so",
+            "lib/pkgconfig/ntheap-win32.pc",
+            "lib/pkgconfig/ntheap.pc"
+        ]
+        .map(str::to_owned)
+        .into()
     );
+    let include = root().join("capi/include");
+    let expected: BTreeSet<String> = files(&include, &include)
+        .iter()
+        .map(|file| format!("include/ntheap/{file}"))
+        .collect();
+    assert!(expected.contains("include/ntheap/windows.h"));
+    assert_eq!(headers.into_iter().collect::<BTreeSet<_>>(), expected);
 
     fs::rename(&prefix, &moved).expect("moved");
     let mut run = Command::new(moved.join("bin/ntheap"));
@@ -56,29 +76,116 @@ fn pkg_config_finds_it_wherever_it_was_moved() {
     assert!(out.status.success(), "{}", stderr(&out));
     fs::rename(&prefix, &moved).expect("moved");
 
-    let text = fs::read_to_string(moved.join("lib/pkgconfig/ntheap.pc")).expect("ntheap.pc");
-    assert!(!text.contains(folder.to_str().expect("UTF-8")), "{text}");
-    assert!(text.contains(&format!("Version: {}\n", env!("CARGO_PKG_VERSION"))));
+    for file in ["ntheap.pc", "ntheap-win32.pc"] {
+        let text = fs::read_to_string(moved.join("lib/pkgconfig").join(file)).expect(file);
+        assert!(!text.contains(folder.to_str().expect("UTF-8")), "{text}");
+        assert!(text.contains(&format!("Version: {}\n", env!("CARGO_PKG_VERSION"))));
+    }
 
-    let mut pkg_config = Command::new("pkg-config");
-    pkg_config
-        .env("PKG_CONFIG_PATH", moved.join("lib/pkgconfig"))
-        .args(["--libs", "ntheap"]);
-    match pkg_config.output() {
-        Ok(out) => {
-            assert!(out.status.success(), "{}", stderr(&out));
-            let flags = stdout(&out);
-            let flags: Vec<&str> = flags.split_whitespace().collect();
-            let folder = flags[0].strip_prefix("-L").expect("-L first");
-            assert!(
-                Path::new(folder).join("libntheap.so").is_file(),
-                "{flags:?}"
+    let flags = |package: &str| {
+        let mut pkg_config = Command::new("pkg-config");
+        pkg_config
+            .env("PKG_CONFIG_PATH", moved.join("lib/pkgconfig"))
+            .args(["--cflags", "--libs", package]);
+        match pkg_config.output() {
+            Ok(out) => {
+                assert!(out.status.success(), "{}", stderr(&out));
+                let flags = stdout(&out);
+                Some(flags.split_whitespace().map(str::to_owned).collect())
+            }
+            Err(e) => {
+                skip("the .pc files through pkg-config", &e.to_string());
+                None::<Vec<String>>
+            }
+        }
+    };
+    let (Some(plain), Some(windows)) = (flags("ntheap"), flags("ntheap-win32")) else {
+        return;
+    };
+    let library_folder = |flag: &str| {
+        let folder = flag.strip_prefix("-L").expect("-L");
+        assert!(Path::new(folder).join("libntheap.so").is_file(), "{flag}");
+        assert!(Path::new(folder).join("libntheap_win32.so").is_file());
+    };
+    assert_eq!(plain.len(), 2, "{plain:?}");
+    library_folder(&plain[0]);
+    assert_eq!(plain[1], "-lntheap");
+
+    let include = windows[0].strip_prefix("-I").expect("-I first");
+    assert!(
+        Path::new(include).join("windows.h").is_file(),
+        "{windows:?}"
+    );
+    assert_eq!(windows[1], "-fshort-wchar");
+    library_folder(&windows[2]);
+    // This before the other, which it needs.
+    let libraries: Vec<&str> = windows[3..]
+        .iter()
+        .map(String::as_str)
+        .filter(|flag| flag.starts_with("-l"))
+        .collect();
+    assert_eq!(libraries, ["-lntheap_win32", "-lntheap"]);
+}
+
+/// The commands between ```sh and ``` in a text.
+fn commands(text: &str) -> Vec<&str> {
+    text.split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split_once("```").expect("an end").0)
+        .collect()
+}
+
+#[test]
+fn the_commands_of_the_porting_guide_work() {
+    let text = fs::read_to_string(root().join("docs/porting.md")).expect("docs/porting.md");
+    let section = text
+        .split_once("## Porting Windows C and C++\n")
+        .expect("the section")
+        .1;
+    let section = section.split("\n## ").next().expect("its text");
+    let commands = commands(section);
+    assert_eq!(commands.len(), 3, "one for each of the places below");
+    assert!(commands[1].contains("pkg-config --cflags --libs ntheap-win32"));
+
+    let folder = folder("porting");
+    let run = |commands: &str| {
+        let mut shell = Command::new("bash");
+        clean(&mut shell);
+        output(
+            shell
+                .args(["-euo", "pipefail", "-c", commands])
+                .current_dir(root())
+                .env("CARGO_TARGET_DIR", folder.join("target"))
+                .env("PREFIX", folder.join("prefix")),
+        )
+    };
+    // What install.sh finds built is what is tested here.
+    drop(install(&folder.join("target")));
+    let out = run(commands[0]);
+    assert!(out.status.success(), "{}", stderr(&out));
+
+    for (program, needed) in [
+        ("g++", commands[1]),
+        ("x86_64-w64-mingw32-g++", commands[2]),
+    ] {
+        let there = Command::new("sh")
+            .args(["-c", &format!("command -v {program} pkg-config")])
+            .output()
+            .expect("sh runs");
+        if !there.status.success() {
+            skip(
+                "the porting guide",
+                &format!("{program} or pkg-config is not installed"),
             );
-            assert_eq!(flags[1], "-lntheap");
+            continue;
         }
-        Err(e) => {
-            skip("ntheap.pc through pkg-config", &e.to_string());
-        }
+        let out = run(needed);
+        assert!(out.status.success(), "{needed}\n{}", stderr(&out));
+    }
+    if folder.join("prefix/heap_allocator").is_file() {
+        let out = run("$PREFIX/heap_allocator");
+        assert!(out.status.success(), "{}", stderr(&out));
+        assert!(stdout(&out).contains("The new heap id is\t"));
     }
 }
 

@@ -7,13 +7,22 @@ mod bin;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod magazine;
 
+#[path = "../../src/heap/private/lock.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod lock;
+#[path = "../../src/heap/private/slot.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod slot;
+
 #[path = "../../src/heap/seize.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod seize;
 
 mod depot_model;
+mod heap_lock_model;
 mod request_model;
 mod seize_model;
+mod slot_model;
 
 crate::mutant!(depot_keeps_taken);
 crate::mutant!(depot_loses_rest);
@@ -26,3 +35,12 @@ crate::mutant!(seize_leaves_limit);
 crate::mutant!(request_misses_row);
 crate::mutant!(row_used_silently);
 crate::mutant!(seize_foreign_reads_early);
+crate::mutant!(heap_lock_looks_early);
+crate::mutant!(heap_lock_does_not_wait);
+crate::mutant!(heap_lock_passes_nothing);
+crate::mutant!(heap_lock_forgets_holder);
+crate::mutant!(heap_lock_ends_relaxed);
+crate::mutant!(slot_takes_relaxed);
+crate::mutant!(slot_gives_relaxed);
+crate::mutant!(slot_looks_and_takes);
+crate::mutant!(slot_keeps_popped);

@@ -19,10 +19,10 @@ crate::mutant!(once_ends_relaxed);
 crate::mutant!(once_looks_relaxed);
 crate::mutant!(once_starts_twice);
 
-pub(crate) use lock::Mutex;
+pub(crate) use lock::{Lock, Mutex};
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 }
 
 /// Sleeping as the system does it: the comparison and the falling asleep are
@@ -30,30 +30,35 @@ pub(crate) mod atomic {
 /// A wake-up that gets lost is a deadlock, which the model checker reports.
 pub(crate) mod os {
     use super::atomic::{AtomicU32, Ordering};
-    use loom::sync::{Condvar, Mutex};
+    use loom::sync::{Arc, Condvar, Mutex};
+    use std::collections::HashMap;
 
-    struct Queue {
-        lock: Mutex<()>,
-        sleepers: Condvar,
-    }
+    /// Who sleeps, by word.
+    type Sleepers = HashMap<usize, Arc<Condvar>>;
 
     loom::lazy_static! {
-        /// One for all words: no model sleeps on two.
-        static ref QUEUE: Queue = Queue { lock: Mutex::new(()), sleepers: Condvar::new() };
+        static ref SLEEPERS: Mutex<Sleepers> = Mutex::new(HashMap::new());
+    }
+
+    fn on(sleepers: &mut Sleepers, word: &AtomicU32) -> Arc<Condvar> {
+        let word = (&raw const *word).addr();
+        let new = || Arc::new(Condvar::new());
+        sleepers.entry(word).or_insert_with(new).clone()
     }
 
     pub(crate) fn wait(word: &AtomicU32, expected: u32) {
-        let queue = QUEUE.lock.lock().unwrap();
+        let mut sleepers = SLEEPERS.lock().unwrap();
         // The system compares with the word's latest value, as only an
         // exchange of the model's does.
         if word.fetch_add(0, Ordering::Relaxed) == expected {
-            drop(QUEUE.sleepers.wait(queue).unwrap());
+            let here = on(&mut sleepers, word);
+            drop(here.wait(sleepers).unwrap());
         }
     }
 
-    pub(crate) fn wake_one(_word: &AtomicU32) {
-        drop(QUEUE.lock.lock().unwrap());
-        QUEUE.sleepers.notify_one();
+    pub(crate) fn wake_one(word: &AtomicU32) {
+        let here = on(&mut SLEEPERS.lock().unwrap(), word);
+        here.notify_one();
     }
 
     /// Nothing: the loops that spin are bounded, and are to go on at once.

@@ -7,6 +7,7 @@
 //!
 //! Lock order: bucket, then back end.
 
+use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
@@ -41,6 +42,9 @@ pub(super) struct Totals {
 /// their blocks from different subsegments, so that neither the blocks' lines
 /// nor their marks' are written by two threads in turn.
 pub(super) const SHARDS: usize = 8;
+/// The list of a private heap's subsegments that have no free blocks: such a
+/// heap must be able to find all of them.
+const FULL: usize = SHARDS;
 
 /// What is wrong with an address that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +64,8 @@ pub(super) struct Bucket {
 
 /// What the bucket's lock protects.
 pub(super) struct State {
-    /// Subsegments with free blocks, by shard.
-    open: [*mut Descriptor; SHARDS],
+    /// Subsegments with free blocks, by shard; then a private heap's without.
+    open: [*mut Descriptor; SHARDS + 1],
     /// Subsegments in all.
     pub(super) subsegments: usize,
     /// Blocks whose free bit is clear.
@@ -80,14 +84,7 @@ unsafe impl Send for State {}
 impl Bucket {
     pub(super) const fn new() -> Self {
         Bucket {
-            state: Mutex::new(State {
-                open: [ptr::null_mut(); SHARDS],
-                subsegments: 0,
-                out: 0,
-                depots: [const { Depot::new() }; SHARDS],
-                falling: 0,
-                allocations: 0,
-            }),
+            state: Mutex::new(State::new()),
         }
     }
 }
@@ -100,9 +97,57 @@ pub(super) struct Place<'a> {
     pub(super) shard: u8,
     pub(super) back_end: &'a Mutex<Backend>,
     pub(super) totals: &'a Totals,
+    /// The private heap that it is for.
+    pub(super) owned: Option<&'a Owned>,
+}
+
+/// Whose a bucket is that is not the process heap's.
+pub(super) struct Owned {
+    /// What a descriptor's `owner` leads to.
+    pub(super) heap: *mut (),
+    /// What its `bin` leads to.
+    pub(super) bucket: *mut (),
+    /// What its subsegments are charged to.
+    pub(super) budget: *const Budget,
+}
+
+impl Owned {
+    fn budget(&self) -> &Budget {
+        // SAFETY: a private heap's budget lives longer than its buckets.
+        unsafe { &*self.budget }
+    }
+}
+
+impl Place<'_> {
+    /// Bytes of a subsegment.
+    fn bytes(&self) -> usize {
+        classes::slices_of(self.class) * classes::SLICE
+    }
+
+    /// Bytes of a subsegment's record.
+    #[inline(always)]
+    fn record_size(&self) -> usize {
+        let size = Descriptor::size_for(self.class, self.kind);
+        if self.owned.is_none() {
+            return size;
+        }
+        size + Descriptor::sizes_bytes(self.class)
+    }
 }
 
 impl State {
+    /// No subsegments.
+    pub(super) const fn new() -> Self {
+        State {
+            open: [ptr::null_mut(); SHARDS + 1],
+            subsegments: 0,
+            out: 0,
+            depots: [const { Depot::new() }; SHARDS],
+            falling: 0,
+            allocations: 0,
+        }
+    }
+
     /// Takes up to `want` free blocks into `entries`, the lowest address last,
     /// with their marks' keys in a checked front end. Returns how many:
     /// fewer than asked when only a new subsegment could give more, none when
@@ -131,6 +176,11 @@ impl State {
             // SAFETY: as above.
             if unsafe { (*descriptor).free } == 0 {
                 self.close(descriptor);
+                if place.owned.is_some() {
+                    // SAFETY: as above, and it is on no list now.
+                    unsafe { (*descriptor).set_shard(FULL as u8) };
+                    self.open(descriptor);
+                }
             }
         }
         if got < want {
@@ -264,13 +314,13 @@ impl State {
                     < this.span.load(Ordering::Relaxed)
             };
             if this.free == this.blocks && !next_inside {
-                if was_free != 0 {
+                if was_free != 0 || place.owned.is_some() {
                     self.close(descriptor);
                 }
                 // SAFETY: all its blocks are free and it is on no list.
                 unsafe { self.remove_subsegment(place, descriptor) };
             } else if was_free == 0 {
-                self.open(descriptor);
+                self.reopen(place, descriptor);
             }
         }
         self.out -= good;
@@ -279,12 +329,39 @@ impl State {
     }
 
     /// Visits every subsegment with free blocks.
-    pub(super) fn for_each_open(&self, mut visit: impl FnMut(*mut Descriptor)) {
-        for mut descriptor in self.open {
+    pub(super) fn for_each_open(&self, visit: impl FnMut(*mut Descriptor)) {
+        self.for_each_of(SHARDS, visit);
+    }
+
+    /// Visits every subsegment of a private heap's bucket. `visit` may forget
+    /// it.
+    pub(super) fn for_each(&self, visit: impl FnMut(*mut Descriptor)) {
+        self.for_each_of(SHARDS + 1, visit);
+    }
+
+    /// The first subsegment of a private heap's bucket, or the one after
+    /// `descriptor`; null at the end.
+    pub(super) fn after(&self, descriptor: *mut Descriptor) -> *mut Descriptor {
+        let mut list = 0;
+        // SAFETY: the callers' subsegment is one of this bucket's.
+        if let Some(this) = unsafe { descriptor.as_ref() } {
+            if !this.next.is_null() {
+                return this.next;
+            }
+            list = usize::from(this.shard.load(Ordering::Relaxed)) + 1;
+        }
+        let mut rest = self.open.iter().skip(list);
+        let first = rest.find(|first| !first.is_null());
+        first.copied().unwrap_or(ptr::null_mut())
+    }
+
+    fn for_each_of(&self, lists: usize, mut visit: impl FnMut(*mut Descriptor)) {
+        for mut descriptor in self.open.into_iter().take(lists) {
             while !descriptor.is_null() {
-                visit(descriptor);
                 // SAFETY: the lists link live subsegments of this bucket.
-                descriptor = unsafe { (*descriptor).next };
+                let next = unsafe { (*descriptor).next };
+                visit(descriptor);
+                descriptor = next;
             }
         }
     }
@@ -321,7 +398,8 @@ impl State {
     /// The second open subsegment of a shard that has one, or null.
     #[inline(never)]
     fn second(&self) -> *mut Descriptor {
-        for head in self.open {
+        for shard in 0..SHARDS {
+            let head = self.first(shard as u8);
             // SAFETY: the lists link live subsegments of this bucket.
             if !head.is_null() && unsafe { !(*head).next.is_null() } {
                 // SAFETY: as above.
@@ -389,7 +467,8 @@ impl State {
     /// when there is no memory for a new one.
     #[inline(never)]
     fn take_over(&mut self, shard: u8) -> bool {
-        for head in self.open {
+        for from in 0..SHARDS {
+            let head = self.first(from as u8);
             if !head.is_null() {
                 // SAFETY: the lists link live subsegments of this bucket.
                 unsafe { self.move_to(head, shard) };
@@ -402,8 +481,16 @@ impl State {
     #[inline(never)]
     fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
-        let size = Descriptor::size_for(place.class, place.kind);
-        let Some(run) = place.back_end.lock().take(slices, size) else {
+        if let Some(owned) = place.owned
+            && !owned.budget().charge(place.bytes())
+        {
+            return false;
+        }
+        let taken = place.back_end.lock().take(slices, place.record_size());
+        let Some(run) = taken else {
+            if let Some(owned) = place.owned {
+                owned.budget().credit(place.bytes());
+            }
             return false;
         };
         let descriptor = run.descriptor;
@@ -420,6 +507,10 @@ impl State {
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
+            if let Some(owned) = place.owned {
+                this.bin.store(owned.bucket.expose_provenance(), relaxed);
+                this.owner.store(owned.heap, relaxed);
+            }
             this.set_shard(place.shard);
             if place.kind == Kind::Checked {
                 this.set_magic(Geometry::of(place.class).divisor);
@@ -468,12 +559,57 @@ impl State {
                 slices,
                 touched,
                 descriptor,
-                Descriptor::size_for(place.class, place.kind),
+                place.record_size(),
             );
+        }
+        if let Some(owned) = place.owned {
+            owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
         let active = &place.totals.active;
         active.fetch_sub(touched, Ordering::Relaxed);
+    }
+
+    /// Gives all subsegments of a private heap's bucket back, whatever their
+    /// blocks.
+    ///
+    /// # Safety
+    /// Nobody uses the blocks or the bucket any more.
+    pub(super) unsafe fn remove_all(&mut self, place: &Place<'_>) {
+        let slices = classes::slices_of(place.class);
+        let mut active = 0;
+        {
+            let mut back_end = place.back_end.lock();
+            // SAFETY: as in `remove_subsegment`; the next one is known before
+            // this one is gone.
+            self.for_each(|descriptor| unsafe {
+                let touched = (*descriptor).high as usize * classes::size_of(place.class);
+                let base = (*descriptor).base.load(Ordering::Relaxed);
+                let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
+                slices::clear(base, slices);
+                let size = place.record_size();
+                back_end.put_back(segment, first, slices, touched, descriptor, size);
+                active += touched;
+            });
+            back_end.purge_excess();
+        }
+        place.totals.active.fetch_sub(active, Ordering::Relaxed);
+        let out = self.out * classes::size_of(place.class);
+        place.totals.out.fetch_sub(out, Ordering::Relaxed);
+        self.open = [ptr::null_mut(); SHARDS + 1];
+        self.subsegments = 0;
+        self.out = 0;
+    }
+
+    /// Lists a subsegment that had no free blocks. A private heap's is listed
+    /// elsewhere.
+    fn reopen(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        if place.owned.is_some() {
+            self.close(descriptor);
+            // SAFETY: the caller's subsegment is one of this bucket's.
+            unsafe { (*descriptor).set_shard(place.shard) };
+        }
+        self.open(descriptor);
     }
 
     fn open(&mut self, descriptor: *mut Descriptor) {

@@ -8,11 +8,12 @@ use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
+use super::private::{self, Handle};
 use super::word::Word;
 use super::{PROCESS, misuse, plain, slices};
 use crate::config::Config;
 use core::alloc::Layout;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
 /// Options of a process whose allocator is not chosen in Rust: the defaults,
@@ -227,8 +228,9 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
-    let Some((descriptor, index)) = busy_block("free", address.addr()) else {
-        return;
+    let Some((descriptor, index)) = busy_block(address.addr()) else {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_of_process_heap(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -257,8 +259,9 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 }
 
 /// The descriptor and index of the block that starts at `address` and is
-/// handed out; anything else is reported as found by `operation`.
-fn busy_block(operation: &str, address: usize) -> Option<(*mut Descriptor, usize)> {
+/// handed out.
+#[inline(always)]
+fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; a descriptor with an index for
     // the address has a mark for it.
@@ -269,8 +272,35 @@ fn busy_block(operation: &str, address: usize) -> Option<(*mut Descriptor, usize
             return Some((descriptor, index));
         }
     }
-    misuse::bad_address(operation, address);
     None
+}
+
+/// The process heap's handle, if `address` is a block that HeapAlloc took from
+/// it. Anything else is reported as found by `operation`.
+#[cold]
+#[inline(never)]
+fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
+    let block = ptr::without_provenance(address);
+    let heap = private::process_heap_at(address).filter(|&heap| private::validate(heap, 0, block));
+    if heap.is_none() {
+        misuse::bad_address(operation, address);
+    }
+    heap
+}
+
+/// Frees a block that HeapAlloc took from the process heap; reports what is
+/// none.
+///
+/// # Safety
+/// As for [`free`].
+#[cold]
+#[inline(never)]
+unsafe fn free_of_process_heap(address: *mut u8) {
+    if let Some(heap) = process_heap_of("free", address.addr()) {
+        // SAFETY: the caller's block. Of two frees at once the second one is an
+        // error of the heap's, which is not told of here.
+        let _ = unsafe { private::free(heap, 0, address) };
+    }
 }
 
 /// The usable bytes of the block that starts at `address`; 0 for null.
@@ -279,10 +309,12 @@ pub fn usable_size(address: *mut u8) -> usize {
     if address.is_null() {
         return 0;
     }
-    match busy_block("malloc_usable_size", address.addr()) {
+    match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
-        None => 0,
+        None => process_heap_of("malloc_usable_size", address.addr())
+            .and_then(|heap| private::size_of(heap, 0, address).ok())
+            .unwrap_or(0),
     }
 }
 
@@ -292,8 +324,9 @@ pub fn usable_size(address: *mut u8) -> usize {
 /// # Safety
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    let Some((descriptor, _)) = busy_block("realloc", address.addr()) else {
-        return ptr::null_mut();
+    let Some((descriptor, _)) = busy_block(address.addr()) else {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_of_process_heap(address, size) };
     };
     // SAFETY: the block is handed out, so its descriptor is live.
     let (old_size, class) = unsafe {
@@ -303,37 +336,36 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
             usize::from(this.class.load(Ordering::Relaxed)),
         )
     };
-    if class == 0 {
-        if size > MAX_CLASS_SIZE {
-            // SAFETY: the block is the caller's.
-            let resized = unsafe { plain::resize_large(descriptor, address, size, 16) };
+    if class != 0 && size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
+        return address;
+    }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { reallocate_elsewhere(word, descriptor, address, size) }
+}
+
+/// [`reallocate`] of a block of malloc's that has to change: a function of its
+/// own, so that the other one has nothing to save.
+///
+/// # Safety
+/// As for [`reallocate`]; the descriptor is the block's.
+#[inline(never)]
+unsafe fn reallocate_elsewhere(
+    word: &Word,
+    descriptor: *mut Descriptor,
+    address: *mut u8,
+    size: usize,
+) -> *mut u8 {
+    // SAFETY: the block is handed out, so its descriptor is live; it is the
+    // caller's. The new one is distinct and large enough for what both hold.
+    unsafe {
+        let old_size = (*descriptor).block_size();
+        let has_class = (*descriptor).class.load(Ordering::Relaxed) != 0;
+        if size > MAX_CLASS_SIZE && !has_class {
+            let resized = plain::resize_large(descriptor, address, size, 16);
             if !resized.is_null() {
                 return resized;
             }
         }
-    } else if size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
-        return address;
-    }
-    // SAFETY: the caller's block.
-    unsafe { move_block(word, address, old_size, size, class != 0) }
-}
-
-/// Moves a block of `old_size` bytes to one of `size`; null, and nothing done,
-/// when the system has nothing to give.
-///
-/// # Safety
-/// The block is the caller's, of a class or not as `has_class` says.
-#[inline(never)]
-unsafe fn move_block(
-    word: &Word,
-    address: *mut u8,
-    old_size: usize,
-    size: usize,
-    has_class: bool,
-) -> *mut u8 {
-    // SAFETY: the caller's block; the new one is distinct and large enough for
-    // what both hold.
-    unsafe {
         let mut new = ptr::null_mut();
         if has_class && size > MAX_CLASS_SIZE {
             new = PROCESS.allocate_growing(Kind::Checked, size, 16);
@@ -347,6 +379,19 @@ unsafe fn move_block(
         }
         new
     }
+}
+
+/// As [`free_of_process_heap`].
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn reallocate_of_process_heap(address: *mut u8, size: usize) -> *mut u8 {
+    process_heap_of("realloc", address.addr())
+        // SAFETY: the caller's promise is the callee's.
+        .and_then(|heap| unsafe { private::reallocate(heap, 0, address, size) }.ok())
+        .map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// [`allocate`] for a Rust Layout and a program's own options.

@@ -27,7 +27,7 @@
 use super::classes::{self, COUNT};
 use super::foreign;
 use super::segment::Segment;
-use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -48,6 +48,12 @@ pub(crate) const EMPTY: u8 = 0;
 pub(crate) const SUBSEGMENT: u8 = 1;
 /// One large block, straight from pages.
 pub(crate) const LARGE: u8 = 2;
+/// A region of a private heap, whose record it starts (private/region.rs).
+pub(crate) const REGION: u8 = 3;
+/// The first region of a private heap that was destroyed.
+pub(crate) const REGION_GONE: u8 = 4;
+/// A large block of a private heap (private/large.rs).
+pub(crate) const PRIVATE_LARGE: u8 = 5;
 
 /// What all subsegments of a class have in common.
 pub(crate) struct Geometry {
@@ -120,7 +126,7 @@ pub(crate) struct Descriptor {
     /// Where in a thread's cache the bin lies that the blocks go to, in bytes:
     /// follows from the class and the shard, and changes with the shard.
     pub(crate) bin: AtomicUsize,
-    /// [`EMPTY`], [`SUBSEGMENT`] or [`LARGE`].
+    /// What it describes: [`EMPTY`] to [`PRIVATE_LARGE`].
     pub(crate) what: AtomicU8,
     /// The class, 0 for a large block.
     pub(crate) class: AtomicU8,
@@ -156,6 +162,8 @@ pub(crate) struct Descriptor {
     pub(crate) region_size: usize,
     /// For a large block: whether its pages are known to be zero.
     pub(crate) clean: bool,
+    /// The private heap it belongs to; null for the process heap's.
+    pub(crate) owner: AtomicPtr<()>,
 }
 
 /// Size of the header in bytes; the marks start here.
@@ -193,6 +201,7 @@ impl Descriptor {
             extent: 0,
             region_size: 0,
             clean: false,
+            owner: AtomicPtr::new(core::ptr::null_mut()),
         })
     }
 
@@ -205,6 +214,27 @@ impl Descriptor {
             Kind::Checked => blocks,
         };
         (HEADER + marks.next_multiple_of(8) + blocks.div_ceil(64) * 8).next_multiple_of(64)
+    }
+
+    /// Bytes behind a private heap's free bits: for classes whose blocks may
+    /// have more unused bytes than a mark can say, their number, two bytes a
+    /// block.
+    pub(crate) const fn sizes_bytes(class: usize) -> usize {
+        if class <= classes::MAX_LINEAR_SIZE / 16 {
+            return 0;
+        }
+        (2 * classes::blocks_of(class)).next_multiple_of(64)
+    }
+
+    /// Where block `index` of a private heap has its unused bytes' number.
+    ///
+    /// # Safety
+    /// `this` is a live subsegment's descriptor of a private heap and `class`,
+    /// which has such numbers, with more than `index` blocks.
+    pub(crate) unsafe fn unused_at(this: *mut Descriptor, class: usize, index: usize) -> *mut u16 {
+        let behind = Self::size_for(class, Kind::Checked);
+        // SAFETY: the numbers lie behind marks and free bits.
+        unsafe { this.cast::<u8>().add(behind).cast::<u16>().add(index) }
     }
 
     /// `ceil(2^64 / size)` for a block size of at least 2.
@@ -257,9 +287,12 @@ impl Descriptor {
         } else {
             Kind::Plain
         };
-        let bin = foreign::bin_offset(kind, class, shard);
         self.shard.store(shard, Ordering::Relaxed);
-        self.bin.store(bin, Ordering::Relaxed);
+        // A private heap's leads to its bucket instead.
+        if self.owner.load(Ordering::Relaxed).is_null() {
+            let bin = foreign::bin_offset(kind, class, shard);
+            self.bin.store(bin, Ordering::Relaxed);
+        }
     }
 
     /// The index of the block that `address` lies in, wherever in it.

@@ -4,8 +4,8 @@
 //! the free bits less what caches and depots keep, and a cache's filling is
 //! read off its stack pointers.
 
-use super::PROCESS;
 use super::classes::{self, COUNT};
+use super::{PROCESS, private};
 use crate::report::FixedBuffer;
 use crate::stats::Stats;
 use crate::vm::{self, Use};
@@ -66,7 +66,13 @@ pub(crate) fn collect() -> Stats {
         stats.retained += back_end.dirty_bytes();
         stats.metadata += back_end.record_bytes;
     }
+    {
+        let sparse = PROCESS.sparse.lock();
+        stats.retained += sparse.dirty_bytes();
+        stats.metadata += sparse.record_bytes;
+    }
     stats.allocated += stats.large_bytes;
+    private::collect(&mut stats);
     stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;
     stats.resident = stats.active + stats.retained + stats.metadata;
     stats

@@ -3,7 +3,7 @@
 //! The other threads do not exist in the child. Whatever their caches held
 //! goes back to the free bits, so nothing is lost; the locks are made free.
 
-use super::{Kind, PROCESS, cache, meta, misuse, slices};
+use super::{Kind, PROCESS, cache, meta, misuse, private, slices};
 use crate::sync::Lock;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,29 +13,41 @@ static FORKING: AtomicU64 = AtomicU64::new(0);
 /// Registers the handlers; called once.
 pub(super) fn register() {
     crate::sys::at_fork(prepare, parent, child);
+    #[cfg(unix)]
+    crate::vm::regions::is_held_above();
 }
 
-fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
+    if is_taking {
+        private::for_each_lock(is_taking, visit);
+    }
     visit(PROCESS.reclaiming.raw());
     PROCESS.plain.for_each_lock(visit);
     PROCESS.checked.for_each_lock(visit);
     visit(PROCESS.large.raw());
     visit(PROCESS.back_end.raw());
+    visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
+    #[cfg(unix)]
+    visit(crate::vm::regions::lock());
+    if !is_taking {
+        private::for_each_lock(is_taking, visit);
+    }
 }
 
 unsafe extern "C" fn prepare() {
-    for_each_lock(&mut |lock| lock.acquire());
+    for_each_lock(true, &mut |lock| lock.acquire());
     FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
 }
 
 unsafe extern "C" fn parent() {
-    for_each_lock(&mut |lock| lock.release());
+    for_each_lock(false, &mut |lock| lock.release());
 }
 
 unsafe extern "C" fn child() {
-    for_each_lock(&mut |lock| lock.reset());
+    private::forget_holders();
+    for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();
     let parent = FORKING.load(Ordering::Relaxed);

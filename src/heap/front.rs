@@ -136,6 +136,7 @@ impl Front {
             shard,
             back_end: shared.back_end,
             totals: shared.totals,
+            owned: None,
         }
     }
 

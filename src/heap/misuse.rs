@@ -3,7 +3,7 @@
 use super::bucket::Misuse;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
-use super::{PROCESS, PROCESS_HEAP, slices};
+use super::{PROCESS, PROCESS_HEAP, private, slices};
 use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -115,12 +115,21 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         block,
         operation,
         thread: crate::sys::thread_id(),
+        owner: private::owner_name(address),
     };
     report::raise(&report, PROCESS.action());
 }
 
+/// The block of malloc's that `address` lies in, busy or free.
+pub(super) fn block_at(address: usize) -> Option<Block> {
+    around(slices::find(address), address)
+}
+
 /// The block that `address` lies in, wherever in it, handed out or not.
 fn describe(address: usize) -> Option<Block> {
+    if let Some(block) = private::block_at(address) {
+        return Some(block);
+    }
     if let Some(block) = around(slices::find(address), address) {
         return Some(block);
     }
@@ -179,6 +188,7 @@ pub(super) fn wrong_layout(operation: &str, address: usize, size: usize) {
         block: describe(address),
         operation,
         thread: crate::sys::thread_id(),
+        owner: None,
     };
     report::raise(&report, PROCESS.action());
 }

@@ -42,6 +42,7 @@
 
 mod bin;
 mod bucket;
+mod budget;
 mod cache;
 pub mod checked;
 pub mod classes;
@@ -57,6 +58,7 @@ mod meta;
 mod misuse;
 pub mod plain;
 mod pool;
+pub mod private;
 mod refill;
 mod segment;
 mod seize;
@@ -108,6 +110,8 @@ pub(crate) struct Heap {
     checked: Front,
     large: Mutex<LargeList>,
     back_end: Mutex<Backend>,
+    /// Where private heaps have their first regions.
+    sparse: Mutex<Backend>,
     totals: Totals,
     ready: Once,
     on_corruption: AtomicU8,
@@ -121,6 +125,7 @@ static PROCESS: Heap = Heap {
     checked: Front::new(Kind::Checked),
     large: Mutex::new(LargeList::new()),
     back_end: Mutex::new(Backend::new()),
+    sparse: Mutex::new(Backend::sparse()),
     totals: Totals {
         active: AtomicUsize::new(0),
         out: AtomicUsize::new(0),
@@ -184,6 +189,7 @@ impl Heap {
             back_end.retain = config.retain();
             back_end.huge_above = segments;
         }
+        self.sparse.lock().retain = config.retain();
         {
             let mut large = self.large.lock();
             large.retain = config.retain().saturating_mul(2);
@@ -225,6 +231,7 @@ impl Heap {
             self.give_back(kind, word);
             let need = chunk_for(size).max(size.saturating_add(align) + 2 * classes::SLICE);
             self.back_end.lock().decommit_unused(need);
+            self.sparse.lock().decommit_unused(need);
         }
         let block = self.try_allocate(kind, word, size, align, zero);
         misuse::report_late();
@@ -292,6 +299,7 @@ impl Heap {
         }
         self.large.lock().trim(0);
         self.back_end.lock().purge_down_to(0);
+        self.sparse.lock().purge_down_to(0);
     }
 }
 

@@ -111,6 +111,8 @@ pub(super) struct Backend {
     was_huge: bool,
     /// Used bytes above which they do so again.
     again_above: usize,
+    /// Whether the root record leads to its segments.
+    is_anchored: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -134,6 +136,17 @@ impl Backend {
             huge_chunks: 0,
             was_huge: false,
             again_above: 0,
+            is_anchored: true,
+        }
+    }
+
+    /// No segments, of which an outsider learns nothing, and no huge pages ever:
+    /// for slices of which a page or two are used.
+    pub(super) const fn sparse() -> Self {
+        Backend {
+            is_anchored: false,
+            regret: 0,
+            ..Backend::new()
         }
     }
 
@@ -249,6 +262,26 @@ impl Backend {
         descriptor: *mut Descriptor,
         descriptor_size: usize,
     ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.put_back(segment, first, slices, touched, descriptor, descriptor_size) };
+        self.purge_excess();
+    }
+
+    /// [`Backend::give_back`] for one of many: the caller sees to it afterwards
+    /// that what is too much is purged.
+    ///
+    /// # Safety
+    /// As for [`Backend::give_back`].
+    #[inline(always)]
+    pub(super) unsafe fn put_back(
+        &mut self,
+        segment: *mut Segment,
+        first: u32,
+        slices: usize,
+        touched: usize,
+        descriptor: *mut Descriptor,
+        descriptor_size: usize,
+    ) {
         let run = mask(first, slices);
         // SAFETY: the caller's segment is one of ours and live, and nobody
         // uses the descriptor.
@@ -271,7 +304,6 @@ impl Backend {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*(*segment).leader).chunk_used -= 1 };
         }
-        self.purge_excess();
     }
 
     fn open(&mut self, segment: *mut Segment) {

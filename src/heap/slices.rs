@@ -94,6 +94,32 @@ pub(super) const fn stand_in() -> *mut u8 {
 }
 
 /// The table and its mask, which stay as they are once the table is made.
+///
+/// In a shared library the compiler reaches a static of another crate by a load
+/// of its address. Here the linker fills in the distance: the mask, then the
+/// table, as below, for this processor does not exchange loads.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[inline(always)]
+pub(super) fn table() -> (*mut u8, usize) {
+    let (table, mask): (*mut u8, usize);
+    // SAFETY: reads the two statics.
+    unsafe {
+        core::arch::asm!(
+            "mov {mask}, qword ptr [rip + {MASK}]",
+            "mov {table}, qword ptr [rip + {TABLE}]",
+            mask = out(reg) mask,
+            table = out(reg) table,
+            MASK = sym MASK,
+            TABLE = sym TABLE,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
+    (table, mask)
+}
+
+/// The table and its mask, which stay as they are once the table is made.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[inline(always)]
 pub(super) fn table() -> (*mut u8, usize) {
     let mask = MASK.load(Ordering::Acquire);
     (TABLE.load(Ordering::Relaxed), mask)
@@ -101,11 +127,36 @@ pub(super) fn table() -> (*mut u8, usize) {
 
 /// The descriptor for `address`; one that describes nothing where ntheap has
 /// nothing. Any address will do.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 #[inline]
 pub(crate) fn find(address: usize) -> *mut Descriptor {
     let (table, mask) = table();
     // SAFETY: the two belong together.
     unsafe { find_in(table, mask, address) }
+}
+
+/// The descriptor for `address`; one that describes nothing where ntheap has
+/// nothing. Any address will do.
+///
+/// As [`table`] for what it reads. The mask is read before the table.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn find(address: usize) -> *mut Descriptor {
+    let mut index = address / SLICE;
+    let table: *mut u8;
+    // SAFETY: reads the two statics.
+    unsafe {
+        core::arch::asm!(
+            "and {index}, qword ptr [rip + {MASK}]",
+            "mov {table}, qword ptr [rip + {TABLE}]",
+            index = inout(reg) index,
+            table = out(reg) table,
+            MASK = sym MASK,
+            TABLE = sym TABLE,
+            options(readonly, nostack),
+        );
+        entry_at(table, index)
+    }
 }
 
 /// [`find`] in a table at hand.
@@ -114,7 +165,16 @@ pub(crate) fn find(address: usize) -> *mut Descriptor {
 /// `table` and `mask` came from [`table`] together, or are the stand-in and 0.
 #[inline(always)]
 pub(super) unsafe fn find_in(table: *mut u8, mask: usize, address: usize) -> *mut Descriptor {
-    let index = (address / SLICE) & mask;
+    // SAFETY: the caller's promise.
+    unsafe { entry_at(table, (address / SLICE) & mask) }
+}
+
+/// The descriptor that an entry leads to.
+///
+/// # Safety
+/// `table` came from [`table`] or is the stand-in; `index` is at most the mask.
+#[inline(always)]
+unsafe fn entry_at(table: *mut u8, index: usize) -> *mut Descriptor {
     // SAFETY: the table has `mask + 1` entries after its empty descriptors. An
     // entry is read with one load; what it leads to was written before it.
     unsafe {

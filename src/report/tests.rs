@@ -17,6 +17,7 @@ const DOUBLE_FREE: Report<'static> = Report {
     }),
     operation: "free",
     thread: 4711,
+    owner: None,
 };
 
 fn with_pid(text: &str) -> String {
@@ -53,6 +54,7 @@ fn text_of_an_address_inside_a_block() {
         }),
         operation: "HeapFree",
         thread: 1,
+        owner: None,
     };
     assert_eq!(
         report.to_string(),
@@ -231,6 +233,7 @@ fn the_longest_report_fits() {
                 state: BlockState::Cached,
             }),
             thread: u64::MAX,
+            owner: None,
         };
         let mut text = FixedBuffer::<TEXT_MAX>::new();
         write!(text, "{report}").expect("the buffer never fails");

@@ -127,6 +127,12 @@ impl<T> Mutex<T> {
         Guard { mutex: self }
     }
 
+    /// The value, for the fork handlers: they hold the lock by [`Mutex::raw`],
+    /// without a guard. To be used by whoever holds it only.
+    pub(crate) fn held(&self) -> *mut T {
+        self.value.get()
+    }
+
     /// The bare lock, for the fork handlers, which hold every lock across the
     /// fork without touching what it protects.
     pub(crate) fn raw(&self) -> &Lock {

@@ -14,7 +14,7 @@ pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.
 pub(crate) mod atomic {
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 }
 
 /// Waiting, as the protocol files name it.

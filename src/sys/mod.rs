@@ -25,11 +25,15 @@ mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
 #[cfg(unix)]
+mod maps;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
 pub use counters::{Call, CallCounts, calls};
+#[cfg(unix)]
+pub use maps::{Mapping, for_each_mapping};
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -50,6 +54,10 @@ pub enum Protection {
     Read,
     /// Read and write.
     ReadWrite,
+    /// Execute, and read where the processor cannot tell the two apart.
+    Execute,
+    /// Read and execute.
+    ReadExecute,
     /// Read, write and execute.
     ReadWriteExecute,
 }
@@ -88,6 +96,12 @@ pub fn reserve(size: usize, align: usize) -> *mut u8 {
     os::reserve(size, align.max(GRANULARITY))
 }
 
+/// Reserves the `size` bytes at `base`, not accessible. False when any of them
+/// is in use or the system refuses. Both are multiples of the page size.
+pub fn reserve_at(base: *mut u8, size: usize) -> bool {
+    admit(Call::Reserve) && os::reserve_at(base, size)
+}
+
 /// Reserves like [`reserve`], readable at once: every byte reads zero and
 /// costs no memory until it is committed. For sparse tables.
 pub fn reserve_readable(size: usize) -> *mut u8 {
@@ -114,6 +128,18 @@ pub fn allocate(size: usize) -> *mut u8 {
 pub unsafe fn commit(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
     admit(Call::Commit) && unsafe { os::commit(base, size) }
+}
+
+/// Gives a reserved range the rights of `protection`; pages that are committed
+/// already keep what they hold, fresh ones are zero. When the system refuses,
+/// some pages may have the new rights.
+///
+/// # Safety
+/// The range lies in one reservation, and the caller owns it.
+#[cfg(unix)]
+pub unsafe fn commit_as(base: *mut u8, size: usize, protection: Protection) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Commit) && unsafe { os::protect(base, size, protection) }
 }
 
 /// Gives a committed range's memory back; the range is then reserved again
@@ -272,6 +298,28 @@ pub fn process_id() -> u32 {
 /// The calling thread's number, as the system's tools show it.
 pub fn thread_id() -> u64 {
     os::thread_id()
+}
+
+/// A number that no other live thread has, not 0: where the thread's local
+/// storage lies. Costs an instruction or a call, never a system call.
+#[inline(always)]
+pub fn thread_token() -> usize {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    {
+        let token: usize;
+        // SAFETY: the first word of a thread's control block is its own
+        // address.
+        unsafe {
+            core::arch::asm!(
+                "mov {token}, qword ptr fs:[0]",
+                token = out(reg) token,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        token
+    }
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    os::thread_token()
 }
 
 /// The number of thread-exit hooks a process can have.

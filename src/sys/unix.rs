@@ -64,6 +64,23 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     aligned
 }
 
+/// Refuses to map over what is there. Where there is no such flag the address
+/// is a hint, and what lies elsewhere is not wanted.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNDISTURBED: c_int = libc::MAP_FIXED_NOREPLACE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const UNDISTURBED: c_int = 0;
+
+pub(super) fn reserve_at(base: *mut u8, size: usize) -> bool {
+    let got = map(base, size, libc::PROT_NONE, RESERVE_FLAGS | UNDISTURBED);
+    if !got.is_null() && got != base {
+        // SAFETY: a system without the flag put it elsewhere, in a range that
+        // nobody else knows.
+        unsafe { libc::munmap(got.cast(), size) };
+    }
+    got == base
+}
+
 pub(super) fn reserve_readable(size: usize) -> *mut u8 {
     map(ptr::null_mut(), size, libc::PROT_READ, RESERVE_FLAGS)
 }
@@ -117,6 +134,8 @@ pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection)
         Protection::None => libc::PROT_NONE,
         Protection::Read => libc::PROT_READ,
         Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        Protection::Execute => libc::PROT_EXEC,
+        Protection::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
         Protection::ReadWriteExecute => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
     };
     // SAFETY: the caller owns the range.
@@ -395,6 +414,12 @@ pub(super) fn thread_id() -> u64 {
     unsafe {
         libc::pthread_self() as u64
     }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub(super) fn thread_token() -> usize {
+    // SAFETY: no arguments, no memory.
+    unsafe { libc::pthread_self() as usize }
 }
 
 /// Each slot's thread-exit key plus one; 0 while there is none.

@@ -24,8 +24,9 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleW, GetProcAddress,
 };
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE_READWRITE, PAGE_NOACCESS,
-    PAGE_READONLY, PAGE_READWRITE, VirtualAlloc, VirtualFree, VirtualProtect,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE, PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, VirtualAlloc,
+    VirtualFree, VirtualProtect,
 };
 use windows_sys::Win32::System::SystemInformation::{
     GetSystemInfo, GetSystemTimePreciseAsFileTime, SYSTEM_INFO,
@@ -54,7 +55,17 @@ pub(super) fn page_size() -> usize {
     (info.dwPageSize as usize).max(4096)
 }
 
-fn reserve_at(base: *mut u8, size: usize) -> *mut u8 {
+pub(super) fn reserve_at(base: *mut u8, size: usize) -> bool {
+    let got = try_reserve_at(base, size);
+    if !got.is_null() && got != base {
+        // SAFETY: the address was rounded down, which the caller does not
+        // want; the reservation was made above and nobody else knows it.
+        unsafe { VirtualFree(got.cast(), 0, MEM_RELEASE) };
+    }
+    got == base
+}
+
+fn try_reserve_at(base: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: MEM_RESERVE succeeds on a free range only, so no memory in use
     // is touched.
     unsafe { VirtualAlloc(base.cast(), size, MEM_RESERVE, PAGE_NOACCESS) }.cast()
@@ -67,7 +78,7 @@ const ALIGNED_TRIES: u32 = 16;
 pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     if align <= GRANULARITY {
         // The system's own granularity gives this alignment.
-        return reserve_at(ptr::null_mut(), size);
+        return try_reserve_at(ptr::null_mut(), size);
     }
     // A reservation cannot be trimmed: find a free range that holds an
     // aligned one, give it up, and take the aligned part.
@@ -75,14 +86,14 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
         return ptr::null_mut();
     };
     for _ in 0..ALIGNED_TRIES {
-        let probe = reserve_at(ptr::null_mut(), total);
+        let probe = try_reserve_at(ptr::null_mut(), total);
         if probe.is_null() {
             return probe;
         }
         let head = probe.addr().wrapping_neg() & (align - 1);
         // SAFETY: the probe was reserved just above and nobody else knows it.
         unsafe { release(probe, total) };
-        let base = reserve_at(probe.wrapping_add(head), size);
+        let base = try_reserve_at(probe.wrapping_add(head), size);
         if !base.is_null() {
             return base;
         }
@@ -172,6 +183,8 @@ pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection)
         Protection::None => PAGE_NOACCESS,
         Protection::Read => PAGE_READONLY,
         Protection::ReadWrite => PAGE_READWRITE,
+        Protection::Execute => PAGE_EXECUTE,
+        Protection::ReadExecute => PAGE_EXECUTE_READ,
         Protection::ReadWriteExecute => PAGE_EXECUTE_READWRITE,
     };
     let mut before = 0;
@@ -407,6 +420,10 @@ fn visit_entry(entry: &[u16], prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])
 pub(super) fn process_id() -> u32 {
     // SAFETY: no arguments, no memory.
     unsafe { GetCurrentProcessId() }
+}
+
+pub(super) fn thread_token() -> usize {
+    thread_id() as usize
 }
 
 pub(super) fn thread_id() -> u64 {

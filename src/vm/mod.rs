@@ -16,7 +16,11 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
+#[cfg(unix)]
+pub(crate) mod regions;
 pub mod root;
+#[cfg(unix)]
+pub(crate) mod table;
 
 use crate::sys;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -35,11 +39,19 @@ pub enum Use {
     Metadata,
     /// The slice table, sparse.
     Table,
+    /// The program's own, which it reserved by `VirtualAlloc`.
+    Program,
 }
 
 impl Use {
     /// All uses, in the order of [`Account::by_use`].
-    pub const ALL: [Use; 4] = [Use::Segments, Use::Large, Use::Metadata, Use::Table];
+    pub const ALL: [Use; 5] = [
+        Use::Segments,
+        Use::Large,
+        Use::Metadata,
+        Use::Table,
+        Use::Program,
+    ];
 }
 
 #[repr(C)]
@@ -147,6 +159,17 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
+/// Reserves the region of `size` bytes (whole pages) at `base`. False when it
+/// is in use or the system refuses.
+#[cfg(unix)]
+pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
+    let done = sys::reserve_at(base, size);
+    if done {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    done
+}
+
 /// Reserves a sparse region that reads zero everywhere.
 pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
     let base = sys::reserve_readable(size);
@@ -184,6 +207,59 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
     let done = unsafe { sys::commit(base, size) };
     if !done {
         credit(of, size);
+    }
+    done
+}
+
+/// Who refused a commit.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The limit of committed bytes.
+    Commit,
+    /// The system.
+    System,
+}
+
+/// Gives a range the rights of `protection`, and commits those of its bytes
+/// that are not committed, `fresh` in all. Refused by the system, some of its
+/// pages may have the new rights already.
+///
+/// # Safety
+/// The range lies in one region the caller owns.
+#[cfg(unix)]
+pub(crate) unsafe fn commit_as(
+    of: Use,
+    base: *mut u8,
+    size: usize,
+    fresh: usize,
+    protection: sys::Protection,
+) -> Result<(), Limit> {
+    if !charge(of, fresh) {
+        return Err(Limit::Commit);
+    }
+    // SAFETY: the caller's promise is the callee's; reserved pages take rights
+    // as committed ones do.
+    if unsafe { sys::commit_as(base, size, protection) } {
+        return Ok(());
+    }
+    credit(of, fresh);
+    Err(Limit::System)
+}
+
+/// Gives back the memory and commit of a range of which `committed` bytes are
+/// committed; it is reserved from then on. False, and nothing changed, when
+/// the system refuses.
+///
+/// # Safety
+/// The caller owns the range, and its contents are dead.
+#[cfg(unix)]
+pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's; a page that is reserved
+    // already stays so.
+    let done = unsafe { sys::decommit(base, size) };
+    if done {
+        credit(of, committed);
     }
     done
 }

@@ -28,6 +28,7 @@ pub use programs::{missing_programs, target_folder};
 pub use rows::{Load, Row};
 
 use callgrind::Callgrind;
+use rows::Program;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -38,9 +39,10 @@ pub struct Bench {
     ntheap: Library,
     c_loops: PathBuf,
     rust_loops: PathBuf,
+    windows_loops: PathBuf,
     callgrind: Callgrind,
     /// What the loops of nothing took.
-    nothing: Mutex<HashMap<&'static str, f64>>,
+    nothing: Mutex<HashMap<(Program, &'static str), f64>>,
 }
 
 impl Bench {
@@ -51,6 +53,7 @@ impl Bench {
         let built = programs::build(target)?;
         Ok(Bench {
             c_loops: built.folder.join("loops"),
+            windows_loops: built.folder.join("windows"),
             rust_loops: built.release.join("ntheap-loop-pairs"),
             ntheap: built.ntheap,
             callgrind: Callgrind {
@@ -76,16 +79,15 @@ impl Bench {
     pub fn count_with(&self, row: &Row, library: &Library) -> Result<f64, String> {
         let plan = row.plan();
         let [name, nothing] = plan.loops;
-        let used = if plan.is_c {
-            library
-        } else {
-            &Library::system()
+        let used = match plan.program {
+            Program::C => library,
+            Program::Rust | Program::Windows => &Library::system(),
         };
         let turn = |name: &str, library: &Library| -> Result<f64, String> {
-            let program = if plan.is_c {
-                &self.c_loops
-            } else {
-                &self.rust_loops
+            let program = match plan.program {
+                Program::C => &self.c_loops,
+                Program::Rust => &self.rust_loops,
+                Program::Windows => &self.windows_loops,
             };
             let (n, size) = (plan.turns.to_string(), row.size.to_string());
             let counts = self.callgrind.count(library, program, &[name, &n, &size])?;
@@ -97,19 +99,20 @@ impl Bench {
         };
         let measured = turn(name, used)?;
         // No block's size has a part in it, and no malloc.
-        let known = self.nothing().get(nothing).copied();
+        let key = (plan.program, nothing);
+        let known = self.nothing().get(&key).copied();
         let empty = match known {
             Some(empty) => empty,
             None => {
                 let empty = turn(nothing, &Library::system())?;
-                self.nothing().insert(nothing, empty);
+                self.nothing().insert(key, empty);
                 empty
             }
         };
         Ok((measured - empty) / plan.per_turn as f64 + plan.empty as f64)
     }
 
-    fn nothing(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, f64>> {
+    fn nothing(&self) -> std::sync::MutexGuard<'_, HashMap<(Program, &'static str), f64>> {
         self.nothing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

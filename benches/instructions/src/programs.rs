@@ -34,7 +34,7 @@ pub(crate) struct Programs {
     pub(crate) folder: PathBuf,
 }
 
-/// Builds libntheap.so and all loops, optimised, into the folder `target`.
+/// Builds the shared libraries and all loops, optimised, into the folder `target`.
 /// An error in words names the program that failed or is missing.
 pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     let missing = missing_programs();
@@ -45,6 +45,7 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     for part in [
         ["--package=ntheap-capi", "--lib"],
+        ["--package=ntheap-win32-capi", "--lib"],
         ["--package=ntheap-loops", "--bins"],
     ] {
         run(Command::new(&cargo)
@@ -81,6 +82,17 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     compile("loops.c", "loops", &libraries)?;
     compile("growth.c", "growth", &libraries)?;
     let release = target.join("release");
+    let place = release.display();
+    let (search, found) = (format!("-L{place}"), format!("-Wl,-rpath,{place}"));
+    let libraries = [
+        "libnothing.so",
+        "-Wl,-rpath,$ORIGIN",
+        &search,
+        "-lntheap_win32",
+        "-lntheap",
+        &found,
+    ];
+    compile("windows.c", "windows", &libraries)?;
     Ok(Programs {
         ntheap: Library::at("ntheap", &release.join("libntheap.so"))?,
         release,

@@ -41,6 +41,18 @@ pub enum Load {
     RustAligned,
     /// `realloc` to 97 and to 112 bytes, with Layouts it cannot know.
     RustRealloc,
+    /// A pair in a private heap, its handle checked, as HeapAlloc and HeapFree
+    /// do it.
+    HeapHandle,
+    /// A pair in a private heap that is serialized.
+    HeapShared,
+    /// A pair in a private heap that is not.
+    HeapLocal,
+    /// `HeapAlloc` and `HeapFree`, as libntheap.so exports them, on a heap of
+    /// its own, of a size that is hot.
+    WindowsPair,
+    /// The same through libntheap_win32.so.
+    WindowsForwarded,
 }
 
 /// A loop and the size of its blocks. `Display` is what the table and the
@@ -53,10 +65,21 @@ pub struct Row {
     pub size: usize,
 }
 
+/// The program that has a row's loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Program {
+    /// `c/loops.c`, under any malloc.
+    C,
+    /// `c/windows.c`, linked with libntheap.so and libntheap_win32.so.
+    Windows,
+    /// The Rust loops.
+    Rust,
+}
+
 /// How a row is counted.
 pub(crate) struct Plan {
-    /// Whether the program is in C, and any malloc can be counted.
-    pub(crate) is_c: bool,
+    /// The program.
+    pub(crate) program: Program,
     /// What the program calls the loop, and the same loop of nothing.
     pub(crate) loops: [&'static str; 2],
     /// What the program is told to do in its first count.
@@ -87,47 +110,57 @@ impl Row {
             rows(Load::RustZeroed, &[OTHER_SIZE]),
             rows(Load::RustAligned, &[OTHER_SIZE]),
             rows(Load::RustRealloc, &[112]),
+            rows(Load::HeapHandle, &[OTHER_SIZE]),
+            rows(Load::HeapShared, &[OTHER_SIZE]),
+            rows(Load::HeapLocal, &[OTHER_SIZE]),
+            rows(Load::WindowsPair, &[OTHER_SIZE]),
+            rows(Load::WindowsForwarded, &[OTHER_SIZE]),
         ]
         .concat()
     }
 
     /// Whether it is a row of a C program, which any malloc can be put under.
     pub fn is_c(&self) -> bool {
-        self.plan().is_c
+        self.plan().program == Program::C
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        let single = |is_c, loops, empty| Plan {
-            is_c,
+        let single = |program, loops, empty| Plan {
+            program,
             loops,
             turns: SINGLE_TURNS,
             per_turn: 1,
             empty,
         };
         match self.load {
-            Load::CPair => single(true, ["pairs", "no_pairs"], 3),
+            Load::CPair => single(Program::C, ["pairs", "no_pairs"], 3),
             Load::CBatch => Plan {
-                is_c: true,
+                program: Program::C,
                 loops: ["batches", "no_batches"],
                 turns: BATCH_TURNS,
                 per_turn: BATCH,
                 empty: 3,
             },
-            Load::CCalloc => single(true, ["callocs", "no_callocs"], 3),
-            Load::CAligned => single(true, ["aligned", "no_aligned"], 3),
+            Load::CCalloc => single(Program::C, ["callocs", "no_callocs"], 3),
+            Load::CAligned => single(Program::C, ["aligned", "no_aligned"], 3),
             Load::CRealloc => Plan {
                 per_turn: 2,
-                ..single(true, ["reallocs", "no_reallocs"], 2)
+                ..single(Program::C, ["reallocs", "no_reallocs"], 2)
             },
-            Load::RustConstant => single(false, ["constant", "empty"], 0),
-            Load::RustRuntime => single(false, ["runtime", "sizes"], 0),
-            Load::RustGlobal => single(false, ["global", "empty"], 0),
-            Load::RustZeroed => single(false, ["zeroed", "empty"], 0),
-            Load::RustAligned => single(false, ["aligned", "empty"], 0),
+            Load::RustConstant => single(Program::Rust, ["constant", "empty"], 0),
+            Load::RustRuntime => single(Program::Rust, ["runtime", "sizes"], 0),
+            Load::RustGlobal => single(Program::Rust, ["global", "empty"], 0),
+            Load::RustZeroed => single(Program::Rust, ["zeroed", "empty"], 0),
+            Load::RustAligned => single(Program::Rust, ["aligned", "empty"], 0),
             Load::RustRealloc => Plan {
                 per_turn: 2,
-                ..single(false, ["reallocs", "empty"], 0)
+                ..single(Program::Rust, ["reallocs", "empty"], 0)
             },
+            Load::HeapHandle => single(Program::Rust, ["handle", "empty"], 0),
+            Load::HeapShared => single(Program::Rust, ["shared", "empty"], 0),
+            Load::HeapLocal => single(Program::Rust, ["local", "empty"], 0),
+            Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
+            Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
         }
     }
 }
@@ -146,6 +179,11 @@ impl fmt::Display for Row {
             Load::RustZeroed => "Rust, alloc_zeroed",
             Load::RustAligned => "Rust, alloc at 64",
             Load::RustRealloc => "Rust, realloc within a class",
+            Load::HeapHandle => "private heap, pair by handle",
+            Load::HeapShared => "private heap, pair, serialized",
+            Load::HeapLocal => "private heap, pair, one thread's",
+            Load::WindowsPair => "Windows names, HeapAlloc and HeapFree",
+            Load::WindowsForwarded => "Windows names, by libntheap_win32.so",
         };
         write!(f, "{load}, {}", Bytes(self.size))
     }

@@ -12,6 +12,16 @@ use std::sync::OnceLock;
 const RUST_PAIR: f64 = 30.0;
 /// Most instructions of a pair of up to 1 KiB in C.
 const C_PAIR: f64 = 45.0;
+/// Most instructions of a pair of 64 bytes by the Windows names.
+const WINDOWS_PAIR: f64 = 75.0;
+
+/// Most instructions of a pair of 64 bytes in a private heap: by its handle,
+/// serialized, and one thread's.
+const HEAP_PAIRS: [(Load, f64); 3] = [
+    (Load::HeapHandle, 75.0),
+    (Load::HeapShared, 60.0),
+    (Load::HeapLocal, 35.0),
+];
 
 /// All rows counted, or `None` and a line that names the test.
 fn counted(test: &str) -> Option<&'static Figures> {
@@ -48,11 +58,41 @@ fn a_rust_pair_takes_at_most_30_instructions() {
 }
 
 #[test]
+fn a_pair_in_a_private_heap_takes_at_most_75_60_and_35_instructions() {
+    let Some(counted) = counted("instructions of a pair in a private heap") else {
+        return;
+    };
+    for (load, most) in HEAP_PAIRS {
+        let row = Row { load, size: 64 };
+        let count = counted.counts[&row.to_string()];
+        assert!(count > 6.0, "{row}: {count} counts nothing");
+        assert!(count <= most, "{row}: {count} instructions");
+    }
+}
+
+#[test]
 fn a_c_pair_takes_at_most_45_instructions() {
     let Some(counted) = counted("instructions of a C pair") else {
         return;
     };
     assert_at_most(counted, Load::CPair, C_PAIR);
+}
+
+#[test]
+fn a_pair_by_the_windows_names_takes_at_most_75_instructions() {
+    let Some(counted) = counted("instructions of a pair by the Windows names") else {
+        return;
+    };
+    // Through the second library there is a jump more for each call.
+    for (load, most) in [
+        (Load::WindowsPair, WINDOWS_PAIR),
+        (Load::WindowsForwarded, WINDOWS_PAIR + 2.0),
+    ] {
+        let row = Row { load, size: 64 };
+        let count = counted.counts[&row.to_string()];
+        assert!(count > 6.0, "{row}: {count} counts nothing");
+        assert!(count <= most, "{row}: {count} instructions");
+    }
 }
 
 #[test]

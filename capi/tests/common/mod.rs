@@ -28,23 +28,35 @@ fn target() -> &'static Path {
         .expect("cargo's folder for tests is in the target folder")
 }
 
+/// A package's shared library, optimised.
+fn built(package: &str, file: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--lib", "--package", package])
+        .arg("--target-dir")
+        .arg(target())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("CARGO_BUILD_TARGET")
+        .env_remove("LD_PRELOAD")
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let library = target().join("release").join(file);
+    assert!(library.is_file(), "{} was not built", library.display());
+    library
+}
+
 /// libntheap.so, optimised: built the first time it is asked for.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| built("ntheap-capi", "libntheap.so"))
+}
+
+/// libntheap_win32.so, beside libntheap.so, as [`library`].
+pub(crate) fn windows_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--package=ntheap-capi", "--lib"])
-            .arg("--target-dir")
-            .arg(target())
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env_remove("CARGO_BUILD_TARGET")
-            .env_remove("LD_PRELOAD")
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let library = target().join("release/libntheap.so");
-        assert!(library.is_file(), "{} was not built", library.display());
-        library
+        library();
+        built("ntheap-win32-capi", "libntheap_win32.so")
     })
 }
 
@@ -119,6 +131,8 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command.env_remove("LD_PRELOAD");
+    // Cargo names its own folders there, which go before a program's.
+    command.env_remove("LD_LIBRARY_PATH");
     command
 }
 

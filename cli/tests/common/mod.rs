@@ -45,38 +45,47 @@ pub(crate) fn profile_folder() -> PathBuf {
         .to_owned()
 }
 
+/// A package's shared library, built into the folder of the command under test.
+fn built(package: &str, file: &str) -> PathBuf {
+    let folder = profile_folder();
+    let name = |path: &Path| {
+        let name = path.file_name().expect("a folder has a name");
+        name.to_str().expect("cargo's names are UTF-8").to_owned()
+    };
+    // target/PROFILE, or target/TRIPLE/PROFILE for another platform.
+    let above = folder.parent().expect("a profile's folder is in another");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--package", package, "--lib"]);
+    build.args(["--profile", &profile_name(&name(&folder))]);
+    if above.join("CACHEDIR.TAG").exists() {
+        build.arg("--target-dir").arg(above);
+    } else {
+        let target = above.parent().expect("a target folder");
+        build.args(["--target", &name(above)]);
+        build.arg("--target-dir").arg(target);
+    }
+    let output = build
+        .current_dir(root())
+        .env_remove("LD_PRELOAD")
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let library = folder.join(file);
+    assert!(library.is_file(), "{} was not built", library.display());
+    library
+}
+
 /// libntheap.so, built the first time it is asked for, into the folder of the
 /// command under test.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let folder = profile_folder();
-        let name = |path: &Path| {
-            let name = path.file_name().expect("a folder has a name");
-            name.to_str().expect("cargo's names are UTF-8").to_owned()
-        };
-        // target/PROFILE, or target/TRIPLE/PROFILE for another platform.
-        let above = folder.parent().expect("a profile's folder is in another");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--package", "ntheap-capi", "--lib"]);
-        build.args(["--profile", &profile_name(&name(&folder))]);
-        if above.join("CACHEDIR.TAG").exists() {
-            build.arg("--target-dir").arg(above);
-        } else {
-            let target = above.parent().expect("a target folder");
-            build.args(["--target", &name(above)]);
-            build.arg("--target-dir").arg(target);
-        }
-        let output = build
-            .current_dir(root())
-            .env_remove("LD_PRELOAD")
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "{}", stderr(&output));
-        let library = folder.join("libntheap.so");
-        assert!(library.is_file(), "{} was not built", library.display());
-        library
-    })
+    LIBRARY.get_or_init(|| built("ntheap-capi", "libntheap.so"))
+}
+
+/// libntheap_win32.so, as [`library`].
+pub(crate) fn windows_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| built("ntheap-win32-capi", "libntheap_win32.so"))
 }
 
 fn profile_name(folder: &str) -> String {

@@ -174,8 +174,14 @@ impl Backend {
             }
             self.huge_chunks += 1;
         }
-        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
+        self.anchor();
         true
+    }
+
+    fn anchor(&self) {
+        if self.is_anchored {
+            vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
+        }
     }
 
     /// Releases the chunk of `leader` when another chunk has unused slices; false
@@ -229,7 +235,7 @@ impl Backend {
         self.dirty_units -= dirty;
         self.released = (self.released + dirty * UNIT).min(MOST_REGRET);
         self.huge_chunks -= usize::from(is_huge);
-        vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
+        self.anchor();
         let size = shape.size();
         // SAFETY: nothing in the chunk is used and no list leads to it. When
         // the system refuses, the address space stays behind, empty.

@@ -41,7 +41,7 @@ impl Backend {
     }
 
     /// Purges when the limit is passed.
-    pub(super) fn purge_excess(&mut self) {
+    pub(in crate::heap) fn purge_excess(&mut self) {
         let before = self.dirty_bytes();
         if before > self.limit() {
             self.purge_down_to(self.limit() / 4 * 3);

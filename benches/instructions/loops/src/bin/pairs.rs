@@ -2,8 +2,9 @@
 //! allocator. As in `c/loops.c`: once to warm up, then `n` times, then `2 * n`
 //! times, with a call of `mark` after each.
 //!
-//! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|empty|sizes N SIZE`
+//! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|handle|shared|local|empty|sizes N SIZE`
 
+use ntheap::heap::private::{self, Buckets, Handle, HeapRef, Settings, flags};
 use std::alloc::{GlobalAlloc, Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::hint::black_box;
 
@@ -93,6 +94,72 @@ fn reallocs<const SIZE: usize>(n: usize) {
     }
 }
 
+/// A heap of its own, in which the bucket of blocks of `size` bytes is awake.
+fn heap(flags: u32, size: usize) -> Handle {
+    let settings = Settings {
+        flags,
+        buckets: Buckets::Always,
+        ..Settings::DEFAULT
+    };
+    // SAFETY: no memory of the program's; the heap is this thread's, and each
+    // block freed once.
+    unsafe {
+        let heap = private::create(&settings).expect("there is memory for a heap");
+        let blocks = [(); 64].map(|()| private::allocate(heap, 0, size).expect("and a block"));
+        for block in blocks {
+            private::free(heap, 0, block.as_ptr()).expect("a block of the heap's");
+        }
+        heap
+    }
+}
+
+#[inline(never)]
+fn allocate_rest(heap: Handle, size: usize) -> *mut u8 {
+    // SAFETY: the heap lives.
+    let block = unsafe { private::allocate(heap, 0, size) };
+    block.expect("there is memory for a block").as_ptr()
+}
+
+/// A pair in a heap of its own, by its handle, as HeapAlloc and HeapFree do it.
+#[inline(never)]
+fn handle<const SIZE: usize>(n: usize) {
+    let heap = black_box(heap(0, SIZE));
+    for _ in 0..n {
+        // SAFETY: the heap lives; the block is freed once.
+        unsafe {
+            let mut block = private::at_hand(heap, 0, SIZE);
+            if block.is_null() {
+                block = allocate_rest(heap, SIZE);
+            }
+            let _ = private::free(heap, 0, black_box(block));
+        }
+    }
+}
+
+/// A pair in a heap of its own that any thread may use, or this one alone.
+#[inline(always)]
+fn own_heap<const LOCAL: bool>(flags: u32, size: usize, n: usize) {
+    let heap = black_box(HeapRef::new(heap(flags, size)).expect("the heap lives"));
+    for _ in 0..n {
+        // SAFETY: the heap lives, and is this thread's; the block is freed
+        // once.
+        unsafe {
+            let block = black_box(heap.allocate_or_null::<LOCAL>(size, 16));
+            let _ = heap.free::<LOCAL>(block);
+        }
+    }
+}
+
+#[inline(never)]
+fn shared<const SIZE: usize>(n: usize) {
+    own_heap::<false>(0, SIZE, n);
+}
+
+#[inline(never)]
+fn local<const SIZE: usize>(n: usize) {
+    own_heap::<true>(flags::NO_SERIALIZE, SIZE, n);
+}
+
 #[inline(never)]
 fn empty<const SIZE: usize>(n: usize) {
     // What `black_box` gives is used, as in the other loops: it stores the
@@ -124,6 +191,9 @@ fn of_size<const SIZE: usize>(name: &str) -> fn(usize) {
         "zeroed" => zeroed::<SIZE>,
         "aligned" => aligned::<SIZE>,
         "reallocs" => reallocs::<SIZE>,
+        "handle" => handle::<SIZE>,
+        "shared" => shared::<SIZE>,
+        "local" => local::<SIZE>,
         "empty" => empty::<SIZE>,
         "sizes" => sizes::<SIZE>,
         _ => panic!("no loop is called {name:?}"),

@@ -1,0 +1,37 @@
+//! The loads on heaps, on ntheap's heaps without a lock.
+
+use std::alloc::Layout;
+use std::process::ExitCode;
+use std::ptr::{self, NonNull};
+
+struct Heap(ntheap::LocalHeap);
+
+// SAFETY: a heap keeps its blocks until these are freed or it is dropped, and
+// follows the layout.
+unsafe impl ntheap_loads::Heap for Heap {
+    fn create() -> Self {
+        match ntheap::LocalHeap::options().create_local() {
+            Ok(heap) => Heap(heap),
+            Err(error) => panic!("no heap: {error}"),
+        }
+    }
+
+    #[inline]
+    fn allocate(&self, layout: Layout) -> *mut u8 {
+        let block = self.0.alloc(layout);
+        block.map_or(ptr::null_mut(), |block| block.as_ptr())
+    }
+
+    #[inline]
+    unsafe fn free(&self, block: *mut u8, _: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // What is wrong with a block ends the process.
+            // SAFETY: the caller's block.
+            let _ = unsafe { self.0.free(block) };
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    ntheap_loads::main_of_heaps::<Heap>()
+}

@@ -1,0 +1,25 @@
+/* The last errors that this library sets.
+ *
+ * Follows "System Error Codes" on Microsoft Learn. */
+#ifndef NTHEAP_WINERROR_H
+#define NTHEAP_WINERROR_H
+
+#define NO_ERROR 0
+#define ERROR_SUCCESS 0
+#define ERROR_ACCESS_DENIED 5
+#define ERROR_INVALID_HANDLE 6
+#define ERROR_NOT_ENOUGH_MEMORY 8
+#define ERROR_BAD_LENGTH 24
+#define ERROR_GEN_FAILURE 31
+#define ERROR_NOT_SUPPORTED 50
+#define ERROR_INVALID_PARAMETER 87
+#define ERROR_CALL_NOT_IMPLEMENTED 120
+#define ERROR_INSUFFICIENT_BUFFER 122
+#define ERROR_NOT_LOCKED 158
+#define ERROR_NO_MORE_ITEMS 259
+#define ERROR_NOT_OWNER 288
+#define ERROR_INVALID_ADDRESS 487
+#define ERROR_NOACCESS 998
+#define ERROR_COMMITMENT_LIMIT 1455
+
+#endif

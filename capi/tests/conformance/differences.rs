@@ -1,0 +1,118 @@
+//! Where Wine 8.0 answers otherwise than Windows.
+
+/// One check that does not hold under Wine.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// The program.
+    pub(crate) program: &'static str,
+    /// The check's name, or [`END`].
+    pub(crate) check: &'static str,
+    /// What Wine does.
+    pub(crate) wine: &'static str,
+}
+
+/// Stands for coming to the program's end.
+pub(crate) const END: &str = "(end)";
+
+macro_rules! differences {
+    ($($program:ident { $($($check:literal),+ => $wine:literal;)+ })*) => {
+        /// All of them, by program.
+        pub(crate) const DIFFERENCES: &[Difference] = &[
+            $($($(
+                Difference { program: stringify!($program), check: $check, wine: $wine },
+            )+)+)*
+        ];
+    };
+}
+
+differences! {
+    alloc_exceptions {
+        "multiple-code" => "has no RtlMultipleAllocateHeap and raises that";
+        "heaps-flag-raised", "heaps-flag-code" => "forgets HeapCreate's HEAP_GENERATE_EXCEPTIONS";
+    }
+    alloc_spacing {
+        "size-0", "size-1", "size-8", "size-15", "size-16", "size-24" =>
+            "puts small blocks at 48 bytes";
+    }
+    buckets_activation {
+        "18-of-0", "18-of-24", "18-of-100", "18-of-1000" => "never has buckets";
+    }
+    buckets_walk {
+        "is-2" => "takes the setting and does not keep it";
+        "18-leave-more-than-24-entries", "free-blocks-from-4-on" => "never has buckets";
+        "region-follows-uncommitted" => "ends with the uncommitted range";
+    }
+    buckets_walk_end {
+        "count-in-bounds" => "has three entries: it never has buckets";
+    }
+    compatibility_no_heap {
+        "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
+    }
+    compatibility_set {
+        "is-2", "still-2" => "takes the setting and does not keep it";
+        "back-to-0", "back-to-0-error", "back-to-1", "back-to-1-error" => "takes any setting";
+        "no-serialize", "no-serialize-error", "fixed" => "takes the setting for any heap";
+    }
+    create_flags {
+        "initial-above-maximum-refused", "initial-above-maximum-error" => "makes the heap";
+    }
+    fixed_limits {
+        "then-full", "then-full-error" => "reserves more than the maximum";
+    }
+    fixed_reservation {
+        "32-KiB", "20-KiB", "64-KiB-and-1", "260-KiB" => "reserves in units of its own";
+    }
+    free_multiple {
+        "(end)" => "has no RtlMultipleAllocateHeap and ends the program";
+    }
+    free_wild {
+        "(end)" => "reads before the address and faults";
+    }
+    growable_first_region {
+        "none", "64-KiB", "320-KiB" => "reserves 4 MiB";
+    }
+    growable_growth {
+        "regions-enough" => "has fewer and larger regions";
+    }
+    lock_buckets {
+        "has-buckets", "bucket-goes-on" => "never has buckets";
+    }
+    process_heaps {
+        "appended-first", "appended-second", "appended-third", "order-kept-third",
+        "new-one-at-the-end" => "puts the newest heap behind the process heap";
+        "small-array-filled" => "fills nothing if not all fit";
+    }
+    realloc_in_place_large {
+        "tail-decommitted" => "keeps the pages";
+        "does-not-grow", "does-not-grow-error", "block-size" => "grows into the kept pages";
+    }
+    realloc_null {
+        "error" => "leaves the last error";
+    }
+    rtl_create_memory {
+        "routine-called", "routine-base", "routine-size" => "commits by itself";
+        "memory-still-its-owners" => "frees the memory with the heap";
+    }
+    rtl_create_parameters {
+        "routine-without-base" => "ignores the parameters";
+    }
+    rtl_create_wild_parameters {
+        "refused" => "ignores the parameters";
+    }
+    rtl_walk_buckets {
+        "region", "busy", "free-blocks" => "never has buckets";
+    }
+    size_null {
+        "(end)" => "reads before the address and faults";
+    }
+    user_info_realloc {
+        "shrunk-value", "grown-value" => "clears the value";
+        "shrunk-flags" => "takes the call's flags";
+    }
+    walk_fresh {
+        "region-committed" => "commits 64 KiB";
+        "region-uncommitted" => "reserves 4 MiB";
+        "region-first-block" => "points elsewhere";
+        "uncommitted-size" => "keeps no guard page";
+    }
+}

@@ -1,0 +1,193 @@
+//! What Windows' heap functions are observed to do, said by C programs that run
+//! twice: with the project's headers and libraries, and, compiled by MinGW,
+//! under Wine.
+//!
+//! ```text
+//!   alloc_large.c --cc, our headers, libntheap_win32.so--> a test of its name
+//!        |                                                 every check holds
+//!        +--MinGW--> batch.exe under Wine, all at once --> wine::...
+//!                                                          but for DIFFERENCES
+//! ```
+//!
+//! A program is about one behaviour; what it checks has a name each. Windows is
+//! the judge, as its documentation and observation tell; where Wine answers
+//! otherwise, [`differences`] says so by name, and a difference that is none
+//! any more fails as well. What needs parts that the library does not have yet
+//! is listed in [`pending`] and shows up as ignored, with the reason.
+
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod differences;
+mod pending;
+mod wine;
+
+use common::{command, find, folder, run, skip, text, windows_library};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of the programs.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+/// What a program printed.
+struct Outcome {
+    /// Each check by its name: whether it held, and the line.
+    checks: BTreeMap<String, (bool, String)>,
+    /// Whether the program came to its end, with as many checks as it says.
+    ended: bool,
+}
+
+impl Outcome {
+    /// Reads what `program` printed; panics at lines that are none of its own,
+    /// and at names that come twice with different outcomes.
+    fn read(program: &str, output: &str) -> Outcome {
+        let mut checks: BTreeMap<String, (bool, String)> = BTreeMap::new();
+        let mut ended = false;
+        for line in output.lines() {
+            assert!(!ended, "{program} prints after its end: {line}");
+            if let Some(count) = line.strip_prefix("done ") {
+                assert_eq!(count.parse(), Ok(checks.len()), "{program}: {output}");
+                ended = true;
+                continue;
+            }
+            let (held, rest) = if let Some(name) = line.strip_prefix("ok ") {
+                (true, name)
+            } else if let Some(rest) = line.strip_prefix("FAIL ") {
+                (false, rest)
+            } else {
+                panic!("{program} prints: {line}");
+            };
+            let name = rest.split(':').next().expect("a name").to_owned();
+            let twice = checks.insert(name, (held, line.to_owned()));
+            assert!(
+                twice.is_none(),
+                "{program} has two checks of a name: {line}"
+            );
+        }
+        Outcome { checks, ended }
+    }
+
+    /// The names of the checks that did not hold.
+    fn failed(&self) -> Vec<&str> {
+        self.checks
+            .iter()
+            .filter(|(_, (held, _))| !held)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+/// Runs one program on the project's library: every check must hold.
+fn conforms(program: &str) {
+    if find("gcc").is_none() {
+        skip(program, "gcc is not installed");
+        return;
+    }
+    let library = windows_library().parent().expect("in a folder");
+    let folder = folder(program);
+    let executable = folder.join(program);
+    run(command("gcc")
+        .args(["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic"])
+        .args(["-Wconversion", "-Werror", "-fshort-wchar", "-pthread"])
+        .arg("-I")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+        .arg(sources().join(format!("{program}.c")))
+        .arg("-o")
+        .arg(&executable)
+        .arg("-L")
+        .arg(library)
+        .args(["-lntheap_win32", "-lntheap"])
+        .arg(format!("-Wl,-rpath,{}", library.display())))
+    .expect_success(program);
+    let ended = run(&mut command(&executable));
+    let output = text(&ended.stdout);
+    let everything = format!("{}\n{output}\n{}", ended.status, text(&ended.stderr));
+    let outcome = Outcome::read(program, &output);
+    assert!(
+        outcome.ended && outcome.failed().is_empty(),
+        "{program}: {everything}"
+    );
+    assert!(!outcome.checks.is_empty(), "{program} checks nothing");
+    assert!(ended.status.success(), "{program}: {everything}");
+    let _ = fs::remove_dir_all(folder);
+}
+
+macro_rules! programs {
+    ($($name:ident)*) => {
+        /// The programs' names.
+        const PROGRAMS: &[&str] = &[$(stringify!($name)),*];
+
+        mod ours {
+            $(
+                #[test]
+                fn $name() {
+                    super::conforms(stringify!($name));
+                }
+            )*
+        }
+    };
+}
+
+programs! {
+    create_handle create_flags create_destroy process_heaps growable_first_region growable_growth
+    fixed_reservation fixed_limits rtl_create_parameters rtl_create_wild_parameters
+    rtl_create_memory
+
+    alloc_sizes alloc_overflow alloc_exceptions alloc_region_alignment alloc_large
+    alloc_zero_memory alloc_spacing size_null
+
+    free_null free_wild free_multiple
+
+    realloc_null realloc_zero realloc_overflow realloc_in_place realloc_in_place_large
+    realloc_threshold
+
+    validate lock_no_serialize lock_excludes lock_buckets
+
+    compatibility_query compatibility_no_heap compatibility_set buckets_activation buckets_walk buckets_walk_end
+
+    walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
+
+    user_info user_info_realloc
+}
+
+#[test]
+fn every_source_in_the_folder_is_a_program_here() {
+    let mut listed: Vec<String> = PROGRAMS.iter().map(|name| format!("{name}.c")).collect();
+    let mut found: Vec<String> = fs::read_dir(sources())
+        .expect("the folder of programs")
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| name.into_string().expect("UTF-8"))
+        .filter(|name| name.ends_with(".c"))
+        .collect();
+    listed.sort();
+    found.sort();
+    assert_eq!(listed, found);
+}
+
+/// The headers serve both languages, with the warnings that a program turns on.
+#[test]
+fn every_program_is_c99_and_cpp_as_well() {
+    let ways: [(&str, &[&str]); 2] = [
+        ("gcc", &["-std=c99", "-D_POSIX_C_SOURCE=200809L"]),
+        ("g++", &["-std=c++11", "-x", "c++"]),
+    ];
+    for (compiler, language) in ways {
+        if find(compiler).is_none() {
+            skip("the programs", &format!("{compiler} is not installed"));
+            continue;
+        }
+        for program in PROGRAMS {
+            run(command(compiler)
+                .args(language)
+                .args(["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"])
+                .args(["-fshort-wchar", "-fsyntax-only", "-I"])
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
+                .arg(sources().join(format!("{program}.c"))))
+            .expect_success(program);
+        }
+    }
+}

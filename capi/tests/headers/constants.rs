@@ -1,0 +1,161 @@
+//! Every number that the headers define is `windows-sys`' number.
+
+use super::common::{find, folder, skip};
+use super::{STRICT, all_text, printed};
+use std::collections::{BTreeMap, BTreeSet};
+use windows_sys::Wdk::Storage::FileSystem::{
+    HEAP_SETTABLE_USER_FLAG1, HEAP_SETTABLE_USER_FLAG2, HEAP_SETTABLE_USER_FLAG3,
+    HEAP_SETTABLE_USER_FLAGS, HEAP_SETTABLE_USER_VALUE,
+};
+use windows_sys::Win32::Foundation::*;
+use windows_sys::Win32::System::Diagnostics::Debug::*;
+use windows_sys::Win32::System::Memory::*;
+use windows_sys::Win32::System::SystemServices::*;
+
+/// The low 32 bits of each; a constant is compared by its bits.
+macro_rules! numbers {
+    ($($name:ident)*) => {
+        [$((stringify!($name), $name as u32)),*]
+    };
+}
+
+/// What `windows-sys` says.
+fn windows() -> BTreeMap<&'static str, u32> {
+    let mut all = BTreeMap::new();
+    all.extend(numbers! {
+        FALSE TRUE ANYSIZE_ARRAY NO_ERROR ERROR_SUCCESS ERROR_ACCESS_DENIED ERROR_INVALID_HANDLE
+        ERROR_NOT_ENOUGH_MEMORY ERROR_BAD_LENGTH ERROR_GEN_FAILURE ERROR_NOT_SUPPORTED
+        ERROR_INVALID_PARAMETER ERROR_CALL_NOT_IMPLEMENTED ERROR_INSUFFICIENT_BUFFER
+        ERROR_NOT_LOCKED ERROR_NO_MORE_ITEMS ERROR_NOT_OWNER ERROR_INVALID_ADDRESS ERROR_NOACCESS
+        ERROR_COMMITMENT_LIMIT
+    });
+    all.extend(numbers! {
+        STATUS_SUCCESS STATUS_GUARD_PAGE_VIOLATION STATUS_NO_MORE_ENTRIES STATUS_UNSUCCESSFUL
+        STATUS_ACCESS_VIOLATION STATUS_INVALID_HANDLE STATUS_INVALID_PARAMETER STATUS_NO_MEMORY
+        STATUS_NONCONTINUABLE_EXCEPTION STATUS_INVALID_DISPOSITION STATUS_HEAP_CORRUPTION
+        EXCEPTION_ACCESS_VIOLATION EXCEPTION_GUARD_PAGE EXCEPTION_NONCONTINUABLE_EXCEPTION
+        EXCEPTION_INVALID_DISPOSITION EXCEPTION_INVALID_HANDLE EXCEPTION_NONCONTINUABLE
+        EXCEPTION_MAXIMUM_PARAMETERS EXCEPTION_EXECUTE_HANDLER EXCEPTION_CONTINUE_SEARCH
+        EXCEPTION_CONTINUE_EXECUTION
+    });
+    all.extend(numbers! {
+        HEAP_NO_SERIALIZE HEAP_GROWABLE HEAP_GENERATE_EXCEPTIONS HEAP_ZERO_MEMORY
+        HEAP_REALLOC_IN_PLACE_ONLY HEAP_TAIL_CHECKING_ENABLED HEAP_FREE_CHECKING_ENABLED
+        HEAP_DISABLE_COALESCE_ON_FREE HEAP_CREATE_ALIGN_16 HEAP_CREATE_ENABLE_TRACING
+        HEAP_CREATE_ENABLE_EXECUTE HEAP_SETTABLE_USER_VALUE HEAP_SETTABLE_USER_FLAG1
+        HEAP_SETTABLE_USER_FLAG2 HEAP_SETTABLE_USER_FLAG3 HEAP_SETTABLE_USER_FLAGS
+        HEAP_OPTIMIZE_RESOURCES_CURRENT_VERSION HeapCompatibilityInformation
+        HeapEnableTerminationOnCorruption HeapOptimizeResources PROCESS_HEAP_REGION
+        PROCESS_HEAP_UNCOMMITTED_RANGE PROCESS_HEAP_ENTRY_BUSY PROCESS_HEAP_SEG_ALLOC
+        PROCESS_HEAP_ENTRY_MOVEABLE PROCESS_HEAP_ENTRY_DDESHARE
+    });
+    all.extend(numbers! {
+        PAGE_NOACCESS PAGE_READONLY PAGE_READWRITE PAGE_WRITECOPY PAGE_EXECUTE PAGE_EXECUTE_READ
+        PAGE_EXECUTE_READWRITE PAGE_EXECUTE_WRITECOPY PAGE_GUARD PAGE_NOCACHE PAGE_WRITECOMBINE
+        MEM_COMMIT MEM_RESERVE MEM_DECOMMIT MEM_RELEASE MEM_FREE MEM_PRIVATE MEM_MAPPED MEM_RESET
+        MEM_TOP_DOWN MEM_WRITE_WATCH MEM_PHYSICAL MEM_RESET_UNDO MEM_IMAGE MEM_LARGE_PAGES
+    });
+    // There the architecture is part of the name.
+    all.extend([
+        ("CONTEXT_AMD64", CONTEXT_AMD64),
+        ("CONTEXT_CONTROL", CONTEXT_CONTROL_AMD64),
+        ("CONTEXT_INTEGER", CONTEXT_INTEGER_AMD64),
+        ("CONTEXT_SEGMENTS", CONTEXT_SEGMENTS_AMD64),
+        ("CONTEXT_FLOATING_POINT", CONTEXT_FLOATING_POINT_AMD64),
+        ("CONTEXT_DEBUG_REGISTERS", CONTEXT_DEBUG_REGISTERS_AMD64),
+    ]);
+    all
+}
+
+/// Macros in capitals that are no numbers.
+const NO_NUMBERS: [&str; 11] = [
+    "FAR",
+    "NEAR",
+    "CONST",
+    "VOID",
+    "CALLBACK",
+    "WINAPI",
+    "WINAPIV",
+    "APIENTRY",
+    "NTAPI",
+    "WINBASEAPI",
+    "NTSYSAPI",
+];
+
+/// The numbers that the headers define: macros in capitals without arguments,
+/// and enumerators.
+fn defined() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in all_text().lines().map(str::trim) {
+        let name = if let Some(macro_) = line.strip_prefix("#define ") {
+            macro_.split_whitespace().next()
+        } else {
+            line.split_once(" = ")
+                .map(|(name, _)| name)
+                .filter(|name| name.starts_with("Heap") && !name.contains(' '))
+        };
+        let Some(name) = name else { continue };
+        let capitals = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        if (name.chars().all(capitals) || name.starts_with("Heap"))
+            && !name.starts_with("NTHEAP_")
+            && !name.starts_with('_')
+            && !NO_NUMBERS.contains(&name)
+        {
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn every_constant_has_windows_number() {
+    if find("gcc").is_none() {
+        skip("the constants", "gcc is not installed");
+        return;
+    }
+    let defined = defined();
+    let windows = windows();
+    let known: BTreeSet<String> = windows.keys().map(|name| (*name).to_owned()).collect();
+    assert_eq!(
+        defined, known,
+        "the headers' constants and the compared ones"
+    );
+
+    // Only ntstatus.h has these; the other codes are in winnt.h too.
+    let native = [
+        "STATUS_SUCCESS",
+        "STATUS_NO_MORE_ENTRIES",
+        "STATUS_UNSUCCESSFUL",
+    ];
+    let all: Vec<&str> = windows.keys().copied().collect();
+    let without: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| !native.contains(name))
+        .collect();
+    for (includes, names) in [
+        (&["windows.h", "ntrtlheap.h"][..], &without),
+        (&["windows.h", "ntrtlheap.h", "ntstatus.h"], &all),
+        (&["ntstatus.h", "windows.h", "ntrtlheap.h"], &all),
+    ] {
+        let mut source = String::from("#include <stdio.h>\n");
+        for include in includes {
+            source += &format!("#include <{include}>\n");
+        }
+        source += "int main(void)\n{\n";
+        for name in names {
+            source += &format!("    printf(\"{name} %u\\n\", (unsigned)({name}));\n");
+        }
+        source += "    return 0;\n}\n";
+        let options = [&STRICT[..], &["-std=c99"]].concat();
+        let output = printed("gcc", &options, &source, &folder("constants"));
+        let numbers: BTreeMap<&str, u32> = output
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, number)| (name, number.parse().expect("a number")))
+            .collect();
+        let expected: BTreeMap<&str, u32> =
+            names.iter().map(|name| (*name, windows[name])).collect();
+        assert_eq!(numbers, expected, "{includes:?}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The two shared libraries and the Windows names: whom they belong to, and
+//! what a program that has both gets.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{command, compiled, preloaded, run, text, windows_library};
+use std::path::Path;
+
+macro_rules! list_names {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        /// The Windows names.
+        const WINDOWS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+heap::win32_names!(list_names);
+
+#[test]
+fn a_preloaded_library_replaces_no_function_of_a_windows_name() {
+    let flags = ["-rdynamic", "-ldl"];
+    let Some(program) = compiled("own names", "own_names.c", &flags) else {
+        return;
+    };
+    let ended = run(preloaded(program).args(WINDOWS)).expect_success("own names");
+    assert_eq!(text(&ended.stdout), "done\n");
+    assert_eq!(text(&ended.stderr), "");
+}
+
+/// Runs a program of the folder `c` that is linked with both libraries.
+fn linked(test: &str, source: &str) {
+    let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let include = format!("-I{}", headers.display());
+    let folder = windows_library().parent().expect("a folder").display();
+    let (search, found) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
+    let flags = [
+        &include,
+        &search,
+        "-lntheap_win32",
+        "-lntheap",
+        &found,
+        "-ldl",
+    ];
+    let Some(program) = compiled(test, source, &flags) else {
+        return;
+    };
+    let ended = run(&mut command(program)).expect_success(test);
+    assert_eq!(text(&ended.stdout), "done\n");
+    assert_eq!(text(&ended.stderr), "");
+}
+
+#[test]
+fn a_program_with_both_libraries_has_one_heap() {
+    linked("both libraries", "both_libraries.c");
+}
+
+#[test]
+fn handlers_of_exceptions_leave_by_longjmp() {
+    linked("exceptions", "exceptions.c");
+}

@@ -1,0 +1,222 @@
+//! The ways in and out that touch a slot and nothing else.
+//!
+//! What they cannot do they leave undone, and the functions of calls.rs do it:
+//! a size whose bucket sleeps, a slot that is empty, full or taken, an address
+//! that is no busy block of a bucket.
+
+use super::heap::{self, PrivateHeap};
+use super::lfh::{self, BUSY, HeapBucket};
+use super::slot::Slot;
+use super::{Error, Handle, calls, misuse};
+use crate::heap::classes::MAX_LINEAR_SIZE;
+use crate::heap::descriptor::Descriptor;
+use crate::heap::slices;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+
+/// Takes a block of `size` bytes from the thread's slot, or, if the heap is
+/// one thread's (`LOCAL`), from the first one without its lock; null when
+/// there is none at hand.
+///
+/// # Safety
+/// With `LOCAL`, no other thread is in the heap.
+#[inline(always)]
+pub(super) unsafe fn take<const LOCAL: bool>(heap: &PrivateHeap, size: usize) -> *mut u8 {
+    if size > MAX_LINEAR_SIZE {
+        return ptr::null_mut();
+    }
+    let class = size.div_ceil(16);
+    // SAFETY: a size of at most 1024 has a class of at most 64; a heap's
+    // buckets and their slots live as long as the heap.
+    unsafe {
+        let bucket = heap.near.get_unchecked(class).load(Ordering::Acquire);
+        let slot = slot::<LOCAL>(bucket);
+        if !LOCAL && (slot.is_null() || !(*slot).try_acquire()) {
+            return ptr::null_mut();
+        }
+        let mark = BUSY + (size.wrapping_neg() % 16) as u8;
+        let block = (*slot).pop(|key| {
+            (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+        });
+        if !LOCAL {
+            (*slot).release();
+        }
+        block
+    }
+}
+
+/// The thread's slot, null where the bucket sleeps, or the first one, which is
+/// not.
+///
+/// # Safety
+/// The bucket is live.
+#[inline(always)]
+unsafe fn slot<const LOCAL: bool>(bucket: *const HeapBucket) -> *const Slot {
+    // SAFETY: the caller's bucket; `home` is below the number of slots.
+    unsafe {
+        if LOCAL {
+            return &raw const (*bucket).first;
+        }
+        let slots = &(*bucket).slots;
+        slots.get_unchecked(lfh::home()).load(Ordering::Acquire)
+    }
+}
+
+/// Puts a block into the thread's slot, or into the first one, if `descriptor`,
+/// found for the block, is a subsegment's of the heap for which `is_heap` says
+/// so of its record, and the block is busy; false, and nothing done,
+/// otherwise.
+///
+/// # Safety
+/// The descriptor came from the slice table. If the block is one, nobody uses
+/// it any more; with `LOCAL`, no other thread is in the heap.
+#[inline(always)]
+pub(super) unsafe fn give<const LOCAL: bool>(
+    descriptor: *const Descriptor,
+    block: *mut u8,
+    is_heap: impl FnOnce(*const PrivateHeap) -> bool,
+) -> bool {
+    // SAFETY: what the slice table leads to is readable. A subsegment of the
+    // heap's with an index for the address has a mark for it; one that is busy
+    // is alive, and so is its bucket.
+    unsafe {
+        if !is_heap((*descriptor).owner.as_ptr().read().cast()) {
+            return false;
+        }
+        let Some(index) = Descriptor::index_of(descriptor, block.addr()) else {
+            return false;
+        };
+        let key = Descriptor::key(descriptor, index);
+        let mark = Descriptor::mark_of(key).cast::<u8>();
+        if mark.read() < BUSY {
+            return false;
+        }
+        let bucket = (*descriptor).bin.as_ptr().read();
+        let slot = slot::<LOCAL>(ptr::with_exposed_provenance(bucket));
+        if !LOCAL && !(*slot).try_acquire() {
+            return false;
+        }
+        let done = (*slot).push(block, key);
+        if done {
+            mark.write(0);
+        }
+        if !LOCAL {
+            (*slot).release();
+        }
+        done
+    }
+}
+
+/// A live heap, without the check that a [`Handle`] goes through at each call.
+/// Whoever has one sees to it that it is not used after the heap's end.
+#[derive(Clone, Copy, Debug)]
+pub struct HeapRef(NonNull<PrivateHeap>);
+
+// SAFETY: all that is reached by it is atomic or behind the heap's locks; what
+// is not, says so in its own contract.
+unsafe impl Send for HeapRef {}
+// SAFETY: as above.
+unsafe impl Sync for HeapRef {}
+
+impl HeapRef {
+    /// The heap of a handle.
+    pub fn new(handle: Handle) -> Result<HeapRef, Error> {
+        heap::at(handle.address()).map(|heap| HeapRef(NonNull::from(heap)))
+    }
+
+    /// The heap's handle.
+    pub fn handle(self) -> Handle {
+        self.heap().handle()
+    }
+
+    #[inline(always)]
+    fn heap(self) -> &'static PrivateHeap {
+        // SAFETY: records of heaps are never unmapped.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// [`allocate_aligned`](super::allocate_aligned) without flags; null when
+    /// it fails, for whoever does not ask why. `LOCAL` says that the heap is
+    /// without serialization.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::allocate`].
+    #[inline]
+    pub unsafe fn allocate_or_null<const LOCAL: bool>(self, size: usize, align: usize) -> *mut u8 {
+        if align <= 16 {
+            // SAFETY: the caller's promise.
+            let block = unsafe { take::<LOCAL>(self.heap(), size) };
+            if !block.is_null() {
+                return block;
+            }
+        }
+        self.allocate_rest_or_null(size, align)
+    }
+
+    #[inline(never)]
+    fn allocate_rest_or_null(self, size: usize, align: usize) -> *mut u8 {
+        let block = calls::allocate(self.heap(), 0, size, align);
+        block.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    /// [`allocate_aligned`](super::allocate_aligned) without flags. `LOCAL`
+    /// says that the heap is without serialization.
+    ///
+    /// # Safety
+    /// The heap lives; with `LOCAL`, no other thread is in it.
+    #[inline]
+    pub unsafe fn allocate<const LOCAL: bool>(
+        self,
+        size: usize,
+        align: usize,
+    ) -> Result<NonNull<u8>, Error> {
+        if align <= 16 {
+            // SAFETY: the caller's promise.
+            let block = unsafe { take::<LOCAL>(self.heap(), size) };
+            if let Some(block) = NonNull::new(block) {
+                return Ok(block);
+            }
+        }
+        self.allocate_rest(0, size, align)
+    }
+
+    /// [`HeapRef::allocate`] with flags and without the fast way.
+    ///
+    /// # Errors
+    /// Those of [`allocate_aligned`](super::allocate_aligned).
+    #[inline(never)]
+    pub fn allocate_rest(
+        self,
+        flags: u32,
+        size: usize,
+        align: usize,
+    ) -> Result<NonNull<u8>, Error> {
+        calls::allocate(self.heap(), flags, size, align)
+    }
+
+    /// [`free`](super::free).
+    ///
+    /// # Safety
+    /// As for [`HeapRef::allocate`]; if `block` is a block of the heap, nobody
+    /// uses it any more.
+    #[inline]
+    pub unsafe fn free<const LOCAL: bool>(self, block: *mut u8) -> Result<(), Error> {
+        let own = self.heap();
+        // SAFETY: the caller's promise; the heap has the table and its mask.
+        unsafe {
+            let descriptor = slices::find_in(own.slices, own.slice_mask, block.addr());
+            if give::<LOCAL>(descriptor, block, |owner| ptr::eq(owner, own)) {
+                return Ok(());
+            }
+            self.free_rest(block)
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn free_rest(self, block: *mut u8) -> Result<(), Error> {
+        let heap = self.heap();
+        // SAFETY: the caller's promise.
+        let result = unsafe { calls::free(heap, 0, block) };
+        result.inspect_err(|&error| misuse::report("free", heap, block.addr(), error))
+    }
+}

@@ -1,0 +1,219 @@
+//! Large blocks of a heap: a mapping each.
+//!
+//! ```text
+//!   mapping, at a multiple of 64 KiB          committed        reserved
+//!   | 64 bytes or the alignment | data ...    | decommitted    |
+//!                               ^ slice entry -> record
+//! ```
+//!
+//! The record lies with the allocator's records. The slice table leads to it
+//! from the slice that the data starts in, which is the block's alone.
+
+use super::Error;
+use super::heap::PrivateHeap;
+use crate::heap::classes::SLICE;
+use crate::heap::descriptor::{Descriptor, PRIVATE_LARGE};
+use crate::heap::meta::{self, FreeList};
+use crate::heap::slices;
+use crate::sync::Mutex;
+use crate::vm::{self, Use};
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where the data of a large block starts in its mapping.
+pub(super) const OFFSET: usize = 0x40;
+const TRIES: usize = 4;
+
+/// A large block's record.
+#[repr(C)]
+pub(super) struct Large {
+    /// Its `base` is the data's address, its `span` the committed bytes from
+    /// there, `extent` and `region_size` the mapping.
+    pub(super) descriptor: Descriptor,
+    pub(super) next: *mut Large,
+    pub(super) previous: *mut Large,
+    /// Bytes asked for.
+    pub(super) size: AtomicUsize,
+    /// Bytes of the mapping that are committed, from its start.
+    pub(super) committed: usize,
+    pub(super) flags: u8,
+    pub(super) has_value: bool,
+    pub(super) value: usize,
+}
+
+/// Records of blocks that were freed.
+pub(super) static RECORDS: Mutex<FreeList> = Mutex::new(FreeList::new());
+
+impl Large {
+    pub(super) fn data(&self) -> usize {
+        self.descriptor.base.load(Ordering::Relaxed)
+    }
+}
+
+fn take_record() -> *mut Large {
+    let record = RECORDS.lock().pop();
+    if record.is_null() {
+        return meta::allocate(size_of::<Large>()).cast();
+    }
+    record.cast()
+}
+
+fn give_record(record: *mut Large) {
+    // SAFETY: the callers' record came from `take_record` and nobody uses it.
+    // The descriptor at its start is wiped first but for the word that links
+    // the list, which reads as a base that no span follows.
+    unsafe {
+        (*record).descriptor = Descriptor::nothing().0;
+        RECORDS.lock().push(record.cast());
+    }
+}
+
+/// Makes a large block, zero; the caller links it and enters its size. The
+/// slice table leads to it from here on.
+pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut Large, Error> {
+    let page = vm::page_size();
+    let offset = OFFSET.max(align.min(SLICE));
+    let slack = align.saturating_sub(SLICE);
+    let bytes = size
+        .checked_add(offset)
+        .and_then(|sum| sum.checked_add(slack))
+        .and_then(vm::round_to_pages)
+        .filter(|&bytes| isize::try_from(bytes).is_ok())
+        .ok_or(Error::NoMemory)?;
+    // A slice at least, so that no other block starts in this one's.
+    let bytes = bytes.max(SLICE);
+    debug_assert!(bytes.is_multiple_of(page));
+    if !heap.budget.charge(bytes) {
+        return Err(Error::LimitReached);
+    }
+    let record = take_record();
+    if record.is_null() {
+        heap.budget.credit(bytes);
+        return Err(Error::NoMemory);
+    }
+    let mut in_the_way = [ptr::null_mut(); TRIES];
+    let mut found: *mut u8 = ptr::null_mut();
+    for place in &mut in_the_way {
+        let base = vm::reserve(Use::Large, bytes, vm::GRANULARITY);
+        if base.is_null() {
+            break;
+        }
+        let data = data_in(base.addr(), offset, align);
+        // SAFETY: just reserved, nothing committed.
+        if slices::claim(data, 1) && unsafe { commit_or_disclaim(base, bytes, data) } {
+            found = base;
+            break;
+        }
+        *place = base;
+    }
+    for base in in_the_way {
+        if !base.is_null() {
+            // SAFETY: ours, whole, nothing committed.
+            unsafe { vm::release(Use::Large, base, bytes, 0) };
+        }
+    }
+    if found.is_null() {
+        give_record(record);
+        heap.budget.credit(bytes);
+        return Err(Error::NoMemory);
+    }
+    let base = found.expose_provenance();
+    let data = data_in(base, offset, align);
+    let mut descriptor = Descriptor::nothing().0;
+    *descriptor.base.get_mut() = data;
+    *descriptor.span.get_mut() = bytes - (data - base);
+    *descriptor.what.get_mut() = PRIVATE_LARGE;
+    *descriptor.owner.get_mut() = (&raw const *heap).cast_mut().cast();
+    descriptor.extent = base;
+    descriptor.region_size = bytes;
+    // SAFETY: the record is ours alone until the slice table leads to it, and
+    // the slice was claimed.
+    unsafe {
+        record.write(Large {
+            descriptor,
+            next: ptr::null_mut(),
+            previous: ptr::null_mut(),
+            size: AtomicUsize::new(size),
+            committed: bytes,
+            flags: 0,
+            has_value: false,
+            value: 0,
+        });
+        slices::enter(data & !(SLICE - 1), 1, record.cast());
+    }
+    Ok(record)
+}
+
+fn data_in(base: usize, offset: usize, align: usize) -> usize {
+    if align <= SLICE {
+        base + offset
+    } else {
+        (base + OFFSET).next_multiple_of(align)
+    }
+}
+
+/// # Safety
+/// The mapping was just reserved and its slice claimed.
+unsafe fn commit_or_disclaim(base: *mut u8, bytes: usize, data: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if vm::commit(Use::Large, base, bytes) {
+            return true;
+        }
+        slices::disclaim(data & !(SLICE - 1), 1);
+    }
+    false
+}
+
+/// Gives a large block back, which is on no list any more.
+///
+/// # Safety
+/// Nobody uses the block.
+pub(super) unsafe fn release(heap: &PrivateHeap, record: *mut Large) {
+    // SAFETY: the caller's block is live and nobody else's.
+    unsafe {
+        let this = &*record;
+        let data = this.data();
+        let base: *mut u8 = ptr::with_exposed_provenance_mut(this.descriptor.extent);
+        let (size, committed) = (this.descriptor.region_size, this.committed);
+        slices::clear(data & !(SLICE - 1), 1);
+        slices::disclaim(data & !(SLICE - 1), 1);
+        if !vm::release(Use::Large, base, size, committed) {
+            // The address space stays behind, without memory.
+            vm::purge(base, committed);
+        }
+        heap.budget.credit(committed);
+    }
+    give_record(record);
+}
+
+/// Gives a live block `size` bytes where it is. False, and nothing changed,
+/// when it has not that many committed. What a smaller block needs no more is
+/// decommitted, for good.
+///
+/// # Safety
+/// The record is a live block's of this heap, which is locked.
+pub(super) unsafe fn resize(heap: &PrivateHeap, record: *mut Large, size: usize) -> bool {
+    // SAFETY: the caller's record.
+    let this = unsafe { &mut *record };
+    let offset = this.data() - this.descriptor.extent;
+    let room = this.committed - offset;
+    if size > room {
+        return false;
+    }
+    this.size.store(size, Ordering::Relaxed);
+    let needed = (offset + size).next_multiple_of(vm::page_size()).max(SLICE);
+    if needed < this.committed {
+        let gone = this.committed - needed;
+        let place = ptr::with_exposed_provenance_mut(this.descriptor.extent + needed);
+        // SAFETY: the end of the mapping is the block's, and used no more.
+        if unsafe { vm::decommit(Use::Large, place, gone) } {
+            this.committed = needed;
+            this.descriptor
+                .span
+                .store(needed - offset, Ordering::Relaxed);
+            heap.budget.credit(gone);
+        }
+    }
+    true
+}

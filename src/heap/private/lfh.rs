@@ -1,0 +1,580 @@
+//! Buckets of a heap: subsegments of one size, once a size is hot.
+//!
+//! ```text
+//!   program <-> slot (8 a bucket, by thread) <-> free bits of subsegments <-> segments
+//!               a lock of one word              the bucket's lock
+//! ```
+//!
+//! A bucket wakes at the 18th block of its size that the regions would have to
+//! hand out at a time; from then on it serves the size. The subsegments are
+//! those of the process heap's checked front end (heap/bucket.rs), but that
+//! a mark says how many bytes of the block are unused: it is [`BUSY`] with
+//! that number, or where a bucket's blocks can have more of them, with none, and
+//! the number lies behind the free bits. No mark of a private heap is one of
+//! malloc's, so neither takes the other's blocks.
+//!
+//! Slots are not blocked by the heap's lock. A bucket begins with one; a thread
+//! that finds it taken makes one of its own.
+
+use super::heap::PrivateHeap;
+use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
+use crate::heap::bucket::{Owned, Place, State, Totals};
+use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
+use crate::heap::descriptor::{Descriptor, Kind};
+use crate::heap::magazine::{Entry, MARKS};
+use crate::heap::meta::{self, FreeList};
+use crate::heap::{PROCESS, bucket};
+use crate::sync::Mutex;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+/// Slots of a bucket.
+pub(super) const SLOTS: usize = 16;
+/// Added to a mark while its block is handed out.
+pub(super) const BUSY: u8 = 0x80;
+/// The most unused bytes that a mark alone can tell.
+const MOST_UNUSED: usize = 0x7f;
+/// The last class whose marks tell all.
+const LAST_EXACT: usize = MAX_LINEAR_SIZE / 16;
+/// The room of a slot at first; it doubles.
+const FIRST_ROOM: usize = 8;
+/// Bytes of blocks in a slot at most, but for a few blocks.
+const SLOT_BYTES: usize = 16 * 1024;
+const LEAST_ROOM: usize = 4;
+// What the free bits fill is a slot, too.
+const _: () = assert!(KEYS == MARKS);
+/// Outstanding blocks of a size at which the next one wakes its bucket.
+pub(super) const HOT: u8 = 17;
+
+/// The figures of all private heaps' buckets.
+pub(super) static TOTALS: Totals = Totals {
+    active: AtomicUsize::new(0),
+    out: AtomicUsize::new(0),
+    stored: AtomicUsize::new(0),
+    thinned: AtomicUsize::new(0),
+    is_shrinking: AtomicBool::new(false),
+    shrinkings: AtomicUsize::new(0),
+};
+
+/// Records of each kind that are nobody's.
+pub(super) struct Records {
+    tables: FreeList,
+    buckets: FreeList,
+    slots: FreeList,
+}
+
+pub(super) static RECORDS: Mutex<Records> = Mutex::new(Records {
+    tables: FreeList::new(),
+    buckets: FreeList::new(),
+    slots: FreeList::new(),
+});
+
+/// A heap's buckets, by class; null while they sleep.
+#[repr(C, align(64))]
+pub(super) struct Table {
+    pub(super) buckets: [AtomicPtr<HeapBucket>; LAST_BUCKET + 1],
+}
+
+/// A bucket that is awake.
+#[repr(C, align(64))]
+pub(super) struct HeapBucket {
+    /// The first slot.
+    pub(super) first: Slot,
+    /// By thread. All are the first one until two threads meet there; in a heap
+    /// without serialization, for ever.
+    pub(super) slots: [AtomicPtr<Slot>; SLOTS],
+    heap: AtomicPtr<PrivateHeap>,
+    owned: Owned,
+    pub(super) class: usize,
+    pub(super) state: Mutex<State>,
+    /// The first slot's words.
+    words: [Word; WORDS],
+}
+
+// SAFETY: the words belong to the first slot's lock, as that says; `owned` is
+// constant.
+unsafe impl Sync for HeapBucket {}
+
+struct NoWords {
+    _words: [Word; WORDS],
+}
+
+// SAFETY: never written: the slot they belong to is full.
+unsafe impl Sync for NoWords {}
+
+static NO_WORDS: NoWords = NoWords {
+    _words: [ptr::null_mut(); WORDS],
+};
+
+/// What stands for a bucket that sleeps: its first slot is empty and full, and
+/// there are no others.
+pub(super) static ASLEEP: HeapBucket = HeapBucket {
+    // SAFETY: a slot without room writes no word.
+    first: unsafe { Slot::new((&raw const NO_WORDS).cast::<Word>().cast_mut(), 0, 0) },
+    slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+    heap: AtomicPtr::new(ptr::null_mut()),
+    owned: Owned {
+        heap: ptr::null_mut(),
+        bucket: ptr::null_mut(),
+        budget: ptr::null(),
+    },
+    class: 0,
+    state: Mutex::new(State::new()),
+    words: [ptr::null_mut(); WORDS],
+};
+
+/// The buckets of one size step up to 1 KiB, and none for class 0: what the
+/// fast ways look at.
+pub(super) const NEAR: usize = LAST_EXACT + 1;
+
+/// A slot and its words.
+#[repr(C)]
+struct SlotMemory {
+    slot: Slot,
+    words: [Word; WORDS],
+}
+
+/// The number of the slot that the calling thread goes to first. Threads'
+/// stacks are some pages more than a power of two apart.
+#[inline(always)]
+pub(super) fn home() -> usize {
+    (crate::sys::thread_token() >> 12) % SLOTS
+}
+
+/// A record off a list of those that are nobody's, or a new one; zero. Null when
+/// there is no memory.
+fn take(list: &mut FreeList, size: usize) -> *mut u8 {
+    let record = list.pop();
+    if record.is_null() {
+        return meta::allocate(size);
+    }
+    // SAFETY: the record is of this kind and nobody's.
+    unsafe { record.write_bytes(0, size) };
+    record
+}
+
+/// A table for a heap, all its buckets asleep; null when there is no memory.
+pub(super) fn make_table() -> *mut Table {
+    take(&mut RECORDS.lock().tables, size_of::<Table>()).cast()
+}
+
+/// A bucket for a heap; null when there is no memory.
+pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
+    let record = take(&mut RECORDS.lock().buckets, size_of::<HeapBucket>());
+    let record: *mut HeapBucket = record.cast();
+    if !record.is_null() {
+        // SAFETY: the record is ours alone.
+        unsafe {
+            let words = (&raw mut (*record).words).cast::<Word>();
+            let first = &raw mut (*record).first;
+            let room = FIRST_ROOM.min(most_room(class));
+            record.write(HeapBucket {
+                first: Slot::new(words, 0, room),
+                slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+                heap: AtomicPtr::new((&raw const *heap).cast_mut()),
+                owned: Owned {
+                    heap: (&raw const *heap).cast_mut().cast(),
+                    bucket: record.cast(),
+                    budget: &raw const heap.budget,
+                },
+                class,
+                state: Mutex::new(State::new()),
+                words: [ptr::null_mut(); WORDS],
+            });
+            for slot in &(*record).slots {
+                slot.store(first, Ordering::Relaxed);
+            }
+        }
+    }
+    record
+}
+
+/// The most blocks that a slot of `class` keeps.
+fn most_room(class: usize) -> usize {
+    let blocks = SLOT_BYTES.checked_div(classes::size_of(class));
+    blocks.unwrap_or(0).clamp(LEAST_ROOM, CAPACITY)
+}
+
+/// A block just taken: how to mark it when it is handed out.
+fn mark_busy(class: usize, unused: usize, block: Word, key: Word) {
+    let low = if class <= LAST_EXACT { unused as u8 } else { 0 };
+    // SAFETY: a key leads to its block's mark, which lives as long as the
+    // block's subsegment; so do the numbers behind it.
+    unsafe {
+        if class > LAST_EXACT {
+            let descriptor = crate::heap::slices::find(block.addr());
+            if let Some(index) = Descriptor::index_of(descriptor, block.addr()) {
+                Descriptor::unused_at(descriptor, class, index).write(unused as u16);
+            }
+        }
+        (*Descriptor::mark_of(key)).store(BUSY | low, Ordering::Relaxed);
+    }
+}
+
+/// The unused bytes of a busy block; `None` when it is free.
+///
+/// # Safety
+/// The descriptor is a live subsegment's of a private heap and `class`, with
+/// more than `index` blocks.
+pub(super) unsafe fn unused_of(
+    descriptor: *mut Descriptor,
+    class: usize,
+    index: usize,
+) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mark = (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed);
+        if mark & BUSY == 0 {
+            return None;
+        }
+        Some(if class > LAST_EXACT {
+            usize::from(Descriptor::unused_at(descriptor, class, index).read())
+        } else {
+            usize::from(mark & !BUSY)
+        })
+    }
+}
+
+/// Whether a block of `class` can keep that it has `size` bytes.
+pub(super) fn can_keep(class: usize, size: usize) -> bool {
+    class > LAST_EXACT || classes::size_of(class) - size <= MOST_UNUSED
+}
+
+/// Sets the bytes that a busy block was asked for.
+///
+/// # Safety
+/// As for [`unused_of`]; the block is the caller's, and can keep the size.
+pub(super) unsafe fn set_size(
+    descriptor: *mut Descriptor,
+    class: usize,
+    index: usize,
+    size: usize,
+) {
+    let unused = classes::size_of(class) - size;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let key = Descriptor::key(descriptor, index);
+        let base = (*descriptor).base.load(Ordering::Relaxed);
+        let block = ptr::with_exposed_provenance_mut(base + index * classes::size_of(class));
+        mark_busy(class, unused, block, key);
+    }
+}
+
+impl HeapBucket {
+    fn heap(&self) -> &PrivateHeap {
+        // SAFETY: a bucket's heap lives longer than the bucket.
+        unsafe { &*self.heap.load(Ordering::Relaxed) }
+    }
+
+    /// Where the bucket's operations take place, for the slot `shard`.
+    pub(super) fn place(&self, shard: u8) -> Place<'_> {
+        Place {
+            kind: Kind::Checked,
+            class: self.class,
+            shard: shard % bucket::SHARDS as u8,
+            back_end: &PROCESS.back_end,
+            totals: &TOTALS,
+            owned: Some(&self.owned),
+        }
+    }
+
+    /// The slots there are.
+    fn each_slot(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().enumerate().filter_map(|(nth, slot)| {
+            // SAFETY: a bucket's slots live as long as the bucket.
+            let slot = unsafe { slot.load(Ordering::Acquire).as_ref() }?;
+            (usize::from(slot.shard) == nth).then_some(slot)
+        })
+    }
+
+    /// A slot whose lock the caller has now: the one that the thread goes to,
+    /// which is made its own when another thread goes there too, or, while that
+    /// is taken, any.
+    fn acquire(&self) -> &Slot {
+        let home = home();
+        let me = crate::sys::thread_token();
+        loop {
+            for at in 0..SLOTS {
+                let slot = self.slot((home + at) % SLOTS);
+                let is_taken = !slot.try_acquire();
+                let is_anothers = at == 0 && (is_taken || slot.is_anothers(me));
+                if is_anothers && let Some(own) = self.make_slot(home) {
+                    if !is_taken {
+                        slot.release();
+                    }
+                    if own.try_acquire() {
+                        return own;
+                    }
+                } else if !is_taken {
+                    return slot;
+                }
+            }
+            crate::sys::yield_now();
+        }
+    }
+
+    fn slot(&self, nth: usize) -> &Slot {
+        let slot = self.slots.get(nth).map(|slot| slot.load(Ordering::Acquire));
+        // SAFETY: a bucket's slots live as long as the bucket.
+        unsafe { slot.and_then(|slot| slot.as_ref()) }.unwrap_or(&self.first)
+    }
+
+    /// Makes the slot of this number one of its own, if it is the first one
+    /// still and threads may have different ones.
+    #[inline(never)]
+    fn make_slot(&self, nth: usize) -> Option<&Slot> {
+        let place = self.slots.get(nth)?;
+        // Held while a fork holds slots: none comes to be meanwhile.
+        let mut records = RECORDS.lock();
+        let is_shared = ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
+        if !is_shared || nth == 0 || !self.heap().is_serialized() {
+            return None;
+        }
+        let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
+        // SAFETY: null, or zeroed memory of a slot, ours alone until it is
+        // stored.
+        unsafe {
+            let words = (&raw mut memory.as_mut()?.words).cast();
+            let room = FIRST_ROOM.min(most_room(self.class));
+            let slot = &raw mut (*memory).slot;
+            slot.write(Slot::new(words, nth as u8, room));
+            place.store(slot, Ordering::Release);
+            slot.as_ref()
+        }
+    }
+
+    /// Allocates a block for `size` bytes, at most the class's; null when the
+    /// system, or the heap's limit, has none to give.
+    #[inline(never)]
+    pub(super) fn allocate(&self, size: usize) -> Word {
+        let slot = self.acquire();
+        let unused = classes::size_of(self.class).saturating_sub(size);
+        // SAFETY: the lock is held.
+        let block = unsafe {
+            if slot.count() == 0 {
+                self.refill(slot);
+            }
+            let mut key = ptr::null_mut();
+            let block = slot.pop(|found| key = found);
+            if !block.is_null() {
+                mark_busy(self.class, unused, block, key);
+            }
+            block
+        };
+        slot.release();
+        block
+    }
+
+    /// Fills an empty slot.
+    ///
+    /// # Safety
+    /// The caller holds the slot's lock.
+    unsafe fn refill(&self, slot: &Slot) {
+        let room = slot.room();
+        let want = room.min(most_room(self.class));
+        let place = self.place(slot.shard);
+        // SAFETY: the slot is empty and has room for that many.
+        let got = unsafe {
+            self.state
+                .lock()
+                .take(&place, slot.first().cast::<Entry>(), want)
+        };
+        slot.set_count(got);
+        slot.set_room((room * 2).min(most_room(self.class)).max(got));
+    }
+
+    /// Takes back the block `index` of a subsegment of this bucket. False, and
+    /// nothing done, when it is free.
+    ///
+    /// # Safety
+    /// The block is the caller's to give up, if it is busy.
+    #[inline(never)]
+    pub(super) unsafe fn free(
+        &self,
+        descriptor: *mut Descriptor,
+        index: usize,
+        block: Word,
+    ) -> bool {
+        // SAFETY: the caller's descriptor is this bucket's and has the block.
+        unsafe {
+            let key = Descriptor::key(descriptor, index);
+            // Of two frees at once only one finds the mark set.
+            if (*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed) & BUSY == 0 {
+                return false;
+            }
+            let slot = self.acquire();
+            if !slot.push(block, key) {
+                self.spill(slot);
+                slot.push(block, key);
+            }
+            slot.release();
+            true
+        }
+    }
+
+    /// Makes room in a full slot: half of it goes back to the free bits, the
+    /// oldest first, or all of it when hardly anything of the bucket is used.
+    ///
+    /// # Safety
+    /// The caller holds the slot's lock.
+    unsafe fn spill(&self, slot: &Slot) {
+        let place = self.place(slot.shard);
+        let mut state = self.state.lock();
+        let room = slot.room();
+        let has = state.subsegments * classes::blocks_of(self.class);
+        let is_sparse = state.out.saturating_sub(slot.count()) * 4 < has && state.subsegments > 1;
+        let most = most_room(self.class);
+        if room < most && !is_sparse {
+            slot.set_room((room * 2).min(most));
+            return;
+        }
+        let count = slot.count();
+        let gone = if is_sparse { count } else { count.div_ceil(2) };
+        // SAFETY: the oldest blocks of the slot, which nobody uses.
+        unsafe {
+            state.put(&place, slot.first().cast::<Entry>(), gone);
+            slot.drop_oldest(gone);
+        }
+    }
+
+    /// Puts what the slots keep back into the free bits. Slots that are in use
+    /// by others are waited for.
+    pub(super) fn flush(&self) {
+        for slot in self.each_slot() {
+            while !slot.try_acquire() {
+                crate::sys::yield_now();
+            }
+            let count = slot.count();
+            let place = self.place(slot.shard);
+            // SAFETY: the lock is held, and nobody uses the blocks.
+            unsafe {
+                self.state.lock().put(&place, slot.first().cast(), count);
+                slot.drop_oldest(count);
+            }
+            slot.release();
+        }
+    }
+
+    /// Takes the locks of all slots, or gives them back, for a fork. What the
+    /// slots of threads keep that are gone in the child stays at hand.
+    pub(super) fn hold_slots(&self, is_taking: bool) {
+        for slot in self.each_slot() {
+            while is_taking && !slot.try_acquire() {
+                crate::sys::yield_now();
+            }
+            if !is_taking {
+                slot.release();
+            }
+        }
+    }
+
+    /// Blocks that the slots keep.
+    pub(super) fn kept(&self) -> usize {
+        self.each_slot().map(Slot::count).sum()
+    }
+}
+
+/// Visits the buckets of a table that are awake.
+pub(super) fn for_each(table: *mut Table, mut visit: impl FnMut(&'static HeapBucket)) {
+    // SAFETY: null, or the table of a heap; tables, buckets and slots live as
+    // long as their heap, and the callers know that it does.
+    if let Some(table) = unsafe { table.as_ref() } {
+        for bucket in &table.buckets {
+            // SAFETY: as above.
+            if let Some(bucket) = unsafe { bucket.load(Ordering::Acquire).as_ref() } {
+                visit(bucket);
+            }
+        }
+    }
+}
+
+/// What a bucket has handed out: bytes asked for, blocks, and bytes of its
+/// subsegments.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) bytes: usize,
+    pub(super) blocks: usize,
+    pub(super) reserved: usize,
+}
+
+impl HeapBucket {
+    /// What the bucket has handed out, counted mark by mark.
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        let state = self.state.lock();
+        let size = classes::size_of(self.class);
+        state.for_each(|descriptor| {
+            for index in 0..classes::blocks_of(self.class) {
+                // SAFETY: the bucket's lock keeps its subsegments, each with
+                // so many blocks.
+                if let Some(unused) = unsafe { unused_of(descriptor, self.class, index) } {
+                    tally.bytes += size - unused;
+                    tally.blocks += 1;
+                }
+            }
+        });
+        tally.reserved = state.subsegments * classes::slices_of(self.class) * classes::SLICE;
+        tally
+    }
+
+    /// Whether the bucket's records are true. No block may change meanwhile
+    /// but in slots.
+    pub(super) fn is_sound(&self) -> bool {
+        let state = self.state.lock();
+        let blocks = classes::blocks_of(self.class);
+        let (mut subsegments, mut out, mut sound) = (0, 0, true);
+        state.for_each(|descriptor| {
+            // SAFETY: the bucket's lock keeps its subsegments and their words.
+            unsafe {
+                let mut free = 0;
+                for (nth, word) in Descriptor::words(descriptor).iter().enumerate() {
+                    let mut bits = *word;
+                    while bits != 0 {
+                        let index = nth * 64 + bits.trailing_zeros() as usize;
+                        bits &= bits - 1;
+                        free += 1;
+                        // A free block is not handed out.
+                        sound &=
+                            index < blocks && unused_of(descriptor, self.class, index).is_none();
+                    }
+                }
+                let heap = (&raw const *self.heap()).cast_mut().cast();
+                sound &= (*descriptor).free as usize == free
+                    && (*descriptor).owner.load(Ordering::Relaxed) == heap;
+                out += blocks - free;
+            }
+            subsegments += 1;
+        });
+        sound && subsegments == state.subsegments && out == state.out
+    }
+}
+
+/// Gives all subsegments of a heap back, and the records of its buckets.
+///
+/// # Safety
+/// Nobody uses the heap any more.
+pub(super) unsafe fn destroy(table: *mut Table) {
+    if table.is_null() {
+        return;
+    }
+    for_each(table, |bucket| {
+        // SAFETY: nobody uses the bucket or its blocks; each record is of the
+        // kind of the list it goes to.
+        unsafe {
+            bucket.state.lock().remove_all(&bucket.place(0));
+            let mut records = RECORDS.lock();
+            // The list writes to the slots it is given; the first is the
+            // bucket's own.
+            let mut slots = [ptr::null_mut(); SLOTS];
+            for (place, slot) in slots.iter_mut().zip(bucket.each_slot().skip(1)) {
+                *place = (&raw const *slot).cast_mut();
+            }
+            for slot in slots.into_iter().filter(|slot| !slot.is_null()) {
+                records.slots.push(slot.cast());
+            }
+            records.buckets.push((&raw const *bucket).cast_mut().cast());
+        }
+    });
+    // SAFETY: as above.
+    unsafe { RECORDS.lock().tables.push(table.cast()) };
+}

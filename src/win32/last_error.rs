@@ -1,0 +1,98 @@
+//! A thread's last error, and the two functions that show it.
+//!
+//! On x86-64 Linux it is a word of the thread's own part of the program's
+//! image, as the word that leads to its cache is: no call reaches it, and no
+//! thread has to make it.
+
+use super::types::DWORD;
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod word {
+    use core::cell::Cell;
+
+    macro_rules! symbol {
+        () => {
+            concat!(
+                "ntheap_last_error_",
+                env!("CARGO_PKG_VERSION_MAJOR"),
+                "_",
+                env!("CARGO_PKG_VERSION_MINOR"),
+                "_",
+                env!("CARGO_PKG_VERSION_PATCH")
+            )
+        };
+    }
+
+    core::arch::global_asm!(
+        ".pushsection .tbss.ntheap_last_error,\"awT\",@nobits",
+        concat!(".hidden ", symbol!()),
+        concat!(".globl ", symbol!()),
+        concat!(".type ", symbol!(), ",@object"),
+        concat!(".size ", symbol!(), ",4"),
+        ".p2align 2",
+        concat!(symbol!(), ":"),
+        ".zero 4",
+        ".popsection",
+    );
+
+    #[inline]
+    pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
+        let word: *const Cell<u32>;
+        // SAFETY: reads the thread pointer and adds the word's distance from
+        // it, a constant of the program's image. The word, zero at first, lives
+        // as long as the thread and is reached by this thread only.
+        unsafe {
+            core::arch::asm!(
+                "mov {word}, qword ptr fs:[0]",
+                concat!("add {word}, qword ptr [rip + ", symbol!(), "@GOTTPOFF]"),
+                word = out(reg) word,
+                options(pure, nomem, nostack),
+            );
+            use_it(&*word)
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+mod word {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static WORD: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
+        // The word needs no destructor, so it is there as long as the thread
+        // is.
+        WORD.with(use_it)
+    }
+}
+
+/// The calling thread's last error: what the last function that failed, and
+/// says so, left. 0 in a new thread.
+///
+/// Source: "GetLastError function (errhandlingapi.h)".
+///
+/// # Safety
+/// None to keep: it is unsafe only as all of the Windows names are.
+pub unsafe extern "system" fn GetLastError() -> DWORD {
+    get()
+}
+
+/// Sets the calling thread's last error.
+///
+/// Source: "SetLastError function (errhandlingapi.h)".
+///
+/// # Safety
+/// None to keep: it is unsafe only as all of the Windows names are.
+pub unsafe extern "system" fn SetLastError(error: DWORD) {
+    set(error);
+}
+
+pub(super) fn get() -> DWORD {
+    word::with(core::cell::Cell::get)
+}
+
+pub(super) fn set(error: DWORD) {
+    word::with(|word| word.set(error));
+}

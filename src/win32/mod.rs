@@ -1,0 +1,79 @@
+//! Floor 4: the Windows names, for Rust and, through the shared libraries, for
+//! C.
+//!
+//! Heaps, last errors, exceptions and pages as Windows documents them:
+//! functions of the same names, arguments, results and last errors, and
+//! structures of the same layout. 64-bit Windows is the model; where its
+//! versions differ, the newest.
+//!
+//! ```text
+//!   C program --HeapAlloc--> libntheap_win32.so --ntheap_HeapAlloc--> libntheap.so
+//!   Rust program --ntheap::win32::HeapAlloc--------------------------> this module
+//! ```
+//!
+//! Invariants:
+//! - This module holds no heap: it turns arguments into calls of the layers
+//!   below, and their answers into Windows' results. Nothing else knows of
+//!   last errors, statuses and exceptions.
+//! - The names are listed once, in `names.rs`; what is exported, linked and
+//!   tested is made from that list.
+//! - An exception is raised with no lock held, from frames that have nothing
+//!   to clean up.
+//! - A function leaves the last error alone unless it fails, and its
+//!   documentation says what it then is.
+//!
+//! ```
+//! use ntheap::win32::*;
+//! use std::ptr;
+//!
+//! // SAFETY: the heap is used by this thread only, and its blocks not after it.
+//! unsafe {
+//!     let heap = HeapCreate(0, 0, 0x10000);
+//!     assert!(!heap.is_null());
+//!     let block = HeapAlloc(heap, HEAP_ZERO_MEMORY, 100);
+//!     assert_eq!(HeapSize(heap, 0, block), 100);
+//!     assert_eq!(HeapAlloc(heap, 0, 0x10000), ptr::null_mut());
+//!     assert_eq!(GetLastError(), ERROR_NOT_ENOUGH_MEMORY);
+//!     assert_eq!(HeapDestroy(heap), TRUE);
+//! }
+//! ```
+//!
+//! On Windows itself this module does not exist: the names are the system's
+//! own, and `windows-sys` has them.
+
+#![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
+#![allow(clippy::upper_case_acronyms)]
+
+mod constants;
+mod debug;
+mod exceptions;
+mod failure;
+mod heap;
+mod information;
+mod last_error;
+mod names;
+mod pages;
+mod rtl;
+mod rtl_create;
+mod types;
+mod walk;
+
+pub use constants::*;
+pub use debug::{OutputDebugStringA, OutputDebugStringW};
+pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use heap::{
+    GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
+    HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,
+};
+pub use information::{HeapQueryInformation, HeapSetInformation, HeapSummary};
+pub use last_error::{GetLastError, SetLastError};
+pub use pages::{VirtualAlloc, VirtualFree, VirtualQuery};
+pub use rtl::{
+    RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
+    RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,
+    RtlReAllocateHeap, RtlSetUserFlagsHeap, RtlSetUserValueHeap, RtlSizeHeap, RtlUnlockHeap,
+    RtlValidateHeap,
+};
+pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
+pub use types::*;
+pub use walk::{HeapWalk, RtlWalkHeap};
