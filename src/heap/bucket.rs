@@ -212,11 +212,12 @@ impl State {
             let Some(word) = words.first_mut() else {
                 return ptr::null_mut();
             };
-            let bits = *word & u64::from((*descriptor).fresh);
-            if bits == 0 {
+            // The next free one: one that was used before has its pages, and
+            // clearing them costs less than fresh ones.
+            let index = word.trailing_zeros() as usize;
+            if u64::from((*descriptor).fresh) & 1u64.unbounded_shl(index as u32) == 0 {
                 return ptr::null_mut();
             }
-            let index = bits.trailing_zeros() as usize;
             *word &= !(1 << index);
             (*descriptor).fresh &= !(1 << index);
             (*descriptor).free -= 1;
@@ -388,6 +389,26 @@ impl State {
         self.first(shard).is_null()
     }
 
+    /// Whether the next block for `shard` takes a new subsegment.
+    #[inline(always)]
+    pub(super) fn needs_subsegment(&self, shard: u8) -> bool {
+        self.is_dry(shard) && self.second().is_null()
+    }
+
+    /// The second open subsegment of a shard that has one, or null.
+    #[inline(never)]
+    fn second(&self) -> *mut Descriptor {
+        for shard in 0..SHARDS {
+            let head = self.first(shard as u8);
+            // SAFETY: the lists link live subsegments of this bucket.
+            if !head.is_null() && unsafe { !(*head).next.is_null() } {
+                // SAFETY: as above.
+                return unsafe { (*head).next };
+            }
+        }
+        ptr::null_mut()
+    }
+
     /// Makes the subsegment of the block at `address` one of the place's shard.
     #[inline(never)]
     pub(super) fn adopt(&mut self, place: &Place<'_>, address: usize) {
@@ -433,15 +454,11 @@ impl State {
     /// to give.
     #[inline(never)]
     fn supply(&mut self, place: &Place<'_>) -> bool {
-        for shard in 0..SHARDS {
-            let head = self.first(shard as u8);
+        let second = self.second();
+        if !second.is_null() {
             // SAFETY: the lists link live subsegments of this bucket.
-            unsafe {
-                if !head.is_null() && !(*head).next.is_null() {
-                    self.move_to((*head).next, place.shard);
-                    return true;
-                }
-            }
+            unsafe { self.move_to(second, place.shard) };
+            return true;
         }
         self.add_subsegment(place) || self.take_over(place.shard)
     }

@@ -25,6 +25,7 @@ use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
+use super::idle::Watch;
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize::Slot;
 use super::slices;
@@ -52,6 +53,8 @@ pub(super) struct Rack {
     pub(super) capacity: Cell<u16>,
     /// Blocks it may ever hold.
     pub(super) most: Cell<u16>,
+    /// The number of the thread's last exchange of the class (idle.rs).
+    pub(super) last: Cell<u32>,
 }
 
 /// How a cache is used.
@@ -87,6 +90,8 @@ pub struct ThreadCache {
     pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
     pub(super) pressed: Cell<bool>,
+    /// When idle classes are looked for.
+    pub(super) watch: Watch,
     /// The list of a bucket's subsegments that the thread's blocks come from.
     pub(super) shard: u8,
     /// The shard again, where a front end's blocks have shards; else 0.
@@ -160,6 +165,7 @@ impl ThreadCache {
             row,
             rows: ptr::null_mut(),
             pressed: Cell::new(false),
+            watch: Watch::new(),
             shard: 0,
             home: 0,
             owner: AtomicU64::new(0),
@@ -175,6 +181,7 @@ impl ThreadCache {
                     spare_count: AtomicU32::new(0),
                     capacity: Cell::new(0),
                     most: Cell::new(0),
+                    last: Cell::new(0),
                 }
             }; COUNT],
         }

@@ -359,13 +359,20 @@ unsafe fn reallocate_elsewhere(
     // caller's. The new one is distinct and large enough for what both hold.
     unsafe {
         let old_size = (*descriptor).block_size();
-        if size > MAX_CLASS_SIZE && (*descriptor).class.load(Ordering::Relaxed) == 0 {
+        let has_class = (*descriptor).class.load(Ordering::Relaxed) != 0;
+        if size > MAX_CLASS_SIZE && !has_class {
             let resized = plain::resize_large(descriptor, address, size, 16);
             if !resized.is_null() {
                 return resized;
             }
         }
-        let new = allocate(word, size);
+        let mut new = ptr::null_mut();
+        if has_class && size > MAX_CLASS_SIZE {
+            new = PROCESS.allocate_growing(Kind::Checked, size, 16);
+        }
+        if new.is_null() {
+            new = allocate(word, size);
+        }
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
             free(word, address);

@@ -18,6 +18,8 @@
 //! 64 KiB, that divides its class's size. That is how alignments above 16 are
 //! served: by the first class at or above the size that the alignment divides.
 
+use super::cache::BIN;
+
 /// Number of classes, the empty class 0 included.
 pub const COUNT: usize = 148;
 /// The last LFH bucket.
@@ -96,6 +98,39 @@ pub const fn class_of(size: usize) -> usize {
         return FINE[(last / 64) & 255] as usize;
     }
     COARSE[(last / 4096) & 255] as usize
+}
+
+/// Where in a cache the bins lie, by `size / 64` rounded up: classes above the
+/// linear ones and up to the last bucket. 0, the bin of class 0, for others.
+static BUCKETS: [u16; 257] = offsets(64, MAX_LINEAR_SIZE);
+/// The same by `size / 4096` rounded up, for page runs.
+static RUNS: [u16; 257] = offsets(4096, MAX_BUCKET_SIZE);
+
+const fn offsets(step: usize, above: usize) -> [u16; 257] {
+    let mut table = [0; 257];
+    let mut at = above / step + 1;
+    while at < table.len() {
+        table[at] = (compute_class(at * step) * BIN) as u16;
+        at += 1;
+    }
+    table
+}
+
+/// Where in a cache the bin lies for `size` bytes, if they are more than
+/// [`MAX_LINEAR_SIZE`] and at most [`MAX_BUCKET_SIZE`]; 0, where the bin lies
+/// that is always empty and full, if not.
+#[inline(always)]
+pub fn bucket_offset(size: usize) -> usize {
+    let at = size.wrapping_add(63) / 64;
+    usize::from(BUCKETS.get(at).copied().unwrap_or(0))
+}
+
+/// The same for more than [`MAX_BUCKET_SIZE`]; none for more than
+/// [`MAX_CLASS_SIZE`].
+#[inline(always)]
+pub fn run_offset(size: usize) -> Option<usize> {
+    let at = size.wrapping_add(4095) / 4096;
+    RUNS.get(at).map(|offset| usize::from(*offset))
 }
 
 const fn compute_class(size: usize) -> usize {
@@ -223,6 +258,19 @@ mod tests {
         }
         assert_eq!(class, COUNT - 1);
         assert_eq!(class_of(0), 1);
+    }
+
+    #[test]
+    fn a_bin_is_found_by_its_size() {
+        for size in (0..=MAX_CLASS_SIZE + 5000).chain([usize::MAX, usize::MAX - 4095]) {
+            let is_bucket = (MAX_LINEAR_SIZE + 1..=MAX_BUCKET_SIZE).contains(&size);
+            let is_run = (MAX_BUCKET_SIZE + 1..=MAX_CLASS_SIZE).contains(&size);
+            let run = run_offset(size).unwrap_or(0);
+            for (is_one, offset) in [(is_bucket, bucket_offset(size)), (is_run, run)] {
+                let class = if is_one { class_of(size) } else { 0 };
+                assert_eq!(offset, class * BIN, "size {size}");
+            }
+        }
     }
 
     #[test]

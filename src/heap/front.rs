@@ -59,6 +59,8 @@ pub(crate) struct Front {
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
+    /// Whether more than one thread has a cache, or had one.
+    pub(super) is_crowded: AtomicBool,
 }
 
 /// How debug modes and samplers turn calls away from the fast paths. They cost
@@ -123,6 +125,7 @@ impl Front {
             diverted: AtomicBool::new(false),
             refill_limit: AtomicU32::new(u32::MAX),
             cache_bytes: AtomicUsize::new(32 * 1024),
+            is_crowded: AtomicBool::new(false),
         }
     }
 
@@ -240,6 +243,11 @@ impl Front {
             return ptr::null_mut();
         }
         let mut state = self.bucket(class).state.lock();
+        if self.is_to_look(shared, cache, class, &state) {
+            drop(state);
+            self.seek_idle(shared, cache, class);
+            state = self.bucket(class).state.lock();
+        }
         state.take_fresh(&self.place(shared, class, cache.shard))
     }
 

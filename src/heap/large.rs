@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A freed block's region is kept for the next one, which stretches or trims it
-//! to its size, up to a limit that follows the bytes of large blocks alive; the
+//! to its size, or leaves it larger, for an array that grows; up to a limit that
+//! follows the bytes of large blocks alive. The
 //! oldest go first. As for slices (segment/purge.rs), the limit rises when what
 //! was released is wanted again, and falls with every release: a program that
 //! allocates and frees the same megabytes over and over keeps them, and one
@@ -38,6 +39,23 @@ const HUGE: usize = 2 * 1024 * 1024;
 
 /// Regions tried before an allocation fails for want of a slice-table entry.
 const TRIES: usize = 8;
+
+/// What a large block is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Any content.
+    Any,
+    /// Zeros.
+    Zeroed,
+    /// A block that has just outgrown the classes, as arrays do that will grow
+    /// further: a larger region than asked for will do, and stay.
+    Growing,
+}
+
+/// Pages of `bytes` bytes, as a descriptor keeps them.
+fn pages(bytes: usize) -> u32 {
+    u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
+}
 
 /// The large blocks of one heap.
 pub(super) struct LargeList {
@@ -86,14 +104,14 @@ impl LargeList {
         }
     }
 
-    /// Allocates `size` bytes at a multiple of `align`, zeroed if `zero`. Null
-    /// when the system has nothing to give.
+    /// Allocates `size` bytes at a multiple of `align`, with content as `need`
+    /// says. Null when the system has nothing to give.
     pub(super) fn allocate(
         &mut self,
         kind: Kind,
         size: usize,
         align: usize,
-        zero: bool,
+        need: Need,
     ) -> *mut u8 {
         // A slice at least, so that no other block starts in this one's slice.
         let Some(bytes) = vm::round_to_pages(size.max(SLICE)) else {
@@ -108,8 +126,8 @@ impl LargeList {
         if isize::try_from(region_size).is_err() {
             return ptr::null_mut();
         }
-        let mut descriptor = self.take_kept(region_size);
-        if !descriptor.is_null() && zero {
+        let mut descriptor = self.take_kept(region_size, need == Need::Growing);
+        if !descriptor.is_null() && need == Need::Zeroed {
             self.clean(descriptor);
         }
         // A region whose slice-table entry is taken stays in the way while
@@ -158,6 +176,7 @@ impl LargeList {
         this.kind.store(kind as u8, relaxed);
         this.blocks = 1;
         this.free = 0;
+        this.high = pages(bytes);
         // SAFETY: the record has room for one mark; the slice was claimed.
         unsafe {
             (*Descriptor::mark(descriptor, 0)).store(BUSY, relaxed);
@@ -169,7 +188,7 @@ impl LargeList {
         self.region_bytes += this.region_size;
         self.allocations += 1;
         let was_clean = core::mem::replace(&mut this.clean, false);
-        if zero && !was_clean {
+        if need == Need::Zeroed && !was_clean {
             // SAFETY: the block is ours and `span` bytes long.
             unsafe { block.write_bytes(0, size) };
         }
@@ -237,7 +256,9 @@ impl LargeList {
             return ptr::null_mut();
         };
         let bytes = self.rounded(bytes);
-        if bytes <= span && bytes >= span - span / 8 {
+        // A block that grows into the rest of its region keeps it.
+        let asked = core::mem::replace(&mut this.high, pages(bytes));
+        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= asked) {
             return block;
         }
         if base != this.extent || isize::try_from(bytes).is_err() {
@@ -353,10 +374,10 @@ impl LargeList {
         self.discard(descriptor);
     }
 
-    /// Takes a kept region for `size` bytes, made as large as needed; null when
-    /// there is none that can be.
+    /// Takes a kept region for `size` bytes, made as large as needed, or left
+    /// larger if the block is growing; null when there is none that can be.
     #[inline(never)]
-    fn take_kept(&mut self, size: usize) -> *mut Descriptor {
+    fn take_kept(&mut self, size: usize, is_growing: bool) -> *mut Descriptor {
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
         let mut best_cost = usize::MAX;
@@ -384,7 +405,12 @@ impl LargeList {
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
-            let fits = has >= size && has <= size.saturating_add(size / 4);
+            let most = if is_growing {
+                has
+            } else {
+                size.saturating_add(size / 4)
+            };
+            let fits = has >= size && has <= most;
             if fits || self.stretch(found, size) {
                 return found;
             }

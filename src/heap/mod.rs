@@ -51,6 +51,7 @@ mod figures;
 mod foreign;
 mod fork;
 mod front;
+mod idle;
 mod large;
 mod magazine;
 mod meta;
@@ -80,7 +81,7 @@ use crate::vm::{self, root};
 use bucket::Totals;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use front::{Front, Shared};
-use large::LargeList;
+use large::{LargeList, Need};
 use segment::Backend;
 
 /// Whether the system takes advice on huge pages.
@@ -246,7 +247,8 @@ impl Heap {
         zero: bool,
     ) -> *mut u8 {
         let Some(class) = classes::class_for(size, align) else {
-            return self.large.lock().allocate(kind, size, align, zero);
+            let need = if zero { Need::Zeroed } else { Need::Any };
+            return self.large.lock().allocate(kind, size, align, need);
         };
         let front = self.front(kind);
         if zero {
@@ -261,6 +263,15 @@ impl Heap {
             unsafe { block.write_bytes(0, size) };
         }
         block
+    }
+
+    /// A block to move one to that has outgrown the classes; null when it has
+    /// not, or the system has nothing to give.
+    fn allocate_growing(&self, kind: Kind, size: usize, align: usize) -> *mut u8 {
+        if classes::class_for(size, align).is_some() {
+            return core::ptr::null_mut();
+        }
+        self.large.lock().allocate(kind, size, align, Need::Growing)
     }
 
     fn action(&self) -> Action {

@@ -85,6 +85,37 @@ pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: 
         && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
 }
 
+/// The largest alignment that every class has.
+pub const ALIGN: usize = BIN;
+
+/// [`take`] from the bin `offset` bytes into the cache.
+///
+/// # Safety
+/// `cache_at` gives the address of what lies so many bytes into the cache that
+/// the calling thread's word for plain front ends leads to; the offset is a
+/// bin's.
+#[inline(always)]
+pub unsafe fn take_at(cache_at: impl Fn(usize) -> *const u8, offset: usize) -> *mut u8 {
+    // SAFETY: the cache is this thread's or a shared one.
+    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
+}
+
+/// [`keep`] in the bin `offset` bytes into the cache.
+///
+/// # Safety
+/// As for [`take_at`]; `block` was allocated here, with a size of the bin's
+/// class, and nobody uses it any more.
+#[inline(always)]
+pub unsafe fn keep_at(
+    cache_at: impl Fn(usize) -> *const u8,
+    offset: usize,
+    block: *mut u8,
+) -> bool {
+    // SAFETY: the cache is this thread's or a shared one; the block is the
+    // caller's.
+    !is_alien(block) && unsafe { Bin::push(cache_at(offset).cast::<Bin>(), block) }
+}
+
 /// Allocates; null when the system has nothing to give.
 ///
 /// # Safety
@@ -277,10 +308,34 @@ pub unsafe fn reallocate(
             return resized;
         }
     }
+    // SAFETY: the caller's block and its layout.
+    unsafe { move_block(word, config, block, layout, new_layout) }
+}
+
+/// Moves a block of `layout` to one of `new_layout`, whose class is another;
+/// null, and nothing done, when the system has nothing to give.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[inline(never)]
+unsafe fn move_block(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    new_layout: Layout,
+) -> *mut u8 {
+    let (size, align) = (new_layout.size(), new_layout.align());
     // SAFETY: the caller's block; the new one is distinct and large enough
     // for what both hold.
     unsafe {
-        let new = allocate(word, config, new_layout);
+        let mut new = core::ptr::null_mut();
+        if classes::class_for(layout.size(), align).is_some() {
+            new = PROCESS.allocate_growing(Kind::Plain, size, align);
+        }
+        if new.is_null() {
+            new = allocate(word, config, new_layout);
+        }
         if !new.is_null() {
             new.copy_from_nonoverlapping(block, layout.size().min(size));
             free(word, block, layout);

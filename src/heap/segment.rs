@@ -192,6 +192,23 @@ impl Backend {
         }
     }
 
+    /// Whether `slices` slices can be had that hold memory already.
+    pub(super) fn can_reuse(&self, slices: usize) -> bool {
+        let mut segment = self.open;
+        let mut left = if self.dirty_units == 0 { 0 } else { WALK };
+        while left != 0 && !segment.is_null() {
+            // SAFETY: the open list links live segments of this back end, and
+            // the back end's lock makes them ours.
+            let state = unsafe { &*segment };
+            if find_ones(!state.used & state.dirty, slices).is_some() {
+                return true;
+            }
+            segment = state.next_open;
+            left -= 1;
+        }
+        false
+    }
+
     fn occupy(
         &mut self,
         segment: *mut Segment,

@@ -64,6 +64,7 @@ impl Front {
             unsafe { cache.exchange(bin, rack, spare, count) };
             return bin;
         }
+        rack.last.set(cache.watch.exchange());
         let limit = self.refill_limit.load(Ordering::Relaxed).max(1) as usize;
         state.falling = 0;
         // A magazine from the depot cannot be cut short at a sample point.
@@ -79,6 +80,11 @@ impl Front {
                 cache.exchange(bin, rack, full, count);
             }
             return bin;
+        }
+        if self.is_to_look(shared, cache, class, &state) {
+            drop(state);
+            self.seek_idle(shared, cache, class);
+            state = self.bucket(class).state.lock();
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);

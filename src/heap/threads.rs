@@ -162,6 +162,9 @@ impl Front {
         cache.next.store(caches.live, Ordering::Relaxed);
         caches.live = place;
         caches.count += 1;
+        if caches.count > 1 {
+            self.is_crowded.store(true, Ordering::Relaxed);
+        }
         place
     }
 

@@ -17,6 +17,7 @@ mod figures;
 mod footprint;
 mod foreign;
 mod forks;
+mod growth;
 mod limits;
 mod misuse;
 mod options;

@@ -1,0 +1,137 @@
+//! How much more than its blocks a process holds while it works: what caches
+//! keep is bounded where other sizes need pages. Linux: the figures come from
+//! /proc.
+#![cfg(target_os = "linux")]
+
+use super::support::*;
+
+/// The most that was resident since `before` was.
+fn grown_since(before: usize) -> usize {
+    status("VmHWM").saturating_sub(before)
+}
+
+/// Page faults so far.
+fn faults() -> usize {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The name, in parentheses, may hold blanks.
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.split(' ').nth(7).unwrap().parse().unwrap()
+}
+
+fn touched(face: Face, size: usize) -> Block {
+    let layout = layout(size, 8);
+    let start = face.allocate(layout);
+    assert!(!start.is_null());
+    // SAFETY: a block just allocated.
+    unsafe { start.write_bytes(1, size) };
+    Block { start, layout }
+}
+
+fn sizes_one_after_another_share_pages(face: Face) {
+    const ALIVE: usize = 100;
+    let before = resident();
+    let mut blocks = Vec::with_capacity(ALIVE);
+    for _ in 0..20 {
+        for size in (16..=1024).step_by(16) {
+            for _ in 0..4 {
+                blocks.extend((0..ALIVE).map(|_| touched(face, size)));
+                for block in blocks.drain(..) {
+                    face.free(block.start, block.layout);
+                }
+            }
+        }
+    }
+    let grown = grown_since(before);
+    figure(&format!(
+        "100 blocks of one size after the other, to 1 KiB, {face:?}: {} resident",
+        mib(grown)
+    ));
+    // All sizes' blocks are 3.3 MB together, those of one at most 100 KB.
+    assert!(grown < 16 * MIB / 5, "{}", mib(grown));
+}
+
+each_face!(sizes_one_after_another_share_pages: plain = Plain, checked = Checked);
+
+fn page_runs_share_pages(face: Face) {
+    let mut random = Random::new(41);
+    let mut alive: Vec<Block> = Vec::with_capacity(4);
+    let before = resident();
+    for _ in 0..2000 {
+        if alive.len() == 4 {
+            let block = alive.swap_remove(random.below(4));
+            face.free(block.start, block.layout);
+        }
+        alive.push(touched(face, random.log_uniform(64 * KIB, 512 * KIB)));
+    }
+    let grown = grown_since(before);
+    for block in alive {
+        face.free(block.start, block.layout);
+    }
+    figure(&format!(
+        "4 blocks of 64 to 512 KiB in turn, {face:?}: {} resident",
+        mib(grown)
+    ));
+    assert!(grown < 4 * MIB, "{}", mib(grown));
+}
+
+each_face!(page_runs_share_pages: plain = Plain, checked = Checked);
+
+/// Arrays that outgrow the classes find the region that the one before had,
+/// whole.
+fn arrays_that_grow_use_their_pages_again(face: Face) {
+    let cycle = || {
+        let mut block = touched(face, 16);
+        while block.layout.size() < 2 * MIB {
+            let old = block.layout.size();
+            let size = (old + old / 2 + 15) & !7;
+            let start = face.reallocate(block.start, block.layout, size);
+            assert!(!start.is_null());
+            // SAFETY: the block is `size` bytes long now.
+            unsafe {
+                assert_eq!((start.read(), start.add(old - 1).read()), (1, 1));
+                start.add(old).write_bytes(1, size - old);
+            }
+            block = Block {
+                start,
+                layout: layout(size, 8),
+            };
+        }
+        face.free(block.start, block.layout);
+    };
+    (0..10).for_each(|_| cycle());
+    let before = faults();
+    (0..20).for_each(|_| cycle());
+    let taken = faults() - before;
+    figure(&format!(
+        "20 arrays grown to 2 MiB, {face:?}: {taken} page faults"
+    ));
+    // One array has 600 pages.
+    assert!(taken < 20 * 100, "{taken} page faults");
+}
+
+each_face!(arrays_that_grow_use_their_pages_again: plain = Plain, checked = Checked);
+
+/// One that has grown into a region larger than it needs gives the rest back
+/// when it shrinks.
+fn arrays_that_shrink_give_back(face: Face) {
+    for size in [3 * MIB, 6 * MIB] {
+        let block = touched(face, size);
+        face.free(block.start, block.layout);
+    }
+    let block = touched(face, MIB);
+    let mut now = block.layout;
+    let mut start = block.start;
+    for size in [3 * MIB / 2, 2 * MIB, 5 * MIB / 4] {
+        start = face.reallocate(start, now, size);
+        assert!(!start.is_null());
+        now = layout(size, 8);
+    }
+    let usable = ntheap::stats().large_bytes as usize;
+    assert!(
+        (now.size()..=now.size() * 9 / 8 + 4096).contains(&usable),
+        "{usable}"
+    );
+    face.free(start, now);
+}
+
+each_face!(arrays_that_shrink_give_back: plain = Plain, checked = Checked);
