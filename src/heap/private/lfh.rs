@@ -1,7 +1,7 @@
 //! Buckets of a heap: subsegments of one size, once a size is hot.
 //!
 //! ```text
-//!   program <-> slot (8 a bucket, by thread) <-> free bits of subsegments <-> segments
+//!   program <-> slot (16 a bucket, by thread) <-> free bits of subsegments <-> segments
 //!               a lock of one word              the bucket's lock
 //! ```
 //!
@@ -298,11 +298,14 @@ impl HeapBucket {
                 let slot = self.slot((home + at) % SLOTS);
                 let is_taken = !slot.try_acquire();
                 let is_anothers = at == 0 && (is_taken || slot.is_anothers(me));
-                if is_anothers && let Some(own) = self.make_slot(home) {
+                if is_anothers && self.may_have_own(home) {
+                    // A fork waits for slots while it holds the records.
                     if !is_taken {
                         slot.release();
                     }
-                    if own.try_acquire() {
+                    if let Some(own) = self.make_slot(home)
+                        && own.try_acquire()
+                    {
                         return own;
                     }
                 } else if !is_taken {
@@ -319,15 +322,23 @@ impl HeapBucket {
         unsafe { slot.and_then(|slot| slot.as_ref()) }.unwrap_or(&self.first)
     }
 
-    /// Makes the slot of this number one of its own, if it is the first one
-    /// still and threads may have different ones.
+    /// Whether the slot of this number is the first one still and may be one of
+    /// its own: threads may have different ones.
+    fn may_have_own(&self, nth: usize) -> bool {
+        let place = self.slots.get(nth);
+        let is_first =
+            |place: &AtomicPtr<Slot>| ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
+        nth != 0 && place.is_some_and(is_first) && self.heap().is_serialized()
+    }
+
+    /// Makes the slot of this number one of its own, if it may be. The caller
+    /// holds no slot.
     #[inline(never)]
     fn make_slot(&self, nth: usize) -> Option<&Slot> {
         let place = self.slots.get(nth)?;
         // Held while a fork holds slots: none comes to be meanwhile.
         let mut records = RECORDS.lock();
-        let is_shared = ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
-        if !is_shared || nth == 0 || !self.heap().is_serialized() {
+        if !self.may_have_own(nth) {
             return None;
         }
         let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
