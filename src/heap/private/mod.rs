@@ -119,7 +119,8 @@ pub enum Shape {
     Fixed(usize),
 }
 
-/// When buckets serve a size that is hot.
+/// When buckets serve a size that is hot. Never in heaps whose memory may be
+/// executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Buckets {
     /// In heaps that are serialized and not fixed.
