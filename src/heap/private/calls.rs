@@ -619,7 +619,7 @@ impl Block {
             Block::Bucket(descriptor, index) => unsafe {
                 let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
                 let unused = lfh::unused_of(descriptor, class, index).unwrap_or(0);
-                classes::size_of(class) - unused
+                classes::size_of(class).saturating_sub(unused)
             },
         }
     }

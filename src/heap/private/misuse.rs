@@ -170,7 +170,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 let size = classes::size_of(class);
                 Some(Block {
                     start: this.base.load(Ordering::Relaxed) + index * size,
-                    size: size - unused.unwrap_or(0),
+                    size: size.saturating_sub(unused.unwrap_or(0)),
                     state: if unused.is_some() {
                         BlockState::Busy
                     } else {
