@@ -204,7 +204,8 @@ fn mark_busy(class: usize, unused: usize, block: Word, key: Word) {
         if class > LAST_EXACT {
             let descriptor = crate::heap::slices::find(block.addr());
             if let Some(index) = Descriptor::index_of(descriptor, block.addr()) {
-                Descriptor::unused_at(descriptor, class, index).write(unused as u16);
+                let place = Descriptor::unused_at(descriptor, class, index);
+                (*place).store(unused as u16, Ordering::Relaxed);
             }
         }
         (*Descriptor::mark_of(key)).store(BUSY | low, Ordering::Relaxed);
@@ -228,7 +229,8 @@ pub(super) unsafe fn unused_of(
             return None;
         }
         Some(if class > LAST_EXACT {
-            usize::from(Descriptor::unused_at(descriptor, class, index).read())
+            let place = Descriptor::unused_at(descriptor, class, index);
+            usize::from((*place).load(Ordering::Relaxed))
         } else {
             usize::from(mark & !BUSY)
         })
