@@ -14,10 +14,10 @@
 //! heap is locked the walk is one moment's view; otherwise a call may find that
 //! its place is gone, and says so.
 
-use super::calls::{self, Block, Found};
 use super::heap::{self, Core, PrivateHeap};
 use super::large::Large;
 use super::lfh;
+use super::lookup::{self, Block, Found};
 use super::region::Region;
 use super::units::UNIT;
 use super::{Error, Handle, flags};
@@ -162,12 +162,12 @@ fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Resul
     if cursor.data == 0 {
         return region_entry(core.first).ok_or(Error::NoMore);
     }
-    let mut found = calls::look(cursor.data);
+    let mut found = lookup::look(cursor.data);
     let is_free =
         cursor.flags & (EntryKind::REGION | EntryKind::UNCOMMITTED | EntryKind::BUSY) == 0;
     if is_free && matches!(found, Found::Nothing) {
         // The last free block's address may be the region's end.
-        found = calls::look(cursor.data.wrapping_sub(UNIT));
+        found = lookup::look(cursor.data.wrapping_sub(UNIT));
     }
     match found {
         Found::Region(region, owner) if ptr::eq(owner, heap) => {
@@ -374,7 +374,7 @@ fn after_in_bucket(
     let is_class = |record: *mut Descriptor| unsafe {
         usize::from((*record).class.load(Ordering::Relaxed)) == class
     };
-    match calls::look(cursor.data) {
+    match lookup::look(cursor.data) {
         Found::Bucket(again, owner)
             if again == descriptor && ptr::eq(owner, heap) && is_class(again) => {}
         _ => return Err(Error::InvalidParameter),
