@@ -27,7 +27,7 @@
 use super::classes::{self, COUNT};
 use super::foreign;
 use super::segment::Segment;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -231,10 +231,14 @@ impl Descriptor {
     /// # Safety
     /// `this` is a live subsegment's descriptor of a private heap and `class`,
     /// which has such numbers, with more than `index` blocks.
-    pub(crate) unsafe fn unused_at(this: *mut Descriptor, class: usize, index: usize) -> *mut u16 {
+    pub(crate) unsafe fn unused_at(
+        this: *mut Descriptor,
+        class: usize,
+        index: usize,
+    ) -> *const AtomicU16 {
         let behind = Self::size_for(class, Kind::Checked);
         // SAFETY: the numbers lie behind marks and free bits.
-        unsafe { this.cast::<u8>().add(behind).cast::<u16>().add(index) }
+        unsafe { this.cast::<u8>().add(behind).cast::<AtomicU16>().add(index) }
     }
 
     /// `ceil(2^64 / size)` for a block size of at least 2.

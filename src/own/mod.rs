@@ -176,9 +176,9 @@ macro_rules! common {
             #[doc = $sharing]
             ///
             /// # Errors
-            /// [`HeapError::OutOfMemory`], [`HeapError::LimitReached`];
-            /// [`HeapError::InvalidParameter`] for alignments that the heap
-            /// cannot serve (above 64 KiB in a fixed heap).
+            /// [`HeapError::OutOfMemory`], [`HeapError::LimitReached`]; the
+            /// latter, too, where a fixed heap is asked for a block whose size
+            /// and alignment come to nearly 1 MiB together.
             #[inline]
             pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, HeapError> {
                 allocate::<$local>(self.heap, 0, layout)
@@ -199,7 +199,9 @@ macro_rules! common {
             /// (heapapi.h)").
             ///
             /// # Errors
-            /// As for [`alloc`](Self::alloc); the block is then as it was.
+            /// As for [`alloc`](Self::alloc), and [`HeapError::InvalidParameter`]
+            /// for a size that no layout of this alignment has; the block is then
+            /// as it was.
             ///
             /// # Safety
             /// `block` is one of this heap's, in use, with this layout's
@@ -375,7 +377,17 @@ fn allocate<const LOCAL: bool>(
     } else {
         heap.allocate_rest(given, size, align)
     };
-    block.map_err(Into::into)
+    block.map_err(|error| refusal(heap, error))
+}
+
+/// Why a heap has no block to give. A fixed heap that is full has no memory,
+/// says Windows.
+#[cold]
+fn refusal(heap: HeapRef, error: private::Error) -> HeapError {
+    match (error, private::shape_of(heap.handle())) {
+        (private::Error::NoMemory, Ok(Shape::Fixed(_))) => HeapError::LimitReached,
+        (error, _) => error.into(),
+    }
 }
 
 /// # Safety
@@ -392,14 +404,16 @@ unsafe fn reallocate<const LOCAL: bool>(
     if layout.align() <= USUAL_ALIGN {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { private::reallocate(handle, given, block.as_ptr(), size) }
-            .map_err(Into::into);
+            .map_err(|error| refusal(heap, error));
     }
     // A block that moves keeps only the usual alignment; so it may not.
     let in_place = given | flags::REALLOC_IN_PLACE_ONLY;
     // SAFETY: as above.
-    let stays = unsafe { private::reallocate(handle, in_place, block.as_ptr(), size) };
-    if stays.is_ok() {
-        return Ok(block);
+    match unsafe { private::reallocate(handle, in_place, block.as_ptr(), size) } {
+        Ok(_) => return Ok(block),
+        Err(private::Error::NotInPlace) => {}
+        // Reported already.
+        Err(error) => return Err(error.into()),
     }
     let new =
         Layout::from_size_align(size, layout.align()).map_err(|_| HeapError::InvalidParameter)?;

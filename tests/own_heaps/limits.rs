@@ -72,10 +72,17 @@ fn a_fixed_heap_is_what_windows_makes_of_it() {
     assert_eq!(heap.size_of(block), Ok(size - 0xC00));
     // SAFETY: used no more.
     unsafe { heap.free(block) }.expect("freed");
-    assert!(heap.alloc(layout(size - 0x600, 16)).is_err());
+    let full = Err(HeapError::LimitReached);
+    assert_eq!(heap.alloc(layout(size - 0x600, 16)), full);
     let heap = Heap::options().fixed(8 * size).create().expect("a heap");
-    assert!(heap.alloc(layout(4 * size, 16)).is_err(), "no large blocks");
+    assert_eq!(heap.alloc(layout(4 * size, 16)), full, "no large blocks");
     assert!(heap.alloc(layout(2 * size, 16)).is_ok());
+    assert!(heap.alloc(layout(1, 0x2_0000)).is_ok());
+    assert_eq!(heap.alloc(layout(1, 0x10_0000)), full);
+    let block = heap.alloc(layout(100, 64)).expect("a block");
+    // SAFETY: the block is the heap's and stays where it is.
+    let larger = unsafe { heap.realloc(block, layout(100, 64), 8 * size) };
+    assert_eq!(larger, full);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::heap::*;
 use super::support::*;
-use ntheap::heap::private::{self, Error, Memory, Settings, Shape, flags};
+use ntheap::heap::private::{self, Buckets, Error, Memory, Settings, Shape, flags};
 use ntheap::sys;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -235,8 +235,14 @@ fn memory_that_is_not_fit_is_refused() {
 #[test]
 #[cfg(all(target_arch = "x86_64", unix))]
 fn code_runs_in_an_executable_heap() {
-    let heap = TestHeap::flagged(flags::CREATE_ENABLE_EXECUTE);
-    for size in [16, 0x20000] {
+    let heap = TestHeap::with(&Settings {
+        flags: flags::CREATE_ENABLE_EXECUTE,
+        buckets: Buckets::Always,
+        ..Settings::DEFAULT
+    });
+    // In a region, in a region of its own, large, and of a size that is hot.
+    let hot = std::iter::repeat_n(100, 60);
+    for size in [16, 0x20000, 0x20_0000].into_iter().chain(hot) {
         let block = heap.allocate(size);
         // mov eax, 42; ret
         bytes(block, 6).copy_from_slice(&[0xb8, 42, 0, 0, 0, 0xc3]);

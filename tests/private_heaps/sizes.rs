@@ -257,3 +257,26 @@ fn a_value_takes_16_bytes_behind_a_small_block() {
         assert_eq!(words[8..], 77u64.to_ne_bytes());
     }
 }
+
+#[test]
+fn a_block_without_bytes_lies_in_its_own_mapping_at_any_alignment() {
+    let heap = TestHeap::new();
+    for shift in [17, 18, 20, 21, 22] {
+        for size in [0, 1] {
+            let align = 1 << shift;
+            // As many as it takes for some mapping to be aligned by itself.
+            for _ in 0..(align >> 14).min(256) {
+                // SAFETY: the heap is serialized.
+                let made = unsafe { private::allocate_aligned(heap.0, 0, size, align) };
+                let block = made.unwrap().as_ptr().expose_provenance();
+                assert_eq!(block % align, 0);
+                let region = private::region_of(block).unwrap();
+                assert!(
+                    (region.base..region.base + region.committed).contains(&block),
+                    "{block:#x} of {size} at {align:#x}: {region:?}"
+                );
+            }
+        }
+    }
+    assert!(heap.is_valid(0));
+}

@@ -282,3 +282,46 @@ fn a_forked_child_finds_all_heaps_at_rest() {
         private::unlock(held.0).unwrap();
     });
 }
+
+#[test]
+#[cfg(unix)]
+fn a_fork_does_not_wait_for_a_thread_that_makes_a_slot() {
+    isolated(|| {
+        // Heaps whose slots a fork takes before those that threads make.
+        let many: Vec<TestHeap> = (0..200).map(|_| TestHeap::new()).collect();
+        for heap in &many {
+            for _ in 0..40 {
+                heap.allocate(64);
+            }
+        }
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let heap = TestHeap::with(&Settings {
+                            buckets: Buckets::Always,
+                            ..Settings::DEFAULT
+                        });
+                        // Threads that meet in a bucket's first slot.
+                        thread::scope(|inner| {
+                            for _ in 0..3 {
+                                inner.spawn(|| {
+                                    for size in (1..60).map(|step| step * 16) {
+                                        for _ in 0..20 {
+                                            heap.allocate(size);
+                                        }
+                                    }
+                                });
+                            }
+                        });
+                    }
+                });
+            }
+            for _ in 0..if long() { 2000 } else { 200 } {
+                assert_eq!(in_fork(|| 7), 7);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    });
+}

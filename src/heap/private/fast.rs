@@ -1,13 +1,13 @@
 //! The ways in and out that touch a slot and nothing else.
 //!
-//! What they cannot do they leave undone, and the functions of calls.rs do it:
+//! What they cannot do they leave undone, and place.rs and free.rs do it:
 //! a size whose bucket sleeps, a slot that is empty, full or taken, an address
 //! that is no busy block of a bucket.
 
 use super::heap::{self, PrivateHeap};
 use super::lfh::{self, BUSY, HeapBucket};
 use super::slot::Slot;
-use super::{Error, Handle, calls, misuse};
+use super::{Error, Handle, free, misuse, place};
 use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
@@ -155,7 +155,7 @@ impl HeapRef {
 
     #[inline(never)]
     fn allocate_rest_or_null(self, size: usize, align: usize) -> *mut u8 {
-        let block = calls::allocate(self.heap(), 0, size, align);
+        let block = place::allocate(self.heap(), 0, size, align);
         block.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
@@ -191,7 +191,7 @@ impl HeapRef {
         size: usize,
         align: usize,
     ) -> Result<NonNull<u8>, Error> {
-        calls::allocate(self.heap(), flags, size, align)
+        place::allocate(self.heap(), flags, size, align)
     }
 
     /// [`free`](super::free).
@@ -216,7 +216,7 @@ impl HeapRef {
     unsafe fn free_rest(self, block: *mut u8) -> Result<(), Error> {
         let heap = self.heap();
         // SAFETY: the caller's promise.
-        let result = unsafe { calls::free(heap, 0, block) };
+        let result = unsafe { free::free(heap, 0, block) };
         result.inspect_err(|&error| misuse::report("free", heap, block.addr(), error))
     }
 }

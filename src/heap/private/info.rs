@@ -1,9 +1,10 @@
 //! What can be asked of a heap, and of all heaps.
 
-use super::calls::{self, Found};
+use super::free;
 use super::heap::{self, PrivateHeap};
 use super::lfh;
 use super::list::LIST;
+use super::lookup::{self, Found};
 use super::units::UNIT;
 use super::{Error, Handle, Shape, flags};
 use crate::heap::classes;
@@ -69,13 +70,13 @@ pub fn flags_of(handle: Handle) -> Result<u32, Error> {
 /// The heap that an address lies in, as far as the slice table knows: of a
 /// large block, its first 64 KiB. The process heap where it is malloc's.
 pub fn owner_of(address: usize) -> Option<Handle> {
-    calls::owner(address).map(PrivateHeap::handle)
+    lookup::owner(address).map(PrivateHeap::handle)
 }
 
 /// The process heap, if an address lies in what its instance here has, and not
 /// malloc.
 pub fn process_heap_at(address: usize) -> Option<Handle> {
-    match calls::look(address) {
+    match lookup::look(address) {
         Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
             Some(heap.handle()).filter(|handle| handle.is_process())
         }
@@ -99,7 +100,7 @@ pub fn compact(handle: Handle, call_flags: u32) -> Result<usize, Error> {
     let heap = heap::at(handle.address())?;
     lfh::for_each(heap.table.load(Ordering::Acquire), lfh::HeapBucket::flush);
     let mut core = heap.enter(call_flags);
-    calls::sweep(heap, &mut core);
+    free::sweep(heap, &mut core);
     let mut largest = 0;
     let mut region = core.first;
     // SAFETY: listed regions are live, and the heap is locked.
@@ -150,7 +151,7 @@ pub struct UserInfo {
 /// What the program has set of a block.
 pub fn user_info(handle: Handle, call_flags: u32, block: *const u8) -> Result<UserInfo, Error> {
     let heap = heap::at(handle.address())?;
-    let (_core, block) = calls::busy_block(heap, call_flags, block.addr())?;
+    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
     Ok(UserInfo {
         // SAFETY: a block's value is its own, and its heap is locked.
         value: block.value().map(|value| unsafe { value.read() }),
@@ -167,7 +168,7 @@ pub fn set_user_value(
     value: usize,
 ) -> Result<(), Error> {
     let heap = heap::at(handle.address())?;
-    let (_core, block) = calls::busy_block(heap, call_flags, block.addr())?;
+    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
     let place = block.value().ok_or(Error::InvalidParameter)?;
     // SAFETY: as above.
     unsafe { place.write(value) };
@@ -188,7 +189,7 @@ pub fn set_user_flags(
         return Err(Error::InvalidParameter);
     }
     let heap = heap::at(handle.address())?;
-    let (_core, block) = calls::busy_block(heap, call_flags, block.addr())?;
+    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
     let old = block.info();
     let new = old & !((clear >> 8) as u8) | (set >> 8) as u8;
     if old == 0 && new != 0 {
@@ -214,7 +215,7 @@ pub struct RegionInfo {
 /// The region, or large block's mapping, of a private heap that an address lies
 /// in; of a mapping, only its first 64 KiB are known by address.
 pub fn region_of(address: usize) -> Option<RegionInfo> {
-    let heap = match calls::look(address) {
+    let heap = match lookup::look(address) {
         Found::Region(_, heap) | Found::Large(_, heap) => heap,
         Found::Bucket(descriptor, heap) => {
             // SAFETY: what the slice table leads to is readable.
@@ -233,7 +234,7 @@ pub fn region_of(address: usize) -> Option<RegionInfo> {
     let _core = heap.enter(flags::NO_SERIALIZE);
     // SAFETY: the heap is locked, and what the slice table leads to now is its.
     unsafe {
-        match calls::look(address) {
+        match lookup::look(address) {
             Found::Region(region, _) => Some(RegionInfo {
                 heap: heap.handle(),
                 base: (*region).start,

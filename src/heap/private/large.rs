@@ -9,13 +9,14 @@
 //! The record lies with the allocator's records. The slice table leads to it
 //! from the slice that the data starts in, which is the block's alone.
 
-use super::Error;
 use super::heap::PrivateHeap;
+use super::{Error, flags};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{Descriptor, PRIVATE_LARGE};
 use crate::heap::meta::{self, FreeList};
 use crate::heap::slices;
 use crate::sync::Mutex;
+use crate::sys::{self, Protection};
 use crate::vm::{self, Use};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -74,7 +75,9 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
     let page = vm::page_size();
     let offset = OFFSET.max(align.min(SLICE));
     let slack = align.saturating_sub(SLICE);
+    // One byte at least, so that the data starts inside the mapping.
     let bytes = size
+        .max(1)
         .checked_add(offset)
         .and_then(|sum| sum.checked_add(slack))
         .and_then(vm::round_to_pages)
@@ -100,7 +103,7 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
         }
         let data = data_in(base.addr(), offset, align);
         // SAFETY: just reserved, nothing committed.
-        if slices::claim(data, 1) && unsafe { commit_or_disclaim(base, bytes, data) } {
+        if slices::claim(data, 1) && unsafe { commit_or_disclaim(heap, base, bytes, data) } {
             found = base;
             break;
         }
@@ -154,11 +157,16 @@ fn data_in(base: usize, offset: usize, align: usize) -> usize {
 
 /// # Safety
 /// The mapping was just reserved and its slice claimed.
-unsafe fn commit_or_disclaim(base: *mut u8, bytes: usize, data: usize) -> bool {
-    // SAFETY: the caller's promise.
+unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize, data: usize) -> bool {
+    let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
+    // SAFETY: the caller's promise. If what was committed cannot be given back,
+    // the pages stay, unused, in the account.
     unsafe {
         if vm::commit(Use::Large, base, bytes) {
-            return true;
+            if !executable || sys::protect(base, bytes, Protection::ReadWriteExecute) {
+                return true;
+            }
+            vm::decommit(Use::Large, base, bytes);
         }
         slices::disclaim(data & !(SLICE - 1), 1);
     }

@@ -1,7 +1,7 @@
 //! Buckets of a heap: subsegments of one size, once a size is hot.
 //!
 //! ```text
-//!   program <-> slot (8 a bucket, by thread) <-> free bits of subsegments <-> segments
+//!   program <-> slot (16 a bucket, by thread) <-> free bits of subsegments <-> segments
 //!               a lock of one word              the bucket's lock
 //! ```
 //!
@@ -204,7 +204,8 @@ fn mark_busy(class: usize, unused: usize, block: Word, key: Word) {
         if class > LAST_EXACT {
             let descriptor = crate::heap::slices::find(block.addr());
             if let Some(index) = Descriptor::index_of(descriptor, block.addr()) {
-                Descriptor::unused_at(descriptor, class, index).write(unused as u16);
+                let place = Descriptor::unused_at(descriptor, class, index);
+                (*place).store(unused as u16, Ordering::Relaxed);
             }
         }
         (*Descriptor::mark_of(key)).store(BUSY | low, Ordering::Relaxed);
@@ -228,7 +229,8 @@ pub(super) unsafe fn unused_of(
             return None;
         }
         Some(if class > LAST_EXACT {
-            usize::from(Descriptor::unused_at(descriptor, class, index).read())
+            let place = Descriptor::unused_at(descriptor, class, index);
+            usize::from((*place).load(Ordering::Relaxed))
         } else {
             usize::from(mark & !BUSY)
         })
@@ -298,11 +300,14 @@ impl HeapBucket {
                 let slot = self.slot((home + at) % SLOTS);
                 let is_taken = !slot.try_acquire();
                 let is_anothers = at == 0 && (is_taken || slot.is_anothers(me));
-                if is_anothers && let Some(own) = self.make_slot(home) {
+                if is_anothers && self.may_have_own(home) {
+                    // A fork waits for slots while it holds the records.
                     if !is_taken {
                         slot.release();
                     }
-                    if own.try_acquire() {
+                    if let Some(own) = self.make_slot(home)
+                        && own.try_acquire()
+                    {
                         return own;
                     }
                 } else if !is_taken {
@@ -319,15 +324,23 @@ impl HeapBucket {
         unsafe { slot.and_then(|slot| slot.as_ref()) }.unwrap_or(&self.first)
     }
 
-    /// Makes the slot of this number one of its own, if it is the first one
-    /// still and threads may have different ones.
+    /// Whether the slot of this number is the first one still and may be one of
+    /// its own: threads may have different ones.
+    fn may_have_own(&self, nth: usize) -> bool {
+        let place = self.slots.get(nth);
+        let is_first =
+            |place: &AtomicPtr<Slot>| ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
+        nth != 0 && place.is_some_and(is_first) && self.heap().is_serialized()
+    }
+
+    /// Makes the slot of this number one of its own, if it may be. The caller
+    /// holds no slot.
     #[inline(never)]
     fn make_slot(&self, nth: usize) -> Option<&Slot> {
         let place = self.slots.get(nth)?;
         // Held while a fork holds slots: none comes to be meanwhile.
         let mut records = RECORDS.lock();
-        let is_shared = ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
-        if !is_shared || nth == 0 || !self.heap().is_serialized() {
+        if !self.may_have_own(nth) {
             return None;
         }
         let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();

@@ -1,8 +1,8 @@
 //! What is said of misuse, and what follows.
 
-use super::calls::{self, Found};
 use super::heap::PrivateHeap;
 use super::lfh;
+use super::lookup::{self, Found};
 use super::units::UNIT;
 use super::{Error, Handle};
 use crate::config::Action;
@@ -87,7 +87,7 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     let handle = heap.handle().address();
     let block = block_at(address);
     let size = block.map_or(0, |block| block.size);
-    let owner = calls::owner(address);
+    let owner = lookup::owner(address);
     let (stop, parameters) = if error == Error::AlreadyFree {
         (Stop::DoubleFree, [handle, address, size, 0])
     } else {
@@ -115,10 +115,10 @@ fn raise(report: Report<'_>, action: Action) {
 
 /// The block of a private heap that `address` lies in, busy or free.
 pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
-    match calls::look(address) {
+    match lookup::look(address) {
         Found::Region(region, heap) => {
             let _core = heap.enter(super::flags::NO_SERIALIZE);
-            let this = match calls::look(address) {
+            let this = match lookup::look(address) {
                 // SAFETY: the heap is locked, and the region still its own.
                 Found::Region(again, _) if core::ptr::eq(again, region) => unsafe { &*region },
                 _ => return None,
@@ -147,7 +147,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
         }
         Found::Large(record, heap) => {
             let _core = heap.enter(super::flags::NO_SERIALIZE);
-            match calls::look(address) {
+            match lookup::look(address) {
                 // SAFETY: as above.
                 Found::Large(again, _) if core::ptr::eq(again, record) => unsafe {
                     Some(Block {
@@ -170,7 +170,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 let size = classes::size_of(class);
                 Some(Block {
                     start: this.base.load(Ordering::Relaxed) + index * size,
-                    size: size - unused.unwrap_or(0),
+                    size: size.saturating_sub(unused.unwrap_or(0)),
                     state: if unused.is_some() {
                         BlockState::Busy
                     } else {
@@ -186,7 +186,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
 
 /// The name of the heap that the memory at an address belongs to.
 pub(in crate::heap) fn owner_name(address: usize) -> Option<&'static str> {
-    match calls::look(address) {
+    match lookup::look(address) {
         Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
             Some(heap.name())
         }

@@ -17,6 +17,9 @@
 //!   any address which heap it belongs to, without touching it: a handle is
 //!   checked, and the owner of a block found, in a few instructions.
 //!
+//! A call goes the fast way (fast.rs) or else to place.rs, resize.rs or free.rs;
+//! lookup.rs tells them, and all others, what lies at an address.
+//!
 //! Invariants:
 //! - No word of the heap's lies in a block or between blocks; the settable
 //!   value of a block is the program's, and lies behind its bytes.
@@ -40,17 +43,20 @@
 //! when a quarter as much was freed as is in use, 64 KiB at least (Windows'
 //! DeCommitTotalFreeThreshold).
 
-mod calls;
 mod fast;
+mod free;
 mod heap;
 mod info;
 mod large;
 mod lfh;
 mod list;
 mod lock;
+mod lookup;
 mod memory;
 mod misuse;
+mod place;
 mod region;
+mod resize;
 mod slot;
 mod units;
 mod validate;
@@ -119,7 +125,8 @@ pub enum Shape {
     Fixed(usize),
 }
 
-/// When buckets serve a size that is hot.
+/// When buckets serve a size that is hot. Never in heaps whose memory may be
+/// executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Buckets {
     /// In heaps that are serialized and not fixed.
@@ -360,7 +367,7 @@ pub unsafe fn allocate_aligned(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => calls::allocate(heap, flags, size, align),
+        Ok(heap) => place::allocate(heap, flags, size, align),
         Err(error) => {
             misuse::bad_handle("HeapAlloc", handle);
             Err(error)
@@ -383,7 +390,7 @@ pub unsafe fn reallocate(
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { calls::reallocate(heap, flags, block, size) };
+            let result = unsafe { resize::reallocate(heap, flags, block, size) };
             result.inspect_err(|&error| misuse::report("HeapReAlloc", heap, block.addr(), error))
         }
         Err(error) => {
@@ -436,7 +443,7 @@ unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Er
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { calls::free(heap, flags, block) };
+            let result = unsafe { free::free(heap, flags, block) };
             result.inspect_err(|&error| misuse::report("HeapFree", heap, block.addr(), error))
         }
         Err(error) => {
@@ -449,7 +456,7 @@ unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Er
 /// The bytes that a block was asked for.
 pub fn size_of(handle: Handle, _flags: u32, block: *const u8) -> Result<usize, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => calls::size_of(heap, block.addr())
+        Ok(heap) => lookup::size_of(heap, block.addr())
             .inspect_err(|&error| misuse::report("HeapSize", heap, block.addr(), error)),
         Err(error) => {
             misuse::bad_handle("HeapSize", handle);
@@ -468,7 +475,7 @@ pub fn validate(handle: Handle, flags: u32, block: *const u8) -> bool {
     if block.is_null() {
         validate::heap(heap, flags)
     } else {
-        calls::size_of(heap, block.addr()).is_ok()
+        lookup::size_of(heap, block.addr()).is_ok()
     }
 }
 

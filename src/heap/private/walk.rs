@@ -14,10 +14,10 @@
 //! heap is locked the walk is one moment's view; otherwise a call may find that
 //! its place is gone, and says so.
 
-use super::calls::{self, Block, Found};
 use super::heap::{self, Core, PrivateHeap};
 use super::large::Large;
-use super::lfh::{self, HeapBucket};
+use super::lfh;
+use super::lookup::{self, Block, Found};
 use super::region::Region;
 use super::units::UNIT;
 use super::{Error, Handle, flags};
@@ -162,12 +162,12 @@ fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Resul
     if cursor.data == 0 {
         return region_entry(core.first).ok_or(Error::NoMore);
     }
-    let mut found = calls::look(cursor.data);
+    let mut found = lookup::look(cursor.data);
     let is_free =
         cursor.flags & (EntryKind::REGION | EntryKind::UNCOMMITTED | EntryKind::BUSY) == 0;
     if is_free && matches!(found, Found::Nothing) {
         // The last free block's address may be the region's end.
-        found = calls::look(cursor.data.wrapping_sub(UNIT));
+        found = lookup::look(cursor.data.wrapping_sub(UNIT));
     }
     match found {
         Found::Region(region, owner) if ptr::eq(owner, heap) => {
@@ -358,18 +358,25 @@ fn after_in_bucket(
     descriptor: *mut Descriptor,
     cursor: Cursor,
 ) -> Result<Entry, Error> {
-    // SAFETY: what the slice table leads to is readable, and the bucket of a
-    // subsegment of this heap lives as long as the heap.
-    let bucket = unsafe {
-        let bucket = (*descriptor).bin.load(Ordering::Relaxed);
-        ptr::with_exposed_provenance::<HeapBucket>(bucket)
-            .as_ref()
-            .ok_or(Error::InvalidParameter)?
+    // SAFETY: what the slice table leads to is readable; a table lives as long
+    // as its heap, and so do its buckets.
+    let (class, bucket) = unsafe {
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        let table = heap.table.load(Ordering::Acquire).as_ref();
+        let place = table.and_then(|table| table.buckets.get(class));
+        let bucket = place.and_then(|place| place.load(Ordering::Acquire).as_ref());
+        (class, bucket.ok_or(Error::InvalidParameter)?)
     };
     let state = bucket.state.lock();
-    // Once more, since the subsegment may have gone until the bucket was locked.
-    match calls::look(cursor.data) {
-        Found::Bucket(again, owner) if again == descriptor && ptr::eq(owner, heap) => {}
+    // Once more, since the subsegment may have gone until the bucket was locked,
+    // and its record be another's, or another class's.
+    // SAFETY: as above.
+    let is_class = |record: *mut Descriptor| unsafe {
+        usize::from((*record).class.load(Ordering::Relaxed)) == class
+    };
+    match lookup::look(cursor.data) {
+        Found::Bucket(again, owner)
+            if again == descriptor && ptr::eq(owner, heap) && is_class(again) => {}
         _ => return Err(Error::InvalidParameter),
     }
     // SAFETY: the bucket's lock keeps the subsegment.

@@ -1,0 +1,230 @@
+//! From an address to what lies there: whose it is, and the busy block that
+//! starts at it.
+
+use super::heap::{self, Guard, PrivateHeap};
+use super::large::Large;
+use super::region::Region;
+use super::units::UNIT;
+use super::{Error, flags, lfh};
+use crate::heap::descriptor::{
+    BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
+};
+use crate::heap::{checked, classes, slices};
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+/// What an address leads to.
+#[derive(Clone, Copy)]
+pub(super) enum Found {
+    /// A region of a heap.
+    Region(*mut Region, &'static PrivateHeap),
+    /// The slice where the data of a large block starts.
+    Large(*mut Large, &'static PrivateHeap),
+    /// A subsegment of a bucket of a heap.
+    Bucket(*mut Descriptor, &'static PrivateHeap),
+    /// Memory of the process heap, malloc's.
+    Process(*mut Descriptor),
+    /// The first region of a destroyed heap.
+    Gone,
+    /// Nothing of ntheap's.
+    Nothing,
+}
+
+/// What lies at an address, any address, as far as the slice table says.
+pub(super) fn look(address: usize) -> Found {
+    let descriptor = slices::find(address);
+    // SAFETY: what `find` leads to is readable; owners are heaps' records,
+    // which are never unmapped.
+    unsafe {
+        let owner = (*descriptor).owner.load(Ordering::Relaxed);
+        let heap = owner.cast::<PrivateHeap>().as_ref();
+        match ((*descriptor).what.load(Ordering::Relaxed), heap) {
+            (REGION, Some(heap)) => Found::Region(descriptor.cast(), heap),
+            (PRIVATE_LARGE, Some(heap)) => Found::Large(descriptor.cast(), heap),
+            (SUBSEGMENT, Some(heap)) => Found::Bucket(descriptor, heap),
+            (SUBSEGMENT | LARGE, None) => Found::Process(descriptor),
+            (REGION_GONE, _) => Found::Gone,
+            _ => Found::Nothing,
+        }
+    }
+}
+
+/// Where a block's settable value lies, from its first byte.
+pub(super) fn value_offset(size: usize) -> usize {
+    size.next_multiple_of(8) + 8
+}
+
+/// A busy block: in a region, large, or of a bucket. In a region and large, its
+/// heap is locked.
+#[derive(Clone, Copy)]
+pub(super) enum Block {
+    Region(*mut Region, usize),
+    Large(*mut Large),
+    Bucket(*mut Descriptor, usize),
+}
+
+/// Why `address` is no busy block of the region. Freed blocks join, so one that
+/// was freed lies anywhere in a free block.
+#[cold]
+fn why_not(region: &Region, address: usize) -> Error {
+    let around = region.unit_of(address).and_then(|unit| region.around(unit));
+    match around {
+        Some(unit) if region.units.is_free(unit) => Error::AlreadyFree,
+        _ => Error::NotABlock,
+    }
+}
+
+/// The busy block of a subsegment that starts at `address`.
+fn busy_in_bucket(descriptor: *mut Descriptor, address: usize) -> Result<usize, Error> {
+    // SAFETY: what the slice table leads to is readable; an index means that
+    // there is a mark.
+    unsafe {
+        let index = Descriptor::index_of(descriptor, address).ok_or(Error::NotABlock)?;
+        let mark = (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed);
+        if mark & lfh::BUSY == 0 {
+            return Err(Error::AlreadyFree);
+        }
+        Ok(index)
+    }
+}
+
+/// The busy block that starts at `address`, and the heap's lock to go with it
+/// where it is needed.
+pub(super) fn busy_block(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    address: usize,
+) -> Result<(Option<Guard<'static>>, Block), Error> {
+    let core = match look(address) {
+        Found::Region(_, owner) | Found::Large(_, owner) | Found::Bucket(_, owner)
+            if !ptr::eq(owner, heap) =>
+        {
+            return Err(Error::OtherHeap);
+        }
+        Found::Bucket(descriptor, _) => {
+            let index = busy_in_bucket(descriptor, address)?;
+            return Ok((None, Block::Bucket(descriptor, index)));
+        }
+        Found::Region(..) | Found::Large(..) => heap.enter(call_flags),
+        Found::Process(_) => return Err(Error::OtherHeap),
+        Found::Gone | Found::Nothing => return Err(Error::NotABlock),
+    };
+    // Once more, since the heap may have changed until it was locked.
+    match look(address) {
+        Found::Region(region, owner) if ptr::eq(owner, heap) => {
+            // SAFETY: a region of this heap, which is locked.
+            let this = unsafe { &*region };
+            match this.busy_at(address) {
+                Some(unit) => Ok((Some(core), Block::Region(region, unit))),
+                None => Err(why_not(this, address)),
+            }
+        }
+        Found::Large(record, owner) if ptr::eq(owner, heap) => {
+            // SAFETY: a large block of this heap, which is locked.
+            if unsafe { (*record).data() } != address {
+                return Err(Error::NotABlock);
+            }
+            Ok((Some(core), Block::Large(record)))
+        }
+        _ => Err(Error::NotABlock),
+    }
+}
+
+/// The bytes a block was asked for. Waits for nobody's lock but an operation's.
+pub(super) fn size_of(heap: &'static PrivateHeap, address: usize) -> Result<usize, Error> {
+    match busy_block(heap, flags::NO_SERIALIZE, address) {
+        Ok((_core, block)) => Ok(block.size()),
+        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(address) => Ok(
+            checked::usable_size(ptr::with_exposed_provenance_mut(address)),
+        ),
+        Err(error) => Err(error),
+    }
+}
+
+impl Block {
+    /// The bytes it was asked for. Its heap is locked.
+    pub(super) fn size(&self) -> usize {
+        match *self {
+            // SAFETY: a block of a heap that is locked.
+            Block::Region(region, unit) => unsafe {
+                (*region).units.size(unit) * UNIT - (*region).units.unused(unit)
+            },
+            // SAFETY: as above.
+            Block::Large(record) => unsafe { (*record).size.load(Ordering::Relaxed) },
+            // SAFETY: a block that was found busy is so until its owner gives
+            // it up, and the subsegment lives as long.
+            Block::Bucket(descriptor, index) => unsafe {
+                let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+                let unused = lfh::unused_of(descriptor, class, index).unwrap_or(0);
+                classes::size_of(class).saturating_sub(unused)
+            },
+        }
+    }
+
+    /// Its settable flags, and in bit 0 whether it has a settable value.
+    pub(super) fn info(&self) -> u8 {
+        match *self {
+            // SAFETY: a block of a heap that is locked.
+            Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
+            // SAFETY: as above.
+            Block::Large(record) => unsafe { (*record).flags },
+            Block::Bucket(..) => 0,
+        }
+    }
+
+    /// Where its settable value is, if it has one.
+    pub(super) fn value(&self) -> Option<*mut usize> {
+        if self.info() & 1 == 0 {
+            return None;
+        }
+        match *self {
+            Block::Region(region, unit) => {
+                // SAFETY: a block of a heap that is locked.
+                let data = unsafe { (*region).data(unit) };
+                let at = data + value_offset(self.size());
+                Some(ptr::with_exposed_provenance_mut(at))
+            }
+            // SAFETY: as above.
+            Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
+            Block::Bucket(..) => None,
+        }
+    }
+
+    /// Sets its settable flags. A block of a region that has none keeps none.
+    pub(super) fn set_info(&self, info: u8) {
+        match *self {
+            // SAFETY: a block of a heap that is locked.
+            Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
+            // SAFETY: as above.
+            Block::Large(record) => unsafe { (*record).flags = info },
+            Block::Bucket(..) => {}
+        }
+    }
+}
+
+/// Whether the process heap's malloc has handed out a block at `address`.
+pub(super) fn is_mallocs(address: usize) -> bool {
+    let Found::Process(descriptor) = look(address) else {
+        return false;
+    };
+    // SAFETY: what the slice table leads to is readable; an index means that
+    // there is a mark.
+    unsafe {
+        Descriptor::index_of(descriptor, address).is_some_and(|index| {
+            (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
+        })
+    }
+}
+
+/// The heap that the memory at an address belongs to; `None` where it is no
+/// private heap's.
+pub(super) fn owner(address: usize) -> Option<&'static PrivateHeap> {
+    match look(address) {
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
+        Found::Process(_) => {
+            let handle = super::Handle::process().ok()?;
+            heap::at(handle.0).ok()
+        }
+        Found::Gone | Found::Nothing => None,
+    }
+}

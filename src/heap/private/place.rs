@@ -1,0 +1,334 @@
+//! Allocating: which part of the heap serves a block, and where it gets room.
+//!
+//! A bucket if the size is hot, else a region, the first one with room; a new
+//! region when there is none. What no region holds has a mapping of its own.
+
+use super::heap::{Core, PrivateHeap, add};
+use super::large;
+use super::lfh::{self, HeapBucket};
+use super::lookup::value_offset;
+use super::memory::{self, Plan, Source};
+use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
+use super::units::{OVERHEAD, UNIT};
+use super::{Error, LARGEST, flags};
+use crate::heap::classes::{self, LAST_BUCKET, SLICE};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+
+/// Bytes of the second region of a heap; each further one is twice as large.
+const SECOND_REGION: usize = 0x10_0000;
+
+/// Bytes of a region at most.
+const MOST_REGION: usize = 0xfd_0000;
+
+/// Bytes that a block of `size` bytes takes in a region, in units; with
+/// settable value or flags 16 bytes more.
+pub(super) fn units_for(size: usize, has_info: bool) -> usize {
+    (size.max(16) + OVERHEAD).div_ceil(UNIT) + usize::from(has_info)
+}
+
+/// The flags of a block's own, as its record keeps them: bit 0 says that it
+/// has a settable value.
+pub(super) fn info_of(call_flags: u32) -> u8 {
+    ((call_flags & (flags::SETTABLE_USER_VALUE | flags::SETTABLE_USER_FLAGS)) >> 8) as u8
+}
+
+/// The bucket that serves blocks of `size` bytes.
+pub(super) fn bucket_of(size: usize) -> Option<usize> {
+    (size <= classes::MAX_BUCKET_SIZE).then(|| classes::class_of(size))
+}
+
+/// Serves an allocation of any size.
+pub(super) fn allocate(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    let all = call_flags | heap.flags.load(Ordering::Relaxed);
+    let info = info_of(call_flags);
+    let block = place(heap, all, info, size, align)?;
+    if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
+        // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
+        unsafe { block.write_bytes(0, size) };
+    }
+    Ok(block)
+}
+
+/// A block whose bytes are undefined, unless it is large: then zero. Before it
+/// is refused for want of room, what the buckets keep is given back.
+pub(super) fn place(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    let placed = try_place(heap, all, info, size, align);
+    let table = heap.table.load(Ordering::Acquire);
+    if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
+        lfh::for_each(table, HeapBucket::flush);
+        return try_place(heap, all, info, size, align);
+    }
+    placed
+}
+
+fn try_place(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    let bucket = awake_bucket(heap, info, size, align);
+    if let Some(bucket) = bucket
+        && let Some(block) = NonNull::new(bucket.allocate(size))
+    {
+        return Ok(block);
+    }
+    let in_region = size <= LARGEST && align < LARGEST && size + align.max(UNIT) <= LARGEST + UNIT;
+    if !in_region && heap.is_fixed() {
+        return Err(Error::NoMemory);
+    }
+    let mut core = heap.enter(all);
+    let address = if in_region {
+        place_in_region(heap, &mut core, size, align, info)?
+    } else {
+        place_large(heap, &mut core, size, align, info)?
+    };
+    NonNull::new(ptr::with_exposed_provenance_mut(address)).ok_or(Error::NoMemory)
+}
+
+/// The bucket that serves such a block, if it is awake.
+fn awake_bucket(
+    heap: &'static PrivateHeap,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Option<&'static HeapBucket> {
+    // SAFETY: null, or the table of this heap, which lives as long as it.
+    let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
+    let class = classes::class_for(size, align)?;
+    if info != 0 || class > LAST_BUCKET || !lfh::can_keep(class, size) {
+        return None;
+    }
+    let bucket = table.buckets.get(class)?.load(Ordering::Acquire);
+    // SAFETY: a table's buckets live as long as the table.
+    unsafe { bucket.as_ref() }
+}
+
+/// Wakes the bucket for blocks of `size` bytes if the regions have handed out
+/// enough of them. The first time a heap would, it is only noted that it has
+/// buckets now.
+fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static HeapBucket> {
+    let class = bucket_of(size)?;
+    if !heap.buckets_allowed || core.counts.get(class).is_none_or(|&count| count < lfh::HOT) {
+        return None;
+    }
+    if heap.compatibility.swap(2, Ordering::Relaxed) == 0 {
+        return None;
+    }
+    let mut table = heap.table.load(Ordering::Relaxed);
+    if table.is_null() {
+        table = lfh::make_table();
+        if table.is_null() {
+            return None;
+        }
+        heap.table.store(table, Ordering::Release);
+    }
+    // SAFETY: the heap's table, which lives as long as the heap.
+    let place = unsafe { (*table).buckets.get(class) }?;
+    let mut bucket = place.load(Ordering::Relaxed);
+    if bucket.is_null() {
+        bucket = lfh::make_bucket(heap, class);
+        place.store(bucket, Ordering::Release);
+        if !bucket.is_null()
+            && heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0
+            && let Some(near) = heap.near.get(class)
+        {
+            near.store(bucket, Ordering::Release);
+        }
+    }
+    // SAFETY: null, or a bucket of the heap.
+    unsafe { bucket.as_ref() }
+}
+
+fn place_large(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    size: usize,
+    align: usize,
+    info: u8,
+) -> Result<usize, Error> {
+    let record = large::make(heap, size, align)?;
+    // SAFETY: just made, and the heap is locked.
+    let this = unsafe { &mut *record };
+    this.flags = info;
+    this.has_value = info & 1 != 0;
+    this.previous = core.last_large;
+    // SAFETY: listed blocks are live.
+    match unsafe { core.last_large.as_mut() } {
+        Some(last) => last.next = record,
+        None => core.first_large = record,
+    }
+    core.last_large = record;
+    add(&heap.figures.large_bytes, size);
+    add(&heap.figures.large_blocks, 1);
+    add(&heap.figures.reserved, this.descriptor.region_size);
+    add(&heap.figures.backed, this.committed);
+    Ok(this.data())
+}
+
+fn place_in_region(
+    heap: &'static PrivateHeap,
+    core: &mut Core,
+    size: usize,
+    align: usize,
+    info: u8,
+) -> Result<usize, Error> {
+    if info == 0
+        && align <= UNIT
+        && let Some(bucket) = wake(heap, core, size)
+    {
+        let block = bucket.allocate(size);
+        if !block.is_null() {
+            return Ok(block.addr());
+        }
+    }
+    let units = units_for(size, info != 0);
+    let (region, place) = find_place(heap, core, units, align)?;
+    // SAFETY: the region is one of the heap's, which is locked.
+    let region = unsafe { &mut *region };
+    region
+        .units
+        .write_busy(place.unit, place.units, place.units * UNIT - size, info);
+    let address = region.data(place.unit);
+    if info & 1 != 0 {
+        // SAFETY: a block with a value is 16 bytes larger, for it to lie
+        // behind the bytes asked for.
+        unsafe {
+            ptr::with_exposed_provenance_mut::<usize>(address + value_offset(size)).write(0);
+        }
+    }
+    count(core, size, 1);
+    add(&heap.figures.bytes, size);
+    add(&heap.figures.blocks, 1);
+    Ok(address)
+}
+
+/// Counts a block that a region hands out or gets back.
+pub(super) fn count(core: &mut Core, size: usize, change: i8) {
+    if let Some(bucket) = bucket_of(size)
+        && let Some(count) = core.counts.get_mut(bucket)
+    {
+        *count = count.saturating_add_signed(change);
+    }
+}
+
+/// Room for a block in one of the regions, or in a new one.
+fn find_place(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    units: usize,
+    align: usize,
+) -> Result<(*mut Region, Place), Error> {
+    let mut region = core.first;
+    // SAFETY: listed regions are live, and the heap is locked.
+    while let Some(this) = unsafe { region.as_mut() } {
+        if let Some(place) = this.take(units, align) {
+            return Ok((region, place));
+        }
+        region = this.next;
+    }
+    let mut why = Error::NoMemory;
+    let mut region = core.first;
+    // SAFETY: as above.
+    while let Some(this) = unsafe { region.as_mut() } {
+        let active = this.active;
+        match this.extend(units, align, &heap.budget) {
+            Ok(()) => {
+                add(&heap.figures.backed, this.active - active);
+                if let Some(place) = this.take(units, align) {
+                    return Ok((region, place));
+                }
+            }
+            Err(Error::LimitReached) => why = Error::LimitReached,
+            Err(_) => {}
+        }
+        region = this.next;
+    }
+    if heap.is_fixed() {
+        return Err(why);
+    }
+    let region = add_region(heap, core, units, align)?;
+    // SAFETY: just made, and the heap is locked.
+    let place = unsafe { (*region).take(units, align) };
+    place.map(|place| (region, place)).ok_or(Error::NoMemory)
+}
+
+/// A new region with room for a block.
+fn add_region(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    units: usize,
+    align: usize,
+) -> Result<*mut Region, Error> {
+    let slack = if align > UNIT { align + 2 * UNIT } else { 0 };
+    let need = (REGION_HEADER + units * UNIT + slack + TAIL)
+        .next_multiple_of(PAGE)
+        .max(COMMIT_STEP);
+    let least = (need + GUARD).next_multiple_of(SLICE);
+    let doublings = core.regions.saturating_sub(1).min(8);
+    let mut reserved = (SECOND_REGION << doublings).min(MOST_REGION).max(least);
+    if !heap.budget.charge(need) {
+        return Err(Error::LimitReached);
+    }
+    let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
+    let made = loop {
+        let plan = Plan {
+            reserved,
+            source: Source::Own { executable },
+            base: ptr::null_mut(),
+            backed: 0,
+        };
+        // SAFETY: no memory of a caller's.
+        let made = unsafe { memory::make(&plan) };
+        if !made.is_null() || reserved == least {
+            break made;
+        }
+        reserved = (reserved / 2).next_multiple_of(SLICE).max(least);
+    };
+    // SAFETY: just made, and this thread's alone until it is entered.
+    unsafe {
+        let is_backed = !made.is_null() && (*made).backing.back((*made).start, 0, need);
+        if !is_backed {
+            if !made.is_null() {
+                memory::release(made);
+            }
+            heap.budget.credit(need);
+            return Err(Error::NoMemory);
+        }
+        let this = &mut *made;
+        this.header = REGION_HEADER;
+        this.limit = this.reserved - GUARD;
+        this.committed = need;
+        this.active = need;
+        this.initial = need;
+        this.begin();
+        let last = core.last;
+        // 64 is what walks number large blocks by.
+        let after = (*last).index.saturating_add(1);
+        this.index = if after == 64 { 65 } else { after };
+        this.previous = last;
+        (*last).next = made;
+        core.last = made;
+        core.regions += 1;
+        this.descriptor
+            .owner
+            .store((&raw const *heap).cast_mut().cast(), Ordering::Relaxed);
+        memory::enter(made);
+        add(&heap.figures.reserved, this.reserved);
+        add(&heap.figures.backed, this.committed);
+    }
+    Ok(made)
+}

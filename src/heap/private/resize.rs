@@ -1,0 +1,197 @@
+//! Resizing: where the block is if that can be done, else by moving it.
+
+use super::free::{free, without_cache};
+use super::heap::{Core, PrivateHeap, add, take};
+use super::large;
+use super::lfh;
+use super::lookup::{Block, busy_block, is_mallocs};
+use super::place::{allocate, bucket_of, count, info_of, place, units_for};
+use super::units::UNIT;
+use super::{Error, LARGEST, flags};
+use crate::heap::checked;
+use crate::heap::classes;
+use crate::heap::descriptor::Descriptor;
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+/// Resizes a block.
+///
+/// # Safety
+/// As for [`free`], if the block moves.
+pub(super) unsafe fn reallocate(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<NonNull<u8>, Error> {
+    let all = call_flags | heap.flags.load(Ordering::Relaxed);
+    let in_place_only = all & flags::REALLOC_IN_PLACE_ONLY != 0;
+    let (old, info, value) = match busy_block(heap, all, block.addr()) {
+        Ok((mut core, found)) => {
+            let old = found.size();
+            let info = if size > old {
+                found.info() & 1 | info_of(call_flags)
+            } else {
+                found.info()
+            };
+            let moves = !in_place_only && belongs_in_a_region(&found, size);
+            // SAFETY: the value is the block's, whose heap is locked.
+            let value = found.value().map(|value| unsafe { value.read() });
+            let done = match (&mut core, found) {
+                _ if moves => false,
+                (_, Block::Bucket(descriptor, index)) => {
+                    let is_rigid = in_place_only && heap.buckets_are_rigid;
+                    !is_rigid && info == 0 && resize_in_bucket(descriptor, index, size)
+                }
+                (Some(core), _) => resize(heap, core, &found, size, info),
+                (None, _) => false,
+            };
+            drop(core);
+            if done {
+                zero_growth(all, block, old, size);
+                return NonNull::new(block).ok_or(Error::NotABlock);
+            }
+            (old, info, value)
+        }
+        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
+            // SAFETY: the caller's block.
+            return unsafe { reallocate_mallocs(heap, all, block, size) };
+        }
+        Err(error) => return Err(error),
+    };
+    if in_place_only {
+        return Err(Error::NotInPlace);
+    }
+    let new = place(heap, all, info, size, 16)?;
+    // SAFETY: the new block is as large as what both hold, and the old one is
+    // the caller's to give up.
+    unsafe {
+        new.copy_from_nonoverlapping(NonNull::new_unchecked(block), old.min(size));
+        zero_growth(all, new.as_ptr(), old, size);
+        if let Some(value) = value
+            && let Ok((_core, moved)) = busy_block(heap, all, new.addr().get())
+            && let Some(at) = moved.value()
+        {
+            at.write(value);
+        }
+        free(heap, all, block)?;
+    }
+    Ok(new)
+}
+
+fn zero_growth(all: u32, block: *mut u8, old: usize, new: usize) {
+    if all & flags::ZERO_MEMORY != 0 && new > old {
+        // SAFETY: the callers' block has `new` bytes.
+        unsafe { block.wrapping_add(old).write_bytes(0, new - old) };
+    }
+}
+
+/// Whether a large block that shrinks had better move.
+fn belongs_in_a_region(block: &Block, size: usize) -> bool {
+    matches!(block, Block::Large(_)) && size < LARGEST / 4
+}
+
+/// Gives a block of a bucket `size` bytes, if its class serves that size.
+fn resize_in_bucket(descriptor: *mut Descriptor, index: usize, size: usize) -> bool {
+    // SAFETY: the callers' block is busy, so its subsegment is live.
+    let class = usize::from(unsafe { (*descriptor).class.load(Ordering::Relaxed) });
+    let room = classes::size_of(class);
+    let is_served = size <= room && (size > room / 2 || bucket_of(size) == Some(class));
+    if !is_served || !lfh::can_keep(class, size) {
+        return false;
+    }
+    // SAFETY: as above.
+    unsafe { lfh::set_size(descriptor, class, index, size) };
+    true
+}
+
+/// Gives a block of a region, or a large one, `size` bytes where it is.
+fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info: u8) -> bool {
+    let old = block.size();
+    match *block {
+        Block::Large(record) => {
+            // SAFETY: a block of the heap, which is locked.
+            unsafe {
+                let committed = (*record).committed;
+                if !large::resize(heap, record, size) {
+                    return false;
+                }
+                take(&heap.figures.backed, committed - (*record).committed);
+                (*record).flags = info;
+            }
+            add(&heap.figures.large_bytes, size.wrapping_sub(old));
+            true
+        }
+        Block::Bucket(..) => false,
+        Block::Region(region, unit) => {
+            if size > LARGEST {
+                return false;
+            }
+            let value = block.value();
+            // SAFETY: the value is the block's; the heap is locked.
+            let kept = value.map(|value| unsafe { value.read() });
+            // A block that had none has no room for settable flags.
+            let info = if block.info() == 0 && info != 0 {
+                return false;
+            } else {
+                info
+            };
+            let units = units_for(size, info != 0);
+            // SAFETY: a region of the heap, which is locked.
+            let this = unsafe { &mut *region };
+            let mut place = this.resize(unit, units);
+            if place.is_none()
+                && let Some(free) = this.room_at_end(unit)
+            {
+                let missing = units - this.units.size(unit);
+                let active = this.active;
+                if missing > free && this.extend(missing, 16, &heap.budget).is_ok() {
+                    add(&heap.figures.backed, this.active - active);
+                    place = this.resize(unit, units);
+                }
+            }
+            let Some(place) = place else {
+                return false;
+            };
+            this.units
+                .write_busy(unit, place.units, place.units * UNIT - size, info);
+            if let Some(kept) = kept
+                && let Some(at) = Block::Region(region, unit).value()
+            {
+                // SAFETY: the block has room for its value behind its bytes.
+                unsafe { at.write(kept) };
+            }
+            count(core, old, -1);
+            count(core, size, 1);
+            add(&heap.figures.bytes, size.wrapping_sub(old));
+            true
+        }
+    }
+}
+
+/// Resizes a block of malloc's that was given to the process heap.
+///
+/// # Safety
+/// As for [`reallocate`].
+unsafe fn reallocate_mallocs(
+    heap: &'static PrivateHeap,
+    all: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<NonNull<u8>, Error> {
+    let old = checked::usable_size(block);
+    if all & flags::REALLOC_IN_PLACE_ONLY != 0 {
+        if size > old {
+            return Err(Error::NotInPlace);
+        }
+        return NonNull::new(block).ok_or(Error::NotABlock);
+    }
+    let new = allocate(heap, all, size, 16)?;
+    // SAFETY: the new block is as large as what both hold; the old one is the
+    // caller's to give up.
+    unsafe {
+        new.copy_from_nonoverlapping(NonNull::new_unchecked(block), old.min(size));
+        without_cache(|word| checked::free(word, block));
+    }
+    Ok(new)
+}
