@@ -24,7 +24,7 @@ use core::sync::atomic::Ordering;
 /// Bytes of blocks one depot holds at most.
 const DEPOT: usize = 1024 * 1024;
 /// Bytes of blocks all depots hold at most, in a small heap and in a large one.
-const DEPOTS: [usize; 2] = [1024 * 1024, 4 * 1024 * 1024];
+const DEPOTS: [usize; 2] = [1024 * 1024, 16 * 1024 * 1024];
 
 impl Front {
     /// Puts blocks into an empty bin of the calling thread's cache, and returns
