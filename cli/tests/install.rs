@@ -190,6 +190,50 @@ fn the_commands_of_the_porting_guide_work() {
 }
 
 #[test]
+fn the_windows_program_of_the_readme_works() {
+    let text = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let section = text
+        .split_once("## The Windows names\n")
+        .expect("the section")
+        .1;
+    let section = section.split("\n## ").next().expect("its text");
+    let program = section.split_once("```c\n").expect("a program").1;
+    let program = program.split_once("```").expect("its end").0;
+    let commands = commands(section);
+    assert_eq!(commands.len(), 1);
+
+    let there = Command::new("sh")
+        .args(["-c", "command -v cc pkg-config"])
+        .output()
+        .expect("sh runs");
+    if !there.status.success() {
+        skip("the README's program", "cc or pkg-config is not installed");
+        return;
+    }
+    let folder = folder("readme");
+    drop(install(&folder.join("target")));
+    fs::write(folder.join("tenant.c"), program).expect("written");
+    let mut shell = Command::new("bash");
+    clean(&mut shell);
+    // The commands are a checkout's; only their output is written elsewhere.
+    let commands = commands[0].replace(
+        "./install.sh",
+        root().join("install.sh").to_str().expect("UTF-8"),
+    );
+    let out = output(
+        shell
+            .args(["-euo", "pipefail", "-c", &commands])
+            .current_dir(&folder)
+            .env("CARGO_TARGET_DIR", folder.join("target"))
+            .env("PREFIX", folder.join("prefix")),
+    );
+    assert!(out.status.success(), "{}", stderr(&out));
+    assert_eq!(stderr(&out), "");
+    let said = "100 bytes\nmore than the heap has: error 8\n";
+    assert!(stdout(&out).ends_with(said), "{}", stdout(&out));
+}
+
+#[test]
 fn without_a_prefix_it_explains_itself() {
     for arguments in [&[][..], &["--help"], &["a", "b"]] {
         let mut command = Command::new("sh");

@@ -21,7 +21,7 @@ pub enum HeapShape {
 ///
 /// ```
 /// let heap = ntheap::Heap::options()
-///     .name("sessions")
+///     .name("requests")
 ///     .initial_size(64 << 10)
 ///     .limit(16 << 20)
 ///     .create()?;

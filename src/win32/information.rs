@@ -1,7 +1,7 @@
 //! What a heap tells of itself, and what can be set.
 
 use super::constants::{
-    ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOACCESS, FALSE,
+    ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOACCESS, FALSE, HEAP_NO_SERIALIZE,
     HEAP_OPTIMIZE_RESOURCES_CURRENT_VERSION, HeapCompatibilityInformation,
     HeapEnableTerminationOnCorruption, HeapOptimizeResources, TRUE,
 };
@@ -89,9 +89,9 @@ unsafe fn query(
 ///   and `length` 0; the handle does not count. It cannot be undone. (64-bit
 ///   Windows has it on from the start. Here it is off, so that the answers FALSE
 ///   can be seen.)
-/// - HeapOptimizeResources: free memory of the heap, or of all heaps if `heap` is
-///   null, goes back to the system. `buffer` leads to a
-///   HEAP_OPTIMIZE_RESOURCES_INFORMATION.
+/// - HeapOptimizeResources: free memory of the heap, or if `heap` is null of all
+///   heaps but those made with HEAP_NO_SERIALIZE, goes back to the system.
+///   `buffer` leads to a HEAP_OPTIMIZE_RESOURCES_INFORMATION.
 ///
 /// TRUE; FALSE and the last error otherwise, besides those above:
 /// ERROR_INSUFFICIENT_BUFFER for a buffer too short, ERROR_NOACCESS when it or
@@ -141,11 +141,7 @@ unsafe fn set(
             return Err(ERROR_INVALID_PARAMETER);
         }
         if heap.is_null() {
-            private::for_each(&mut |handle| {
-                // A heap of the list is live, so there is nothing to fail.
-                let _ = private::compact(handle, 0);
-                true
-            });
+            optimize_all();
             Ok(())
         } else {
             let done = private::compact(handle_of(heap), 0);
@@ -154,6 +150,23 @@ unsafe fn set(
     } else {
         Err(ERROR_INVALID_PARAMETER)
     }
+}
+
+/// Gives the free memory of all heaps back that any thread may use. Those made
+/// with HEAP_NO_SERIALIZE have no lock, and belong to threads that know nothing of
+/// this call. The list of heaps is locked meanwhile, so nothing here waits for a
+/// program that holds a heap by HeapLock, and may want to make another: the call's
+/// own HEAP_NO_SERIALIZE sees to that, and operations exclude each other all the
+/// same.
+fn optimize_all() {
+    private::for_each(&mut |handle| {
+        // A heap of the list is live, so there is nothing to fail.
+        let flags = private::flags_of(handle).unwrap_or(HEAP_NO_SERIALIZE);
+        if flags & HEAP_NO_SERIALIZE == 0 {
+            let _ = private::compact(handle, HEAP_NO_SERIALIZE);
+        }
+        true
+    });
 }
 
 /// What lies in the caller's buffer.

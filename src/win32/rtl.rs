@@ -1,12 +1,13 @@
 //! The native layer's names of the heap functions.
 //!
-//! They are the functions of [`heap`](super::heap), told by another name in
-//! reports, and set last errors as those do. The documentation of Windows has a
-//! page for some ("RtlAllocateHeap function (ntifs.h)" and its neighbours); the
-//! others are as ntdll is generally known to have them.
+//! They are the functions of [`heap`](super::heap) and set last errors as those
+//! do. A report of misuse names the function there; only the report of an
+//! exception that nobody handles names the one here. The documentation of Windows
+//! has a page for two of them, which say so; the others are as ntdll is generally
+//! known to have them.
 
 use super::constants::{ERROR_INVALID_PARAMETER, FALSE, HEAP_SETTABLE_USER_FLAGS};
-use super::failure::{fail, fail_block, handle_of};
+use super::failure::{fail, fail_block, handle_of, told};
 use super::heap::{
     GetProcessHeaps, HeapCompact, HeapSize, HeapValidate, allocate, free, lock, reallocate, unlock,
 };
@@ -17,17 +18,19 @@ use crate::heap::private::{self, Error};
 const NO: BOOLEAN = 0;
 const YES: BOOLEAN = 1;
 
-fn answer(done: Result<(), Error>) -> BOOLEAN {
+fn answer(operation: &str, heap: PVOID, done: Result<(), Error>) -> BOOLEAN {
     match done {
         Ok(()) => YES,
         Err(error) => {
-            fail(error);
+            last_error::set(told(operation, heap, error));
             NO
         }
     }
 }
 
 /// [`HeapAlloc`](super::HeapAlloc).
+///
+/// Source: "RtlAllocateHeap function (ntifs.h)".
 ///
 /// # Safety
 /// As for [`HeapAlloc`](super::HeapAlloc).
@@ -51,6 +54,8 @@ pub unsafe extern "system" fn RtlReAllocateHeap(
 }
 
 /// [`HeapFree`](super::HeapFree): 1 or 0.
+///
+/// Source: "RtlFreeHeap function (ntifs.h)".
 ///
 /// # Safety
 /// As for [`HeapFree`](super::HeapFree).
@@ -173,7 +178,7 @@ pub unsafe extern "system" fn RtlMultipleFreeHeap(
 
 /// Sets the user value of a block that was allocated with
 /// HEAP_SETTABLE_USER_VALUE. 1; 0 and ERROR_INVALID_PARAMETER when it was not, or
-/// is no block of the heap.
+/// is no block of the heap, ERROR_INVALID_HANDLE for a bad handle.
 ///
 /// # Safety
 /// `heap` is not being destroyed.
@@ -184,16 +189,13 @@ pub unsafe extern "system" fn RtlSetUserValueHeap(
     value: PVOID,
 ) -> BOOLEAN {
     let value = value.expose_provenance();
-    answer(private::set_user_value(
-        handle_of(heap),
-        flags,
-        block.cast(),
-        value,
-    ))
+    let done = private::set_user_value(handle_of(heap), flags, block.cast(), value);
+    answer("RtlSetUserValueHeap", heap, done)
 }
 
 /// Tells a block's user value, if it has one, and its user flags, 0 if it has
-/// none. 1; 0 and ERROR_INVALID_PARAMETER for what is no block of the heap.
+/// none. 1; 0 and ERROR_INVALID_PARAMETER for what is no block of the heap,
+/// ERROR_INVALID_HANDLE for a bad handle.
 ///
 /// # Safety
 /// `value` and `user_flags` lead to room for what they are to be told, or are
@@ -205,7 +207,7 @@ pub unsafe extern "system" fn RtlGetUserInfoHeap(
     value: *mut PVOID,
     user_flags: *mut ULONG,
 ) -> BOOLEAN {
-    let told = private::user_info(handle_of(heap), flags, block.cast()).map(|info| {
+    let done = private::user_info(handle_of(heap), flags, block.cast()).map(|info| {
         // SAFETY: the caller's places, where there are any, can be written to.
         unsafe {
             if let Some(known) = info.value
@@ -218,11 +220,12 @@ pub unsafe extern "system" fn RtlGetUserInfoHeap(
             }
         }
     });
-    answer(told)
+    answer("RtlGetUserInfoHeap", heap, done)
 }
 
 /// Clears and then sets user flags of a block. 1; 0 and ERROR_INVALID_PARAMETER
-/// for bits that are no user flags, and for what is no block of the heap.
+/// for bits that are no user flags, and for what is no block of the heap,
+/// ERROR_INVALID_HANDLE for a bad handle.
 ///
 /// # Safety
 /// `heap` is not being destroyed.
@@ -237,13 +240,8 @@ pub unsafe extern "system" fn RtlSetUserFlagsHeap(
         last_error::set(ERROR_INVALID_PARAMETER);
         return NO;
     }
-    answer(private::set_user_flags(
-        handle_of(heap),
-        flags,
-        block.cast(),
-        reset,
-        set,
-    ))
+    let done = private::set_user_flags(handle_of(heap), flags, block.cast(), reset, set);
+    answer("RtlSetUserFlagsHeap", heap, done)
 }
 
 /// The process's global flags: 0, since no heap is made for debugging.

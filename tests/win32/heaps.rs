@@ -5,6 +5,7 @@ use ntheap::win32::*;
 use std::ffi::c_void;
 use std::mem::{MaybeUninit, zeroed};
 use std::ptr;
+use std::time::Duration;
 
 /// A heap that is destroyed when it goes.
 pub(crate) struct Heap(pub(crate) HANDLE);
@@ -165,7 +166,21 @@ fn handles_that_are_no_heaps_are_refused() {
                 RtlWalkHeap(handle, walk.as_mut_ptr()),
                 STATUS_INVALID_HANDLE
             );
-            assert_eq!(with_error(|| RtlDestroyHeap(handle)).0, handle);
+            assert_eq!(
+                with_error(|| RtlDestroyHeap(handle)),
+                (handle, ERROR_INVALID_HANDLE)
+            );
+            let native = (0, ERROR_INVALID_HANDLE);
+            let set = || RtlSetUserValueHeap(handle, 0, block, NULL);
+            assert_eq!(with_error(set), native);
+            let set = || RtlSetUserFlagsHeap(handle, 0, block, 0, 0x200);
+            assert_eq!(with_error(set), native);
+            let none = ptr::null_mut();
+            let info = || RtlGetUserInfoHeap(handle, 0, block, none, ptr::null_mut());
+            assert_eq!(with_error(info), native);
+            let mut list = [NULL, block];
+            let free = || RtlMultipleFreeHeap(handle, 0, 2, list.as_mut_ptr());
+            assert_eq!(with_error(free), (1, ERROR_INVALID_HANDLE));
             // Of these two, null is another error.
             let expected = if handle.is_null() {
                 (FALSE, ERROR_NOACCESS)
@@ -280,6 +295,35 @@ fn a_summary_adds_up() {
 }
 
 #[test]
+fn compaction_tells_the_largest_free_block() {
+    let heap = Heap::new(0, 0, 0x10000);
+    // SAFETY: the heap lives.
+    let compact = || with_error(|| unsafe { HeapCompact(heap.0, 0) });
+    let (largest, error) = compact();
+    let free = |heap: &Heap| {
+        let entries = heap.walk();
+        let free = entries.iter().filter(|entry| entry.wFlags == 0);
+        free.map(|entry| entry.cbData as usize).max()
+    };
+    assert_eq!((Some(largest), error), (free(&heap), UNTOUCHED));
+    // Nothing is left: blocks down to the least size have taken all of it.
+    let mut blocks = Vec::new();
+    for size in [0x8000, 0x1000, 0x100, 0x10, 0] {
+        // SAFETY: the heap lives.
+        while let block = unsafe { HeapAlloc(heap.0, 0, size) }
+            && !block.is_null()
+        {
+            blocks.push(block);
+        }
+    }
+    assert_eq!(compact(), (0, NO_ERROR));
+    assert_eq!(heap.free(blocks[0]), TRUE);
+    let (largest, error) = compact();
+    assert_eq!((Some(largest), error), (free(&heap), UNTOUCHED));
+    assert!((0x7fe0..0x8020).contains(&largest), "{largest:#x}");
+}
+
+#[test]
 fn information_that_is_none_is_refused() {
     let heap = Heap::new(0, 0, 0);
     let set = |handle: HANDLE, class, buffer: *mut c_void, length| {
@@ -325,6 +369,29 @@ fn information_that_is_none_is_refused() {
     assert_eq!(query(termination, word, 4), invalid);
     assert_eq!(query(compatibility, NULL, 4), (FALSE, ERROR_NOACCESS));
     assert_eq!(query(compatibility, word, 4), (TRUE, UNTOUCHED));
+}
+
+#[test]
+fn optimizing_all_heaps_waits_for_no_program() {
+    let held = Heap::new(0, 0, 0);
+    let (done, is_done) = std::sync::mpsc::channel();
+    // SAFETY: the heaps live until the end of the test.
+    unsafe {
+        assert_eq!(HeapLock(held.0), TRUE);
+        let other = std::thread::spawn(move || {
+            let mut wanted = HEAP_OPTIMIZE_RESOURCES_INFORMATION {
+                Version: 1,
+                Flags: 0,
+            };
+            let buffer = (&raw mut wanted).cast();
+            let set = HeapSetInformation(NULL, HeapOptimizeResources, buffer, 8);
+            done.send(set).expect("somebody waits");
+        });
+        let answer = is_done.recv_timeout(Duration::from_secs(20));
+        assert_eq!(HeapUnlock(held.0), TRUE);
+        other.join().expect("it ends");
+        assert_eq!(answer, Ok(TRUE));
+    }
 }
 
 #[test]

@@ -233,6 +233,20 @@ bad_handles! {
         let mut value = 2u32;
         HeapSetInformation(heap, HeapCompatibilityInformation, (&raw mut value).cast(), 4)
     }
+    destroyed_and_given_a_user_value: "RtlSetUserValueHeap", |heap| {
+        RtlSetUserValueHeap(heap, 0, NO_BLOCK, NULL)
+    }
+    destroyed_and_asked_for_user_info: "RtlGetUserInfoHeap", |heap| {
+        RtlGetUserInfoHeap(heap, 0, NO_BLOCK, ptr::null_mut(), ptr::null_mut())
+    }
+    destroyed_and_given_user_flags: "RtlSetUserFlagsHeap", |heap| {
+        RtlSetUserFlagsHeap(heap, 0, NO_BLOCK, 0, 0x200)
+    }
+    destroyed_and_freed_by_the_list: "HeapFree", |heap| {
+        let mut block = NO_BLOCK;
+        RtlMultipleFreeHeap(heap, 0, 1, &raw mut block)
+    }
+    destroyed_and_destroyed_natively: "HeapDestroy", |heap| { RtlDestroyHeap(heap) }
 }
 
 #[test]

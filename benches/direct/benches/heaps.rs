@@ -44,6 +44,39 @@ fn lifetimes(c: &mut Criterion) {
     group.finish();
 }
 
+/// A million blocks, ended at one stroke and one by one.
+fn endings(c: &mut Criterion) {
+    const BLOCKS: usize = 1_000_000;
+    for size in [16, 64] {
+        let filled = || {
+            let heap = heap();
+            let block = |_| heap.alloc(layout(size, 8)).expect("a block");
+            let blocks: Vec<_> = (0..BLOCKS).map(block).collect();
+            (heap, blocks)
+        };
+        let name = format!("end of a million blocks of {size} bytes");
+        let mut group = c.benchmark_group(name);
+        group.sample_size(10);
+        group.bench_function("at one stroke", |b| {
+            b.iter_batched(|| filled().0, drop, BatchSize::PerIteration);
+        });
+        group.bench_function("one by one", |b| {
+            b.iter_batched(
+                filled,
+                |(heap, blocks)| {
+                    for block in blocks {
+                        // SAFETY: the bench's own block, freed once.
+                        unsafe { heap.free(block) }.expect("freed");
+                    }
+                    heap
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        group.finish();
+    }
+}
+
 /// Makes a size one in common use, so that a bucket serves it.
 fn wake(alloc: impl Fn(Layout) -> NonNull<u8>, free: impl Fn(NonNull<u8>), layout: Layout) {
     let blocks: Vec<_> = (0..32).map(|_| alloc(layout)).collect();
@@ -119,6 +152,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(30);
-    targets = lifetimes, pairs, shared, checks
+    targets = lifetimes, endings, pairs, shared, checks
 }
 criterion_main!(benches);

@@ -135,7 +135,7 @@ macro_rules! programs {
 programs! {
     create_handle create_flags create_destroy process_heaps growable_first_region growable_growth
     fixed_reservation fixed_limits rtl_create_parameters rtl_create_wild_parameters
-    rtl_create_memory
+    rtl_create_memory rtl_destroy_garbage
 
     alloc_sizes alloc_overflow alloc_exceptions alloc_region_alignment alloc_large
     alloc_zero_memory alloc_spacing size_null

@@ -29,7 +29,6 @@ pending! {
     header_has_0xffeeffee_at_0x10_and_its_flags_at_0x70: "needs the debug flags";
     spacing_is_16_wider_with_debug_flags_and_for_each_of_tail_and_validation:
         "needs the debug flags";
-    rtl_destroy_heap_of_garbage_returns_the_handle: "needs parameter validation";
     rtl_destroy_heap_of_garbage_breaks_into_a_debugger: "needs parameter validation";
 }
 

@@ -287,7 +287,8 @@ pub(in crate::heap) fn collect(stats: &mut Stats) {
 
 /// Visits all heaps in the order they were made, the process heap first, until
 /// `visit` returns false; returns how many there are. No heap is destroyed
-/// meanwhile: `visit` must not make or destroy one, and allocates from none.
+/// meanwhile: `visit` must not make or destroy one, allocates from none, and
+/// waits for none that a program holds.
 pub fn for_each(visit: &mut dyn FnMut(Handle) -> bool) -> usize {
     // Listed even when nobody has used it yet.
     let _ = Handle::process();

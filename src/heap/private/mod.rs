@@ -27,9 +27,9 @@
 //!   table alone, and is an error, never a fault.
 //! - A heap's figures, names and handles can be read by any thread while the
 //!   list's lock is held (list.rs).
-//! - Locks are taken in this order: the list, a heap's outer lock, its inner
-//!   lock (lock.rs), a bucket's slots, a bucket, then those of the process heap's
-//!   parts.
+//! - Locks are taken in this order: a heap's outer lock, under which a program
+//!   may make and end heaps; the list, a heap's inner lock (lock.rs), a bucket's
+//!   slots, a bucket, then those of the process heap's parts.
 //! - Misuse is reported when no lock is held.
 //!
 //! The functions here are the heap's whole face: the Windows names and Rust's
