@@ -250,4 +250,6 @@ fn code_runs_in_an_executable_heap() {
         let code: extern "C" fn() -> i32 = unsafe { std::mem::transmute(pointer(block)) };
         assert_eq!(code(), 42);
     }
+    // As other heaps.
+    assert_eq!(private::compatibility(heap.0), Ok(2));
 }

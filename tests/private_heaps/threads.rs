@@ -2,7 +2,9 @@
 
 use super::heap::*;
 use super::support::*;
-use ntheap::heap::private::{self, Buckets, Handle, HeapRef, Settings, Shape, flags};
+use ntheap::heap::private::{
+    self, Buckets, Cursor, Error, Handle, HeapRef, Settings, Shape, flags,
+};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -324,4 +326,51 @@ fn a_fork_does_not_wait_for_a_thread_that_makes_a_slot() {
             stop.store(true, Ordering::Relaxed);
         });
     });
+}
+
+#[test]
+fn a_walk_goes_on_or_ends_where_subsegments_come_and_go() {
+    let settings = Settings {
+        buckets: Buckets::Always,
+        ..Settings::DEFAULT
+    };
+    let heaps = [TestHeap::with(&settings), TestHeap::with(&settings)];
+    let [walked, _] = &heaps;
+    let end = Instant::now() + Duration::from_secs(if long() { 60 } else { 1 });
+    let (mut walks, mut entries) = (0, 0);
+    thread::scope(|scope| {
+        for heap in &heaps {
+            scope.spawn(move || {
+                let mut random = Random::new(walked.base() as u64);
+                while Instant::now() < end {
+                    let size = [400, 1000, 3000, 9000][random.below(4)];
+                    let blocks: Vec<usize> = (0..300).map(|_| heap.allocate(size)).collect();
+                    for block in blocks {
+                        heap.free(block).unwrap();
+                    }
+                }
+            });
+        }
+        while Instant::now() < end {
+            private::lock(walked.0).unwrap();
+            let mut cursor = Cursor::START;
+            let error = loop {
+                match private::walk(walked.0, &mut cursor) {
+                    Ok(entry) => {
+                        assert!(entry.size < 1 << 20, "{entry:?}");
+                        entries += 1;
+                    }
+                    Err(error) => break error,
+                }
+            };
+            private::unlock(walked.0).unwrap();
+            assert!(
+                matches!(error, Error::NoMore | Error::InvalidParameter),
+                "{error:?}"
+            );
+            walks += 1;
+        }
+    });
+    assert!(walks > 10 && entries > walks, "{walks} {entries}");
+    assert!(walked.is_valid(0));
 }

@@ -336,9 +336,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         _ => usize::MAX,
     };
     let is_fixed = matches!(settings.shape, Shape::Fixed(_));
-    // Subsegments lie in the process's segments, whose memory is not executed.
-    let may_have_buckets = !is_fixed && settings.flags & flags::CREATE_ENABLE_EXECUTE == 0;
-    let windows_rule = may_have_buckets && settings.flags & flags::NO_SERIALIZE == 0;
+    let windows_rule = !is_fixed && settings.flags & flags::NO_SERIALIZE == 0;
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -362,7 +360,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             compatibility: AtomicU8::new(0),
             buckets_allowed: match settings.buckets {
                 super::Buckets::WindowsRule => windows_rule,
-                super::Buckets::Always => may_have_buckets,
+                super::Buckets::Always => !is_fixed,
                 super::Buckets::Never => false,
             },
             shape: settings.shape,

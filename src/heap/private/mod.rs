@@ -125,8 +125,8 @@ pub enum Shape {
     Fixed(usize),
 }
 
-/// When buckets serve a size that is hot. Never in heaps whose memory may be
-/// executed.
+/// When buckets serve a size that is hot. In a heap whose memory may be executed
+/// the regions do, though it says that it has buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Buckets {
     /// In heaps that are serialized and not fixed.

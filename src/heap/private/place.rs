@@ -128,6 +128,11 @@ fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static
     if heap.compatibility.swap(2, Ordering::Relaxed) == 0 {
         return None;
     }
+    // Subsegments lie in the process's segments, whose memory is not executed:
+    // an executable heap only says that it has buckets, as on Windows.
+    if heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0 {
+        return None;
+    }
     let mut table = heap.table.load(Ordering::Relaxed);
     if table.is_null() {
         table = lfh::make_table();
