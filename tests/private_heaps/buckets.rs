@@ -48,6 +48,22 @@ fn eighteen_blocks_of_a_size_give_a_heap_buckets() {
 }
 
 #[test]
+fn blocks_in_all_wake_a_bucket_however_few_are_out() {
+    let heap = TestHeap::new();
+    for _ in 0..0x1000 {
+        allocate_and_free(&heap, 1, 40);
+    }
+    assert_eq!(compatibility(&heap), 0);
+    allocate_and_free(&heap, 1, 40);
+    assert_eq!(compatibility(&heap), 2);
+    // The first to be hot only says that the heap has buckets now.
+    assert_eq!(in_buckets(&heap), 0);
+    allocate_and_free(&heap, 1, 40);
+    assert!(in_buckets(&heap) > 0);
+    assert_eq!(compatibility(&heap), 2);
+}
+
+#[test]
 fn the_bucket_serves_from_the_eighteenth_on_where_there_are_some() {
     let heap = TestHeap::new();
     private::set_compatibility(heap.0, 2).unwrap();

@@ -102,8 +102,10 @@ pub(super) struct Core {
     pub(super) last_large: *mut Large,
     /// Bytes freed in regions since free pages were last given back.
     pub(super) freed: usize,
-    /// Per bucket, how many of its blocks the regions have handed out.
+    /// Per bucket, how many of its blocks the regions have out.
     pub(super) counts: [u8; classes::LAST_BUCKET + 1],
+    /// Per bucket, how many the regions have ever handed out.
+    pub(super) handed_out: [u16; classes::LAST_BUCKET + 1],
 }
 
 /// The heap's [`Core`], for as long as its lock is held.
@@ -374,6 +376,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                 last_large: ptr::null_mut(),
                 freed: 0,
                 counts: [0; classes::LAST_BUCKET + 1],
+                handed_out: [0; classes::LAST_BUCKET + 1],
             }),
             name,
             name_len,

@@ -122,7 +122,12 @@ fn awake_bucket(
 /// buckets now.
 fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static HeapBucket> {
     let class = bucket_of(size)?;
-    if !heap.buckets_allowed || core.counts.get(class).is_none_or(|&count| count < lfh::HOT) {
+    let is_hot = core.counts.get(class).is_some_and(|&out| out >= lfh::HOT)
+        || core
+            .handed_out
+            .get(class)
+            .is_some_and(|&all| all >= lfh::HOT_IN_ALL);
+    if !heap.buckets_allowed || !is_hot {
         return None;
     }
     if heap.compatibility.swap(2, Ordering::Relaxed) == 0 {
@@ -227,6 +232,11 @@ pub(super) fn count(core: &mut Core, size: usize, change: i8) {
         && let Some(count) = core.counts.get_mut(bucket)
     {
         *count = count.saturating_add_signed(change);
+        if change > 0
+            && let Some(all) = core.handed_out.get_mut(bucket)
+        {
+            *all = all.saturating_add(1);
+        }
     }
 }
 
