@@ -36,6 +36,10 @@ fn bad_addresses(heap: &TestHeap, other: &TestHeap) -> Vec<(usize, Error)> {
         (other.allocate(100), Error::OtherHeap),
         (other.allocate(0x20_0000), Error::OtherHeap),
         (other.base(), Error::OtherHeap),
+        // As far away as one entry of the slice table serves for both.
+        (other.allocate(100) + (1 << 40), Error::NotABlock),
+        (other.allocate(0x20_0000) + (1 << 40), Error::NotABlock),
+        (heap.base() + (1 << 40), Error::NotABlock),
         (local.as_ptr().addr(), Error::NotABlock),
         (STATIC.as_ptr().addr(), Error::NotABlock),
         (bad_addresses as *const () as usize, Error::NotABlock),

@@ -6,6 +6,7 @@ use super::large::Large;
 use super::region::Region;
 use super::units::UNIT;
 use super::{Error, flags, lfh};
+use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
 };
@@ -30,20 +31,31 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// What lies at an address, any address, as far as the slice table says.
+/// What lies at an address, any address, as far as the slice table says. Its
+/// index drops high bits of the address, so the whole is compared here.
 pub(super) fn look(address: usize) -> Found {
     let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; owners are heaps' records,
-    // which are never unmapped.
+    // which are never unmapped. A region's record begins with its descriptor.
     unsafe {
         let owner = (*descriptor).owner.load(Ordering::Relaxed);
         let heap = owner.cast::<PrivateHeap>().as_ref();
+        let base = (*descriptor).base.load(Ordering::Relaxed);
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        let is_within = |bytes| address.wrapping_sub(base) < bytes;
+        let is_in_first_slice = address / SLICE == base / SLICE;
         match ((*descriptor).what.load(Ordering::Relaxed), heap) {
-            (REGION, Some(heap)) => Found::Region(descriptor.cast(), heap),
-            (PRIVATE_LARGE, Some(heap)) => Found::Large(descriptor.cast(), heap),
+            (REGION, Some(heap)) if is_within((*descriptor.cast::<Region>()).reserved) => {
+                Found::Region(descriptor.cast(), heap)
+            }
+            (PRIVATE_LARGE, Some(heap)) if is_in_first_slice => {
+                Found::Large(descriptor.cast(), heap)
+            }
+            (SUBSEGMENT, _) if !is_within(classes::slices_of(class) * SLICE) => Found::Nothing,
             (SUBSEGMENT, Some(heap)) => Found::Bucket(descriptor, heap),
-            (SUBSEGMENT | LARGE, None) => Found::Process(descriptor),
-            (REGION_GONE, _) => Found::Gone,
+            (SUBSEGMENT, None) => Found::Process(descriptor),
+            (LARGE, None) if is_in_first_slice => Found::Process(descriptor),
+            (REGION_GONE, _) if is_in_first_slice => Found::Gone,
             _ => Found::Nothing,
         }
     }
