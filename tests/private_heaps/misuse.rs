@@ -13,6 +13,8 @@ static STATIC: [u64; 4] = [0x5a5a_5a5a; 4];
 /// with each.
 fn bad_addresses(heap: &TestHeap, other: &TestHeap) -> Vec<(usize, Error)> {
     let local = [0u64; 4];
+    // Before anything is freed, whose place they might get.
+    let theirs = [100, 0x20_0000, 100, 0x20_0000].map(|size| other.allocate(size));
     let block = heap.allocate(100);
     let large = heap.allocate(0x20_0000);
     let freed = heap.allocate(200);
@@ -33,12 +35,12 @@ fn bad_addresses(heap: &TestHeap, other: &TestHeap) -> Vec<(usize, Error)> {
         (heap.base(), Error::NotABlock),
         (heap.base() + 0xf000, Error::NotABlock),
         (heap.base() + 0xfff0, Error::NotABlock),
-        (other.allocate(100), Error::OtherHeap),
-        (other.allocate(0x20_0000), Error::OtherHeap),
+        (theirs[0], Error::OtherHeap),
+        (theirs[1], Error::OtherHeap),
         (other.base(), Error::OtherHeap),
         // As far away as one entry of the slice table serves for both.
-        (other.allocate(100) + (1 << 40), Error::NotABlock),
-        (other.allocate(0x20_0000) + (1 << 40), Error::NotABlock),
+        (theirs[2] + (1 << 40), Error::NotABlock),
+        (theirs[3] + (1 << 40), Error::NotABlock),
         (heap.base() + (1 << 40), Error::NotABlock),
         (local.as_ptr().addr(), Error::NotABlock),
         (STATIC.as_ptr().addr(), Error::NotABlock),

@@ -138,11 +138,11 @@ struct SlotMemory {
     words: [Word; WORDS],
 }
 
-/// The number of the slot that the calling thread goes to first. Threads'
-/// stacks are some pages more than a power of two apart.
+/// The number of the slot that the calling thread goes to first. Stacks of
+/// megabytes start 2 MiB or more apart, and often at multiples of that.
 #[inline(always)]
 pub(super) fn home() -> usize {
-    (crate::sys::thread_token() >> 12) % SLOTS
+    (crate::sys::thread_token() >> 21) % SLOTS
 }
 
 /// A record off a list of those that are nobody's, or a new one; zero. Null when
