@@ -50,7 +50,7 @@ fn eighteen_blocks_of_a_size_give_a_heap_buckets() {
 #[test]
 fn blocks_in_all_wake_a_bucket_however_few_are_out() {
     let heap = TestHeap::new();
-    for _ in 0..0x1000 {
+    for _ in 0..7 * 587 {
         allocate_and_free(&heap, 1, 40);
     }
     assert_eq!(compatibility(&heap), 0);

@@ -102,10 +102,12 @@ pub(super) struct Core {
     pub(super) last_large: *mut Large,
     /// Bytes freed in regions since free pages were last given back.
     pub(super) freed: usize,
-    /// Per bucket, how many of its blocks the regions have out.
+    /// Per bucket, how many of its blocks the regions have out, and in the high
+    /// bits how often one of its blocks was the next of [`lfh::TICK`] that they
+    /// handed out: a byte, for there may be many heaps.
     pub(super) counts: [u8; classes::LAST_BUCKET + 1],
-    /// Per bucket, how many the regions have ever handed out.
-    pub(super) handed_out: [u16; classes::LAST_BUCKET + 1],
+    /// Blocks that the regions have handed out since the last such one.
+    pub(super) since_tick: u16,
 }
 
 /// The heap's [`Core`], for as long as its lock is held.
@@ -376,7 +378,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                 last_large: ptr::null_mut(),
                 freed: 0,
                 counts: [0; classes::LAST_BUCKET + 1],
-                handed_out: [0; classes::LAST_BUCKET + 1],
+                since_tick: 0,
             }),
             name,
             name_len,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A bucket wakes at the 18th block of its size that the regions would have to
-//! hand out at a time, or when they have handed out 4,096 in all; from then on
+//! hand out at a time, or when they have handed out some 4,096 in all; from then on
 //! it serves the size. The subsegments are
 //! those of the process heap's checked front end (heap/bucket.rs), but that
 //! a mark says how many bytes of the block are unused: it is [`BUSY`] with
@@ -46,9 +46,12 @@ const LEAST_ROOM: usize = 4;
 const _: () = assert!(KEYS == MARKS);
 /// Outstanding blocks of a size at which the next one wakes its bucket.
 pub(super) const HOT: u8 = 17;
-/// Blocks of a size that the regions have handed out in all, however few at a
-/// time, at which the next one does.
-pub(super) const HOT_IN_ALL: u16 = 0x1000;
+/// The bits of a size's count that say how many are outstanding.
+pub(super) const OUT: u8 = 31;
+/// Every so many blocks that the regions hand out, the size of the last is
+/// noted; noted seven times, it is hot too, however few are outstanding: some
+/// 4,096 blocks. A prime, so that no turn of sizes keeps one out of it.
+pub(super) const TICK: u16 = 587;
 
 /// The figures of all private heaps' buckets.
 pub(super) static TOTALS: Totals = Totals {

@@ -122,11 +122,8 @@ fn awake_bucket(
 /// buckets now.
 fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static HeapBucket> {
     let class = bucket_of(size)?;
-    let is_hot = core.counts.get(class).is_some_and(|&out| out >= lfh::HOT)
-        || core
-            .handed_out
-            .get(class)
-            .is_some_and(|&all| all >= lfh::HOT_IN_ALL);
+    let count = core.counts.get(class).copied().unwrap_or(0);
+    let is_hot = count & lfh::OUT >= lfh::HOT || count & !lfh::OUT == !lfh::OUT;
     if !heap.buckets_allowed || !is_hot {
         return None;
     }
@@ -228,16 +225,21 @@ fn place_in_region(
 
 /// Counts a block that a region hands out or gets back.
 pub(super) fn count(core: &mut Core, size: usize, change: i8) {
-    if let Some(bucket) = bucket_of(size)
-        && let Some(count) = core.counts.get_mut(bucket)
-    {
-        *count = count.saturating_add_signed(change);
-        if change > 0
-            && let Some(all) = core.handed_out.get_mut(bucket)
-        {
-            *all = all.saturating_add(1);
+    let Some(count) = bucket_of(size).and_then(|bucket| core.counts.get_mut(bucket)) else {
+        return;
+    };
+    let mut ticks = *count & !lfh::OUT;
+    if change > 0 {
+        core.since_tick += 1;
+        if core.since_tick == lfh::TICK {
+            core.since_tick = 0;
+            ticks = ticks.saturating_add(lfh::OUT + 1) & !lfh::OUT;
         }
     }
+    *count = ticks
+        | (*count & lfh::OUT)
+            .saturating_add_signed(change)
+            .min(lfh::OUT);
 }
 
 /// Room for a block in one of the regions, or in a new one.
