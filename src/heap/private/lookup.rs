@@ -45,8 +45,13 @@ pub(super) fn look(address: usize) -> Found {
         let is_within = |bytes| address.wrapping_sub(base) < bytes;
         let is_in_first_slice = address / SLICE == base / SLICE;
         match ((*descriptor).what.load(Ordering::Relaxed), heap) {
-            (REGION, Some(heap)) if is_within((*descriptor.cast::<Region>()).reserved) => {
-                Found::Region(descriptor.cast(), heap)
+            (REGION, Some(heap)) => {
+                let region: *mut Region = descriptor.cast();
+                // Its slices are its own to their ends.
+                if !is_within((*region).reserved.next_multiple_of(SLICE)) {
+                    return Found::Nothing;
+                }
+                Found::Region(region, heap)
             }
             (PRIVATE_LARGE, Some(heap)) if is_in_first_slice => {
                 Found::Large(descriptor.cast(), heap)
