@@ -44,6 +44,8 @@ impl Library {
     /// this is the C library.
     pub(crate) fn run(&self, command: &mut Command) -> Result<String, String> {
         command.env_remove("LD_PRELOAD");
+        // Cargo puts folders of its own there, with the library of another profile.
+        command.env_remove("LD_LIBRARY_PATH");
         if let Some(path) = &self.path {
             command.env("LD_PRELOAD", path);
         }

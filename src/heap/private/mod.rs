@@ -380,7 +380,7 @@ pub unsafe fn allocate_aligned(
 /// What the block grows by is zeroed with [`flags::ZERO_MEMORY`].
 ///
 /// # Safety
-/// As for [`free`], if this succeeds.
+/// As for [`free()`], if this succeeds.
 pub unsafe fn reallocate(
     handle: Handle,
     flags: u32,
@@ -418,10 +418,10 @@ pub unsafe fn free(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Err
 }
 
 /// Frees a block that its thread's slot has room for; false, and nothing said or
-/// done, when it is none: [`free`] then does it, or says why not.
+/// done, when it is none: [`free()`] then does it, or says why not.
 ///
 /// # Safety
-/// As for [`free`].
+/// As for [`free()`].
 #[inline(always)]
 pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // SAFETY: the caller's promise; the slot's lock is taken. An owner is a
@@ -434,10 +434,10 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     }
 }
 
-/// [`free`] without the fast way.
+/// [`free()`] without the fast way.
 ///
 /// # Safety
-/// As for [`free`].
+/// As for [`free()`].
 #[inline(never)]
 unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
     match heap::at(handle.0) {
