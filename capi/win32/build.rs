@@ -6,26 +6,32 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const LIST: &str = "../../src/win32/names.rs";
+const LISTS: &str = "../../src/win32/names";
 
-/// The names in the list: `fn Name(` each.
-fn names(list: &str) -> Vec<&str> {
-    list.lines()
-        .filter_map(|line| line.trim_start().strip_prefix("fn "))
-        .filter_map(|line| line.split_once('('))
-        .map(|(name, _)| name)
-        .collect()
+/// The names in the lists: `fn Name(` each.
+fn names() -> Vec<String> {
+    let mut all = Vec::new();
+    for file in fs::read_dir(LISTS).expect("the folder of the lists is readable") {
+        let path = file.expect("its entries are readable").path();
+        let list = fs::read_to_string(&path).expect("a list of names is readable");
+        all.extend(
+            list.lines()
+                .filter_map(|line| line.trim_start().strip_prefix("fn "))
+                .filter_map(|line| line.split_once('('))
+                .map(|(name, _)| name.to_owned()),
+        );
+    }
+    all
 }
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed={LIST}");
+    println!("cargo:rerun-if-changed={LISTS}");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
-    let list = fs::read_to_string(LIST).expect("the list of names is readable");
-    let names = names(&list);
-    assert!(!names.is_empty(), "{LIST} has no names");
+    let names = names();
+    assert!(!names.is_empty(), "{LISTS} has no names");
     let stub: String = names
         .iter()
         .map(|name| format!("void ntheap_{name}(void) {{}}\n"))

@@ -15,7 +15,7 @@
 //! - This module holds no heap: it turns arguments into calls of the layers
 //!   below, and their answers into Windows' results. Nothing else knows of
 //!   last errors, statuses and exceptions.
-//! - The names are listed once, in `names.rs`; what is exported, linked and
+//! - The names are listed once, in `names/`; what is exported, linked and
 //!   tested is made from that list.
 //! - An exception is raised with no lock held, from frames that have nothing
 //!   to clean up.

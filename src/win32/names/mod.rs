@@ -3,6 +3,15 @@
 //! Everything that must agree on the names is made from it: the functions that
 //! `libntheap.so` exports, those of `libntheap_win32.so` that lead there, the
 //! stub that the latter is linked against, and the tests of the headers.
+//!
+//! A family of names has a file here, with a macro that adds its functions to
+//! those of the files before it and hands all to the next.
+
+mod crt;
+mod crtdbg;
+mod global;
+mod pages;
+mod sections;
 
 /// Hands the list of the Windows names to the macro `$then`: for each function
 /// `fn Name(argument: TYPE, …) -> TYPE;`, one a line where it fits, with the
@@ -11,7 +20,7 @@
 #[macro_export]
 macro_rules! win32_names {
     ($then:path) => {
-        $then! {
+        $crate::win32_names_pages! { $then;
             fn GetLastError() -> DWORD;
             fn SetLastError(error: DWORD) -> ();
 
@@ -121,19 +130,6 @@ macro_rules! win32_names {
 
             fn OutputDebugStringA(text: LPCSTR) -> ();
             fn OutputDebugStringW(text: LPCWSTR) -> ();
-
-            fn VirtualAlloc(
-                address: LPVOID,
-                size: SIZE_T,
-                allocation_type: DWORD,
-                protect: DWORD
-            ) -> LPVOID;
-            fn VirtualFree(address: LPVOID, size: SIZE_T, free_type: DWORD) -> BOOL;
-            fn VirtualQuery(
-                address: LPCVOID,
-                buffer: PMEMORY_BASIC_INFORMATION,
-                length: SIZE_T
-            ) -> SIZE_T;
         }
     };
 }
