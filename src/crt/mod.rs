@@ -28,9 +28,13 @@
 //! - A handler of the program's runs with no lock held.
 
 pub mod errno;
+mod heap;
 mod instance;
+mod leaks;
 mod mode;
+mod runtime;
 
+pub use heap::CrtHeap;
 pub use instance::Crt;
 pub use mode::Mode;
 

@@ -104,7 +104,7 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
     let modules = private::Modules::of(0, owner.as_ref());
     // A report's number for this heap is not its handle.
     let of_owner = match &owner {
-        Some(owner) if owner.is_here && owner.name == PROCESS_HEAP => heap,
+        Some(owner) if owner.is_here && owner.name.as_str() == PROCESS_HEAP => heap,
         Some(owner) => owner.handle,
         // The inside of a large block of this heap.
         None => block.map_or(0, |_| heap),
@@ -128,7 +128,7 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         block,
         operation,
         thread: crate::sys::thread_id(),
-        owner: owner.as_ref().map(|owner| owner.name),
+        owner: owner.as_ref().map(|owner| owner.name.as_str()),
         module: modules.used(),
         owner_module: modules.owner(),
         advice: private::advice(operation, address, heap, false, owner.as_ref()),

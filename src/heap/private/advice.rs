@@ -2,13 +2,16 @@
 //! advises who gave it to the wrong function.
 
 use super::lookup::{self, Found};
-use super::misuse;
+use super::{NAME_MAX, list, misuse};
 use crate::heap::{PROCESS, PROCESS_HEAP};
 use crate::report::{Block, BlockState};
 use core::sync::atomic::Ordering;
 
 const CROSS_HEAP: &str = "advice: free a block in the module that allocated it, or let all modules \
      share one C runtime library (\"Potential Errors Passing CRT Objects Across DLL Boundaries\")";
+const GONE: &str = "advice: that heap was destroyed with the runtime of its module, and all its \
+     blocks with it; free them before the module is unloaded, or let all modules share one C \
+     runtime library (\"Potential Errors Passing CRT Objects Across DLL Boundaries\")";
 const NOT_HEAP_FREE: &str = "advice: give what malloc or new allocated to free or delete, not to \
      HeapFree (\"Comparing Memory Allocation Methods\")";
 const ALIGNED: &str = "advice: a block of _aligned_malloc lies around it; such are released by \
@@ -16,16 +19,49 @@ const ALIGNED: &str = "advice: a block of _aligned_malloc lies around it; such a
 const DEBUG_BLOCK: &str = "advice: a block of the debug runtime lies around it; free it with the \
      debug runtime that allocated it (\"CRT debug heap details\")";
 
+/// A heap's name, kept.
+#[derive(Clone, Copy)]
+pub(in crate::heap) struct HeapName {
+    bytes: [u8; NAME_MAX],
+    length: usize,
+}
+
+impl HeapName {
+    pub(super) const NONE: HeapName = HeapName {
+        bytes: [0; NAME_MAX],
+        length: 0,
+    };
+
+    /// A copy of a name, which is not longer than a heap's can be.
+    pub(super) fn of(name: &str) -> HeapName {
+        let mut bytes = [0; NAME_MAX];
+        for (to, from) in bytes.iter_mut().zip(name.bytes()) {
+            *to = from;
+        }
+        HeapName {
+            bytes,
+            length: name.len().min(NAME_MAX),
+        }
+    }
+
+    pub(in crate::heap) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
 /// The heap that an address belongs to, in this copy of ntheap or another one.
 pub(in crate::heap) struct Owner {
     pub(in crate::heap) handle: usize,
-    pub(in crate::heap) name: &'static str,
+    pub(in crate::heap) name: HeapName,
     /// An address in the module that it belongs to.
     pub(in crate::heap) module: usize,
     /// Whether it is a C runtime's.
     pub(in crate::heap) is_runtimes: bool,
     /// Whether this copy of ntheap has it.
     pub(in crate::heap) is_here: bool,
+    /// Whether it was destroyed.
+    pub(in crate::heap) is_gone: bool,
     pub(in crate::heap) block: Option<Block>,
 }
 
@@ -41,13 +77,14 @@ pub(in crate::heap) fn owner_of(address: usize) -> Option<Owner> {
     let found = lookup::look(address);
     let (handle, name, module) = match found {
         Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
-            (heap.handle().address(), heap.name(), heap.module)
+            (heap.handle().address(), HeapName::of(heap.name()), heap.module)
         }
         Found::Process(_) => {
             let process = super::PROCESS_HANDLE.load(Ordering::Relaxed);
-            (process, PROCESS_HEAP, 0)
+            (process, HeapName::of(PROCESS_HEAP), 0)
         }
-        Found::Gone | Found::Nothing => return elsewhere(address),
+        Found::Gone => return gone(address),
+        Found::Nothing => return elsewhere(address),
     };
     Some(Owner {
         handle,
@@ -55,7 +92,23 @@ pub(in crate::heap) fn owner_of(address: usize) -> Option<Owner> {
         module: if module == 0 { own_module() } else { module },
         is_runtimes: module != 0,
         is_here: true,
+        is_gone: false,
         block: misuse::block_at(address),
+    })
+}
+
+/// The heap that had the address until it was destroyed, if it was a C runtime's
+/// and not long ago.
+fn gone(address: usize) -> Option<Owner> {
+    let gone = list::gone_at(address)?;
+    Some(Owner {
+        handle: gone.start,
+        name: gone.name,
+        module: gone.module,
+        is_runtimes: true,
+        is_here: true,
+        is_gone: true,
+        block: None,
     })
 }
 
@@ -141,6 +194,9 @@ pub(in crate::heap) fn advice(
     let Some(owner) = owner else {
         return "";
     };
+    if owner.is_gone {
+        return GONE;
+    }
     if let Some(block) = owner.block
         && let Some(advice) = about_the_start(address, block)
     {

@@ -11,9 +11,10 @@
 //! and count as part of the root record's version. Nothing is locked: the
 //! block is told as it is just then.
 
-use super::advice::Owner;
+use super::advice::{HeapName, Owner};
 use super::lookup::{self, Found};
 use super::misuse;
+use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{Descriptor, HEADER};
 use crate::heap::slices;
 use crate::vm::copies;
@@ -55,13 +56,20 @@ fn told(descriptor: *mut Descriptor, address: usize, process: usize) -> Option<O
             };
             (
                 heap.handle().address(),
-                heap.name(),
+                HeapName::of(heap.name()),
                 module,
                 heap.module != 0,
             )
         }
-        Found::Process(_) => (process, crate::heap::PROCESS_HEAP, process, false),
-        Found::Gone | Found::Nothing => return None,
+        Found::Process(_) => (
+            process,
+            HeapName::of(crate::heap::PROCESS_HEAP),
+            process,
+            false,
+        ),
+        // Its name went with it.
+        Found::Gone => (address & !(SLICE - 1), HeapName::of("destroyed heap"), process, true),
+        Found::Nothing => return None,
     };
     Some(Owner {
         handle,
@@ -69,6 +77,7 @@ fn told(descriptor: *mut Descriptor, address: usize, process: usize) -> Option<O
         module,
         is_runtimes,
         is_here: false,
+        is_gone: matches!(at, Found::Gone),
         block: misuse::block_in(at, address),
     })
 }

@@ -8,7 +8,8 @@ use super::units::UNIT;
 use super::{Error, Handle};
 use crate::config::Action;
 use crate::heap::classes;
-use crate::report::{self, Block, BlockState, Report, Stop};
+use crate::report::{self, Block, BlockState, FixedBuffer, Report, Stop};
+use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether misuse ends the process where a heap's maker has not said.
@@ -113,10 +114,59 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             block,
             operation,
             thread: crate::sys::thread_id(),
-            owner: owner.as_ref().map(|owner| owner.name),
+            owner: owner.as_ref().map(|owner| owner.name.as_str()),
             module: modules.used(),
             owner_module: modules.owner(),
             advice,
+        },
+        action,
+    );
+}
+
+/// Reports that `blocks` blocks of `bytes` bytes are in use in a C runtime's
+/// heap that is about to be destroyed. No lock may be held.
+#[cold]
+#[inline(never)]
+pub fn report_leaks(handle: Handle, blocks: usize, bytes: usize) {
+    let Ok(heap) = super::heap::at(handle.0) else {
+        return;
+    };
+    let Some(action) = heap.action() else {
+        return;
+    };
+    let mut cursor = super::Cursor::START;
+    let mut first = None;
+    while let Ok(entry) = super::walk(handle, &mut cursor) {
+        if entry.kind.flags() == super::EntryKind::BUSY {
+            first = Some(entry);
+            break;
+        }
+    }
+    let block = first.map(|entry| Block {
+        start: entry.data,
+        size: entry.size,
+        state: BlockState::Busy,
+    });
+    let modules = Modules::of(heap.module, None);
+    let mut text = FixedBuffer::<128>::new();
+    // The buffer truncates and never fails.
+    let _ = write!(
+        text,
+        "{blocks} blocks of {bytes} bytes in all are in use and go with the heap"
+    );
+    let address = block.map_or(0, |block| block.start);
+    raise(
+        Report {
+            stop: Stop::LeakedAllocation,
+            parameters: [address, 0, heap.name().as_ptr().addr(), heap.module],
+            heap: heap.name(),
+            address,
+            block,
+            operation: "unload",
+            thread: crate::sys::thread_id(),
+            module: modules.used(),
+            advice: core::str::from_utf8(text.as_bytes()).unwrap_or_default(),
+            ..Report::NOTHING
         },
         action,
     );

@@ -73,7 +73,7 @@ pub use info::{
     shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::{bad_handle, terminate_on_corruption};
+pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
 pub(in crate::heap) use misuse::block_at;
 pub use walk::{Cursor, Entry, EntryKind, walk};
