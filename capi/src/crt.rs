@@ -68,10 +68,9 @@ pub unsafe extern "C" fn ntheap_crt_open(name: *const c_char, module: *const c_v
     let name: &'static CStr = unsafe { CStr::from_ptr(name) };
     let name = name.to_str().unwrap_or("C runtime of a module");
     for place in &PLACES {
-        let taken =
-            place
-                .state
-                .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed);
+        let taken = place
+            .state
+            .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed);
         if taken.is_ok() {
             let crt = Crt::of_module(name, Mode::Private, module.addr());
             // SAFETY: the place is this thread's alone until its address is
@@ -92,7 +91,9 @@ pub unsafe extern "C" fn ntheap_crt_open(name: *const c_char, module: *const c_v
 pub unsafe extern "C" fn ntheap_crt_close(crt: *mut Crt) -> usize {
     // SAFETY: the caller's runtime.
     let leaked = unsafe { (*crt).detach() };
-    let place = PLACES.iter().find(|place| place.crt.get().addr() == crt.addr());
+    let place = PLACES
+        .iter()
+        .find(|place| place.crt.get().addr() == crt.addr());
     if let Some(place) = place {
         place.state.store(FREE, Ordering::Release);
     }

@@ -262,9 +262,8 @@ impl Crt {
         match self.place() {
             Some(Place::Here(heap)) => {
                 // SAFETY: as in `free_as`.
-                let new = unsafe {
-                    private::reallocate_as(operation, heap.handle(), flags, block, size)
-                };
+                let new =
+                    unsafe { private::reallocate_as(operation, heap.handle(), flags, block, size) };
                 new.map_or(ptr::null_mut(), NonNull::as_ptr)
             }
             // SAFETY: as in `free_as`.
@@ -305,8 +304,7 @@ impl Crt {
             return false;
         };
         private::region_of(address).is_some_and(|region| {
-            region.heap == heap.handle()
-                && address - region.base + size <= region.committed
+            region.heap == heap.handle() && address - region.base + size <= region.committed
         })
     }
 

@@ -55,9 +55,9 @@ fn heaps_of(path: &Path, count: usize) -> Vec<Heap> {
             std::mem::transmute::<*mut c_void, extern "C" fn(usize, usize) -> *mut u8>(find(
                 c"module_allocate",
             )),
-            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(usize, *mut u8) -> bool>(
-                find(c"module_free"),
-            ),
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(usize, *mut u8) -> bool>(find(
+                c"module_free",
+            )),
             std::mem::transmute::<*mut c_void, extern "C" fn(usize, *mut u8) -> usize>(find(
                 c"module_size",
             )),

@@ -104,7 +104,11 @@ fn built(plugin: &Library, length: usize) -> Parts {
     };
     // SAFETY: the plugin's function has this type.
     unsafe { plugin.function::<MakeString>(c"plugin_make_string")(length, &raw mut parts) };
-    println!("block {:#x} of {} bytes", parts.start.addr(), parts.capacity);
+    println!(
+        "block {:#x} of {} bytes",
+        parts.start.addr(),
+        parts.capacity
+    );
     parts
 }
 
