@@ -16,6 +16,10 @@ const NOT_HEAP_FREE: &str = "advice: give what malloc or new allocated to free o
      HeapFree (\"Comparing Memory Allocation Methods\")";
 const ALIGNED: &str = "advice: a block of _aligned_malloc lies around it; such are released by \
      _aligned_free alone (\"_aligned_malloc\")";
+const NOT_ALIGNED: &str = "advice: _aligned_free and its kin are for blocks of _aligned_malloc \
+     alone (\"_aligned_free\")";
+const NOT_FREE: &str = "advice: free what HeapAlloc allocated with HeapFree and the same heap \
+     (\"HeapFree function\")";
 const DEBUG_BLOCK: &str = "advice: a block of the debug runtime lies around it; free it with the \
      debug runtime that allocated it (\"CRT debug heap details\")";
 
@@ -251,11 +255,17 @@ pub(super) fn advice(
     {
         return advice;
     }
+    if operation.starts_with("_aligned") {
+        return NOT_ALIGNED;
+    }
     if owner.handle == used && owner.is_here {
         return "";
     }
     if owner.is_runtimes && operation.starts_with("Heap") {
         return NOT_HEAP_FREE;
+    }
+    if used_is_runtimes && owner.is_here && !owner.is_runtimes {
+        return NOT_FREE;
     }
     if owner.is_runtimes || used_is_runtimes || !owner.is_here {
         return CROSS_HEAP;
