@@ -78,7 +78,7 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     if private::met::serves_malloc() {
-        return private::met::allocate(size, 16, false);
+        return allocate_slow(word, size, 16, false);
     }
     if size <= MAX_CLASS_SIZE {
         let class = classes::class_of(size);
@@ -103,13 +103,18 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-    if private::met::serves_malloc() {
-        return private::met::allocate(size, align, zero);
+    loop {
+        let block = if private::met::serves_malloc() {
+            private::met::allocate(size, align, zero)
+        } else if PROCESS.is_ready(&CONFIG) {
+            PROCESS.allocate(Kind::Checked, word, size, align, zero)
+        } else {
+            ptr::null_mut()
+        };
+        if !block.is_null() || !private::met::tries_again(size) {
+            return block;
+        }
     }
-    if !PROCESS.is_ready(&CONFIG) {
-        return ptr::null_mut();
-    }
-    PROCESS.allocate(Kind::Checked, word, size, align, zero)
 }
 
 /// Serves malloc from `heap` from here on: its blocks are of exact sizes, are

@@ -76,6 +76,8 @@ pub use info::{
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 pub(in crate::heap) use misuse::block_at;
+#[cfg(feature = "crt")]
+pub use met::when_no_memory;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
