@@ -1,5 +1,6 @@
 //! The system's calls about memory, told to whoever listens (`trace`).
 
+use super::c;
 use crate::trace::{Argument, during};
 use core::ffi::{c_int, c_void};
 
@@ -29,7 +30,7 @@ macro_rules! calls {
                     Err(_) => c"",
                 };
                 // SAFETY: the caller's promise is the system's.
-                during(name, arguments, || unsafe { libc::$name($($parameter),*) })
+                during(name, arguments, || unsafe { c::$name($($parameter),*) })
             }
         )*
     };
@@ -42,7 +43,7 @@ calls! {
         prot: c_int as u32,
         map: c_int as u32,
         file: c_int as i64,
-        offset: libc::off_t as i64
+        offset: i64 as i64
     ) -> *mut c_void;
     munmap(address: *mut c_void as usize, length: usize as usize) -> c_int;
     mprotect(address: *mut c_void as usize, length: usize as usize, prot: c_int as u32) -> c_int;
@@ -69,6 +70,6 @@ pub(super) unsafe fn mremap(
     };
     // SAFETY: the caller's promise is the system's.
     during(c"mremap", arguments, || unsafe {
-        libc::mremap(address, old, new, flags, target)
+        c::mremap(address, old, new, flags, target)
     })
 }
