@@ -29,6 +29,8 @@ pub mod fault;
 #[cfg(unix)]
 mod maps;
 #[cfg(unix)]
+mod traced;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;

@@ -4,7 +4,7 @@
 //! Decommit maps fresh inaccessible memory over the range: one call, nothing
 //! half done, and the mapping merges with its reserved neighbours again.
 
-use super::{Protection, c};
+use super::{Protection, c, traced as call};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
     // SAFETY: without MAP_FIXED the kernel chooses an unused range, so no
     // existing mapping can be touched. `decommit`, which passes MAP_FIXED,
     // owns the range it names.
-    let base = unsafe { c::mmap(hint.cast(), size, protection, flags, -1, 0) };
+    let base = unsafe { call::mmap(hint.cast(), size, protection, flags, -1, 0) };
     if base == c::MAP_FAILED {
         ptr::null_mut()
     } else {
@@ -42,7 +42,7 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
         return base;
     }
     // SAFETY: the range was mapped just above and nobody else knows it.
-    unsafe { c::munmap(base.cast(), size) };
+    unsafe { call::munmap(base.cast(), size) };
     let Some(total) = size.checked_add(align) else {
         return ptr::null_mut();
     };
@@ -55,11 +55,11 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     if head != 0 {
         // SAFETY: `[base, base + head)` is the unused front of the mapping
         // made above.
-        unsafe { c::munmap(base.cast(), head) };
+        unsafe { call::munmap(base.cast(), head) };
     }
     if align != head {
         // SAFETY: `[aligned + size, base + total)` is its unused end.
-        unsafe { c::munmap(aligned.wrapping_add(size).cast(), align - head) };
+        unsafe { call::munmap(aligned.wrapping_add(size).cast(), align - head) };
     }
     aligned
 }
@@ -76,7 +76,7 @@ pub(super) fn reserve_at(base: *mut u8, size: usize) -> bool {
     if !got.is_null() && got != base {
         // SAFETY: a system without the flag put it elsewhere, in a range that
         // nobody else knows.
-        unsafe { c::munmap(got.cast(), size) };
+        unsafe { call::munmap(got.cast(), size) };
     }
     got == base
 }
@@ -96,7 +96,7 @@ pub(super) fn allocate(size: usize) -> *mut u8 {
 
 pub(super) unsafe fn commit(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { c::mprotect(base.cast(), size, c::PROT_READ | c::PROT_WRITE) == 0 }
+    unsafe { call::mprotect(base.cast(), size, c::PROT_READ | c::PROT_WRITE) == 0 }
 }
 
 pub(super) unsafe fn decommit(base: *mut u8, size: usize) -> bool {
@@ -108,7 +108,7 @@ pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range and its contents are dead; Linux
     // gives zero pages after MADV_DONTNEED on private anonymous memory.
     unsafe {
-        c::madvise(base.cast(), size, c::MADV_DONTNEED) == 0
+        call::madvise(base.cast(), size, c::MADV_DONTNEED) == 0
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -126,7 +126,7 @@ pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
 
 pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the whole reservation and is done with it.
-    unsafe { c::munmap(base.cast(), size) == 0 }
+    unsafe { call::munmap(base.cast(), size) == 0 }
 }
 
 pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
@@ -139,7 +139,7 @@ pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection)
         Protection::ReadWriteExecute => c::PROT_READ | c::PROT_WRITE | c::PROT_EXEC,
     };
     // SAFETY: the caller owns the range.
-    unsafe { c::mprotect(base.cast(), size, bits) == 0 }
+    unsafe { call::mprotect(base.cast(), size, bits) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their
@@ -153,7 +153,7 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: the caller owns the range and its contents are dead. An older
     // kernel answers EINVAL and changes nothing.
-    if unsafe { c::madvise(base.cast(), size, MADV_GUARD_INSTALL) } == 0 {
+    if unsafe { call::madvise(base.cast(), size, MADV_GUARD_INSTALL) } == 0 {
         return true;
     }
     // SAFETY: as above; decommitted pages fault as guarded ones do.
@@ -165,7 +165,7 @@ pub(super) unsafe fn unguard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range. Removing guards where there are none
     // changes nothing, so the mprotect below covers both ways of guarding.
     unsafe {
-        c::madvise(base.cast(), size, MADV_GUARD_REMOVE);
+        call::madvise(base.cast(), size, MADV_GUARD_REMOVE);
     }
     // SAFETY: the caller owns the range.
     unsafe { commit(base, size) }
@@ -176,7 +176,7 @@ pub(super) unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
     // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
     // stays where it is.
     unsafe {
-        c::mremap(base.cast(), old, new, 0) != c::MAP_FAILED
+        call::mremap(base.cast(), old, new, 0, ptr::null_mut()) != c::MAP_FAILED
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -191,7 +191,7 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         let flags = c::MREMAP_MAYMOVE | c::MREMAP_FIXED;
         // SAFETY: the caller owns both mappings; the target's pages are
         // replaced.
-        if unsafe { c::mremap(base.cast(), old, new, flags, target) } != c::MAP_FAILED {
+        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast()) } != c::MAP_FAILED {
             return true;
         }
         // Older kernels unmap the target before they find out that the move
@@ -206,7 +206,7 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         if !again.is_null() && again != target {
             // SAFETY: a kernel older than the flag put it elsewhere, in a
             // range that nobody else knows.
-            unsafe { c::munmap(again.cast(), new) };
+            unsafe { call::munmap(again.cast(), new) };
         }
         false
     }
@@ -226,7 +226,7 @@ pub(super) unsafe fn advise_huge(base: *mut u8, size: usize, huge: bool) {
         } else {
             c::MADV_NOHUGEPAGE
         };
-        c::madvise(base.cast(), size, advice);
+        call::madvise(base.cast(), size, advice);
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (base, size, huge);
