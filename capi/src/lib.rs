@@ -20,6 +20,7 @@
 pub mod crt;
 pub mod malloc;
 mod report;
+pub mod trace;
 pub mod win32;
 mod word;
 
