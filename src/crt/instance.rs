@@ -25,7 +25,7 @@ pub struct Crt {
 }
 
 /// The runtime that all modules share, and the C library's.
-static SHARED: Crt = Crt::with_mode(RUNTIME, Mode::Process);
+pub(super) static SHARED: Crt = Crt::with_mode(RUNTIME, Mode::Process);
 
 impl Crt {
     /// The runtime that modules share which link it dynamically: one heap for

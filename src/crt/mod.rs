@@ -27,6 +27,7 @@
 //!   as the C runtime's pages say.
 //! - A handler of the program's runs with no lock held.
 
+pub mod debug;
 pub mod errno;
 mod instance;
 mod mode;
