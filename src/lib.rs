@@ -54,6 +54,8 @@ pub mod vm;
 #[cfg(not(windows))]
 pub mod win32;
 
+#[cfg(unix)]
+pub use crt::CrtHeap;
 pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};
 pub use own::{

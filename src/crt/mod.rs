@@ -29,9 +29,13 @@
 
 pub mod debug;
 pub mod errno;
+mod heap;
 mod instance;
+mod leaks;
 mod mode;
+mod runtime;
 
+pub use heap::CrtHeap;
 pub use instance::Crt;
 pub use mode::Mode;
 

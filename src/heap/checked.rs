@@ -10,7 +10,7 @@ use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
 use super::private::{self, Handle};
 use super::word::Word;
-use super::{PROCESS, misuse, plain, slices};
+use super::{Diversion, PROCESS, misuse, plain, slices};
 use crate::config::Config;
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -78,6 +78,9 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
+    if let Some(heap) = private::malloc_heap() {
+        return allocate_in(heap, size, 16, false);
+    }
     if size <= MAX_CLASS_SIZE {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
@@ -101,10 +104,46 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    if let Some(heap) = private::malloc_heap() {
+        return allocate_in(heap, size, align, zero);
+    }
     if !PROCESS.is_ready(&CONFIG) {
         return ptr::null_mut();
     }
     PROCESS.allocate(Kind::Checked, word, size, align, zero)
+}
+
+/// Serves malloc from `heap` from here on: its blocks are of exact sizes, are
+/// walked with the heap's, and are known by its handle. Blocks of before are
+/// still freed and resized. Every call is a slow one then.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends; the heap is
+/// serialized and never destroyed.
+pub unsafe fn serve_from(word: &Word, heap: Handle) {
+    private::serve_malloc(heap);
+    let diversion = Diversion {
+        everything: true,
+        ..Diversion::NONE
+    };
+    // SAFETY: the caller's promise.
+    unsafe { super::divert(Kind::Checked, word, &CONFIG, diversion) };
+}
+
+/// A block of the heap that serves malloc.
+#[cold]
+#[inline(never)]
+fn allocate_in(heap: Handle, size: usize, align: usize, zero: bool) -> *mut u8 {
+    let flags = if zero { private::flags::ZERO_MEMORY } else { 0 };
+    // SAFETY: the heap is serialized, as `serve_from` was promised.
+    let block = unsafe {
+        if align <= 16 {
+            private::allocate(heap, flags, size)
+        } else {
+            private::allocate_aligned(heap, flags, size, align)
+        }
+    };
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// Allocates `size` zeroed bytes; null when the system has nothing to give.
@@ -275,11 +314,15 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     None
 }
 
-/// The process heap's handle, if `address` is a block that HeapAlloc took from
-/// it. Anything else is reported as found by `operation`.
+/// The heap that a block of malloc's callers is in that is none of the front
+/// end's: the one that serves malloc, or else the process heap, where HeapAlloc
+/// took it from there. Anything else is reported as found by `operation`.
 #[cold]
 #[inline(never)]
 fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
+    if let Some(heap) = private::malloc_heap() {
+        return private::owns(operation, heap, address).then_some(heap);
+    }
     let block = ptr::without_provenance(address);
     let heap = private::process_heap_at(address).filter(|&heap| private::validate(heap, 0, block));
     if heap.is_none() {
@@ -296,6 +339,12 @@ fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
 #[cold]
 #[inline(never)]
 unsafe fn free_of_process_heap(address: *mut u8) {
+    if let Some(heap) = private::malloc_heap() {
+        // SAFETY: the caller's block, in a heap that is serialized. What is none
+        // was reported.
+        let _ = unsafe { private::free_as("free", heap, address) };
+        return;
+    }
     if let Some(heap) = process_heap_of("free", address.addr()) {
         // SAFETY: the caller's block. Of two frees at once the second one is an
         // error of the heap's, which is not told of here.
@@ -390,7 +439,7 @@ unsafe fn reallocate_elsewhere(
 unsafe fn reallocate_of_process_heap(address: *mut u8, size: usize) -> *mut u8 {
     process_heap_of("realloc", address.addr())
         // SAFETY: the caller's promise is the callee's.
-        .and_then(|heap| unsafe { private::reallocate(heap, 0, address, size) }.ok())
+        .and_then(|heap| unsafe { private::reallocate_as("realloc", heap, 0, address, size) }.ok())
         .map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 

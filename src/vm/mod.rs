@@ -17,6 +17,8 @@
 //!   from outside without calling code.
 
 #[cfg(unix)]
+pub(crate) mod copies;
+#[cfg(unix)]
 pub(crate) mod regions;
 pub mod root;
 #[cfg(unix)]

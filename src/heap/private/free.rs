@@ -48,7 +48,7 @@ pub(super) unsafe fn free(
             done.then_some(()).ok_or(Error::AlreadyFree)
         }
         Ok(_) => Err(Error::NotABlock),
-        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
+        Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(block.addr()) => {
             // SAFETY: the block is malloc's and busy, and nobody uses it.
             without_cache(|word| unsafe { checked::free(word, block) });
             Ok(())

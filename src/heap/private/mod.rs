@@ -43,6 +43,9 @@
 //! when a quarter as much was freed as is in use, 64 KiB at least (Windows'
 //! DeCommitTotalFreeThreshold).
 
+mod advice;
+#[cfg(unix)]
+mod elsewhere;
 mod fast;
 mod free;
 mod heap;
@@ -70,8 +73,9 @@ pub use info::{
     shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::{bad_handle, terminate_on_corruption};
-pub(in crate::heap) use misuse::{block_at, owner_name};
+pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
+pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
+pub(in crate::heap) use misuse::block_at;
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
@@ -177,6 +181,9 @@ pub struct Settings<'a> {
     pub action: Option<Action>,
     /// Memory to lie in, with a shape that is fixed.
     pub memory: Option<Memory>,
+    /// Of a C runtime's heap, any address in the module whose runtime it is; 0
+    /// for other heaps.
+    pub module: usize,
 }
 
 impl Settings<'_> {
@@ -189,6 +196,7 @@ impl Settings<'_> {
         name: "",
         action: None,
         memory: None,
+        module: 0,
     };
 }
 
@@ -233,6 +241,26 @@ pub struct Handle(pub(super) usize);
 
 /// The process heap's handle, once there is one.
 static PROCESS_HANDLE: AtomicUsize = AtomicUsize::new(0);
+
+/// The handle of the heap that malloc's blocks come from, where that is not the
+/// front end of the process heap; else 0.
+static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on malloc's blocks come from this heap, once its front end is
+/// diverted; blocks of the time before pass for the heap's own when they are
+/// freed.
+pub(in crate::heap) fn serve_malloc(heap: Handle) {
+    MALLOC_HANDLE.store(heap.0, Ordering::Release);
+}
+
+/// The heap of [`serve_malloc`].
+#[inline]
+pub(in crate::heap) fn malloc_heap() -> Option<Handle> {
+    match MALLOC_HANDLE.load(Ordering::Acquire) {
+        0 => None,
+        handle => Some(Handle(handle)),
+    }
+}
 static PROCESS_MADE: Once = Once::new();
 
 impl Handle {
@@ -273,6 +301,11 @@ impl Handle {
             return made;
         }
         Ok(Handle(PROCESS_HANDLE.load(Ordering::Acquire)))
+    }
+
+    /// Whether blocks of malloc's front end pass for this heap's.
+    fn takes_mallocs(self) -> bool {
+        self.is_process() || (self.0 != 0 && self.0 == MALLOC_HANDLE.load(Ordering::Relaxed))
     }
 
     /// Whether this is the process heap's.
@@ -387,14 +420,29 @@ pub unsafe fn reallocate(
     block: *mut u8,
     size: usize,
 ) -> Result<NonNull<u8>, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { reallocate_as("HeapReAlloc", handle, flags, block, size) }
+}
+
+/// [`reallocate`] of a function that reports are to call `operation`.
+///
+/// # Safety
+/// As for [`reallocate`].
+pub unsafe fn reallocate_as(
+    operation: &str,
+    handle: Handle,
+    flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
             let result = unsafe { resize::reallocate(heap, flags, block, size) };
-            result.inspect_err(|&error| misuse::report("HeapReAlloc", heap, block.addr(), error))
+            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
         }
         Err(error) => {
-            misuse::bad_handle("HeapReAlloc", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
     }
@@ -440,26 +488,63 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
 /// As for [`free()`].
 #[inline(never)]
 unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe { free_checked("HeapFree", handle, flags, block) }
+}
+
+/// [`free()`] without flags, of a function that reports are to call
+/// `operation`.
+///
+/// # Safety
+/// As for [`free()`].
+#[inline]
+pub unsafe fn free_as(operation: &str, handle: Handle, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if free_at_hand(handle, block) {
+            return Ok(());
+        }
+        free_checked(operation, handle, 0, block)
+    }
+}
+
+unsafe fn free_checked(
+    operation: &str,
+    handle: Handle,
+    flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
             let result = unsafe { free::free(heap, flags, block) };
-            result.inspect_err(|&error| misuse::report("HeapFree", heap, block.addr(), error))
+            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
         }
         Err(error) => {
-            misuse::bad_handle("HeapFree", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
     }
 }
 
+/// Whether a busy block of the heap starts at `address`; what is none is
+/// reported as found by `operation`.
+pub fn owns(operation: &str, handle: Handle, address: usize) -> bool {
+    size_as(operation, handle, address).is_ok()
+}
+
 /// The bytes that a block was asked for.
 pub fn size_of(handle: Handle, _flags: u32, block: *const u8) -> Result<usize, Error> {
+    size_as("HeapSize", handle, block.addr())
+}
+
+/// [`size_of`] of a function that reports are to call `operation`.
+pub fn size_as(operation: &str, handle: Handle, address: usize) -> Result<usize, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => lookup::size_of(heap, block.addr())
-            .inspect_err(|&error| misuse::report("HeapSize", heap, block.addr(), error)),
+        Ok(heap) => lookup::size_of(heap, address)
+            .inspect_err(|&error| misuse::report(operation, heap, address, error)),
         Err(error) => {
-            misuse::bad_handle("HeapSize", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
     }
