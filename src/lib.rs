@@ -54,9 +54,9 @@ pub mod vm;
 #[cfg(not(windows))]
 pub mod win32;
 
+pub use config::{Action, Config, HugePages};
 #[cfg(unix)]
 pub use crt::CrtHeap;
-pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};
 pub use own::{
     Heap, HeapEntry, HeapError, HeapGuard, HeapInfo, HeapOptions, HeapShape, HeapSummary, HeapWalk,

@@ -80,9 +80,7 @@ unsafe impl GlobalAlloc for CrtHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match self.crt.heap_here() {
             // SAFETY: the heap is serialized.
-            Some(heap) => unsafe {
-                heap.allocate_or_null::<false>(layout.size(), layout.align())
-            },
+            Some(heap) => unsafe { heap.allocate_or_null::<false>(layout.size(), layout.align()) },
             None => self.allocate_first(0, layout),
         }
     }

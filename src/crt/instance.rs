@@ -255,9 +255,8 @@ impl Crt {
         match self.place() {
             Some(Place::Here(heap)) => {
                 // SAFETY: as in `free_as`.
-                let new = unsafe {
-                    private::reallocate_as(operation, heap.handle(), flags, block, size)
-                };
+                let new =
+                    unsafe { private::reallocate_as(operation, heap.handle(), flags, block, size) };
                 new.map_or(ptr::null_mut(), NonNull::as_ptr)
             }
             // SAFETY: as in `free_as`.

@@ -82,9 +82,8 @@ unsafe extern "C" fn free(name: *const u8, length: usize, heap: usize, block: *m
 
 unsafe extern "C" fn reallocate(heap: usize, flags: u32, block: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: as above.
-    let new = unsafe {
-        private::reallocate_as("realloc", Handle::unchecked(heap), flags, block, size)
-    };
+    let new =
+        unsafe { private::reallocate_as("realloc", Handle::unchecked(heap), flags, block, size) };
     new.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 

@@ -278,7 +278,10 @@ mod tests {
         let line = "00400000-0040b000 r-xp 00001000 08:02 173521      /usr/lib/a name.so";
         assert_eq!(name(line, 64), "a name.so");
         assert_eq!(name(line, 4), "a na");
-        assert_eq!(name("7f0000000000-7f0000021000 rw-p 00000000 00:00 0 ", 64), "");
+        assert_eq!(
+            name("7f0000000000-7f0000021000 rw-p 00000000 00:00 0 ", 64),
+            ""
+        );
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -91,7 +91,7 @@ fn header_or_null(record: Option<&Record>) -> *mut Header {
 /// The record that the stamp of the block at `data` names, if it is a stamp.
 ///
 /// # Safety
-/// The [`LEAD`] bytes before `data` can be read.
+/// The 16 bytes of a stamp, [`LEAD`] bytes before `data`, can be read.
 pub(super) unsafe fn stamped(data: *mut u8) -> Option<u32> {
     // SAFETY: the caller's promise; all bytes are a stamp.
     let stamp = unsafe { data.wrapping_sub(LEAD).cast::<Stamp>().read_unaligned() };

@@ -23,8 +23,8 @@ impl DebugHeap {
         let mut is_sound = true;
         if self
             .crt
-            .heap()
-            .is_ok_and(|heap| !private::validate(heap, 0, core::ptr::null()))
+            .heap_here()
+            .is_some_and(|heap| !private::validate(heap.handle(), 0, core::ptr::null()))
         {
             is_sound = false;
             complain(WARN, format_args!("_heapchk fails with _HEAPBADNODE.\n"));

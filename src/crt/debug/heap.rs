@@ -17,6 +17,7 @@ use super::report::{self, complain};
 use super::text::Text;
 use crate::crt::{Crt, MAX_REQUEST, errno, instance};
 use crate::sync::{Mutex, Once};
+use crate::sys;
 use core::ffi::{c_char, c_int, c_long, c_uchar, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, Ordering};
@@ -336,14 +337,21 @@ impl DebugHeap {
     /// about.
     pub(super) fn find(&self, list: &List, data: *const u8) -> u32 {
         let base = data.wrapping_sub(LEAD);
-        if data.addr() <= LEAD || !self.crt.owns(base) {
+        if data.addr() <= LEAD || !data.addr().is_multiple_of(16) {
             return NONE;
         }
-        if self.crt.size_of(base).is_none_or(|size| size < OVERHEAD) {
+        let can_be_read = match self.crt.heap_here() {
+            Some(_) => self.crt.owns(base),
+            // Another copy's: its blocks are not known here.
+            None => {
+                errno::keep(|| sys::is_readable(base.addr()) && sys::is_readable(data.addr() - 1))
+            }
+        };
+        if !can_be_read {
             return NONE;
         }
-        // SAFETY: a block of the runtime's heap starts at `base`, and is longer
-        // than a lead.
+        // SAFETY: a block of the runtime's heap starts at `base`, and any has 16
+        // bytes that can be read; or all of the lead was found to be readable.
         unsafe { list.find(data.cast_mut()) }.unwrap_or(NONE)
     }
 
@@ -506,7 +514,7 @@ impl DebugHeap {
         // bytes and fence lie in the runtime's block at `base`.
         unsafe {
             base.write_bytes(block::FREED, size + OVERHEAD);
-            let _ = self.crt.free(base);
+            let _ = self.crt.free_as("_free_dbg", base);
         }
     }
 

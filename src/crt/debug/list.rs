@@ -80,11 +80,10 @@ impl List {
         self.records.get(index)
     }
 
-    /// The block that starts at `data`, by its stamp or else by a search. The
-    /// bytes of a block's lead lie before `data`.
+    /// The block that starts at `data`, by its stamp or else by a search.
     ///
     /// # Safety
-    /// They can be read.
+    /// The 16 bytes of a stamp can be read where a block's would lie.
     pub(super) unsafe fn find(&self, data: *mut u8) -> Option<u32> {
         // SAFETY: the caller's promise.
         let stamped = unsafe { block::stamped(data) }.filter(|&index| {

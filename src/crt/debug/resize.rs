@@ -8,7 +8,7 @@ use super::heap::{DebugHeap, Fill, Origin};
 use super::kind::HOOK_REALLOC;
 use super::list::{Request, Seen};
 use crate::crt::errno;
-use crate::heap::private;
+use crate::heap::private::flags::REALLOC_IN_PLACE_ONLY;
 use core::ptr;
 
 impl DebugHeap {
@@ -143,9 +143,6 @@ impl DebugHeap {
         fill: Fill,
         request: Request,
     ) -> bool {
-        let Ok(heap) = self.crt.heap() else {
-            return false;
-        };
         let data = seen.record.data;
         // A walk in another thread must not meet the block between the two.
         let mut list = self.list.lock();
@@ -159,13 +156,13 @@ impl DebugHeap {
         // has room for `size` bytes and what is around them when the heap says
         // so; what is added is nobody's yet.
         unsafe {
-            let resized = private::reallocate(
-                heap,
-                private::flags::REALLOC_IN_PLACE_ONLY,
+            let resized = self.crt.reallocate_as(
+                "_realloc_dbg",
+                REALLOC_IN_PLACE_ONLY,
                 data.wrapping_sub(LEAD),
                 size + OVERHEAD,
             );
-            if resized.is_err() {
+            if resized.is_null() {
                 return false;
             }
             if let Some(more) = size.checked_sub(seen.record.size) {

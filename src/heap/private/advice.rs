@@ -76,9 +76,11 @@ pub(in crate::heap) fn own_module() -> usize {
 pub(in crate::heap) fn owner_of(address: usize) -> Option<Owner> {
     let found = lookup::look(address);
     let (handle, name, module) = match found {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
-            (heap.handle().address(), HeapName::of(heap.name()), heap.module)
-        }
+        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => (
+            heap.handle().address(),
+            HeapName::of(heap.name()),
+            heap.module,
+        ),
         Found::Process(_) => {
             let process = super::PROCESS_HANDLE.load(Ordering::Relaxed);
             (process, HeapName::of(PROCESS_HEAP), 0)

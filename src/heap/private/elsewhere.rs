@@ -68,7 +68,12 @@ fn told(descriptor: *mut Descriptor, address: usize, process: usize) -> Option<O
             false,
         ),
         // Its name went with it.
-        Found::Gone => (address & !(SLICE - 1), HeapName::of("destroyed heap"), process, true),
+        Found::Gone => (
+            address & !(SLICE - 1),
+            HeapName::of("destroyed heap"),
+            process,
+            true,
+        ),
         Found::Nothing => return None,
     };
     Some(Owner {

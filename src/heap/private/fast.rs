@@ -267,9 +267,7 @@ impl HeapRef {
         // SAFETY: the caller's promise; the heap has the table and its mask.
         unsafe {
             let descriptor = slices::find_in(own.slices, own.slice_mask, block.addr());
-            give::<LOCAL>(descriptor, block, |owner| {
-                !CHECKED || ptr::eq(owner, own)
-            })
+            give::<LOCAL>(descriptor, block, |owner| !CHECKED || ptr::eq(owner, own))
         }
     }
 

@@ -65,6 +65,7 @@ mod units;
 mod validate;
 mod walk;
 
+pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
 pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
@@ -73,9 +74,8 @@ pub use info::{
     shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
-pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
 pub(in crate::heap) use misuse::block_at;
+pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
