@@ -290,6 +290,36 @@ impl Crt {
                 if private::validate(heap.handle(), 0, block))
     }
 
+    /// Whether the bytes at an address are known to be memory that the instance's
+    /// heap has committed.
+    pub(super) fn has(&self, address: usize, size: usize) -> bool {
+        let Some(Place::Here(heap)) = self.place() else {
+            return false;
+        };
+        private::region_of(address).is_some_and(|region| {
+            region.heap == heap.handle()
+                && address - region.base + size <= region.committed
+        })
+    }
+
+    /// Whether a block of the heap in use starts at `start` and has `address` in
+    /// it. Reports nothing.
+    pub(super) fn spans(&self, start: *const u8, address: usize) -> bool {
+        let size = match self.place() {
+            Some(Place::Here(heap)) => private::busy_size(heap.handle(), start.addr()),
+            Some(Place::Elsewhere(runtime, heap)) => runtime.size_of(heap, start),
+            None => None,
+        };
+        size.is_some_and(|size| address.wrapping_sub(start.addr()) <= size)
+    }
+
+    /// Reports an address that is no block of the kind that `operation` takes.
+    pub(super) fn report_stranger(&self, operation: &str, block: *const u8) {
+        if let Some(Place::Here(heap)) = self.place() {
+            private::report_stranger(operation, heap.handle(), block.addr());
+        }
+    }
+
     /// What a statically linked runtime does when its module is unloaded: its
     /// heap is destroyed, with all blocks that are in use still. Returns how
     /// many those are; if there are any they are reported as leaked (stop

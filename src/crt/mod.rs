@@ -27,12 +27,17 @@
 //!   as the C runtime's pages say.
 //! - A handler of the program's runs with no lock held.
 
+mod aligned;
+mod calls;
+pub mod check;
 pub mod debug;
 pub mod errno;
 mod heap;
 mod instance;
+pub mod invalid;
 mod leaks;
 mod mode;
+pub mod new_handler;
 mod runtime;
 
 pub use heap::CrtHeap;

@@ -3,6 +3,10 @@
 
 use core::ffi::{c_char, c_void};
 
+mod crt;
+
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, UINT, intptr_t, size_t};
+
 /// A truth value: 0 is FALSE, anything else TRUE.
 pub type BOOL = i32;
 /// A truth value of one byte, as the Rtl functions return it.

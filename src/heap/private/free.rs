@@ -132,6 +132,16 @@ fn drop_empty(heap: &PrivateHeap, core: &mut Core, region: *mut Region) {
     }
 }
 
+/// Writes `byte` over the free blocks of all regions.
+pub(super) fn fill_free(core: &mut Core, byte: u8) {
+    let mut region = core.first;
+    // SAFETY: listed regions are live, and the heap is locked.
+    while let Some(this) = unsafe { region.as_mut() } {
+        this.fill_free(byte);
+        region = this.next;
+    }
+}
+
 /// Gives free pages of all regions back to the system.
 pub(super) fn sweep(heap: &PrivateHeap, core: &mut Core) {
     core.freed = 0;

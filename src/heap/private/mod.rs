@@ -69,7 +69,7 @@ pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
 pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
-    RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
+    RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles, name_of,
     owner_of, process_heap_at, region_of, set_compatibility, set_user_flags, set_user_value,
     shape_of, summary, user_info,
 };
@@ -547,6 +547,22 @@ pub fn size_as(operation: &str, handle: Handle, address: usize) -> Result<usize,
             misuse::bad_handle(operation, handle);
             Err(error)
         }
+    }
+}
+
+/// The size of the busy block of the heap that starts at `address`, if one does.
+/// Reports nothing.
+pub fn busy_size(handle: Handle, address: usize) -> Option<usize> {
+    let heap = heap::at(handle.0).ok()?;
+    lookup::size_of(heap, address).ok()
+}
+
+/// Reports an address that is no block of the kind that `operation` takes, be it
+/// a block of the heap or not.
+#[cold]
+pub fn report_stranger(operation: &str, handle: Handle, address: usize) {
+    if let Ok(heap) = heap::at(handle.0) {
+        misuse::report(operation, heap, address, Error::NotABlock);
     }
 }
 
