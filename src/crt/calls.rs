@@ -43,13 +43,7 @@ impl Crt {
         unsafe { self.resize("realloc", 0, block, size) }
     }
 
-    unsafe fn resize(
-        &self,
-        operation: &str,
-        flags: u32,
-        block: *mut u8,
-        size: usize,
-    ) -> *mut u8 {
+    unsafe fn resize(&self, operation: &str, flags: u32, block: *mut u8, size: usize) -> *mut u8 {
         if block.is_null() {
             if size > MAX_REQUEST {
                 return too_much();

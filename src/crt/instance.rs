@@ -297,8 +297,7 @@ impl Crt {
             return false;
         };
         private::region_of(address).is_some_and(|region| {
-            region.heap == heap.handle()
-                && address - region.base + size <= region.committed
+            region.heap == heap.handle() && address - region.base + size <= region.committed
         })
     }
 

@@ -4,7 +4,9 @@
 //! malloc, calloc, realloc and free themselves are the C library's names, and
 //! come from `libntheap.so`.
 
-use super::types::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, PVOID, UINT, intptr_t, size_t};
+use super::types::{
+    _HEAPINFO, _PNH, _invalid_parameter_handler, INT, PVOID, UINT, intptr_t, size_t,
+};
 use crate::crt::{Crt, check, errno, invalid, new_handler};
 
 fn crt() -> &'static Crt {

@@ -15,7 +15,7 @@ use super::list::{List, Request, Seen};
 use super::records::{NONE, Record};
 use super::report::{self, complain};
 use super::text::Text;
-use crate::crt::{Crt, MAX_REQUEST, errno, instance};
+use crate::crt::{Crt, MAX_REQUEST, errno, instance, new_handler};
 use crate::sync::{Mutex, Once};
 use crate::sys;
 use core::ffi::{c_char, c_int, c_long, c_uchar, c_void};
@@ -183,8 +183,9 @@ impl DebugHeap {
     }
 
     /// Asks for `size` bytes of the given type: filled with [`block::NEW`] and
-    /// fenced. Null and ENOMEM when there is no memory, the hook refuses, or the
-    /// size is above what a block can have; null and EINVAL, after a report,
+    /// fenced. Null and ENOMEM when there is no memory, and the new handler, asked
+    /// in new mode 1, knows of none, the hook refuses, or the size is above what a
+    /// block can have; null and EINVAL, after a report,
     /// when blocks cannot be asked for as that type.
     ///
     /// Constant time, but for the filling and the checks that the flags ask for.
@@ -219,11 +220,7 @@ impl DebugHeap {
         let Some(request) = self.request(HOOK_ALLOC, size, block_use, origin) else {
             return ptr::null_mut();
         };
-        let data = self.place(size, fill, request);
-        if data.is_null() {
-            errno::set(errno::ENOMEM);
-        }
-        data
+        new_handler::attempt(size, || self.place(size, fill, request))
     }
 
     /// Numbers a request, and asks the hook. None, and errno set, when it is

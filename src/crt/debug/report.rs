@@ -419,9 +419,34 @@ pub fn break_here() {
 /// Most bytes of a file's name that are shown.
 const NAME_MAX: usize = 1024;
 
+/// A file's name, cut to its buffer.
+pub type Name = Text<NAME_MAX>;
+
+/// The name in UTF-8 that a program passed in UTF-16; none for null.
+///
+/// # Safety
+/// It is null or ends with 0.
+pub unsafe fn name_of_wide(name: *const u16) -> Option<Name> {
+    if name.is_null() {
+        return None;
+    }
+    let mut at = name;
+    let units = core::iter::from_fn(|| {
+        // SAFETY: at most at the 0, since it moves on over other units only.
+        let unit = unsafe { *at };
+        at = at.wrapping_add(1);
+        (unit != 0).then_some(unit)
+    });
+    let mut text = Name::new();
+    for letter in char::decode_utf16(units) {
+        text.push_char(letter.unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
+    Some(text)
+}
+
 /// A file's name, copied from an address that may have become bad: that of a
 /// text of a library that was unloaded. None where it cannot be read.
-pub(super) fn name_at(name: *const c_char) -> Option<Text<NAME_MAX>> {
+pub(super) fn name_at(name: *const c_char) -> Option<Name> {
     let mut text = Text::new();
     let mut at = name;
     let mut known = None;

@@ -7,7 +7,7 @@ use super::block::{self, LEAD, OVERHEAD};
 use super::heap::{DebugHeap, Fill, Origin};
 use super::kind::HOOK_REALLOC;
 use super::list::{Request, Seen};
-use crate::crt::errno;
+use crate::crt::{errno, new_handler};
 use crate::heap::private::flags::REALLOC_IN_PLACE_ONLY;
 use core::ptr;
 
@@ -92,9 +92,8 @@ impl DebugHeap {
             if self.resize_in_place(&seen, size, fill, request) {
                 return data;
             }
-            let new = self.place(size, fill, request);
+            let new = new_handler::attempt(size, || self.place(size, fill, request));
             if new.is_null() {
-                errno::set(errno::ENOMEM);
                 return new;
             }
             ptr::copy_nonoverlapping(data, new, seen.record.size.min(size));

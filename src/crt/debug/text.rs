@@ -5,7 +5,7 @@ use core::fmt;
 
 /// Text of at most `N - 1` bytes. What does not fit is left out, from the first
 /// piece on that did not; writing never fails.
-pub(super) struct Text<const N: usize> {
+pub struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
     full: bool,
@@ -20,7 +20,8 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// What was written.
+    pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 

@@ -369,7 +369,8 @@ impl Region {
                     // while the heap is locked.
                     unsafe {
                         if self.touched.add(page).read() != 0 {
-                            let place = core::ptr::with_exposed_provenance_mut::<u8>(self.start + at);
+                            let place =
+                                core::ptr::with_exposed_provenance_mut::<u8>(self.start + at);
                             place.write_bytes(byte, next - at);
                         }
                     }
