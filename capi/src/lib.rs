@@ -16,6 +16,7 @@
 
 #![cfg_attr(panic = "abort", no_std)]
 
+pub mod crtdbg;
 pub mod malloc;
 mod report;
 pub mod win32;

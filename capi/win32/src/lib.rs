@@ -62,3 +62,29 @@ macro_rules! forward {
 }
 
 heap::win32_names!(forward);
+
+/// A jump to the function of `libntheap.so`, all arguments as they are.
+#[cfg(target_arch = "x86_64")]
+macro_rules! forward_variadic {
+    ($(fn $name:ident($($argument:ident: $type:ty,)* ...) -> $result:ty;)*) => {
+        $(
+            /// The Windows function of this name, which takes as many arguments as
+            /// its format wants.
+            ///
+            /// # Safety
+            /// As for the function of `ntheap::win32`.
+            #[unsafe(naked)]
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name() {
+                core::arch::naked_asm!(concat!(
+                    "jmp qword ptr [rip + ntheap_",
+                    stringify!($name),
+                    "@GOTPCREL]"
+                ))
+            }
+        )*
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+heap::win32_variadic_names!(forward_variadic);
