@@ -4,6 +4,7 @@ use super::leaks;
 use super::mode::Mode;
 use super::runtime::Runtime;
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
+use crate::heap::{Word, checked};
 use crate::sync::Once;
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -352,6 +353,25 @@ impl fmt::Debug for Crt {
             .field("name", &self.name)
             .field("mode", &self.mode())
             .finish_non_exhaustive()
+    }
+}
+
+/// Puts malloc, the shared library's, on the heap of [`Crt::shared`]; where the
+/// environment asked for a mode, misuse of any heap ends the process from here
+/// on, as "HeapSetInformation function" says of termination on corruption.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends.
+pub unsafe fn serve_malloc(word: &Word) {
+    if Mode::from_environment().is_some() {
+        private::terminate_on_corruption();
+    }
+    if SHARED.heap().is_ok()
+        && let Some(heap) = SHARED.heap_here()
+    {
+        // SAFETY: the caller's word; the runtime's heap is serialized and lives
+        // as long as the process.
+        unsafe { checked::serve_from(word, heap.handle()) };
     }
 }
 

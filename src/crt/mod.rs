@@ -41,7 +41,7 @@ pub mod new_handler;
 mod runtime;
 
 pub use heap::CrtHeap;
-pub use instance::Crt;
+pub use instance::{Crt, serve_malloc};
 pub use mode::Mode;
 
 /// `_HEAP_MAXREQ`: the largest size that can be asked for, in bytes ("malloc").

@@ -74,7 +74,7 @@ pub fn attempt(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
 /// [`attempt`] after the first try failed.
 #[cold]
 pub fn again(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
-    while mode() == 1 && call(size) {
+    while size <= super::MAX_REQUEST && mode() == 1 && call(size) {
         let block = allocate();
         if !block.is_null() {
             return block;

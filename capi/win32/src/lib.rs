@@ -1,11 +1,19 @@
 //! `libntheap_win32.so`: the Windows names for C.
 //!
-//! Forwarders and nothing else: `HeapAlloc` leads to `ntheap_HeapAlloc` of
+//! Forwarders and hardly anything else: `HeapAlloc` leads to `ntheap_HeapAlloc` of
 //! `libntheap.so`, which this library needs and which has the heap. A program
 //! that links this library has one heap for `malloc` and `HeapAlloc`; a program
 //! that only preloads `libntheap.so` never meets these names.
+//!
+//! When it is loaded it puts `malloc` on the heap of the C runtime, for whose
+//! blocks `_msize` and its kin have exact answers; and it has an `operator new`
+//! that calls the runtime's new handler ([`cpp`]).
 
 #![cfg_attr(panic = "abort", no_std)]
+
+pub mod cpp;
+#[cfg(target_arch = "x86_64")]
+mod variadic;
 
 use heap::win32::*;
 
@@ -40,6 +48,8 @@ macro_rules! forward {
 
             #[link(name = "ntheap", kind = "dylib")]
             unsafe extern "system" {
+                pub(crate) fn ntheap_crt_begin();
+
                 $(
                     #[link_name = concat!("ntheap_", stringify!($name))]
                     pub(crate) fn $name($($argument: $type),*) -> $result;
@@ -63,28 +73,11 @@ macro_rules! forward {
 
 heap::win32_names!(forward);
 
-/// A jump to the function of `libntheap.so`, all arguments as they are.
-#[cfg(target_arch = "x86_64")]
-macro_rules! forward_variadic {
-    ($(fn $name:ident($($argument:ident: $type:ty,)* ...) -> $result:ty;)*) => {
-        $(
-            /// The Windows function of this name, which takes as many arguments as
-            /// its format wants.
-            ///
-            /// # Safety
-            /// As for the function of `ntheap::win32`.
-            #[unsafe(naked)]
-            #[unsafe(no_mangle)]
-            pub unsafe extern "C" fn $name() {
-                core::arch::naked_asm!(concat!(
-                    "jmp qword ptr [rip + ntheap_",
-                    stringify!($name),
-                    "@GOTPCREL]"
-                ))
-            }
-        )*
-    };
-}
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = at_load;
 
-#[cfg(target_arch = "x86_64")]
-heap::win32_variadic_names!(forward_variadic);
+extern "C" fn at_load() {
+    // SAFETY: no arguments; the library it is in was loaded before this one.
+    unsafe { target::ntheap_crt_begin() };
+}
