@@ -4,9 +4,10 @@
 //!   debug block                                    a multiple of the alignment
 //!   |                                                        |
 //!   +- - - - -+------+------+-- - --+-------- offset --------+- - - -+
-//!   | spare   | size | own  | ED×4+ |  bytes                         |
+//!   | spare   | this | own  | ED×4+ |  bytes                         |
 //!   +- - - - -+------+------+-- - --+- - - - - - - - - - - - - - - - +
-//!                    | the debug block's first byte
+//!             |      | the debug block's first byte
+//!             | the bytes' first one
 //! ```
 //!
 //! The bytes end where the debug block does, so that its fence is behind them.
@@ -119,7 +120,7 @@ impl DebugHeap {
             drop(list);
             let word = own_place(data);
             word.write(own.expose_provenance());
-            word.wrapping_sub(1).write(size);
+            word.wrapping_sub(1).write(data.addr());
             let fence = word.wrapping_add(1).cast::<u8>();
             fence.write_bytes(FENCE, data.addr() - fence.addr());
         }
@@ -157,17 +158,17 @@ impl DebugHeap {
             return None;
         }
         // SAFETY: both words were found to be readable, and are aligned.
-        let (own, size) = unsafe { (word.read(), word.wrapping_sub(1).read()) };
+        let (own, this) = unsafe { (word.read(), word.wrapping_sub(1).read()) };
         let own: *mut u8 = ptr::with_exposed_provenance_mut(own);
         let record = self.look(own)?.record;
         let end = own.addr().checked_add(record.size)?;
-        if data.addr() < own.addr() + 2 * WORD + FENCE_MIN || data.addr() > end {
+        let least = own.addr() + 2 * WORD + FENCE_MIN;
+        if this != data.addr() || data.addr() < least || data.addr() > end {
             return None;
         }
         let fence = word.wrapping_add(1).cast::<u8>();
         // SAFETY: the fence lies in the debug block, below `data`.
-        let is_sound = size == end - data.addr()
-            && unsafe { is_filled(fence, data.addr() - fence.addr(), FENCE) };
+        let is_sound = unsafe { is_filled(fence, data.addr() - fence.addr(), FENCE) };
         if !is_sound {
             complain(
                 ERROR,

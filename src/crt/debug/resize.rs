@@ -1,11 +1,12 @@
 //! Blocks that change their size.
 //!
 //! Each change is a request of its own: it has a number, passes the breakpoint
-//! and the hook, and makes the block the newest of the list.
+//! and the hook, and makes the block the newest of the list, of the type that is
+//! asked for.
 
 use super::block::{self, LEAD, OVERHEAD};
 use super::heap::{DebugHeap, Fill, Origin};
-use super::kind::HOOK_REALLOC;
+use super::kind::{HOOK_REALLOC, UNKNOWN_BLOCK};
 use super::list::{Request, Seen};
 use crate::crt::{errno, new_handler};
 use crate::heap::private::flags::REALLOC_IN_PLACE_ONLY;
@@ -80,7 +81,7 @@ impl DebugHeap {
             return ptr::null_mut();
         }
         self.check_if_due();
-        let Some(seen) = self.inspect(data, block_use) else {
+        let Some(seen) = self.inspect(data, UNKNOWN_BLOCK) else {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
@@ -118,7 +119,7 @@ impl DebugHeap {
         origin: Origin,
     ) -> *mut u8 {
         self.check_if_due();
-        let Some(seen) = self.inspect(data, block_use) else {
+        let Some(seen) = self.inspect(data, UNKNOWN_BLOCK) else {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
