@@ -24,6 +24,7 @@ int main(int argc, char **argv)
         _free_dbg((void *)block, _NORMAL_BLOCK);
         _free_dbg((void *)block, _NORMAL_BLOCK);
     } else if (strcmp(what, "assert") == 0) {
+#line 100 "ends.c"
         _ASSERTE(block == NULL);
     } else if (strcmp(what, "break") == 0) {
         _crtBreakAlloc = 2;

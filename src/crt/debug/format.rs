@@ -49,7 +49,7 @@ pub struct VaList {
 
 #[cfg(all(target_arch = "x86_64", not(windows)))]
 impl VaList {
-    fn from_stack(&mut self) -> u64 {
+    fn next_of_stack(&mut self) -> u64 {
         // SAFETY: whoever made the list promised what the format wants.
         let word = unsafe { self.stack.read() };
         self.stack = self.stack.wrapping_add(1);
@@ -67,7 +67,7 @@ impl VaList {
 unsafe impl Arguments for VaList {
     fn word(&mut self) -> u64 {
         if self.words >= 48 {
-            return self.from_stack();
+            return self.next_of_stack();
         }
         let word = self.saved_at(self.words);
         self.words += 8;
@@ -76,7 +76,7 @@ unsafe impl Arguments for VaList {
 
     fn double(&mut self) -> f64 {
         if self.doubles >= 176 {
-            return f64::from_bits(self.from_stack());
+            return f64::from_bits(self.next_of_stack());
         }
         let word = self.saved_at(self.doubles);
         self.doubles += 16;
@@ -88,8 +88,8 @@ unsafe impl Arguments for VaList {
         if !self.stack.addr().is_multiple_of(16) {
             self.stack = self.stack.wrapping_add(1);
         }
-        let mantissa = self.from_stack();
-        let top = self.from_stack();
+        let mantissa = self.next_of_stack();
+        let top = self.next_of_stack();
         of_extended(mantissa, top as u16)
     }
 }
@@ -232,6 +232,9 @@ enum Length {
     Word,
     LongDouble,
 }
+
+/// Whether C's long is as short as an int.
+const LONG_HAS_32_BITS: bool = size_of::<core::ffi::c_long>() == 4;
 
 /// Widths and precisions above this are cut to it: no message is longer.
 const WIDEST: usize = 4096;
@@ -421,8 +424,8 @@ fn signed(word: u64, length: Length) -> i64 {
         Length::Char => i64::from(word as i8),
         Length::Short => i64::from(word as i16),
         Length::None | Length::Int => i64::from(word as i32),
-        Length::Long => word as core::ffi::c_long as i64,
-        Length::Word | Length::LongDouble => word as i64,
+        Length::Long if LONG_HAS_32_BITS => i64::from(word as i32),
+        Length::Long | Length::Word | Length::LongDouble => word as i64,
     }
 }
 
@@ -431,8 +434,8 @@ fn unsigned(word: u64, length: Length) -> u64 {
         Length::Char => u64::from(word as u8),
         Length::Short => u64::from(word as u16),
         Length::None | Length::Int => u64::from(word as u32),
-        Length::Long => word as core::ffi::c_ulong as u64,
-        Length::Word | Length::LongDouble => word,
+        Length::Long if LONG_HAS_32_BITS => u64::from(word as u32),
+        Length::Long | Length::Word | Length::LongDouble => word,
     }
 }
 

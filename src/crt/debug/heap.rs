@@ -448,7 +448,7 @@ impl DebugHeap {
         if !origin.file.is_null() {
             whole.append(b"\nMemory allocated at ");
             append_name(&mut whole, origin.file);
-            let _ = write!(whole, "({}).\n", origin.line);
+            let _ = writeln!(whole, "({}).", origin.line);
         }
         if report::say_bytes(kind, whole.as_bytes()) {
             report::break_here();
