@@ -10,7 +10,7 @@
  * that library, and of nobody else, are of a heap called "sausage": HeapCreate's,
  * made when it is first used. A block that another module frees is reported. With
  * NTHEAP_CRT=shared or NTHEAP_CRT=process in the environment all modules are on
- * one heap. Needs libntheap.so, and gcc or clang. */
+ * one heap. Needs libntheap.so, and gcc or clang for 64-bit Linux. */
 #ifndef NTHEAP_CRT_H
 #define NTHEAP_CRT_H
 
@@ -41,14 +41,21 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
 }
 #endif
 
-/* Seen in this module alone. */
-#define NTHEAP_OWN __attribute__((visibility("hidden")))
+/* Symbols that are seen in this module alone: the C library's own headers have
+ * declared the functions otherwise. */
+#define NTHEAP_OWN(symbol) __asm__(".hidden " #symbol)
 
 #ifdef __cplusplus
 #define NTHEAP_C extern "C"
 #define NTHEAP_NOTHROW noexcept
 #define NTHEAP_STATIC_NEW                                                                          \
-    NTHEAP_OWN void *operator new(std::size_t size)                                                \
+    NTHEAP_OWN(_Znwm);                                                                             \
+    NTHEAP_OWN(_Znam);                                                                             \
+    NTHEAP_OWN(_ZdlPv);                                                                            \
+    NTHEAP_OWN(_ZdaPv);                                                                            \
+    NTHEAP_OWN(_ZdlPvm);                                                                           \
+    NTHEAP_OWN(_ZdaPvm);                                                                           \
+    void *operator new(std::size_t size)                                                           \
     {                                                                                              \
         for (;;) {                                                                                 \
             void *block = ntheap_crt_malloc(ntheap_own_crt(), size);                               \
@@ -60,20 +67,20 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
             handler();                                                                             \
         }                                                                                          \
     }                                                                                              \
-    NTHEAP_OWN void *operator new[](std::size_t size) { return operator new(size); }               \
-    NTHEAP_OWN void operator delete(void *block) noexcept                                          \
+    void *operator new[](std::size_t size) { return operator new(size); }                          \
+    void operator delete(void *block) noexcept                                                     \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \
-    NTHEAP_OWN void operator delete[](void *block) noexcept                                        \
+    void operator delete[](void *block) noexcept                                                   \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \
-    NTHEAP_OWN void operator delete(void *block, std::size_t) noexcept                             \
+    void operator delete(void *block, std::size_t) noexcept                                        \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \
-    NTHEAP_OWN void operator delete[](void *block, std::size_t) noexcept                           \
+    void operator delete[](void *block, std::size_t) noexcept                                      \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }
@@ -85,7 +92,12 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
 
 /* The runtime is opened by whichever thread comes first; the others wait. */
 #define NTHEAP_STATIC_CRT(name)                                                                    \
-    NTHEAP_C NTHEAP_OWN ntheap_crt *ntheap_own_crt(void)                                           \
+    NTHEAP_OWN(ntheap_own_crt);                                                                    \
+    NTHEAP_OWN(malloc);                                                                            \
+    NTHEAP_OWN(calloc);                                                                            \
+    NTHEAP_OWN(realloc);                                                                           \
+    NTHEAP_OWN(free);                                                                              \
+    NTHEAP_C ntheap_crt *ntheap_own_crt(void)                                                      \
     {                                                                                              \
         static ntheap_crt *crt;                                                                    \
         static int state;                                                                          \
@@ -100,19 +112,19 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
         }                                                                                          \
         return crt;                                                                                \
     }                                                                                              \
-    NTHEAP_C NTHEAP_OWN void *malloc(size_t size) NTHEAP_NOTHROW                                   \
+    NTHEAP_C void *malloc(size_t size) NTHEAP_NOTHROW                                              \
     {                                                                                              \
         return ntheap_crt_malloc(ntheap_own_crt(), size);                                          \
     }                                                                                              \
-    NTHEAP_C NTHEAP_OWN void *calloc(size_t count, size_t size) NTHEAP_NOTHROW                     \
+    NTHEAP_C void *calloc(size_t count, size_t size) NTHEAP_NOTHROW                                \
     {                                                                                              \
         return ntheap_crt_calloc(ntheap_own_crt(), count, size);                                   \
     }                                                                                              \
-    NTHEAP_C NTHEAP_OWN void *realloc(void *block, size_t size) NTHEAP_NOTHROW                     \
+    NTHEAP_C void *realloc(void *block, size_t size) NTHEAP_NOTHROW                                \
     {                                                                                              \
         return ntheap_crt_realloc(ntheap_own_crt(), block, size);                                  \
     }                                                                                              \
-    NTHEAP_C NTHEAP_OWN void free(void *block) NTHEAP_NOTHROW                                      \
+    NTHEAP_C void free(void *block) NTHEAP_NOTHROW                                                 \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \

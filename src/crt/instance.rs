@@ -127,6 +127,9 @@ impl Crt {
         }
     }
 
+    /// Makes the heap. Where the environment asked for a mode, misuse of any heap
+    /// ends the process from here on, as a runtime's start sees to on Windows
+    /// ("HeapSetInformation function").
     #[cold]
     fn start(&self) -> Result<Handle, Error> {
         if self.made.begin() {
@@ -139,6 +142,9 @@ impl Crt {
 
     fn make(&self) -> Result<Handle, Error> {
         let mode = self.mode();
+        if Mode::from_environment().is_some() {
+            private::terminate_on_corruption();
+        }
         let own_module = if self.module == 0 {
             (&raw const SHARED).addr()
         } else {
@@ -356,16 +362,11 @@ impl fmt::Debug for Crt {
     }
 }
 
-/// Puts malloc, the shared library's, on the heap of [`Crt::shared`]; where the
-/// environment asked for a mode, misuse of any heap ends the process from here
-/// on, as "HeapSetInformation function" says of termination on corruption.
+/// Puts malloc, the shared library's, on the heap of [`Crt::shared`].
 ///
 /// # Safety
 /// `word` is the calling thread's word for checked front ends.
 pub unsafe fn serve_malloc(word: &Word) {
-    if Mode::from_environment().is_some() {
-        private::terminate_on_corruption();
-    }
     if SHARED.heap().is_ok()
         && let Some(heap) = SHARED.heap_here()
     {

@@ -159,6 +159,8 @@ pub(super) fn publish() {
         return;
     }
     stay_loaded();
+    // Makes the root record, if that was not done.
+    let _ = crate::heap::on_corruption();
     root::set_anchor(Anchor::Runtime, (&raw const RUNTIME).addr());
 }
 

@@ -8,12 +8,11 @@ use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
-use super::private::{self, Handle};
 use super::word::Word;
-use super::{Diversion, PROCESS, misuse, plain, slices};
+use super::{PROCESS, misuse, plain, private, slices};
 use crate::config::Config;
 use core::alloc::Layout;
-use core::ptr::{self, NonNull};
+use core::ptr;
 use core::sync::atomic::Ordering;
 
 /// Options of a process whose allocator is not chosen in Rust: the defaults,
@@ -78,8 +77,8 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
-    if let Some(heap) = private::malloc_heap() {
-        return allocate_in(heap, size, 16, false);
+    if private::met::serves_malloc() {
+        return private::met::allocate(size, 16, false);
     }
     if size <= MAX_CLASS_SIZE {
         let class = classes::class_of(size);
@@ -104,8 +103,8 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-    if let Some(heap) = private::malloc_heap() {
-        return allocate_in(heap, size, align, zero);
+    if private::met::serves_malloc() {
+        return private::met::allocate(size, align, zero);
     }
     if !PROCESS.is_ready(&CONFIG) {
         return ptr::null_mut();
@@ -120,30 +119,15 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
 /// # Safety
 /// `word` is the calling thread's word for checked front ends; the heap is
 /// serialized and never destroyed.
-pub unsafe fn serve_from(word: &Word, heap: Handle) {
-    private::serve_malloc(heap);
-    let diversion = Diversion {
+#[cfg(feature = "crt")]
+pub unsafe fn serve_from(word: &Word, heap: private::Handle) {
+    private::met::serve_malloc(heap);
+    let diversion = super::Diversion {
         everything: true,
-        ..Diversion::NONE
+        ..super::Diversion::NONE
     };
     // SAFETY: the caller's promise.
     unsafe { super::divert(Kind::Checked, word, &CONFIG, diversion) };
-}
-
-/// A block of the heap that serves malloc.
-#[cold]
-#[inline(never)]
-fn allocate_in(heap: Handle, size: usize, align: usize, zero: bool) -> *mut u8 {
-    let flags = if zero { private::flags::ZERO_MEMORY } else { 0 };
-    // SAFETY: the heap is serialized, as `serve_from` was promised.
-    let block = unsafe {
-        if align <= 16 {
-            private::allocate(heap, flags, size)
-        } else {
-            private::allocate_aligned(heap, flags, size, align)
-        }
-    };
-    block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// Allocates `size` zeroed bytes; null when the system has nothing to give.
@@ -269,7 +253,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     }
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { free_of_process_heap(address) };
+        return unsafe { private::met::free(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -314,44 +298,6 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     None
 }
 
-/// The heap that a block of malloc's callers is in that is none of the front
-/// end's: the one that serves malloc, or else the process heap, where HeapAlloc
-/// took it from there. Anything else is reported as found by `operation`.
-#[cold]
-#[inline(never)]
-fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
-    if let Some(heap) = private::malloc_heap() {
-        return private::owns(operation, heap, address).then_some(heap);
-    }
-    let block = ptr::without_provenance(address);
-    let heap = private::process_heap_at(address).filter(|&heap| private::validate(heap, 0, block));
-    if heap.is_none() {
-        misuse::bad_address(operation, address);
-    }
-    heap
-}
-
-/// Frees a block that HeapAlloc took from the process heap; reports what is
-/// none.
-///
-/// # Safety
-/// As for [`free`].
-#[cold]
-#[inline(never)]
-unsafe fn free_of_process_heap(address: *mut u8) {
-    if let Some(heap) = private::malloc_heap() {
-        // SAFETY: the caller's block, in a heap that is serialized. What is none
-        // was reported.
-        let _ = unsafe { private::free_as("free", heap, address) };
-        return;
-    }
-    if let Some(heap) = process_heap_of("free", address.addr()) {
-        // SAFETY: the caller's block. Of two frees at once the second one is an
-        // error of the heap's, which is not told of here.
-        let _ = unsafe { private::free(heap, 0, address) };
-    }
-}
-
 /// The usable bytes of the block that starts at `address`; 0 for null.
 /// Whatever is not such a block is reported.
 pub fn usable_size(address: *mut u8) -> usize {
@@ -361,9 +307,7 @@ pub fn usable_size(address: *mut u8) -> usize {
     match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
-        None => process_heap_of("malloc_usable_size", address.addr())
-            .and_then(|heap| private::size_of(heap, 0, address).ok())
-            .unwrap_or(0),
+        None => private::met::usable_size(address),
     }
 }
 
@@ -375,7 +319,7 @@ pub fn usable_size(address: *mut u8) -> usize {
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { reallocate_of_process_heap(address, size) };
+        return unsafe { private::met::reallocate(address, size) };
     };
     // SAFETY: the block is handed out, so its descriptor is live.
     let (old_size, class) = unsafe {
@@ -428,19 +372,6 @@ unsafe fn reallocate_elsewhere(
         }
         new
     }
-}
-
-/// As [`free_of_process_heap`].
-///
-/// # Safety
-/// As for [`reallocate`].
-#[cold]
-#[inline(never)]
-unsafe fn reallocate_of_process_heap(address: *mut u8, size: usize) -> *mut u8 {
-    process_heap_of("realloc", address.addr())
-        // SAFETY: the caller's promise is the callee's.
-        .and_then(|heap| unsafe { private::reallocate_as("realloc", heap, 0, address, size) }.ok())
-        .map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// [`allocate`] for a Rust Layout and a program's own options.

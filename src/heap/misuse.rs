@@ -100,23 +100,15 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
     // A misuse may be the first call of a process: the options count from here.
     PROCESS.is_ready(&Config::new());
     let heap = (&raw const PROCESS).addr();
-    let owner = private::find_owner(address);
-    let modules = private::Modules::of(0, owner.as_ref());
-    // A report's number for this heap is not its handle.
-    let of_owner = match &owner {
-        Some(owner) if owner.is_here && owner.name.as_str() == PROCESS_HEAP => heap,
-        Some(owner) => owner.handle,
-        // The inside of a large block of this heap.
-        None => block.map_or(0, |_| heap),
-    };
-    let block = block.or_else(|| owner.as_ref().and_then(|owner| owner.block));
+    let said = private::said(operation, address, heap);
+    let block = block.or_else(|| said.block());
     let (stop, parameters) = match block {
         Some(block) if block.start == address && block.state != BlockState::Busy => {
             (Stop::DoubleFree, [heap, address, block.size, 0])
         }
         Some(block) => (
             Stop::SwitchedHeapHandle,
-            [heap, address, block.size, of_owner],
+            [heap, address, block.size, said.owner_or(heap)],
         ),
         None => (Stop::SwitchedHeapHandle, [heap, address, 0, 0]),
     };
@@ -128,16 +120,14 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         block,
         operation,
         thread: crate::sys::thread_id(),
-        owner: owner.as_ref().map(|owner| owner.name.as_str()),
-        module: modules.used(),
-        owner_module: modules.owner(),
-        advice: private::advice(operation, address, heap, false, owner.as_ref()),
+        ..Report::NOTHING
     };
-    report::raise(&report, PROCESS.action());
+    report::raise(&said.add_to(report), PROCESS.action());
 }
 
 /// The block of malloc's that `address` lies in, busy or free; `descriptor` is
 /// what the slice table has for it.
+#[cfg(feature = "heaps")]
 pub(super) fn block_of(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     around(descriptor, address)
 }

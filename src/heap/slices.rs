@@ -170,6 +170,7 @@ pub(super) unsafe fn find_in(table: *mut u8, mask: usize, address: usize) -> *mu
 }
 
 /// The table whose entries start there: another copy's, of the same version.
+#[cfg(all(unix, feature = "heaps"))]
 pub(super) fn of_entries(entries: *mut u8) -> *mut u8 {
     entries.wrapping_sub(ENTRIES)
 }

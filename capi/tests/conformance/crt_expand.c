@@ -1,11 +1,9 @@
 /* _expand: in place or not at all. */
-#include "check.h"
-#include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
+#include "crt.h"
 
 int main(void)
 {
+    NEED("runtime", runtime());
     char *block = (char *)malloc(1000);
     NEED("allocated", block);
     memset(block, 7, 1000);

@@ -1,10 +1,9 @@
 /* The runtime's heap: its handle, whether it is sound, and a walk of it. */
-#include "check.h"
-#include <malloc.h>
-#include <stdlib.h>
+#include "crt.h"
 
 int main(void)
 {
+    NEED("runtime", runtime());
     EQUAL("handle", _get_heap_handle(), GetProcessHeap());
     EQUAL("heapchk", _heapchk(), _HEAPOK);
     char *block = (char *)malloc(12345);

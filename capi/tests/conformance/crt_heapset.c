@@ -1,10 +1,9 @@
 /* _heapset checks the heap, and fills what is free. */
-#include "check.h"
-#include <malloc.h>
-#include <stdlib.h>
+#include "crt.h"
 
 int main(void)
 {
+    NEED("runtime", runtime());
     char *block = (char *)malloc(5000), *wall = (char *)malloc(100);
     NEED("allocated", block && wall);
     memset(block, 1, 5000);

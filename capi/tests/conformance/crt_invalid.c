@@ -1,8 +1,5 @@
 /* Invalid parameters: the handler is told, then errno is EINVAL. */
-#include "check.h"
-#include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
+#include "crt.h"
 
 static int told;
 
@@ -24,6 +21,7 @@ static void __cdecl handler(const wchar_t *expression, const wchar_t *function,
 
 int main(void)
 {
+    NEED("runtime", runtime());
     EQUAL("none-before", (uintptr_t)_set_invalid_parameter_handler(handler), 0);
     CHECK("the-one-before", _set_invalid_parameter_handler(handler) == handler);
     TOLD("aligned-3", _aligned_malloc(10, 3), 0);

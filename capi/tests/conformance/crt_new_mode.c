@@ -1,17 +1,5 @@
 /* The new handler and the new mode. */
-#include "check.h"
-#include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
-#if defined _WIN32 && !defined __cplusplus
-typedef int(__cdecl *_PNH)(size_t);
-_CRTIMP int __cdecl _query_new_mode(void);
-_CRTIMP int __cdecl _set_new_mode(int);
-_CRTIMP _PNH __cdecl _query_new_handler(void);
-_CRTIMP _PNH __cdecl _set_new_handler(_PNH);
-#else
-#include <new.h>
-#endif
+#include "crt.h"
 
 #define TOO_MUCH ((size_t)1 << 62)
 
@@ -26,6 +14,7 @@ static int __cdecl twice(size_t size)
 
 int main(void)
 {
+    NEED("runtime", runtime());
     volatile size_t size = TOO_MUCH;
     EQUAL("no-handler", (size_t)_query_new_handler(), 0);
     EQUAL("mode-at-first", _query_new_mode(), 0);

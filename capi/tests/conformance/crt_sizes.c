@@ -1,11 +1,9 @@
 /* malloc and its kin: sizes of 0, exact sizes, overflow. */
-#include "check.h"
-#include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
+#include "crt.h"
 
 int main(void)
 {
+    NEED("runtime", runtime());
     char *block = (char *)malloc(0);
     CHECK("malloc-0", block);
     EQUAL("msize-0", _msize(block), 0);

@@ -153,7 +153,7 @@ programs! {
 
     user_info user_info_realloc
 
-    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_heap crt_heapset
+    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
     crt_new_mode
 }
 

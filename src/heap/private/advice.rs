@@ -4,7 +4,7 @@
 use super::lookup::{self, Found};
 use super::{NAME_MAX, list, misuse};
 use crate::heap::{PROCESS, PROCESS_HEAP};
-use crate::report::{Block, BlockState};
+use crate::report::{Block, BlockState, Report};
 use core::sync::atomic::Ordering;
 
 const CROSS_HEAP: &str = "advice: free a block in the module that allocated it, or let all modules \
@@ -16,6 +16,10 @@ const NOT_HEAP_FREE: &str = "advice: give what malloc or new allocated to free o
      HeapFree (\"Comparing Memory Allocation Methods\")";
 const ALIGNED: &str = "advice: a block of _aligned_malloc lies around it; such are released by \
      _aligned_free alone (\"_aligned_malloc\")";
+const NOT_ALIGNED: &str = "advice: _aligned_free and its kin are for blocks of _aligned_malloc \
+     alone (\"_aligned_free\")";
+const NOT_FREE: &str = "advice: free what HeapAlloc allocated with HeapFree and the same heap \
+     (\"HeapFree function\")";
 const DEBUG_BLOCK: &str = "advice: a block of the debug runtime lies around it; free it with the \
      debug runtime that allocated it (\"CRT debug heap details\")";
 
@@ -184,9 +188,56 @@ fn file_at(_: usize, _: &mut [u8]) -> usize {
     0
 }
 
+/// What a report of malloc's front end says of an address beside the block it is
+/// in.
+pub(in crate::heap) struct Said {
+    owner: Option<Owner>,
+    modules: Modules,
+    advice: &'static str,
+}
+
+/// Finds whose an address is that was given to `operation` of the front end,
+/// which reports call `used`.
+#[cold]
+pub(in crate::heap) fn said(operation: &str, address: usize, used: usize) -> Said {
+    let owner = owner_of(address);
+    Said {
+        modules: Modules::of(0, owner.as_ref()),
+        advice: advice(operation, address, used, false, owner.as_ref()),
+        owner,
+    }
+}
+
+impl Said {
+    /// The owner's block.
+    pub(in crate::heap) fn block(&self) -> Option<Block> {
+        self.owner.as_ref()?.block
+    }
+
+    /// The owner's handle; `own` where the block is the front end's.
+    pub(in crate::heap) fn owner_or(&self, own: usize) -> usize {
+        match &self.owner {
+            Some(owner) if !owner.is_here || owner.name.as_str() != PROCESS_HEAP => owner.handle,
+            // Also of the inside of a large block, which is not found.
+            _ => own,
+        }
+    }
+
+    /// The report with all of this in it.
+    pub(in crate::heap) fn add_to<'a>(&'a self, report: Report<'a>) -> Report<'a> {
+        Report {
+            owner: self.owner.as_ref().map(|owner| owner.name.as_str()),
+            module: self.modules.used(),
+            owner_module: self.modules.owner(),
+            advice: self.advice,
+            ..report
+        }
+    }
+}
+
 /// What documentation advises who gave `address` to `operation` of the heap
 /// `used`; empty where it is no mistake that is known here.
-pub(in crate::heap) fn advice(
+pub(super) fn advice(
     operation: &str,
     address: usize,
     used: usize,
@@ -204,11 +255,17 @@ pub(in crate::heap) fn advice(
     {
         return advice;
     }
+    if operation.starts_with("_aligned") {
+        return NOT_ALIGNED;
+    }
     if owner.handle == used && owner.is_here {
         return "";
     }
     if owner.is_runtimes && operation.starts_with("Heap") {
         return NOT_HEAP_FREE;
+    }
+    if used_is_runtimes && owner.is_here && !owner.is_runtimes {
+        return NOT_FREE;
     }
     if owner.is_runtimes || used_is_runtimes || !owner.is_here {
         return CROSS_HEAP;

@@ -56,6 +56,7 @@ mod list;
 mod lock;
 mod lookup;
 mod memory;
+pub(in crate::heap) mod met;
 mod misuse;
 mod place;
 mod region;
@@ -65,7 +66,7 @@ mod units;
 mod validate;
 mod walk;
 
-pub(in crate::heap) use advice::{Modules, advice, owner_of as find_owner};
+pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
@@ -242,25 +243,6 @@ pub struct Handle(pub(super) usize);
 /// The process heap's handle, once there is one.
 static PROCESS_HANDLE: AtomicUsize = AtomicUsize::new(0);
 
-/// The handle of the heap that malloc's blocks come from, where that is not the
-/// front end of the process heap; else 0.
-static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
-
-/// From here on malloc's blocks come from this heap, once its front end is
-/// diverted; blocks of the time before pass for the heap's own when they are
-/// freed.
-pub(in crate::heap) fn serve_malloc(heap: Handle) {
-    MALLOC_HANDLE.store(heap.0, Ordering::Release);
-}
-
-/// The heap of [`serve_malloc`].
-#[inline]
-pub(in crate::heap) fn malloc_heap() -> Option<Handle> {
-    match MALLOC_HANDLE.load(Ordering::Acquire) {
-        0 => None,
-        handle => Some(Handle(handle)),
-    }
-}
 static PROCESS_MADE: Once = Once::new();
 
 impl Handle {
@@ -305,7 +287,7 @@ impl Handle {
 
     /// Whether blocks of malloc's front end pass for this heap's.
     fn takes_mallocs(self) -> bool {
-        self.is_process() || (self.0 != 0 && self.0 == MALLOC_HANDLE.load(Ordering::Relaxed))
+        self.is_process() || met::malloc_heap() == Some(self)
     }
 
     /// Whether this is the process heap's.
