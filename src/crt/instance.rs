@@ -223,6 +223,7 @@ impl Crt {
     pub(super) unsafe fn free_as(&self, operation: &str, block: *mut u8) -> Result<(), Error> {
         // SAFETY: the heap is serialized; the rest is the caller's promise.
         match self.place() {
+            // SAFETY: as above.
             Some(Place::Here(heap)) => unsafe { heap.free_as(operation, block) },
             // SAFETY: as above.
             Some(Place::Elsewhere(runtime, heap)) => unsafe {

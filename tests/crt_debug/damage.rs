@@ -303,7 +303,11 @@ fn another_type_than_the_blocks_is_an_assertion_and_frees_it() {
         assert_eq!(reports, size.1);
         match fits {
             true => assert_eq!(reports, [], "{own:#x} {asked:#x}"),
-            false => assert_eq!(reports, [expected.clone()], "{own:#x} {asked:#x}"),
+            false => assert_eq!(
+                reports,
+                std::slice::from_ref(&expected),
+                "{own:#x} {asked:#x}"
+            ),
         }
     }
     assert_eq!(HEAP.checkpoint().counts, [0; 5]);

@@ -36,9 +36,9 @@ unsafe extern "C" fn note(
     file: *const c_uchar,
     line: c_int,
 ) -> c_int {
-    // SAFETY: the tests' files are texts.
     let file = match file.is_null() {
         true => String::new(),
+        // SAFETY: the tests' files are texts.
         false => unsafe { CStr::from_ptr(file.cast::<c_char>()) }
             .to_string_lossy()
             .into_owned(),

@@ -146,11 +146,7 @@ fn malloc_meets_heap_free() {
 #[test]
 fn aligned_malloc_meets_free() {
     let process = ("process heap", "");
-    for (mode, used) in [
-        ("private", CPP_A),
-        ("shared", SHARED),
-        ("process", process),
-    ] {
+    for (mode, used) in [("private", CPP_A), ("shared", SHARED), ("process", process)] {
         let Some(ended) = play("aligned-free", mode, "abort") else {
             return;
         };

@@ -88,7 +88,10 @@ impl Switched {
         take(lines, &format!("    {used:016X} : heap handle used"));
         take(lines, &format!("    {:016X} : block", self.address));
         take(lines, &format!("    {:016X} : size", self.size));
-        take(lines, &format!("    {owner:016X} : heap the block came from"));
+        take(
+            lines,
+            &format!("    {owner:016X} : heap the block came from"),
+        );
         take(
             lines,
             &format!(
@@ -109,13 +112,7 @@ impl Switched {
 }
 
 /// Stop 0x900: the blocks that were left when a module was unloaded.
-pub(crate) fn expect_leak(
-    pid: u32,
-    lines: &mut Vec<&str>,
-    heap: Heap,
-    block: usize,
-    size: usize,
-) {
+pub(crate) fn expect_leak(pid: u32, lines: &mut Vec<&str>, heap: Heap, block: usize, size: usize) {
     assert!(lines.len() >= 8, "{lines:#?}");
     let (name, module) = (number(lines, 3), number(lines, 4));
     assert!(name != 0 && module != 0);
@@ -135,10 +132,7 @@ pub(crate) fn expect_leak(
     take(lines, &format!("    {module:016X} : address in the owner"));
     take(
         lines,
-        &format!(
-            "  unload({block:#x}) on heap {}, thread {pid}",
-            named(heap)
-        ),
+        &format!("  unload({block:#x}) on heap {}, thread {pid}", named(heap)),
     );
     take(lines, &format!("  {}", start_of(size)));
     take(
@@ -185,12 +179,7 @@ pub(crate) fn lines(errors: &str) -> Vec<&str> {
 /// nothing else.
 pub(crate) fn caught(ended: &Ended, expect: impl FnOnce(u32, &mut Vec<&str>)) {
     let errors = text(&ended.stderr);
-    assert_eq!(
-        ended.status.signal(),
-        Some(6),
-        "{}\n{errors}",
-        ended.status
-    );
+    assert_eq!(ended.status.signal(), Some(6), "{}\n{errors}", ended.status);
     let mut rest = lines(&errors);
     expect(ended.pid, &mut rest);
     assert!(rest.is_empty(), "{rest:#?}");
