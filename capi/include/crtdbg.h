@@ -216,14 +216,17 @@ _CRTIMP int WINAPIV _CrtDbgReportW(int reportType, const WCHAR *filename, int li
                                  _CRT_WIDE("%s"), (msg))) ||                                       \
             (_CrtDbgBreak(), 0)))
 #endif
+/* By the narrow function, which C of 1999 has texts for; the message is the same. */
 #ifndef _ASSERT
 #define _ASSERT(expr)                                                                              \
-    ((void)(!!(expr) ||                                                                            \
-            (1 != _CrtDbgReportW(_CRT_ASSERT, _CRT_WIDE(__FILE__), __LINE__, NULL, NULL)) ||       \
+    ((void)(!!(expr) || (1 != _CrtDbgReport(_CRT_ASSERT, __FILE__, __LINE__, NULL, NULL)) ||       \
             (_CrtDbgBreak(), 0)))
 #endif
 #ifndef _ASSERTE
-#define _ASSERTE(expr) _ASSERT_EXPR((expr), _CRT_WIDE(#expr))
+#define _ASSERTE(expr)                                                                             \
+    ((void)(!!(expr) ||                                                                            \
+            (1 != _CrtDbgReport(_CRT_ASSERT, __FILE__, __LINE__, NULL, "%s", #expr)) ||            \
+            (_CrtDbgBreak(), 0)))
 #endif
 
 #define _RPT0(kind, msg) NTHEAP_CRT_REPORT((kind, NULL, 0, NULL, "%s", msg))
