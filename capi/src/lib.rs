@@ -21,6 +21,7 @@ pub mod crt;
 pub mod crtdbg;
 pub mod malloc;
 mod report;
+pub mod trace;
 pub mod win32;
 mod word;
 

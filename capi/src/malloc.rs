@@ -3,7 +3,6 @@
 use crate::word;
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use heap::crt::new_handler;
 use heap::heap::checked;
 use heap::sys::Call;
 
@@ -65,8 +64,7 @@ extern "C" fn malloc_sized(size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(size: usize) -> *mut c_void {
-    let allocate = || word::with(|word| checked::allocate_swap(word, size));
-    new_handler::attempt(size, allocate).cast()
+    answer(word::with(|word| checked::allocate_swap(word, size)))
 }
 
 /// C's free. Null is allowed; anything that is not a block handed out is
@@ -106,8 +104,8 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
         return answer(ptr::null_mut());
     };
     // SAFETY: the word is the calling thread's.
-    let allocate = || word::with(|word| unsafe { checked::allocate_zeroed(word, bytes) });
-    new_handler::attempt(bytes, allocate).cast()
+    let block = word::with(|word| unsafe { checked::allocate_zeroed(word, bytes) });
+    answer(block)
 }
 
 /// C's realloc. Null acts as malloc; a size of 0 frees and gives null, as
@@ -128,8 +126,8 @@ pub unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void
         return ptr::null_mut();
     }
     // SAFETY: the word is the calling thread's; the rest is the caller's.
-    let reallocate = || word::with(|word| unsafe { checked::reallocate(word, block.cast(), size) });
-    new_handler::attempt(size, reallocate).cast()
+    let new = word::with(|word| unsafe { checked::reallocate(word, block.cast(), size) });
+    answer(new)
 }
 
 /// realloc for `count` members of `size` bytes; ENOMEM when the product

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 25] = [
+const EXPORTED: [&str; 26] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -31,6 +31,7 @@ const EXPORTED: [&str; 25] = [
     "ntheap_crt_msize",
     "ntheap_crt_open",
     "ntheap_crt_realloc",
+    "ntheap_trace",
     "posix_memalign",
     "pvalloc",
     "realloc",

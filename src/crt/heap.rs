@@ -57,6 +57,23 @@ impl CrtHeap {
         &self.crt
     }
 
+    /// `dealloc` with the comparison of the owner compiled out, for measuring what
+    /// that costs.
+    ///
+    /// # Safety
+    /// The block is one of this heap, and nobody uses it any more.
+    #[doc(hidden)]
+    #[inline]
+    pub unsafe fn free_unowned(&self, block: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.crt.heap_here() {
+                Some(heap) => drop(heap.free_unowned(DEALLOC, block)),
+                None => self.free_elsewhere(block),
+            }
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn allocate_first(&self, flags: u32, layout: Layout) -> *mut u8 {

@@ -3,6 +3,7 @@
 //! "_set_new_mode").
 
 use super::{errno, invalid};
+use crate::heap::private;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
@@ -52,7 +53,14 @@ pub fn set_mode(mode: i32) -> i32 {
         invalid::parameter();
         return -1;
     }
+    // The shared library's malloc asks where it finds that there is no memory.
+    private::when_no_memory((mode == 1).then_some(asks));
     MODE.swap(mode, Ordering::AcqRel)
+}
+
+/// [`call`] for sizes that there can be memory for.
+fn asks(size: usize) -> bool {
+    size <= super::MAX_REQUEST && call(size)
 }
 
 /// 1 if malloc calls the handler, else 0.
@@ -74,7 +82,7 @@ pub fn attempt(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
 /// [`attempt`] after the first try failed.
 #[cold]
 pub fn again(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
-    while size <= super::MAX_REQUEST && mode() == 1 && call(size) {
+    while mode() == 1 && asks(size) {
         let block = allocate();
         if !block.is_null() {
             return block;

@@ -45,6 +45,11 @@ pub(super) mod met {
         false
     }
 
+    #[inline]
+    pub(in crate::heap) fn tries_again(_size: usize) -> bool {
+        false
+    }
+
     pub(in crate::heap) fn allocate(_size: usize, _align: usize, _zero: bool) -> *mut u8 {
         core::ptr::null_mut()
     }

@@ -48,7 +48,7 @@ pub enum Stop {
     /// The list of heaps is not what it should be.
     CorruptedHeapList = 0x14,
     /// Blocks in use of a module that is unloaded: of the layer "Leak".
-    LeakedAllocation = 0x900,
+    Allocation = 0x900,
 }
 
 /// What is known of one stop.
@@ -88,7 +88,7 @@ impl Stop {
         Stop::CorruptedHeapBlockPrefix,
         Stop::FirstChanceAccessViolation,
         Stop::CorruptedHeapList,
-        Stop::LeakedAllocation,
+        Stop::Allocation,
     ];
 
     /// The stop's number.
@@ -223,7 +223,7 @@ impl Stop {
                 "count of the process's heaps is wrong",
                 ["actual count", "expected count", UNUSED, UNUSED],
             ),
-            Stop::LeakedAllocation => (
+            Stop::Allocation => (
                 "ALLOCATION",
                 "heap allocation leaked by a module that is unloaded",
                 [

@@ -204,6 +204,8 @@ fn stops_are_those_of_the_page() {
     for (index, (symbol, actual)) in expected.into_iter().zip(actual).enumerate() {
         assert_eq!(actual, (index as u32 + 1, symbol));
     }
+    // And the one of the layer for leaks.
+    assert_eq!(actual[expected.len()..], [(0x900, "ALLOCATION")]);
     // The variants are the same names in camel case.
     for stop in Stop::ALL {
         assert_eq!(

@@ -160,7 +160,7 @@ pub fn report_leaks(handle: Handle, blocks: usize, bytes: usize) {
     let address = block.map_or(0, |block| block.start);
     raise(
         Report {
-            stop: Stop::LeakedAllocation,
+            stop: Stop::Allocation,
             parameters: [address, 0, heap.name().as_ptr().addr(), heap.module],
             heap: heap.name(),
             address,
