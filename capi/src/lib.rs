@@ -18,6 +18,7 @@
 #![cfg_attr(panic = "abort", no_std)]
 
 pub mod crt;
+pub mod crtdbg;
 pub mod malloc;
 mod report;
 pub mod trace;

@@ -48,6 +48,15 @@ macro_rules! list_names {
 
 heap::win32_names!(list_names);
 
+macro_rules! list_variadic {
+    ($(fn $name:ident($($argument:ident: $type:ty,)* ...) -> $result:ty;)*) => {
+        /// Those of them whose arguments vary.
+        const VARIADIC: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+heap::win32_variadic_names!(list_variadic);
+
 /// What a tool of binutils says of a library.
 fn tool_on(library: &Path, name: &str, arguments: &[&str]) -> Option<String> {
     let Some(program) = find(name) else {
@@ -89,6 +98,7 @@ fn the_documented_functions_are_exported_and_nothing_else() {
     };
     let prefixed: Vec<String> = WINDOWS
         .iter()
+        .chain(VARIADIC)
         .map(|name| format!("ntheap_{name}"))
         .collect();
     let expected: BTreeSet<&str> = EXPORTED
@@ -139,7 +149,12 @@ fn the_windows_library_exports_the_list_and_leads_to_the_other_one() {
         return;
     };
     // And C++'s operator new.
-    let expected = WINDOWS.iter().copied().chain(["_Znwm"]).collect();
+    let expected = WINDOWS
+        .iter()
+        .chain(VARIADIC)
+        .copied()
+        .chain(["_Znwm"])
+        .collect();
     assert_eq!(exported(&output), expected);
     let Some(output) = tool_on(library, "readelf", &["-dW"]) else {
         return;

@@ -48,7 +48,7 @@ pub struct Crt {
 }
 
 /// The runtime that all modules share, and the C library's.
-static SHARED: Crt = Crt::with_mode(RUNTIME, Mode::Process);
+pub(super) static SHARED: Crt = Crt::with_mode(RUNTIME, Mode::Process);
 
 /// Where an instance's heap is.
 enum Place {

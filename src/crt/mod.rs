@@ -30,6 +30,7 @@
 mod aligned;
 mod calls;
 pub mod check;
+pub mod debug;
 pub mod errno;
 mod heap;
 mod instance;

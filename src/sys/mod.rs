@@ -281,6 +281,26 @@ pub fn write_stderr(text: &[u8]) {
     os::write_stderr(text);
 }
 
+/// Writes all of `text` to an open file, by its descriptor; errors are ignored.
+#[cfg(unix)]
+pub fn write_to(file: i32, text: &[u8]) {
+    os::write_to(file, text);
+}
+
+/// Whether the 8 bytes at the multiple of 8 at or below an address can be read
+/// now. Any address may be asked about. Costs a system call, and changes errno.
+#[cfg(unix)]
+pub fn is_readable(address: usize) -> bool {
+    os::is_readable(core::ptr::without_provenance(address & !7))
+}
+
+/// Breaks into the debugger, by SIGTRAP: without one, and without a handler, the
+/// process ends.
+#[cfg(unix)]
+pub fn break_here() {
+    os::break_here();
+}
+
 /// Ends the process abnormally (SIGABRT; on Windows a fail-fast exit).
 pub fn abort() -> ! {
     os::abort()

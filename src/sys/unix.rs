@@ -323,10 +323,14 @@ pub(super) fn yield_now() {
     unsafe { c::sched_yield() };
 }
 
-pub(super) fn write_stderr(mut text: &[u8]) {
+pub(super) fn write_stderr(text: &[u8]) {
+    write_to(2, text);
+}
+
+pub(super) fn write_to(file: c_int, mut text: &[u8]) {
     while !text.is_empty() {
         // SAFETY: the kernel reads `text.len()` bytes of `text`.
-        let written = unsafe { c::write(2, text.as_ptr().cast(), text.len()) };
+        let written = unsafe { c::write(file, text.as_ptr().cast(), text.len()) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
             // A signal came first.
@@ -334,6 +338,29 @@ pub(super) fn write_stderr(mut text: &[u8]) {
             _ => return,
         }
     }
+}
+
+/// Linux copies a signal mask from the address before it looks at what is to be
+/// done with it, and knows of nothing that is -1.
+#[cfg(target_os = "linux")]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    // SAFETY: the kernel reads 8 bytes at the address, which it checks, and
+    // refuses the call; nothing is changed.
+    unsafe {
+        c::syscall(c::SYS_rt_sigprocmask, -1, word, ptr::null_mut::<u64>(), 8);
+    }
+    errno() != c::EFAULT
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    let (start, end) = (word.addr(), word.addr().saturating_add(8));
+    let mut found = false;
+    let told = super::for_each_mapping(&mut |mapping| {
+        found |= mapping.readable && mapping.start <= start && end <= mapping.end;
+        !found
+    });
+    !told || found
 }
 
 pub(super) fn process_id() -> u32 {
@@ -352,6 +379,12 @@ fn errno() -> c_int {
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         return *c::__error();
     }
+}
+
+pub(super) fn break_here() {
+    // SAFETY: the signal goes to this thread; what its handler does is the
+    // program's business.
+    unsafe { c::raise(c::SIGTRAP) };
 }
 
 pub(super) fn abort() -> ! {

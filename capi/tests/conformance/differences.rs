@@ -87,6 +87,23 @@ differences! {
     crt_sizes {
         "realloc-most-errno" => "leaves errno as it was";
     }
+    crtdbg_blocks {
+        "is-new", "fence-before", "fence-behind", "realloc-is-new", "expand-fence" =>
+            "neither fills blocks nor fences them";
+        "(end)" => "reads before the address and faults";
+    }
+    crtdbg_flags {
+        "at-first", "set", "reset" => "has no flags at first, and tells wrong ones";
+        "dump-client-back" => "forgets the function";
+        "warn-mode", "error-mode", "assert-mode" => "has no modes at first";
+        "(end)" => "has no such functions";
+    }
+    crtdbg_known {
+        "(end)" => "has no such functions";
+    }
+    crtdbg_states {
+        "(end)" => "has no such functions";
+    }
     fixed_limits {
         "then-full", "then-full-error" => "reserves more than the maximum";
     }

@@ -155,6 +155,8 @@ programs! {
 
     crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
     crt_new_mode
+
+    crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
 }
 
 #[test]

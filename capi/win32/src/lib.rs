@@ -12,6 +12,8 @@
 #![cfg_attr(panic = "abort", no_std)]
 
 pub mod cpp;
+#[cfg(target_arch = "x86_64")]
+mod variadic;
 
 use heap::win32::*;
 
