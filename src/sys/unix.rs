@@ -323,10 +323,14 @@ pub(super) fn yield_now() {
     unsafe { c::sched_yield() };
 }
 
-pub(super) fn write_stderr(mut text: &[u8]) {
+pub(super) fn write_stderr(text: &[u8]) {
+    write_to(2, text);
+}
+
+pub(super) fn write_to(file: c_int, mut text: &[u8]) {
     while !text.is_empty() {
         // SAFETY: the kernel reads `text.len()` bytes of `text`.
-        let written = unsafe { c::write(2, text.as_ptr().cast(), text.len()) };
+        let written = unsafe { c::write(file, text.as_ptr().cast(), text.len()) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
             // A signal came first.
@@ -334,6 +338,29 @@ pub(super) fn write_stderr(mut text: &[u8]) {
             _ => return,
         }
     }
+}
+
+/// Linux copies a signal mask from the address before it looks at what is to be
+/// done with it, and knows of nothing that is -1.
+#[cfg(target_os = "linux")]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    // SAFETY: the kernel reads 8 bytes at the address, which it checks, and
+    // refuses the call; nothing is changed.
+    unsafe {
+        c::syscall(c::SYS_rt_sigprocmask, -1, word, ptr::null_mut::<u64>(), 8);
+    }
+    errno() != c::EFAULT
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    let (start, end) = (word.addr(), word.addr().saturating_add(8));
+    let mut found = false;
+    let told = super::for_each_mapping(&mut |mapping| {
+        found |= mapping.readable && mapping.start <= start && end <= mapping.end;
+        !found
+    });
+    !told || found
 }
 
 pub(super) fn process_id() -> u32 {
@@ -354,10 +381,39 @@ fn errno() -> c_int {
     }
 }
 
+pub(super) fn break_here() {
+    // SAFETY: the signal goes to this thread; what its handler does is the
+    // program's business.
+    unsafe { c::raise(c::SIGTRAP) };
+}
+
 pub(super) fn abort() -> ! {
     // SAFETY: abort takes no lock that the allocator could hold and never
     // returns.
     unsafe { c::abort() }
+}
+
+pub(super) fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let to = c::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        };
+        let from = c::iovec {
+            iov_base: core::ptr::without_provenance_mut(address),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: the kernel writes to `bytes` alone; it checks the address it
+        // reads from.
+        let read = unsafe { c::process_vm_readv(c::getpid(), &to, 1, &from, 1, 0) };
+        usize::try_from(read) == Ok(bytes.len())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (address, bytes);
+        false
+    }
 }
 
 pub(super) fn is_privileged() -> bool {

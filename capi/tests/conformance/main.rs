@@ -152,6 +152,11 @@ programs! {
     walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
 
     user_info user_info_realloc
+
+    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
+    crt_new_mode
+
+    crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
 }
 
 #[test]

@@ -62,7 +62,7 @@ macro_rules! callbacks {
     };
 }
 
-callbacks!(PVECTORED_EXCEPTION_HANDLER);
+callbacks!(PVECTORED_EXCEPTION_HANDLER _PNH _invalid_parameter_handler);
 
 macro_rules! c_string {
     ($text:expr) => {
