@@ -9,7 +9,7 @@
 mod lock;
 mod once;
 
-pub(crate) use lock::{Lock, Mutex};
+pub(crate) use lock::{Guard, Lock, Mutex};
 pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.

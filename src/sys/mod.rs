@@ -27,6 +27,10 @@ pub mod fault;
 #[cfg(unix)]
 mod maps;
 #[cfg(unix)]
+mod pages;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
@@ -34,6 +38,10 @@ mod windows;
 pub use counters::{Call, CallCounts, calls};
 #[cfg(unix)]
 pub use maps::{Mapping, for_each_mapping};
+#[cfg(unix)]
+pub use pages::{commit_large, large_page_size, offer, reserve_within};
+#[cfg(unix)]
+pub use signals::{SignalsHeld, hold_signals};
 #[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
@@ -44,6 +52,12 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
 /// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
+
+/// One past the highest address that a program of this system can have.
+#[cfg(target_pointer_width = "64")]
+pub const USER_END: usize = 0x7fff_ffff_0000;
+#[cfg(not(target_pointer_width = "64"))]
+pub const USER_END: usize = 0xffff_0000;
 
 /// Access rights a committed range can be given by [`protect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -170,6 +170,24 @@ pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
     done
 }
 
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// within bounds; see [`sys::reserve_within`]. Null when there is no room.
+#[cfg(unix)]
+pub(crate) fn reserve_within(
+    of: Use,
+    size: usize,
+    align: usize,
+    lowest: usize,
+    limit: usize,
+    top_down: bool,
+) -> *mut u8 {
+    let base = sys::reserve_within(size, align, lowest, limit, top_down);
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
+}
+
 /// Reserves a sparse region that reads zero everywhere.
 pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
     let base = sys::reserve_readable(size);
@@ -244,6 +262,30 @@ pub(crate) unsafe fn commit_as(
         return Ok(());
     }
     credit(of, fresh);
+    Err(Limit::System)
+}
+
+/// Commits a reserved range in large pages; nothing has changed when it is
+/// refused.
+///
+/// # Safety
+/// The range lies in one region the caller owns, at multiples of the large
+/// size, and none of it is committed.
+#[cfg(unix)]
+pub(crate) unsafe fn commit_large(
+    of: Use,
+    base: *mut u8,
+    size: usize,
+    protection: sys::Protection,
+) -> Result<(), Limit> {
+    if !charge(of, size) {
+        return Err(Limit::Commit);
+    }
+    // SAFETY: the caller's promise is the callee's.
+    if unsafe { sys::commit_large(base, size, protection) } {
+        return Ok(());
+    }
+    credit(of, size);
     Err(Limit::System)
 }
 
