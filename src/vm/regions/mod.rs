@@ -35,6 +35,7 @@ mod area;
 mod change;
 mod contents;
 mod notes;
+mod physical;
 mod placeholder;
 mod protect;
 mod release;
@@ -54,6 +55,7 @@ pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use physical::{change_physical, is_physical};
 pub(crate) use placeholder::{coalesce, split_placeholder};
 pub(crate) use protect::Protect;
 pub(crate) use release::{release, release_part};

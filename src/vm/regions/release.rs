@@ -23,7 +23,7 @@ pub(crate) unsafe fn release(address: usize) -> Result<(usize, usize), Refusal> 
         return Err(Refusal::NotAtBase);
     }
     let size = area.end - start;
-    let committed = regions.committed(start, area.end);
+    let committed = regions.charged(&area, start, area.end);
     // SAFETY: the whole area is the program's, which is done with it.
     if !unsafe { vm::release(Use::Program, pointer(start), size, committed) } {
         return Err(Refusal::NoMemory);
@@ -62,7 +62,7 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
     if !regions.runs.room(2) || !regions.areas.room(1) {
         return Err(Refusal::NoMemory);
     }
-    let committed = regions.committed(start, end);
+    let committed = regions.charged(&area, start, end);
     // SAFETY: the pages are the program's, which is done with them.
     if !unsafe { vm::release(Use::Program, pointer(start), end - start, committed) } {
         return Err(Refusal::NoMemory);
@@ -72,6 +72,14 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
 }
 
 impl Regions {
+    /// Bytes of a range that are charged to the account.
+    fn charged(&self, area: &Area, start: usize, end: usize) -> usize {
+        match area.kind {
+            Kind::Private => self.committed(start, end),
+            _ => 0,
+        }
+    }
+
     /// Takes `[start, end)` out of an area; what is left of it are areas of
     /// their own. There is room for two runs and an area.
     /// What is noted about its pages ends.
