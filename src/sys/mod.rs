@@ -44,6 +44,8 @@ mod unix;
 mod watch;
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_pages;
 
 #[cfg(all(
     unix,
@@ -64,14 +66,22 @@ pub use pages::{
 };
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
-pub use stack::{Stack, own_stack};
+pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
 #[cfg(unix)]
 use unix as os;
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_pages::{commit_as, query};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 

@@ -18,9 +18,21 @@
 
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod fault;
+#[cfg(feature = "pages")]
+mod pages;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
+#[cfg(feature = "pages")]
+mod reservation;
 pub mod root;
+#[cfg(feature = "pages")]
+mod sparse;
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stack;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
@@ -28,6 +40,20 @@ use crate::sys;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError};
+#[cfg(feature = "pages")]
+pub use reservation::{PageRun, Reservation};
+#[cfg(all(unix, feature = "pages"))]
+pub use sparse::TouchArray;
+#[cfg(feature = "pages")]
+pub use sparse::{SparseArray, Zeroed};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::GrowingStack;
 
 /// What a region is for; the account is kept per use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
