@@ -62,7 +62,8 @@ pub use faults::{Answer, Fault, Wanted, catch_faults};
 pub use maps::{Mapping, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
-    commit_large, fetch, large_page_size, lock_pages, offer, reserve_within, unlock_pages,
+    Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
+    reserve_within, unlock_pages,
 };
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};

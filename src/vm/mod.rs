@@ -187,15 +187,15 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
-/// Reserves the region of `size` bytes (whole pages) at `base`. False when it
-/// is in use or the system refuses.
+/// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is
+/// there.
 #[cfg(all(unix, feature = "pages"))]
-pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
-    let done = sys::reserve_at(base, size);
-    if done {
+pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> sys::Placed {
+    let placed = sys::reserve_exactly(base, size);
+    if placed == sys::Placed::Done {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
-    done
+    placed
 }
 
 /// Reserves a region of `size` bytes (whole pages) at a multiple of `align`

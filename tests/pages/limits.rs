@@ -5,13 +5,15 @@ use crate::support::*;
 use ntheap::vm;
 use ntheap::win32::*;
 
+/// Sets a limit of this process, which is the test's own.
 fn limit(what: libc::__rlimit_resource_t, bytes: u64) {
-    let limit = libc::rlimit {
-        rlim_cur: bytes,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: sets a limit of this process, which is the test's own.
-    unsafe { libc::setrlimit(what, &raw const limit) };
+    // SAFETY: reads and sets a structure of this frame.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(what, &raw mut limit), 0);
+        limit.rlim_cur = bytes.min(limit.rlim_max);
+        assert_eq!(libc::setrlimit(what, &raw const limit), 0);
+    }
 }
 
 fn program() -> vm::Line {

@@ -9,5 +9,6 @@ mod fork;
 mod limits;
 mod model;
 mod refused;
+mod stacks;
 mod support;
 mod types;

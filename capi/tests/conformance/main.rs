@@ -159,7 +159,7 @@ programs! {
     pages_guard_lock pages_lock pages_write_watch pages_write_watch_errors
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
-    pages_access_violation pages_offer
+    pages_access_violation pages_offer pages_stack
 }
 
 #[test]
