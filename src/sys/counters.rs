@@ -25,11 +25,15 @@ pub enum Call {
     Advise,
     /// Thread-exit hook set.
     ThreadHook,
+    /// Part of a file, or of memory like one, mapped.
+    Map,
+    /// File opened, made, resized or written out.
+    File,
 }
 
 impl Call {
     /// All kinds, in the order of [`CallCounts::by_kind`].
-    pub const ALL: [Call; 9] = [
+    pub const ALL: [Call; 11] = [
         Call::Reserve,
         Call::Commit,
         Call::Decommit,
@@ -39,6 +43,8 @@ impl Call {
         Call::Remap,
         Call::Advise,
         Call::ThreadHook,
+        Call::Map,
+        Call::File,
     ];
 
     /// The kind's name in reports: lower case, one word.
@@ -53,6 +59,8 @@ impl Call {
             Call::Remap => "remap",
             Call::Advise => "advise",
             Call::ThreadHook => "thread_hook",
+            Call::Map => "map",
+            Call::File => "file",
         }
     }
 }

@@ -25,7 +25,13 @@ mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
 #[cfg(unix)]
+pub mod files;
+#[cfg(unix)]
 mod maps;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod names;
+#[cfg(unix)]
+pub(crate) mod text;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

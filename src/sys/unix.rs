@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Asks that a reservation be charged to nobody. FreeBSD and its relatives
 /// have no such flag.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-const UNCHARGED: c_int = libc::MAP_NORESERVE;
+pub(super) const UNCHARGED: c_int = libc::MAP_NORESERVE;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-const UNCHARGED: c_int = 0;
+pub(super) const UNCHARGED: c_int = 0;
 
 const RESERVE_FLAGS: c_int = libc::MAP_PRIVATE | libc::MAP_ANON | UNCHARGED;
 
@@ -129,17 +129,21 @@ pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     unsafe { libc::munmap(base.cast(), size) == 0 }
 }
 
-pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
-    let bits = match protection {
+/// What the system calls these rights.
+pub(super) const fn protection_bits(protection: Protection) -> c_int {
+    match protection {
         Protection::None => libc::PROT_NONE,
         Protection::Read => libc::PROT_READ,
         Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
         Protection::Execute => libc::PROT_EXEC,
         Protection::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
         Protection::ReadWriteExecute => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
-    };
+    }
+}
+
+pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { libc::mprotect(base.cast(), size, bits) == 0 }
+    unsafe { libc::mprotect(base.cast(), size, protection_bits(protection)) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their
@@ -342,7 +346,7 @@ pub(super) fn process_id() -> u32 {
 }
 
 /// The calling thread's last error.
-fn errno() -> c_int {
+pub(super) fn errno() -> c_int {
     // SAFETY: errno's location is the calling thread's own.
     unsafe {
         #[cfg(target_os = "linux")]

@@ -20,6 +20,8 @@
 pub(crate) mod regions;
 pub mod root;
 #[cfg(unix)]
+pub(crate) mod sections;
+#[cfg(unix)]
 pub(crate) mod table;
 
 use crate::sys;
