@@ -311,7 +311,7 @@ pub unsafe fn map(
     } else {
         libc::MAP_SHARED
     };
-    let bits = super::os::protection_bits(protection);
+    let bits = super::os::bits_of(protection);
     let flags = sharing | libc::MAP_FIXED;
     // SAFETY: the caller owns the range that MAP_FIXED replaces.
     let got = unsafe { libc::mmap(base.cast(), size, bits, flags, file, offset) };

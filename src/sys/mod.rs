@@ -24,13 +24,17 @@
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub mod files;
 #[cfg(unix)]
 mod maps;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "win32"))]
 pub mod names;
 #[cfg(unix)]
+mod pages;
+#[cfg(unix)]
+mod signals;
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) mod text;
 #[cfg(unix)]
 mod unix;
@@ -41,6 +45,10 @@ pub use counters::{Call, CallCounts, calls};
 #[cfg(unix)]
 pub use maps::{Mapping, for_each_mapping};
 #[cfg(unix)]
+pub use pages::{commit_large, large_page_size, offer, reserve_within};
+#[cfg(unix)]
+pub use signals::{SignalsHeld, hold_signals};
+#[cfg(unix)]
 use unix as os;
 #[cfg(windows)]
 use windows as os;
@@ -50,6 +58,12 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
 /// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
+
+/// One past the highest address that a program of this system can have.
+#[cfg(target_pointer_width = "64")]
+pub const USER_END: usize = 0x7fff_ffff_0000;
+#[cfg(not(target_pointer_width = "64"))]
+pub const USER_END: usize = 0xffff_0000;
 
 /// Access rights a committed range can be given by [`protect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,7 +130,7 @@ pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
 }
 
 /// What the system calls these rights.
-pub(super) const fn protection_bits(protection: Protection) -> c_int {
+pub(super) const fn bits_of(protection: Protection) -> c_int {
     match protection {
         Protection::None => libc::PROT_NONE,
         Protection::Read => libc::PROT_READ,
@@ -143,7 +143,32 @@ pub(super) const fn protection_bits(protection: Protection) -> c_int {
 
 pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { libc::mprotect(base.cast(), size, protection_bits(protection)) == 0 }
+    unsafe { libc::mprotect(base.cast(), size, bits_of(protection)) == 0 }
+}
+
+/// Without MAP_NORESERVE: pages that the pool cannot promise are refused now,
+/// where a fault would end the process later.
+pub(super) unsafe fn commit_large(base: *mut u8, size: usize, protection: Protection) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED | libc::MAP_HUGETLB;
+        if !map(base, size, bits_of(protection), flags).is_null() {
+            return true;
+        }
+        // Older kernels unmap first and find out then.
+        reserve_at(base, size);
+        false
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (base, size, protection);
+        false
+    }
+}
+
+pub(super) unsafe fn offer(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller owns the range and needs nothing that it holds.
+    unsafe { libc::madvise(base.cast(), size, libc::MADV_FREE) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their

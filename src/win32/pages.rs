@@ -19,19 +19,22 @@ use super::types::{
 use crate::heap::private::{self, RegionInfo};
 use crate::sys::{self, Mapping};
 use crate::vm;
-use crate::vm::regions::{self, Access, Refusal};
+use crate::vm::regions::{self, Kind, Protect, Refusal, Request, Whereabouts};
 use core::ptr;
 
-/// One past the highest address that a program of this system can have.
-#[cfg(target_pointer_width = "64")]
-const USER_END: usize = 0x7fff_ffff_0000;
-#[cfg(not(target_pointer_width = "64"))]
-const USER_END: usize = 0xffff_0000;
+use crate::sys::USER_END;
 
 fn error_of(refusal: Refusal) -> DWORD {
     match refusal {
-        Refusal::Invalid | Refusal::PastTheEnd => ERROR_INVALID_PARAMETER,
-        Refusal::Address => ERROR_INVALID_ADDRESS,
+        Refusal::Invalid | Refusal::PastTheEnd | Refusal::Protection | Refusal::IsView => {
+            ERROR_INVALID_PARAMETER
+        }
+        Refusal::Conflict | Refusal::NotAllocated | Refusal::NotCommitted | Refusal::NotAtBase => {
+            ERROR_INVALID_ADDRESS
+        }
+        Refusal::IsCommitted => 5,
+        Refusal::NoLargePages => 1450,
+        Refusal::Unsupported => ERROR_NOT_SUPPORTED,
         Refusal::NoMemory => ERROR_NOT_ENOUGH_MEMORY,
         Refusal::CommitLimit => ERROR_COMMITMENT_LIMIT,
     }
@@ -69,12 +72,20 @@ pub unsafe extern "system" fn VirtualAlloc(
     let (commits, reserves) = (wanted & MEM_COMMIT != 0, wanted & MEM_RESERVE != 0);
     let known = wanted != 0 && wanted & !(MEM_COMMIT | MEM_RESERVE) == 0;
     let end = address.addr().checked_add(size);
-    let result = match Access::from_number(protect) {
+    let result = match Protect::from_number(protect) {
         Some(access) if known && end.is_some_and(|end| end <= USER_END) => {
             if reserves || address.is_null() {
-                regions::reserve(address.expose_provenance(), size, access, commits)
+                let at = Whereabouts {
+                    address: address.expose_provenance(),
+                    ..Whereabouts::default()
+                };
+                let request = Request {
+                    commits,
+                    ..Request::private(access)
+                };
+                regions::reserve(&at, size, &request)
             } else {
-                regions::commit(address.expose_provenance(), size, access)
+                regions::commit(address.expose_provenance(), size, access).map(|done| done.0)
             }
         }
         _ => Err(Refusal::Invalid),
@@ -114,7 +125,7 @@ pub unsafe extern "system" fn VirtualFree(address: LPVOID, size: SIZE_T, free_ty
         _ => Err(Refusal::Invalid),
     };
     match result {
-        Ok(()) => TRUE,
+        Ok(_) => TRUE,
         Err(refusal) => {
             last_error::set(error_of(refusal));
             FALSE
@@ -206,10 +217,13 @@ pub(super) fn query(address: usize) -> Result<MEMORY_BASIC_INFORMATION, DWORD> {
         let pages = Pages {
             start: page,
             end: run.end,
-            allocation: run.reservation,
-            initial: run.initial as DWORD,
-            protect: run.committed.map(|access| access as DWORD),
-            kind: MEM_PRIVATE,
+            allocation: run.area.start,
+            initial: run.area.initial.number(),
+            protect: run.committed.map(Protect::number),
+            kind: match run.area.kind {
+                Kind::View(_) => MEM_MAPPED,
+                _ => MEM_PRIVATE,
+            },
         };
         return Ok(pages.information());
     }

@@ -9,12 +9,12 @@
 //! The description is written before anybody else can find it and stays as it
 //! is. The bits only ever become set: a section's pages are never decommitted.
 
-use super::super::{Use, allocate, charge, credit, release};
+use super::super::{Use, allocate, credit, release};
 use crate::sys::files::{self, Descriptor, Identity};
 use crate::sys::{self, page_size};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most units of a name, the prefix included.
 pub(crate) const LONGEST_NAME: usize = 260;
@@ -22,8 +22,6 @@ pub(crate) const LONGEST_NAME: usize = 260;
 const MAGIC: [u8; 16] = *b"ntheap section 1";
 /// Where the bits begin.
 const BITS_AT: usize = 4096;
-/// The pages that sections are made of, whatever the system's are.
-pub(crate) const PAGE: u64 = 4096;
 
 /// What a section is, as all its holders see it.
 #[derive(Clone, Copy)]
@@ -87,7 +85,11 @@ pub(crate) struct Control {
 unsafe impl Send for Control {}
 
 fn bytes_for(size: u64, is_sparse: bool) -> Option<usize> {
-    let bits = if is_sparse { size.div_ceil(PAGE) } else { 0 };
+    let bits = if is_sparse {
+        size.div_ceil(page_size() as u64)
+    } else {
+        0
+    };
     let words = bits.div_ceil(64).checked_mul(8)?;
     let bytes = usize::try_from(words).ok()?.checked_add(BITS_AT)?;
     super::super::round_to_pages(bytes)
@@ -158,139 +160,47 @@ impl Control {
         files::close(self.file);
     }
 
-    fn word(&self, index: usize) -> Option<&AtomicU64> {
-        let at = BITS_AT + index.checked_mul(8)?;
-        if at + 8 > self.bytes {
-            return None;
-        }
-        // SAFETY: inside the mapped pages, aligned to 8, and reached as an
-        // atomic by everybody.
-        Some(unsafe { &*self.base.add(at).cast::<AtomicU64>() })
+    /// Where the bits begin, one for each page, in words of 64.
+    pub(crate) fn bits(&self) -> usize {
+        self.base.wrapping_add(BITS_AT).expose_provenance()
     }
 }
 
-/// The word of a page's bit, and the bit.
-fn bit_of(offset: u64) -> (usize, u64) {
-    let page = offset / PAGE;
-    ((page / 64) as usize, 1 << (page % 64))
+/// Bytes that this process has committed of a section whose pages are committed
+/// one by one, in a page of its own, which views keep the address of.
+#[repr(transparent)]
+struct Charged(AtomicUsize);
+
+/// The address of a new count; 0 when there is no memory.
+pub(super) fn new_count() -> usize {
+    // Fresh pages are zero, which is a count of none.
+    allocate(Use::Metadata, page_size()).expose_provenance()
 }
 
-/// A section's pages that are committed one by one, as this process sees them.
-/// It lies in a page of its own; its address is what a view keeps.
-#[repr(C)]
-pub(crate) struct Sparse {
-    control: Control,
-    /// Bytes that this process committed and is charged for.
-    charged: AtomicUsize,
-}
-
-impl Sparse {
-    /// The address of a new one; 0 when there is no memory.
-    pub(crate) fn make(control: Control) -> usize {
-        let page = allocate(Use::Metadata, page_size()).cast::<Sparse>();
-        if page.is_null() {
-            return 0;
-        }
-        // SAFETY: a whole fresh page, aligned.
-        unsafe {
-            page.write(Sparse {
-                control,
-                charged: AtomicUsize::new(0),
-            });
-        }
-        page.expose_provenance()
-    }
-
-    /// The one at an address that [`Sparse::make`] gave.
-    ///
-    /// # Safety
-    /// [`Sparse::end`] was not called for it, and is not while the reference
-    /// lives.
-    unsafe fn at<'a>(address: usize) -> Option<&'a Sparse> {
-        let place = ptr::with_exposed_provenance::<Sparse>(address);
-        // SAFETY: null, or written by `make` and still there.
-        unsafe { place.as_ref() }
-    }
-
-    /// Ends it, and gives its charge back.
-    ///
-    /// # Safety
-    /// No view that keeps the address is left.
-    pub(crate) unsafe fn end(address: usize) {
-        // SAFETY: the caller's promise.
-        let Some(sparse) = (unsafe { Sparse::at(address) }) else {
-            return;
-        };
-        credit(Use::Program, sparse.charged.load(Ordering::Relaxed));
-        let page = ptr::with_exposed_provenance_mut::<u8>(address);
-        // SAFETY: the page is whole, and nobody uses it any more.
-        unsafe { release(Use::Metadata, page, page_size(), page_size()) };
-    }
-}
-
-/// Whether the page at `offset` of a section is committed. `token` is the one
-/// of a view of it.
+/// Notes that a section's pages were charged to this process.
 ///
 /// # Safety
-/// The view is there, and stays there meanwhile.
-pub(crate) unsafe fn is_committed(token: usize, offset: u64) -> bool {
-    // SAFETY: a section outlives its views.
-    let Some(sparse) = (unsafe { Sparse::at(token) }) else {
-        return false;
-    };
-    let (word, bit) = bit_of(offset);
-    let word = sparse.control.word(word);
-    word.is_some_and(|word| word.load(Ordering::Acquire) & bit != 0)
+/// `count` is the token of a view that is there, and stays there meanwhile.
+pub(crate) unsafe fn note_charged(count: usize, bytes: usize) {
+    let place = ptr::with_exposed_provenance::<Charged>(count);
+    // SAFETY: 0, or what `new_count` gave, which lives as long as the section,
+    // and that longer than its views.
+    if let Some(charged) = unsafe { place.as_ref() } {
+        charged.0.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
-/// Commits `length` bytes of a section's pages from `offset` on, both whole
-/// pages, and charges for those that were not. False, and nothing changed, at
-/// the limit of committed bytes.
+/// Ends a count, and gives back what was charged.
 ///
 /// # Safety
-/// As for [`is_committed`].
-pub(crate) unsafe fn commit(token: usize, offset: u64, length: u64) -> bool {
-    // SAFETY: a section outlives its views.
-    let Some(sparse) = (unsafe { Sparse::at(token) }) else {
-        return false;
-    };
-    let end = offset.saturating_add(length);
-    let pages = || (offset..end).step_by(PAGE as usize);
+/// The count is one of [`new_count`]'s, and no view with it is left.
+pub(super) unsafe fn end_count(count: usize) {
+    let place = ptr::with_exposed_provenance_mut::<Charged>(count);
     // SAFETY: the caller's promise.
-    let fresh = pages().filter(|&page| unsafe { !is_committed(token, page) });
-    let bytes = fresh.count() * PAGE as usize;
-    if !charge(Use::Program, bytes) {
-        return false;
-    }
-    let mut set = 0;
-    for page in pages() {
-        let (word, bit) = bit_of(page);
-        if let Some(word) = sparse.control.word(word)
-            && word.fetch_or(bit, Ordering::AcqRel) & bit == 0
-        {
-            set += PAGE as usize;
-        }
-    }
-    // What another process was quicker with, it pays for.
-    credit(Use::Program, bytes - set.min(bytes));
-    sparse.charged.fetch_add(set.min(bytes), Ordering::Relaxed);
-    true
-}
-
-/// Where the pages from `offset` on stop being committed, or begin to be, as
-/// the first one is; `end` at the latest.
-///
-/// # Safety
-/// As for [`is_committed`].
-pub(crate) unsafe fn alike_until(token: usize, offset: u64, end: u64) -> (bool, u64) {
-    // SAFETY: the caller's promise.
-    let first = unsafe { is_committed(token, offset) };
-    let mut at = offset + PAGE;
-    // SAFETY: the caller's promise.
-    while at < end && unsafe { is_committed(token, at) } == first {
-        at += PAGE;
-    }
-    (first, at.min(end))
+    let bytes = unsafe { (*place).0.load(Ordering::Relaxed) };
+    credit(Use::Program, bytes);
+    // SAFETY: a whole page, which nobody uses any more.
+    unsafe { release(Use::Metadata, place.cast(), page_size(), page_size()) };
 }
 
 const _: () = assert!(offset_of!(Description, name) + 2 * LONGEST_NAME <= BITS_AT);

@@ -32,9 +32,9 @@ use super::{Use, charge, credit};
 use crate::sync::{Mutex, Once};
 use crate::sys;
 use crate::sys::files::{self, Descriptor, Errno};
-use control::{Control, Description, Sparse};
+use control::{Control, Description};
 
-pub(crate) use control::{LONGEST_NAME, alike_until, commit, is_committed};
+pub(crate) use control::{LONGEST_NAME, note_charged};
 
 /// SEC_RESERVE: pages are committed one by one.
 pub(crate) const RESERVED: u32 = 0x400_0000;
@@ -90,9 +90,10 @@ pub(crate) struct Section {
     pub(crate) protect: u32,
     /// `SEC_…`.
     pub(crate) attributes: u32,
-    /// What views keep of pages that are committed one by one; 0 where they
-    /// all are.
-    pub(crate) token: usize,
+    /// Where the bits of the pages are that are committed one by one, and
+    /// where views note what was charged for them; 0 where they all are.
+    pub(crate) commits: usize,
+    pub(crate) charges: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -187,9 +188,9 @@ impl Sections {
 impl Record {
     /// Ends what only this record led to.
     fn end(self) {
-        if self.section.token != 0 {
+        if self.section.charges != 0 {
             // SAFETY: the record is out of the list and had no views.
-            unsafe { Sparse::end(self.section.token) };
+            unsafe { control::end_count(self.section.charges) };
         }
         if let Some(control) = self.control {
             control.drop_it();
@@ -298,7 +299,8 @@ fn make(request: &Request<'_>) -> Result<Record, Failure> {
             size: request.size,
             protect: request.protect,
             attributes: request.attributes,
-            token: 0,
+            commits: 0,
+            charges: 0,
         },
         control: None,
         holder: None,
@@ -317,17 +319,17 @@ fn make(request: &Request<'_>) -> Result<Record, Failure> {
         }
     }
     if is_sparse {
-        record.add_token()?;
+        record.commit_by_page()?;
     }
     Ok(record)
 }
 
 impl Record {
-    /// Gives a section whose pages are committed one by one what its views
-    /// keep; without memory the record ends.
-    fn add_token(&mut self) -> Result<(), Failure> {
-        self.section.token = self.control.map_or(0, Sparse::make);
-        if self.section.token == 0 {
+    /// Has the pages be committed one by one; without memory the record ends.
+    fn commit_by_page(&mut self) -> Result<(), Failure> {
+        self.section.commits = self.control.map_or(0, |control| control.bits());
+        self.section.charges = control::new_count();
+        if self.section.charges == 0 {
             self.end();
             return Err(Failure::NoMemory);
         }

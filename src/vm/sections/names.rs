@@ -245,7 +245,8 @@ fn follow(rest: &[u8], name: &[u16]) -> Result<Found, Failure> {
             size: said.size,
             protect: said.protect,
             attributes: said.attributes,
-            token: 0,
+            commits: 0,
+            charges: 0,
         },
         control: Some(control),
         holder: None,
@@ -258,7 +259,7 @@ fn follow(rest: &[u8], name: &[u16]) -> Result<Found, Failure> {
         return Ok(Found::Gone);
     }
     if !record.section.is_file && said.attributes & RESERVED != 0 {
-        record.add_token()?;
+        record.commit_by_page()?;
     }
     Ok(Found::Section(record))
 }

@@ -1,3 +1,4 @@
+use super::super::regions::{self, Protect, View, Whereabouts};
 use super::*;
 use std::vec::Vec;
 
@@ -74,22 +75,48 @@ fn another_holder_is_found_through_its_descriptors() {
 }
 
 #[test]
-fn pages_are_committed_one_by_one_and_for_all() {
+fn what_is_committed_of_a_section_is_given_back_with_it() {
     let name = name("sparse");
     let mut wanted = request(&name);
     wanted.attributes = RESERVED;
     let (number, _) = create(&wanted).expect("made");
-    let token = add_view(number).expect("there").token;
-    // SAFETY: the view counted above keeps the section.
-    unsafe {
-        assert!(!is_committed(token, 0));
-        assert!(commit(token, 0x3000, 0x2000));
-        assert!(commit(token, 0x4000, 0x2000));
-        let alike = |offset| alike_until(token, offset, 0x10000);
-        assert_eq!(alike(0), (false, 0x3000));
-        assert_eq!(alike(0x3000), (true, 0x6000));
-        assert_eq!(alike(0x6000), (false, 0x10000));
-    }
+    let section = add_view(number).expect("there");
+    let view = View {
+        section: number,
+        offset: 0,
+        commits: section.commits,
+        token: section.charges,
+    };
+    let base = regions::insert_view(
+        &Whereabouts::default(),
+        0x10000,
+        view,
+        Protect::READ_WRITE,
+        // SAFETY: the range is the new view's.
+        |base| unsafe {
+            files::map(
+                base,
+                0x10000,
+                section.data,
+                0,
+                sys::Protection::ReadWrite,
+                false,
+            )
+            .is_ok()
+        },
+    );
+    let base = base.expect("a view");
+    regions::commit_sparse(number, 0x3000, 0x2000).expect("committed");
+    regions::commit_sparse(number, 0x4000, 0x2000).expect("committed");
+    let at = |offset| regions::find(base + offset).expect("a view").committed;
+    assert_eq!(at(0x2000), None);
+    assert_eq!(at(0x5000), Some(Protect::READ_WRITE));
+    assert_eq!(at(0x6000), None);
+    // SAFETY: a count is a word that lives as long as the section.
+    let charged = unsafe { *core::ptr::with_exposed_provenance::<usize>(section.charges) };
+    assert_eq!(charged, 0x3000);
+    // SAFETY: nobody uses the view.
+    unsafe { regions::drop_view(base, false) }.expect("dropped");
     drop_view(number);
     drop_handle(number);
     assert!(get(number).is_none());
