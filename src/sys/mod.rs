@@ -35,6 +35,8 @@ mod pages;
 #[cfg(unix)]
 mod signals;
 #[cfg(all(unix, feature = "win32"))]
+pub mod system;
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) mod text;
 #[cfg(unix)]
 mod unix;

@@ -14,7 +14,6 @@
 
 use super::counters::Call;
 use super::files::{Descriptor, Errno, close};
-use super::text::Text;
 use super::{admit, yield_now};
 use core::ffi::c_int;
 use core::ptr;
@@ -255,6 +254,7 @@ pub fn rest() {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::Text;
     use super::*;
     use std::vec::Vec;
 
