@@ -9,7 +9,9 @@
 mod lock;
 mod once;
 
-pub(crate) use lock::{Guard, Lock, Mutex};
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) use lock::Guard;
+pub(crate) use lock::{Lock, Mutex};
 pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.

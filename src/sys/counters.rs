@@ -29,11 +29,19 @@ pub enum Call {
     Map,
     /// File opened, made, resized or written out.
     File,
+    /// Pages locked in memory, or no longer.
+    Lock,
+    /// Written pages asked for.
+    Watch,
+    /// Memory copied by the system, which finds out whether it can be.
+    Copy,
+    /// Signal handler set.
+    Catch,
 }
 
 impl Call {
     /// All kinds, in the order of [`CallCounts::by_kind`].
-    pub const ALL: [Call; 11] = [
+    pub const ALL: [Call; 15] = [
         Call::Reserve,
         Call::Commit,
         Call::Decommit,
@@ -45,6 +53,10 @@ impl Call {
         Call::ThreadHook,
         Call::Map,
         Call::File,
+        Call::Lock,
+        Call::Watch,
+        Call::Copy,
+        Call::Catch,
     ];
 
     /// The kind's name in reports: lower case, one word.
@@ -61,6 +73,10 @@ impl Call {
             Call::ThreadHook => "thread_hook",
             Call::Map => "map",
             Call::File => "file",
+            Call::Lock => "lock",
+            Call::Watch => "watch",
+            Call::Copy => "copy",
+            Call::Catch => "catch",
         }
     }
 }

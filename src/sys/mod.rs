@@ -21,37 +21,55 @@
 //!    +------release-------+-----decommit-------+
 //! ```
 
+#[cfg(all(unix, feature = "pages"))]
+mod copy;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
+mod faults;
+#[cfg(all(unix, feature = "pages"))]
 pub mod files;
 #[cfg(unix)]
 mod maps;
-#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "win32"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pages"))]
 mod pages;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pages"))]
 mod signals;
+#[cfg(all(unix, feature = "pages"))]
+mod stack;
 #[cfg(all(unix, feature = "win32"))]
 pub mod system;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod text;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, feature = "pages"))]
+mod watch;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(all(unix, feature = "pages"))]
+pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
+#[cfg(all(unix, feature = "pages"))]
+pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
 pub use maps::{Mapping, for_each_mapping};
-#[cfg(unix)]
-pub use pages::{commit_large, large_page_size, offer, reserve_within};
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pages"))]
+pub use pages::{
+    commit_large, fetch, large_page_size, lock_pages, offer, reserve_within, unlock_pages,
+};
+#[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(unix, feature = "pages"))]
+pub use stack::{Stack, own_stack};
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(unix, feature = "pages"))]
+pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 

@@ -116,6 +116,36 @@ pub unsafe fn offer(base: *mut u8, size: usize) -> bool {
     admit(Call::Advise) && unsafe { os::offer(base, size) }
 }
 
+/// Has the pages of a range stay in memory. False when the system refuses:
+/// some may stay then.
+///
+/// # Safety
+/// The caller owns the range.
+pub unsafe fn lock_pages(base: *mut u8, size: usize) -> bool {
+    // SAFETY: locking changes nothing that the pages hold.
+    admit(Call::Lock) && unsafe { libc::mlock(base.cast(), size) == 0 }
+}
+
+/// Undoes [`lock_pages`].
+///
+/// # Safety
+/// The caller owns the range.
+pub unsafe fn unlock_pages(base: *mut u8, size: usize) -> bool {
+    // SAFETY: unlocking changes nothing that the pages hold.
+    admit(Call::Lock) && unsafe { libc::munlock(base.cast(), size) == 0 }
+}
+
+/// Says that a range of any addresses will be used soon. A hint: whether the
+/// system took it.
+pub fn fetch(start: usize, size: usize) -> bool {
+    // SAFETY: the advice changes no contents, wherever it points.
+    admit(Call::Advise)
+        && unsafe {
+            let base = ptr::with_exposed_provenance_mut(start);
+            libc::madvise(base, size, libc::MADV_WILLNEED) == 0
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{place_in, reserve_within};

@@ -148,6 +148,7 @@ pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection)
 
 /// Without MAP_NORESERVE: pages that the pool cannot promise are refused now,
 /// where a fault would end the process later.
+#[cfg(feature = "pages")]
 pub(super) unsafe fn commit_large(base: *mut u8, size: usize, protection: Protection) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -166,6 +167,7 @@ pub(super) unsafe fn commit_large(base: *mut u8, size: usize, protection: Protec
     }
 }
 
+#[cfg(feature = "pages")]
 pub(super) unsafe fn offer(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range and needs nothing that it holds.
     unsafe { libc::madvise(base.cast(), size, libc::MADV_FREE) == 0 }
@@ -370,17 +372,30 @@ pub(super) fn process_id() -> u32 {
     unsafe { libc::getpid() as u32 }
 }
 
-/// The calling thread's last error.
-pub(super) fn errno() -> c_int {
-    // SAFETY: errno's location is the calling thread's own.
+/// Where the calling thread's last error lies.
+fn errno_location() -> *mut c_int {
+    // SAFETY: the functions only tell an address.
     unsafe {
         #[cfg(target_os = "linux")]
-        return *libc::__errno_location();
+        return libc::__errno_location();
         #[cfg(target_os = "android")]
-        return *libc::__errno();
+        return libc::__errno();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return *libc::__error();
+        return libc::__error();
     }
+}
+
+/// The calling thread's last error.
+pub(super) fn errno() -> c_int {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *errno_location() }
+}
+
+/// Sets the calling thread's last error.
+#[cfg(feature = "pages")]
+pub(super) fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *errno_location() = value }
 }
 
 pub(super) fn abort() -> ! {

@@ -16,12 +16,14 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod fault;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
 pub mod root;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod sections;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
 use crate::sys;
@@ -172,7 +174,7 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
 
 /// Reserves the region of `size` bytes (whole pages) at `base`. False when it
 /// is in use or the system refuses.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
     let done = sys::reserve_at(base, size);
     if done {
@@ -183,7 +185,7 @@ pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
 
 /// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
 /// within bounds; see [`sys::reserve_within`]. Null when there is no room.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) fn reserve_within(
     of: Use,
     size: usize,
@@ -241,7 +243,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
 }
 
 /// Who refused a commit.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The limit of committed bytes.
@@ -256,7 +258,7 @@ pub(crate) enum Limit {
 ///
 /// # Safety
 /// The range lies in one region the caller owns.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn commit_as(
     of: Use,
     base: *mut u8,
@@ -282,7 +284,7 @@ pub(crate) unsafe fn commit_as(
 /// # Safety
 /// The range lies in one region the caller owns, at multiples of the large
 /// size, and none of it is committed.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn commit_large(
     of: Use,
     base: *mut u8,
@@ -306,7 +308,7 @@ pub(crate) unsafe fn commit_large(
 ///
 /// # Safety
 /// The caller owns the range, and its contents are dead.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's; a page that is reserved
     // already stays so.

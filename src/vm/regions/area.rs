@@ -1,6 +1,7 @@
 //! What is known of a reservation as a whole.
 
 use super::super::table::Table;
+use super::notes::Notes;
 use super::protect::Protect;
 
 /// What the pages of a reservation are.
@@ -49,9 +50,19 @@ pub(crate) struct Area {
     pub(crate) is_large: bool,
     /// How a touch of its pages is answered.
     pub(crate) touch: Touch,
-    /// Where it is noted which pages were written to: the address of a bit for
-    /// each page; 0 where nobody watches.
-    pub(crate) written: usize,
+    /// Which pages were written to, where that is watched.
+    pub(super) written: Notes,
+    /// Which pages held anything when they were last offered to the system.
+    pub(super) offered: Notes,
+}
+
+impl Area {
+    /// Ends what is noted about the pages.
+    pub(super) fn free_notes(&self) {
+        let pages = (self.end - self.start) / super::super::page_size();
+        self.written.free(pages);
+        self.offered.free(pages);
+    }
 }
 
 /// How a touch of pages that cannot be accessed is answered, beyond guards.

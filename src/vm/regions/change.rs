@@ -1,10 +1,11 @@
 //! Committing, decommitting and protecting pages of an area.
 
 use super::{
-    Kind, Protect, Refusal, Regions, Use, end_of, hold, pointer, refusal_of, round_down_to_page,
+    Area, Kind, Protect, Refusal, Regions, Use, end_of, hold, pointer, refusal_of,
+    round_down_to_page,
 };
 use crate::sys;
-use crate::vm;
+use crate::vm::{self, fault};
 
 /// Commits the pages that `[address, address + size)` touches, all of one
 /// area, or changes the protection of those that are committed already. What
@@ -16,6 +17,9 @@ pub(crate) fn commit(
 ) -> Result<(usize, usize), Refusal> {
     let start = round_down_to_page(address);
     let end = end_of(address, size)?;
+    if protect.is_guard() && !fault::catch() {
+        return Err(Refusal::Unsupported);
+    }
     let mut regions = hold();
     let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
@@ -60,8 +64,34 @@ impl Regions {
             self.restore(start, end);
             return Err(refusal_of(limit));
         }
-        self.runs
-            .change(start, end, |run| run.committed = Some(protect));
+        self.runs.change(start, end, |run| {
+            run.committed = protect.after(run.committed)
+        });
+        Ok(())
+    }
+}
+
+impl Regions {
+    /// Decommits pages of a watched area in place: the system forgets to watch
+    /// what is mapped anew. There is room for two more runs.
+    fn decommit_watched(
+        &mut self,
+        area: &Area,
+        start: usize,
+        end: usize,
+        committed: usize,
+    ) -> Result<(), Refusal> {
+        self.note_written(area, start, end);
+        self.unlock_pages(start, end);
+        let (base, size) = (pointer(start), end - start);
+        // SAFETY: the pages are the program's, which is done with them.
+        let done =
+            unsafe { sys::protect(base, size, sys::Protection::None) && vm::purge(base, size) };
+        if !done {
+            self.restore(start, end);
+            return Err(Refusal::NoMemory);
+        }
+        vm::credit(Use::Program, committed);
         Ok(())
     }
 }
@@ -76,6 +106,9 @@ pub(crate) fn protect(
 ) -> Result<(usize, usize, Protect), Refusal> {
     let start = round_down_to_page(address);
     let end = end_of(address, size)?;
+    if protect.is_guard() && !fault::catch() {
+        return Err(Refusal::Unsupported);
+    }
     let mut regions = hold();
     let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
@@ -110,9 +143,9 @@ pub(crate) fn protect(
         regions.restore(start, end);
         return Err(Refusal::NoMemory);
     }
-    regions
-        .runs
-        .change(start, end, |run| run.committed = Some(protect));
+    regions.runs.change(start, end, |run| {
+        run.committed = protect.after(run.committed)
+    });
     Ok((start, end - start, old))
 }
 
@@ -150,38 +183,15 @@ pub(crate) unsafe fn decommit(address: usize, size: usize) -> Result<(usize, usi
     if !regions.runs.room(2) {
         return Err(Refusal::NoMemory);
     }
-    // SAFETY: the range lies in one area of the program's, which is done with
-    // it; `committed` of its bytes are committed.
-    if !unsafe { vm::decommit_part(Use::Program, pointer(start), end - start, committed) } {
-        return Err(Refusal::NoMemory);
+    if area.written.is_none() {
+        // SAFETY: the range lies in one area of the program's, which is done
+        // with it; `committed` of its bytes are committed.
+        if !unsafe { vm::decommit_part(Use::Program, pointer(start), end - start, committed) } {
+            return Err(Refusal::NoMemory);
+        }
+    } else {
+        regions.decommit_watched(&area, start, end, committed)?;
     }
     regions.runs.change(start, end, |run| run.committed = None);
-    Ok((start, end - start))
-}
-
-/// Says that what the pages that `[address, address + size)` touches hold is
-/// not wanted: the system may take it while they are not written to. They are
-/// of one area and keep their states. The address of the first page, and their
-/// bytes.
-///
-/// # Safety
-/// Nobody needs what the pages hold.
-pub(crate) unsafe fn reset(address: usize, size: usize) -> Result<(usize, usize), Refusal> {
-    let start = round_down_to_page(address);
-    let end = end_of(address, size)?;
-    let regions = hold();
-    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
-    if end > area.end || matches!(area.kind, Kind::Placeholder | Kind::Physical) {
-        return Err(Refusal::Conflict);
-    }
-    if area.kind == Kind::Private {
-        for run in regions.runs_in(start, end) {
-            if run.committed.is_some() {
-                // SAFETY: the pages are committed and private, and the caller
-                // does not need what they hold. Refused, they keep it.
-                unsafe { sys::offer(pointer(run.start), run.end - run.start) };
-            }
-        }
-    }
     Ok((start, end - start))
 }

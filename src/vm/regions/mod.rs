@@ -33,26 +33,35 @@
 
 mod area;
 mod change;
+mod contents;
+mod notes;
 mod placeholder;
 mod protect;
 mod release;
 mod reserve;
 mod runs;
+mod touch;
 mod views;
+mod watch;
 
 use super::{GRANULARITY, Use};
 use crate::sync::{Guard, Lock, Mutex, Once};
 use crate::sys;
 pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
-pub(crate) use change::{commit, decommit, protect, reset};
+pub(crate) use change::{commit, decommit, protect};
+pub(crate) use contents::{
+    Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
+};
 use core::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use placeholder::{coalesce, split_placeholder};
 pub(crate) use protect::Protect;
 pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
+pub(crate) use touch::{Access, Touched, set_guard, touched};
 pub(crate) use views::{commit_sparse, drop_view, for_each_view, insert_view, view_at};
+pub(crate) use watch::{Unwatched, forget_written, written};
 
 /// Why something was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +149,7 @@ unsafe extern "C" fn prepare() {
     if !HELD_ABOVE.load(Ordering::Relaxed) {
         REGIONS.raw().acquire();
         HELD_HERE.store(true, Ordering::Relaxed);
+        before_fork();
     }
 }
 
@@ -151,8 +161,21 @@ unsafe extern "C" fn parent() {
 
 unsafe extern "C" fn child() {
     if HELD_HERE.swap(false, Ordering::Relaxed) {
+        after_fork();
         REGIONS.raw().reset();
     }
+}
+
+/// In the parent, before a fork, by whoever holds the lock across it.
+pub(crate) fn before_fork() {
+    // SAFETY: the caller holds the lock.
+    unsafe { &*REGIONS.held() }.note_all_written();
+}
+
+/// In the child, after a fork, by whoever holds the lock across it.
+pub(crate) fn after_fork() {
+    // SAFETY: the caller holds the lock.
+    unsafe { &*REGIONS.held() }.watch_again();
 }
 
 /// The records, held. Signals that waited come when it is gone.
@@ -174,6 +197,11 @@ impl core::ops::DerefMut for Held {
     fn deref_mut(&mut self) -> &mut Regions {
         &mut self.regions
     }
+}
+
+/// Has signals wait from now on while a thread holds the lock.
+pub(crate) fn hold_signals_from_now() {
+    HOLDS_SIGNALS.store(true, Ordering::SeqCst);
 }
 
 /// Takes the lock.
@@ -202,13 +230,17 @@ pub(crate) fn find(address: usize) -> Option<Told> {
     Some(told)
 }
 
-/// Whether something is reserved in the 64 KiB of `address`, though not there:
-/// where the last of it ends, and the 64 KiB do.
-pub(crate) fn rest_of_unit(address: usize) -> Option<usize> {
+/// Where the last area below `address` ends, and where the next one begins; 0
+/// and `usize::MAX` where there is none. Nothing is reserved at `address`.
+pub(crate) fn around(address: usize) -> (usize, usize) {
     let regions = hold();
-    let unit = address & !(GRANULARITY - 1);
-    let run = regions.runs.get(regions.runs.at_or_after(unit))?;
-    (run.start < address).then_some(unit + GRANULARITY)
+    let place = regions.runs.at_or_after(address);
+    let next = regions.runs.get(place);
+    let before = regions.runs.before(place);
+    (
+        before.map_or(0, |run| run.end),
+        next.map_or(usize::MAX, |run| run.start),
+    )
 }
 
 fn round_down_to_page(address: usize) -> usize {
@@ -305,6 +337,7 @@ impl Regions {
 
     /// Forgets an area.
     fn forget(&mut self, id: AreaId, area: &Area) {
+        area.free_notes();
         self.runs.remove(area.start, area.end);
         self.areas.remove(id);
     }

@@ -2,7 +2,9 @@
 
 use crate::sys;
 
-/// A page's protection: one of eight rights, and up to one modifier.
+/// A page's protection: one of eight rights, and up to one modifier. Beside
+/// them it tells whether the page is locked in memory, and whether it is offered
+/// to the system; neither is part of Windows' number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct Protect(u16);
@@ -11,6 +13,8 @@ const GUARD: u16 = 0x100;
 const NO_CACHE: u16 = 0x200;
 const WRITE_COMBINE: u16 = 0x400;
 const RIGHTS: u16 = 0xff;
+const OFFERED: u16 = 0x4000;
+const LOCKED: u16 = 0x8000;
 
 /// What a right lets a program do, as bits.
 const CAN_READ: u8 = 1;
@@ -47,7 +51,7 @@ impl Protect {
 
     /// Windows' number.
     pub(crate) const fn number(self) -> u32 {
-        self.0 as u32
+        (self.0 & !(OFFERED | LOCKED)) as u32
     }
 
     /// The right, without modifiers.
@@ -68,6 +72,45 @@ impl Protect {
     /// The same, and nothing is to be caught.
     pub(crate) const fn without_guard(self) -> Protect {
         Protect(self.0 & !GUARD)
+    }
+
+    /// Whether the page is locked in memory.
+    pub(crate) const fn is_locked(self) -> bool {
+        self.0 & LOCKED != 0
+    }
+
+    /// The same of a locked page.
+    pub(crate) const fn with_lock(self) -> Protect {
+        Protect(self.0 | LOCKED)
+    }
+
+    /// The same of a page that is not locked.
+    pub(crate) const fn without_lock(self) -> Protect {
+        Protect(self.0 & !LOCKED)
+    }
+
+    /// This protection for a page that has another: it stays locked.
+    pub(crate) const fn after(self, before: Option<Protect>) -> Option<Protect> {
+        match before {
+            Some(before) => Some(Protect(self.0 | before.0 & LOCKED)),
+            None => Some(self),
+        }
+    }
+
+    /// Whether what the page holds is offered to the system, and cannot be
+    /// accessed.
+    pub(crate) const fn is_offered(self) -> bool {
+        self.0 & OFFERED != 0
+    }
+
+    /// The same of an offered page.
+    pub(crate) const fn with_offer(self) -> Protect {
+        Protect(self.0 | OFFERED)
+    }
+
+    /// The same of a page that is not offered.
+    pub(crate) const fn without_offer(self) -> Protect {
+        Protect(self.0 & !OFFERED)
     }
 
     /// How the pages are cached: a property of the whole allocation.
@@ -113,22 +156,27 @@ impl Protect {
 
     /// Whether a program may read the page.
     pub(crate) const fn is_readable(self) -> bool {
-        !self.is_guard() && self.abilities() & CAN_READ != 0
+        self.is_open() && self.abilities() & CAN_READ != 0
     }
 
     /// Whether a program may write to the page, to a copy of it perhaps.
     pub(crate) const fn is_writable(self) -> bool {
-        !self.is_guard() && (self.abilities() & CAN_WRITE != 0 || self.is_copy())
+        self.is_open() && (self.abilities() & CAN_WRITE != 0 || self.is_copy())
+    }
+
+    /// Whether the right is what an access meets.
+    const fn is_open(self) -> bool {
+        !self.is_guard() && !self.is_offered()
     }
 
     /// Whether the right is to run code.
     pub(crate) const fn is_executable(self) -> bool {
-        self.abilities() & CAN_EXECUTE != 0
+        self.is_open() && self.abilities() & CAN_EXECUTE != 0
     }
 
     /// What the system is told.
     pub(crate) const fn system(self) -> sys::Protection {
-        if self.is_guard() {
+        if !self.is_open() {
             return sys::Protection::None;
         }
         match self.right() {

@@ -1,5 +1,6 @@
 //! Ending areas, whole or in part.
 
+use super::notes::Notes;
 use super::{
     Area, AreaId, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
     round_down_to_page,
@@ -50,8 +51,13 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
     if end > area.end {
         return Err(Refusal::PastTheEnd);
     }
-    if area.is_large && (area.start, area.end) != (start, end) {
-        return Err(Refusal::Invalid);
+    if (area.start, area.end) != (start, end) {
+        if area.is_large {
+            return Err(Refusal::Invalid);
+        }
+        if !area.written.is_none() {
+            return Err(Refusal::Unsupported);
+        }
     }
     if !regions.runs.room(2) || !regions.areas.room(1) {
         return Err(Refusal::NoMemory);
@@ -68,7 +74,17 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
 impl Regions {
     /// Takes `[start, end)` out of an area; what is left of it are areas of
     /// their own. There is room for two runs and an area.
+    /// What is noted about its pages ends.
     pub(super) fn cut_out(&mut self, id: AreaId, area: &Area, start: usize, end: usize) {
+        area.free_notes();
+        let area = &Area {
+            written: Notes::NONE,
+            offered: Notes::NONE,
+            ..*area
+        };
+        if let Some(own) = self.areas.get_mut(id) {
+            *own = *area;
+        }
         if end < area.end {
             let tail = Area {
                 start: end,
@@ -108,7 +124,8 @@ impl Regions {
             was_placeholder: false,
             is_large: false,
             touch: Touch::Fault,
-            written: 0,
+            written: Notes::NONE,
+            offered: Notes::NONE,
         };
         self.enter(placeholder, None);
     }

@@ -1,11 +1,12 @@
 //! Address space for a new area.
 
+use super::notes::Notes;
 use super::{
     Area, AreaId, GRANULARITY, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
     refusal_of,
 };
 use crate::sys;
-use crate::vm;
+use crate::vm::{self, fault};
 
 /// Where an area is to be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,10 +74,17 @@ pub(super) struct Taken {
 }
 
 /// Reserves `size` bytes, rounded up to pages, as the request says. The address
-/// of the first one.
-pub(crate) fn reserve(at: &Whereabouts, size: usize, request: &Request) -> Result<usize, Refusal> {
+/// of the first one, and how many it came to.
+pub(crate) fn reserve(
+    at: &Whereabouts,
+    size: usize,
+    request: &Request,
+) -> Result<(usize, usize), Refusal> {
     if request.initial.is_copy() {
         return Err(Refusal::Protection);
+    }
+    if (request.initial.is_guard() || request.touch != Touch::Fault) && !fault::catch() {
+        return Err(Refusal::Unsupported);
     }
     if request.large {
         return reserve_large(at, size, request);
@@ -95,12 +103,27 @@ pub(crate) fn reserve(at: &Whereabouts, size: usize, request: &Request) -> Resul
             return Err(refusal_of(limit));
         }
     }
-    regions.settle(&taken, request);
-    Ok(start)
+    let written = if request.watched {
+        match regions.watch(start, end) {
+            Ok(written) => written,
+            Err(refusal) => {
+                regions.give_back_committed(&taken, request.commits);
+                return Err(refusal);
+            }
+        }
+    } else {
+        Notes::NONE
+    };
+    regions.settle(&taken, request, written);
+    Ok((start, end - start))
 }
 
 /// Pages of the system's large size: reserved and committed in one.
-fn reserve_large(at: &Whereabouts, size: usize, request: &Request) -> Result<usize, Refusal> {
+fn reserve_large(
+    at: &Whereabouts,
+    size: usize,
+    request: &Request,
+) -> Result<(usize, usize), Refusal> {
     let unit = sys::large_page_size().ok_or(Refusal::NoLargePages)?;
     if size == 0 || size % unit != 0 || at.address % unit != 0 || at.replaces {
         return Err(Refusal::Invalid);
@@ -127,8 +150,8 @@ fn reserve_large(at: &Whereabouts, size: usize, request: &Request) -> Result<usi
             vm::Limit::System => Refusal::NoLargePages,
         });
     }
-    regions.settle(&taken, request);
-    Ok(taken.start)
+    regions.settle(&taken, request, Notes::NONE);
+    Ok((taken.start, size))
 }
 
 impl Regions {
@@ -199,8 +222,19 @@ impl Regions {
         }
     }
 
+    /// The same, all of it committed if `committed` says so.
+    fn give_back_committed(&mut self, taken: &Taken, committed: bool) {
+        let size = taken.end - taken.start;
+        if committed {
+            // SAFETY: the range was taken by the caller and nobody else knows
+            // it; all of it is committed.
+            unsafe { vm::decommit_part(Use::Program, pointer(taken.start), size, size) };
+        }
+        self.give_back(taken);
+    }
+
     /// Enters an area where address space was taken.
-    pub(super) fn settle(&mut self, taken: &Taken, request: &Request) {
+    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) {
         if let Some(id) = taken.placeholder {
             self.runs.remove(taken.start, taken.end);
             self.areas.remove(id);
@@ -213,7 +247,8 @@ impl Regions {
             was_placeholder: taken.placeholder.is_some(),
             is_large: request.large,
             touch: request.touch,
-            written: 0,
+            written,
+            offered: Notes::NONE,
         };
         self.enter(area, request.commits.then_some(request.initial));
     }

@@ -144,6 +144,14 @@ impl Runs {
         }
     }
 
+    /// The run before a place.
+    pub(super) fn before(&self, place: Place) -> Option<Run> {
+        match place.index.checked_sub(1) {
+            Some(index) => self.get(Place { index, ..place }),
+            None => self.leaf(place.leaf.checked_sub(1)?).last().copied(),
+        }
+    }
+
     /// The runs from the one at `place` on.
     pub(super) fn from(&self, mut place: Place) -> impl Iterator<Item = Run> {
         core::iter::from_fn(move || {

@@ -17,7 +17,7 @@ fn reserve_at(
         commits,
         ..Request::private(access)
     };
-    reserve(&at, size, &request)
+    reserve(&at, size, &request).map(|done| done.0)
 }
 
 fn reserve_somewhere(pages: usize, commit: bool) -> usize {

@@ -6,12 +6,13 @@
 //! page is committed in every view as soon as it is in one. What another process
 //! has committed is found out when somebody asks, or touches it.
 
+use super::notes::Notes;
 use super::reserve::Taken;
 use super::{
     Area, AreaId, Kind, Protect, Refusal, Regions, Request, Use, View, Whereabouts, hold, pointer,
 };
 use crate::sys;
-use crate::vm;
+use crate::vm::{self, fault};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Takes address space for a view and has `map` map it there: `size` bytes from
@@ -26,6 +27,9 @@ pub(crate) fn insert_view(
     initial: Protect,
     map: impl FnOnce(*mut u8) -> bool,
 ) -> Result<usize, Refusal> {
+    if view.commits != 0 && !fault::catch() {
+        return Err(Refusal::Unsupported);
+    }
     let mut regions = hold();
     let taken = regions.take(at, size)?;
     let (start, end) = (taken.start, taken.end);
@@ -45,7 +49,7 @@ pub(crate) fn insert_view(
             return Err(Refusal::NoMemory);
         }
     }
-    regions.settle(&taken, &request);
+    regions.settle(&taken, &request, Notes::NONE);
     if view.commits != 0
         && let Some((_, area)) = regions.area_at(start)
     {

@@ -354,13 +354,6 @@ pub(crate) fn get(number: usize) -> Option<Section> {
     sections.get_mut(number).map(|record| record.section)
 }
 
-/// Counts one more handle.
-pub(crate) fn add_handle(number: usize) {
-    if let Some(record) = SECTIONS.lock().get_mut(number) {
-        record.handles += 1;
-    }
-}
-
 /// Counts one handle less; with the last one the name goes.
 pub(crate) fn drop_handle(number: usize) {
     let mut sections = SECTIONS.lock();

@@ -1,6 +1,8 @@
 //! Constants about pages.
 
-use super::super::types::{DWORD, MEM_EXTENDED_PARAMETER_TYPE, NTSTATUS, OFFER_PRIORITY};
+use super::super::types::{
+    DWORD, MEM_EXTENDED_PARAMETER_TYPE, MEMORY_INFORMATION_CLASS, NTSTATUS, OFFER_PRIORITY,
+};
 
 constants! { DWORD:
     /// Makes pages usable.
@@ -85,6 +87,13 @@ constants! { MEM_EXTENDED_PARAMETER_TYPE:
     MemExtendedParameterMax = 7;
 }
 
+constants! { MEMORY_INFORMATION_CLASS:
+    /// A [`MEMORY_BASIC_INFORMATION`](crate::win32::MEMORY_BASIC_INFORMATION).
+    MemoryBasicInformation = 0;
+    /// A [`MEMORY_REGION_INFORMATION`](crate::win32::MEMORY_REGION_INFORMATION).
+    MemoryRegionInformation = 3;
+}
+
 constants! { OFFER_PRIORITY:
     /// To be discarded first.
     VmOfferPriorityVeryLow = 1;
@@ -164,6 +173,8 @@ constants! { NTSTATUS:
     STATUS_INVALID_PARAMETER_6 = 0xC000_00F4_u32 as NTSTATUS;
     /// A stack is at its end.
     STATUS_STACK_OVERFLOW = 0xC000_00FD_u32 as NTSTATUS;
+    /// Nothing is at an address.
+    STATUS_INVALID_ADDRESS = 0xC000_0141_u32 as NTSTATUS;
     /// The limit of committed memory is reached.
     STATUS_COMMITMENT_LIMIT = 0xC000_012D_u32 as NTSTATUS;
 }

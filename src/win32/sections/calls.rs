@@ -3,6 +3,7 @@
 use super::super::constants::*;
 use super::super::handles;
 use super::super::last_error;
+use super::super::pages;
 use super::super::types::{
     BOOL, DWORD, HANDLE, LPCSTR, LPCVOID, LPCWSTR, LPSECURITY_ATTRIBUTES, LPVOID, NTSTATUS,
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
@@ -328,17 +329,24 @@ pub unsafe extern "system" fn MapViewOfFileFromApp(
 /// Where a view is to be.
 ///
 /// # Safety
-/// `parameters` is null or leads to `count` of them.
+/// `parameters` is null or leads to `count` of them, and those that are pointers
+/// lead to what their types say.
 unsafe fn whereabouts(
     base: PVOID,
-    _parameters: PMEM_EXTENDED_PARAMETER,
+    parameters: PMEM_EXTENDED_PARAMETER,
     count: ULONG,
 ) -> Result<Whereabouts, NTSTATUS> {
-    if count != 0 {
+    // SAFETY: the caller's promise is the callee's.
+    let extended = unsafe { pages::extended(parameters, count) }?;
+    let bounded = extended.lowest | extended.limit | extended.alignment != 0;
+    if bounded && !base.is_null() {
         return Err(STATUS_INVALID_PARAMETER);
     }
     Ok(Whereabouts {
         address: base.addr(),
+        lowest: extended.lowest,
+        limit: extended.limit,
+        alignment: extended.alignment,
         ..Whereabouts::default()
     })
 }
@@ -348,11 +356,13 @@ unsafe fn whereabouts(
 /// - `allocation` is 0, MEM_RESERVE, which changes nothing, or
 ///   MEM_REPLACE_PLACEHOLDER: then `base` and `size` are exactly a placeholder's, and
 ///   they and the offset are multiples of the page size only.
-/// - `count` further arguments at `parameters`; there may be none.
+/// - `count` further arguments at `parameters`, as for
+///   [`VirtualAlloc2`](crate::win32::VirtualAlloc2): limits and alignment of the
+///   address, if `base` is null.
 ///
 /// The address of the view; null and the last error otherwise, as for
 /// [`MapViewOfFileEx`]; ERROR_INVALID_HANDLE when `process` is not the calling one;
-/// ERROR_INVALID_PARAMETER for another allocation or further arguments;
+/// ERROR_INVALID_PARAMETER for another allocation or wrong further arguments;
 /// ERROR_INVALID_ADDRESS where there is no such placeholder. Any thread may call
 /// it.
 ///

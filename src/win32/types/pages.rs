@@ -33,8 +33,15 @@ pub type PMEMORY_BASIC_INFORMATION = *mut MEMORY_BASIC_INFORMATION;
 
 /// Where a number lies.
 pub type PDWORD = *mut DWORD;
+/// A number without sign.
+pub type UINT = u32;
+/// A number as wide as a pointer.
+pub type UINT_PTR = usize;
 /// Where a number as wide as a pointer lies.
 pub type PULONG_PTR = *mut usize;
+
+/// Any function.
+pub type FARPROC = Option<unsafe extern "system" fn() -> isize>;
 
 /// The type of a [`MEM_EXTENDED_PARAMETER`].
 pub type MEM_EXTENDED_PARAMETER_TYPE = i32;
