@@ -40,7 +40,7 @@ mod pages;
 mod signals;
 #[cfg(all(unix, feature = "pages"))]
 mod stack;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub mod system;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod text;

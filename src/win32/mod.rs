@@ -56,6 +56,7 @@ mod information;
 mod last_error;
 mod names;
 mod pages;
+mod physical;
 mod rtl;
 mod rtl_create;
 mod sections;
@@ -89,6 +90,10 @@ pub use pages::{
     VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp, VirtualFree, VirtualFreeEx,
     VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
     VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
+};
+pub use physical::{
+    AllocateUserPhysicalPages, FreeUserPhysicalPages, MapUserPhysicalPages,
+    MapUserPhysicalPagesScatter,
 };
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,

@@ -77,6 +77,9 @@ differences! {
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
     }
+    mapping_query {
+        "class" => "answers STATUS_NOT_IMPLEMENTED";
+    }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
         "new-one-at-the-end" => "puts the newest heap behind the process heap";
@@ -108,6 +111,12 @@ differences! {
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_protect {
+        "not-shared" => "writes to the section";
+    }
+    view_unmap {
+        "flush-private", "flush-private-error" => "takes any memory";
     }
     walk_fresh {
         "region-committed" => "commits 64 KiB";

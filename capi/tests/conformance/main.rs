@@ -152,6 +152,10 @@ programs! {
     walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
 
     user_info user_info_realloc
+
+    mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
+    mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
+    view_alignment view_unmap
 }
 
 #[test]

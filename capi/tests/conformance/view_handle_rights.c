@@ -39,7 +39,7 @@ int main(void)
     maps("write-read", write, FILE_MAP_READ, FALSE);
     maps("write-nothing", write, 0, FALSE);
     maps("write-write", write, FILE_MAP_WRITE, TRUE);
-    maps("copy-read", copy, FILE_MAP_READ, FALSE);
+    maps("copy-copy", copy, FILE_MAP_COPY, TRUE);
     maps("copy-write", copy, FILE_MAP_WRITE, FALSE);
     CloseHandle(read);
     CloseHandle(write);

@@ -35,6 +35,7 @@ mod area;
 mod change;
 mod contents;
 mod notes;
+mod physical;
 mod placeholder;
 mod protect;
 mod release;
@@ -54,6 +55,8 @@ pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
+use physical::Physical;
+pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
 pub(crate) use protect::Protect;
 pub(crate) use release::{release, release_part};
@@ -110,11 +113,13 @@ pub(crate) struct Told {
 struct Regions {
     runs: Runs,
     areas: Areas,
+    physical: Physical,
 }
 
 static REGIONS: Mutex<Regions> = Mutex::new(Regions {
     runs: Runs::new(),
     areas: Areas::new(),
+    physical: Physical::new(),
 });
 
 /// Whether signals wait while a thread holds the lock.

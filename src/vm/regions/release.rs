@@ -23,11 +23,12 @@ pub(crate) unsafe fn release(address: usize) -> Result<(usize, usize), Refusal> 
         return Err(Refusal::NotAtBase);
     }
     let size = area.end - start;
-    let committed = regions.committed(start, area.end);
+    let committed = regions.charged(&area, start, area.end);
     // SAFETY: the whole area is the program's, which is done with it.
     if !unsafe { vm::release(Use::Program, pointer(start), size, committed) } {
         return Err(Refusal::NoMemory);
     }
+    regions.physical.close_window(start);
     regions.forget(id, &area);
     Ok((start, size))
 }
@@ -62,16 +63,26 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
     if !regions.runs.room(2) || !regions.areas.room(1) {
         return Err(Refusal::NoMemory);
     }
-    let committed = regions.committed(start, end);
+    let committed = regions.charged(&area, start, end);
     // SAFETY: the pages are the program's, which is done with them.
     if !unsafe { vm::release(Use::Program, pointer(start), end - start, committed) } {
         return Err(Refusal::NoMemory);
     }
+    regions.physical.close_window(start);
     regions.cut_out(id, &area, start, end);
     Ok((start, end - start))
 }
 
 impl Regions {
+    /// Bytes of a range that are charged to its area: frames are charged by
+    /// themselves.
+    fn charged(&self, area: &Area, start: usize, end: usize) -> usize {
+        match area.kind {
+            Kind::Physical => 0,
+            _ => self.committed(start, end),
+        }
+    }
+
     /// Takes `[start, end)` out of an area; what is left of it are areas of
     /// their own. There is room for two runs and an area.
     /// What is noted about its pages ends.

@@ -166,6 +166,27 @@ macro_rules! win32_names_sections {
                 needed: PDWORD
             ) -> BOOL;
 
+            fn AllocateUserPhysicalPages(
+                process: HANDLE,
+                count: PULONG_PTR,
+                frames: PULONG_PTR
+            ) -> BOOL;
+            fn FreeUserPhysicalPages(
+                process: HANDLE,
+                count: PULONG_PTR,
+                frames: PULONG_PTR
+            ) -> BOOL;
+            fn MapUserPhysicalPages(
+                address: PVOID,
+                count: ULONG_PTR,
+                frames: PULONG_PTR
+            ) -> BOOL;
+            fn MapUserPhysicalPagesScatter(
+                addresses: *mut PVOID,
+                count: ULONG_PTR,
+                frames: PULONG_PTR
+            ) -> BOOL;
+
             fn GetSystemInfo(information: LPSYSTEM_INFO) -> ();
             fn GetNativeSystemInfo(information: LPSYSTEM_INFO) -> ();
             fn GetPhysicallyInstalledSystemMemory(kib: PULONGLONG) -> BOOL;

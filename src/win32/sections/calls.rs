@@ -76,11 +76,10 @@ fn create(
         0 => SEC_COMMIT,
         some => some,
     };
-    // No file is told by one number, and null is no file's.
-    let file = match file {
-        INVALID_HANDLE_VALUE => ptr::null_mut(),
-        file if file.is_null() => return handle_told(Err(STATUS_INVALID_HANDLE)),
-        file => file,
+    let file = if file == INVALID_HANDLE_VALUE {
+        ptr::null_mut()
+    } else {
+        file
     };
     let made = name.and_then(|name| {
         object::create(&object::Wanted {
@@ -102,7 +101,7 @@ fn create(
     }))
 }
 
-/// Makes a section of a file's contents or, with INVALID_HANDLE_VALUE, of memory,
+/// Makes a section of a file's contents or, with INVALID_HANDLE_VALUE or null, of memory,
 /// and gives it a name, or opens the one that has the name.
 ///
 /// - `protect` is PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY or one of these
@@ -165,7 +164,13 @@ pub unsafe extern "system" fn CreateFileMappingW(
 
 /// The rights of a section that FILE_MAP_… stand for.
 fn section_rights(access: DWORD) -> DWORD {
-    access & !(FILE_MAP_LARGE_PAGES | FILE_MAP_TARGETS_INVALID)
+    let rights = access & !(FILE_MAP_LARGE_PAGES | FILE_MAP_TARGETS_INVALID);
+    // The right to copies has no bit of its own: copying is reading.
+    if rights & FILE_MAP_COPY != 0 && rights & FILE_MAP_WRITE == 0 {
+        rights | FILE_MAP_READ
+    } else {
+        rights
+    }
 }
 
 fn open(name: Result<Name, NTSTATUS>, access: DWORD) -> HANDLE {

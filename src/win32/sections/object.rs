@@ -188,7 +188,8 @@ fn of_file(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
         file: Some(descriptor),
         size,
         protect: wanted.protect,
-        attributes: wanted.attributes | SEC_FILE,
+        // Committed or reserved, a file has all its pages.
+        attributes: wanted.attributes & !(SEC_COMMIT | SEC_RESERVE) | SEC_FILE,
         writes: writes(wanted.protect),
     };
     sections::create(&request).map_err(status_of)
@@ -316,7 +317,8 @@ mod tests {
         assert_eq!(native("a"), Err(STATUS_OBJECT_PATH_NOT_FOUND));
         let long = "x".repeat(LONGEST_NAME);
         assert_eq!(name(&long).as_deref(), Ok(&*long));
-        assert_eq!(name(&(long + "x")), Err(STATUS_NAME_TOO_LONG));
+        let longer = "x".repeat(LONGEST_NAME + 1);
+        assert_eq!(name(&longer), Err(STATUS_NAME_TOO_LONG));
     }
 
     #[test]
