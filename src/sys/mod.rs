@@ -21,6 +21,8 @@
 //!    +------release-------+-----decommit-------+
 //! ```
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod c;
 #[cfg(all(unix, feature = "pages"))]
 mod copy;
 mod counters;
@@ -50,6 +52,12 @@ mod unix;
 mod watch;
 #[cfg(windows)]
 mod windows;
+
+#[cfg(all(
+    unix,
+    not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
+))]
+use libc as c;
 
 #[cfg(all(unix, feature = "pages"))]
 pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};

@@ -102,7 +102,30 @@ pub fn large_page_size() -> Option<usize> {
 /// caller owns it.
 pub unsafe fn commit_large(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    admit(Call::Commit) && unsafe { os::commit_large(base, size, protection) }
+    admit(Call::Commit) && unsafe { map_large(base, size, protection) }
+}
+
+/// Without MAP_NORESERVE: pages that the pool cannot promise are refused now,
+/// where a fault would end the process later.
+///
+/// # Safety
+/// As for [`commit_large`].
+unsafe fn map_large(base: *mut u8, size: usize, protection: Protection) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED | libc::MAP_HUGETLB;
+        if !os::map(base, size, os::bits_of(protection), flags).is_null() {
+            return true;
+        }
+        // Older kernels unmap first and find out then.
+        os::reserve_at(base, size);
+        false
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (base, size, protection);
+        false
+    }
 }
 
 /// Says that what a range holds is not needed: until it is written to, it keeps
@@ -113,7 +136,7 @@ pub unsafe fn commit_large(base: *mut u8, size: usize, protection: Protection) -
 /// The caller owns the range and needs nothing that it holds.
 pub unsafe fn offer(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    admit(Call::Advise) && unsafe { os::offer(base, size) }
+    admit(Call::Advise) && unsafe { libc::madvise(base.cast(), size, libc::MADV_FREE) == 0 }
 }
 
 /// Has the pages of a range stay in memory. False when the system refuses:

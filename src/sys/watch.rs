@@ -67,6 +67,8 @@ mod linux {
     const WP_MATCHING: u64 = 1;
     const CHECK_WPASYNC: u64 = 2;
     const IS_WRITTEN: u64 = 1 << 1;
+    const IS_PRESENT: u64 = 1 << 3;
+    const IS_SWAPPED: u64 = 1 << 4;
     const IS_ZERO_PAGE: u64 = 1 << 5;
 
     fn ioctl<T>(file: c_int, request: u64, argument: &mut T) -> c_int {
@@ -180,7 +182,8 @@ mod linux {
                 max_pages: 0,
                 inverted: IS_ZERO_PAGE,
                 mask: IS_WRITTEN | IS_ZERO_PAGE,
-                any_of: 0,
+                // What was never there is not marked, and looks written.
+                any_of: IS_PRESENT | IS_SWAPPED,
                 returned: IS_WRITTEN,
             };
             let Ok(found) = usize::try_from(ioctl(pages, PAGEMAP_SCAN, &mut scan)) else {

@@ -132,11 +132,7 @@ pub(crate) fn protect(
         return Err(Refusal::NoMemory);
     }
     let protect = protect.cached_as(area.initial);
-    let right = match area.kind {
-        // The mapping of a view that is shared cannot make copies.
-        Kind::View(_) if protect.is_copy() && !area.initial.is_copy() => sys::Protection::Read,
-        _ => protect.system(),
-    };
+    let right = area.right_of(protect);
     // SAFETY: the range lies in one area of the program's, which asks for this,
     // and all of it is committed.
     if !unsafe { sys::protect(pointer(start), end - start, right) } {

@@ -63,7 +63,9 @@ pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-pub(crate) use views::{commit_sparse, drop_view, for_each_view, insert_view, view_at};
+#[cfg(test)]
+pub(crate) use views::commit_sparse;
+pub(crate) use views::{drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, written};
 
 /// Why something was refused.
@@ -322,7 +324,10 @@ impl Regions {
     /// it lets us.
     fn restore(&self, start: usize, end: usize) {
         for run in self.runs_in(start, end) {
-            let right = run.committed.map_or(sys::Protection::None, Protect::system);
+            let right = match (run.committed, self.areas.get(run.area)) {
+                (Some(protect), Some(area)) => area.right_of(protect),
+                _ => sys::Protection::None,
+            };
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.
             unsafe { sys::protect(pointer(run.start), run.end - run.start, right) };

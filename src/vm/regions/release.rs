@@ -74,12 +74,11 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
 }
 
 impl Regions {
-    /// Bytes of a range that are charged to its area: frames are charged by
-    /// themselves.
+    /// Bytes of a range that are charged to the account.
     fn charged(&self, area: &Area, start: usize, end: usize) -> usize {
         match area.kind {
-            Kind::Physical => 0,
-            _ => self.committed(start, end),
+            Kind::Private => self.committed(start, end),
+            _ => 0,
         }
     }
 

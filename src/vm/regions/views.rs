@@ -102,21 +102,9 @@ pub(crate) fn view_at(address: usize) -> Option<(View, Area)> {
     }
 }
 
-/// Shows each view of a section in this process. The time grows with the number
-/// of areas. The lock is held: `visit` asks for nothing here.
-pub(crate) fn for_each_view(section: usize, mut visit: impl FnMut(&View, &Area)) {
-    let regions = hold();
-    for (_, area) in regions.areas.iter() {
-        if let Kind::View(view) = &area.kind
-            && view.section == section
-        {
-            visit(view, area);
-        }
-    }
-}
-
 /// Commits `size` bytes of a section from `offset` on, whole pages, in all its
 /// views. Its pages that were not committed are charged to the account, once.
+#[cfg(test)]
 pub(crate) fn commit_sparse(section: usize, offset: u64, size: usize) -> Result<(), Refusal> {
     hold().commit_sparse(section, offset, size)
 }
