@@ -172,6 +172,7 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
         files::close(file);
         return Err(ERROR_ACCESS_DENIED);
     }
+    forget_closed(file);
     let handle = handles::open(&FILE, file as usize * 2, rights);
     let handle = handle.ok_or(ERROR_NOT_ENOUGH_MEMORY)?;
     if tells {
@@ -182,6 +183,15 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
         });
     }
     Ok(handle)
+}
+
+/// Ends handles that the program had of a descriptor of this number, which it has
+/// closed: the number is another file's now.
+fn forget_closed(file: Descriptor) {
+    while let Some(stale) = handles::find(&FILE, file as usize * 2 + 1) {
+        // SAFETY: what the handle led to is not there any more.
+        unsafe { handles::CloseHandle(stale) };
+    }
 }
 
 /// Whether the folder exists that a path says its file is in.

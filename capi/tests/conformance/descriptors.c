@@ -32,6 +32,7 @@ int main(void)
     EQUAL("written", fgetc(stream), 'h');
     fclose(stream);
 
+    /* The handle of a descriptor that was closed is none of the next file with its number. */
     HANDLE file = open_file(path, GENERIC_READ);
     NEED("opened", file != INVALID_HANDLE_VALUE);
     int descriptor = _open_osfhandle((intptr_t)file, O_RDONLY);

@@ -74,11 +74,32 @@ differences! {
     growable_growth {
         "regions-enough" => "has fewer and larger regions";
     }
+    handles {
+        "source-closed", "source-closed-error", "third-closed" =>
+            "closes the source first and gives its number out again";
+    }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
     }
     mapping_query {
         "class" => "answers STATUS_NOT_IMPLEMENTED";
+    }
+    memory_status {
+        "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
+        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+    }
+    memory_usage {
+        "faults-grow" => "counts no faults";
+        "private" => "does not tell it";
+    }
+    native_sections {
+        "more-than-the-section" => "does not look at the section's protection";
+        "bad-protection" => "takes any protection";
+    }
+    physical_pages {
+        "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
+        "privilege" => "holds no such privilege";
+        "(end)" => "has no physical pages";
     }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
@@ -108,9 +129,16 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    tokens {
+        "adjusted-error", "changed" => "holds no such privilege";
+    }
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_placeholders {
+        "placeholder" => "has no placeholders";
+        "(end)" => "has no placeholders";
     }
     view_protect {
         "not-shared" => "writes to the section";
