@@ -22,7 +22,9 @@
 //!
 //! Invariants:
 //! - No word of the heap's lies in a block or between blocks; the settable
-//!   value of a block is the program's, and lies behind its bytes.
+//!   value of a block is the program's, and lies behind its bytes. Of one kind of
+//!   block alone more lies there, which is believed no further than the block
+//!   goes (settable.rs).
 //! - An address may be anything: what is not the heap's is told from the slice
 //!   table alone, and is an error, never a fault.
 //! - A heap's figures, names and handles can be read by any thread while the
@@ -57,6 +59,7 @@ mod misuse;
 mod place;
 mod region;
 mod resize;
+mod settable;
 mod slot;
 mod units;
 mod validate;
@@ -398,6 +401,20 @@ pub unsafe fn reallocate(
             Err(error)
         }
     }
+}
+
+/// Makes a block smaller where it is, which fails with [`Error::NotInPlace`] for
+/// some blocks of buckets: never for those with a settable value.
+///
+/// # Safety
+/// As for [`allocate`]; nobody uses the bytes that go.
+pub unsafe fn shrink(
+    handle: Handle,
+    flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<(), Error> {
+    resize::shrink(heap::at(handle.0)?, flags, block, size)
 }
 
 /// Frees a block. An address that is no block of this heap is an error and

@@ -340,13 +340,11 @@ unsafe fn bucket_block(descriptor: *mut Descriptor, index: usize) -> Entry {
     let size = classes::size_of(usize::from(this.class.load(Ordering::Relaxed)));
     let data = this.base.load(Ordering::Relaxed) + index * size;
     match unused {
-        Some(unused) => Entry::new(
-            EntryKind::BucketBusy,
-            data,
-            size - unused,
-            BUCKET_OVERHEAD,
-            0,
-        ),
+        Some(unused) => {
+            let (kind, size) = (EntryKind::BucketBusy, size - unused);
+            Entry::new(kind, data, size, BUCKET_OVERHEAD, 0)
+                .with_info(&Block::Bucket(descriptor, index))
+        }
         None => Entry::new(EntryKind::BucketFree, data, size - UNIT, UNIT, 0),
     }
 }
