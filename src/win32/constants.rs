@@ -130,6 +130,10 @@ constants! { DWORD:
     ERROR_NOT_SUPPORTED = 50;
     /// An argument is wrong.
     ERROR_INVALID_PARAMETER = 87;
+    /// There is no block: it was discarded.
+    ERROR_DISCARDED = 157;
+    /// It is not locked.
+    ERROR_NOT_LOCKED = 158;
     /// A buffer is too small.
     ERROR_INSUFFICIENT_BUFFER = 122;
     /// There are no more.

@@ -48,6 +48,7 @@ mod constants;
 mod debug;
 mod exceptions;
 mod failure;
+mod global;
 mod heap;
 mod information;
 mod last_error;
@@ -61,6 +62,7 @@ mod walk;
 pub use constants::*;
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use global::*;
 pub use heap::{
     GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
     HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,

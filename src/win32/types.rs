@@ -11,6 +11,8 @@ pub type BOOLEAN = u8;
 pub type DWORD = u32;
 /// 32 bits without sign.
 pub type ULONG = u32;
+/// 32 bits without sign.
+pub type UINT = u32;
 /// 32 bits with sign.
 pub type LONG = i32;
 /// A number as wide as a pointer.

@@ -12,7 +12,7 @@ use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Takes a block of `size` bytes from the thread's slot, or, if the heap is
 /// one thread's (`LOCAL`), from the first one without its lock; null when
@@ -145,6 +145,9 @@ pub(super) unsafe fn give<const LOCAL: bool>(
     }
 }
 
+/// The process heap's record, which is never another's, once it was asked for.
+static PROCESS: AtomicPtr<PrivateHeap> = AtomicPtr::new(ptr::null_mut());
+
 /// A live heap, without the check that a [`Handle`] goes through at each call.
 /// Whoever has one sees to it that it is not used after the heap's end.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +163,26 @@ impl HeapRef {
     /// The heap of a handle.
     pub fn new(handle: Handle) -> Result<HeapRef, Error> {
         heap::at(handle.address()).map(|heap| HeapRef(NonNull::from(heap)))
+    }
+
+    /// The process heap.
+    ///
+    /// # Errors
+    /// Those of [`Handle::process`].
+    #[inline(always)]
+    pub fn process() -> Result<HeapRef, Error> {
+        match NonNull::new(PROCESS.load(Ordering::Relaxed)) {
+            Some(heap) => Ok(HeapRef(heap)),
+            None => HeapRef::find_process(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_process() -> Result<HeapRef, Error> {
+        let heap = HeapRef::new(Handle::process()?)?;
+        PROCESS.store(heap.0.as_ptr(), Ordering::Relaxed);
+        Ok(heap)
     }
 
     /// The heap's handle.
@@ -205,9 +228,8 @@ impl HeapRef {
     ) -> Result<NonNull<u8>, Error> {
         let flags = user_flags | flags::SETTABLE_USER_VALUE;
         // SAFETY: the caller's promise.
-        let block = unsafe {
-            take_settable::<false>(self.heap(), size, place::info_of(flags), value)
-        };
+        let block =
+            unsafe { take_settable::<false>(self.heap(), size, place::info_of(flags), value) };
         match NonNull::new(block) {
             Some(block) => Ok(block),
             None => self.allocate_settable_rest(size, flags, value),

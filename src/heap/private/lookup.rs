@@ -186,7 +186,9 @@ impl Block {
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
             // SAFETY: a block that was found busy, as above.
-            Block::Bucket(..) => self.words().map_or(0, |words| unsafe { settable::info(words) }),
+            Block::Bucket(..) => self
+                .words()
+                .map_or(0, |words| unsafe { settable::info(words) }),
         }
     }
 

@@ -408,12 +408,7 @@ pub unsafe fn reallocate(
 ///
 /// # Safety
 /// As for [`allocate`]; nobody uses the bytes that go.
-pub unsafe fn shrink(
-    handle: Handle,
-    flags: u32,
-    block: *mut u8,
-    size: usize,
-) -> Result<(), Error> {
+pub unsafe fn shrink(handle: Handle, flags: u32, block: *mut u8, size: usize) -> Result<(), Error> {
     resize::shrink(heap::at(handle.0)?, flags, block, size)
 }
 

@@ -5,6 +5,29 @@
 macro_rules! win32_names_global {
     ($then:path; $($before:tt)*) => {
         $then! { $($before)*
+            fn GlobalAlloc(flags: UINT, bytes: SIZE_T) -> HGLOBAL;
+            fn GlobalReAlloc(memory: HGLOBAL, bytes: SIZE_T, flags: UINT) -> HGLOBAL;
+            fn GlobalFree(memory: HGLOBAL) -> HGLOBAL;
+            fn GlobalLock(memory: HGLOBAL) -> LPVOID;
+            fn GlobalUnlock(memory: HGLOBAL) -> BOOL;
+            fn GlobalSize(memory: HGLOBAL) -> SIZE_T;
+            fn GlobalFlags(memory: HGLOBAL) -> UINT;
+            fn GlobalHandle(memory: LPCVOID) -> HGLOBAL;
+            fn GlobalCompact(least: DWORD) -> SIZE_T;
+            fn GlobalFix(memory: HGLOBAL) -> ();
+            fn GlobalUnfix(memory: HGLOBAL) -> ();
+            fn GlobalWire(memory: HGLOBAL) -> LPVOID;
+            fn GlobalUnWire(memory: HGLOBAL) -> BOOL;
+            fn LocalAlloc(flags: UINT, bytes: SIZE_T) -> HLOCAL;
+            fn LocalReAlloc(memory: HLOCAL, bytes: SIZE_T, flags: UINT) -> HLOCAL;
+            fn LocalFree(memory: HLOCAL) -> HLOCAL;
+            fn LocalLock(memory: HLOCAL) -> LPVOID;
+            fn LocalUnlock(memory: HLOCAL) -> BOOL;
+            fn LocalSize(memory: HLOCAL) -> SIZE_T;
+            fn LocalFlags(memory: HLOCAL) -> UINT;
+            fn LocalHandle(memory: LPCVOID) -> HLOCAL;
+            fn LocalCompact(least: UINT) -> SIZE_T;
+            fn LocalShrink(memory: HLOCAL, bytes: UINT) -> SIZE_T;
         }
     };
 }
