@@ -16,6 +16,10 @@ void *HeapAlloc(void *heap, unsigned flags, size_t size);
 int HeapFree(void *heap, unsigned flags, void *block);
 void *ntheap_HeapAlloc(void *heap, unsigned flags, size_t size);
 int ntheap_HeapFree(void *heap, unsigned flags, void *block);
+void *ntheap_GlobalAlloc(unsigned flags, size_t size);
+void *ntheap_GlobalLock(void *handle);
+int ntheap_GlobalUnlock(void *handle);
+void *ntheap_GlobalFree(void *handle);
 
 /* nothing.c */
 void *allocate_in_nothing(void *heap, unsigned flags, size_t size);
@@ -43,6 +47,20 @@ PAIRS(pairs, ntheap_HeapAlloc, ntheap_HeapFree)
 PAIRS(forwarded, HeapAlloc, HeapFree)
 PAIRS(no_pairs, allocate_in_nothing, free_in_nothing)
 
+#define MOVEABLE 2
+
+/* Four calls; the loop of nothing has two. */
+static void moveable(void *heap, size_t n, size_t size)
+{
+    (void)heap;
+    for (size_t i = 0; i < n; i++) {
+        void *handle = keep(ntheap_GlobalAlloc(MOVEABLE, size));
+        keep(ntheap_GlobalLock(handle));
+        ntheap_GlobalUnlock(handle);
+        ntheap_GlobalFree(handle);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static void *blocks[HOT];
@@ -55,6 +73,8 @@ int main(int argc, char **argv)
         run = forwarded;
     else if (strcmp(argv[1], "no_pairs") == 0)
         run = no_pairs;
+    else if (strcmp(argv[1], "moveable") == 0)
+        run = moveable;
     size_t n = strtoul(argv[2], NULL, 10);
     size_t size = strtoul(argv[3], NULL, 10);
     void *heap = HeapCreate(0, 0, 0);
@@ -65,6 +85,12 @@ int main(int argc, char **argv)
             return 2;
     for (size_t i = 0; i < HOT; i++)
         if (!HeapFree(heap, 0, blocks[i]))
+            return 2;
+    for (size_t i = 0; i < HOT; i++)
+        if (!(blocks[i] = ntheap_GlobalAlloc(MOVEABLE, size)))
+            return 2;
+    for (size_t i = 0; i < HOT; i++)
+        if (ntheap_GlobalFree(blocks[i]))
             return 2;
     run(heap, n, size);
     mark();

@@ -57,6 +57,9 @@ pub enum Load {
     WindowsPair,
     /// The same through libntheap_win32.so.
     WindowsForwarded,
+    /// `GlobalAlloc` of a moveable block, `GlobalLock`, `GlobalUnlock` and
+    /// `GlobalFree`, as libntheap.so exports them, of a size that is hot.
+    WindowsMoveable,
 }
 
 /// A loop and the size of its blocks. `Display` is what the table and the
@@ -121,6 +124,7 @@ impl Row {
             rows(Load::HeapAmong, &HEAPS),
             rows(Load::WindowsPair, &[OTHER_SIZE]),
             rows(Load::WindowsForwarded, &[OTHER_SIZE]),
+            rows(Load::WindowsMoveable, &[OTHER_SIZE]),
         ]
         .concat()
     }
@@ -168,6 +172,7 @@ impl Row {
             Load::HeapAmong => single(Program::Rust, ["among", "no_among"], 0),
             Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
             Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
+            Load::WindowsMoveable => single(Program::Windows, ["moveable", "no_pairs"], 3),
         }
     }
 }
@@ -195,6 +200,7 @@ impl fmt::Display for Row {
             }
             Load::WindowsPair => "Windows names, HeapAlloc and HeapFree",
             Load::WindowsForwarded => "Windows names, by libntheap_win32.so",
+            Load::WindowsMoveable => "Windows names, moveable alloc, lock, unlock, free",
         };
         write!(f, "{load}, {}", Bytes(self.size))
     }

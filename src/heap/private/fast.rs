@@ -12,7 +12,7 @@ use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::Ordering;
 
 /// Takes a block of `size` bytes from the thread's slot, or, if the heap is
 /// one thread's (`LOCAL`), from the first one without its lock; null when
@@ -145,9 +145,6 @@ pub(super) unsafe fn give<const LOCAL: bool>(
     }
 }
 
-/// The process heap's record, which is never another's, once it was asked for.
-static PROCESS: AtomicPtr<PrivateHeap> = AtomicPtr::new(ptr::null_mut());
-
 /// A live heap, without the check that a [`Handle`] goes through at each call.
 /// Whoever has one sees to it that it is not used after the heap's end.
 #[derive(Clone, Copy, Debug)]
@@ -169,20 +166,23 @@ impl HeapRef {
     ///
     /// # Errors
     /// Those of [`Handle::process`].
-    #[inline(always)]
     pub fn process() -> Result<HeapRef, Error> {
-        match NonNull::new(PROCESS.load(Ordering::Relaxed)) {
-            Some(heap) => Ok(HeapRef(heap)),
-            None => HeapRef::find_process(),
-        }
+        HeapRef::new(Handle::process()?)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn find_process() -> Result<HeapRef, Error> {
-        let heap = HeapRef::new(Handle::process()?)?;
-        PROCESS.store(heap.0.as_ptr(), Ordering::Relaxed);
-        Ok(heap)
+    /// As a number, for [`HeapRef::from_raw`].
+    pub fn into_raw(self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+
+    /// The heap that such a number stands for.
+    ///
+    /// # Safety
+    /// The number is of a heap that lives.
+    #[inline(always)]
+    pub unsafe fn from_raw(raw: usize) -> HeapRef {
+        // SAFETY: the caller's number is a record's address.
+        HeapRef(unsafe { NonNull::new_unchecked(ptr::with_exposed_provenance_mut(raw)) })
     }
 
     /// The heap's handle.
@@ -214,12 +214,37 @@ impl HeapRef {
         self.allocate_rest_or_null(size, align)
     }
 
+    /// [`HeapRef::allocate_settable`] of a block that is at hand, else null.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::allocate`].
+    #[inline(always)]
+    pub unsafe fn settable_at_hand(self, size: usize, user_flags: u32, value: usize) -> *mut u8 {
+        let info = place::info_of(user_flags | flags::SETTABLE_USER_VALUE);
+        // SAFETY: the caller's promise.
+        unsafe { take_settable::<false>(self.heap(), size, info, value) }
+    }
+
+    /// [`HeapRef::free`] of a block that its thread's slot has room for; false, and
+    /// nothing done, of another.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::free`].
+    #[inline(always)]
+    pub unsafe fn free_at_hand(self, block: *mut u8) -> bool {
+        let own = self.heap();
+        // SAFETY: the caller's promise; the heap has the table and its mask.
+        unsafe {
+            let descriptor = slices::find_in(own.slices, own.slice_mask, block.addr());
+            give::<false>(descriptor, block, |owner| ptr::eq(owner, own))
+        }
+    }
+
     /// A block with settable flags (0x200, 0x400, 0x800) and a settable value,
     /// which is set.
     ///
     /// # Safety
     /// As for [`HeapRef::allocate`].
-    #[inline(always)]
     pub unsafe fn allocate_settable(
         self,
         size: usize,

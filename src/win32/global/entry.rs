@@ -1,13 +1,13 @@
 //! An entry of the handle table: a word, and where the data is.
 //!
 //! ```text
-//!   bit  0        1         2            3      15        16..23  31
-//!        in use | moveable | discardable | empty | shared | locks | changing
+//!   bit  0        1          2             3       15       16..23
+//!        in use | moveable | discardable | empty | shared | locks
 //! ```
 //!
-//! The word of a free entry is the address of the next one, or 0: bit 0 is 0.
+//! The word of a free entry is the address of the next one: its low bits are 0.
 //! Locks are counted in the word itself, up to 255, where the count stays. Who
-//! gives the handle other data, or other attributes, sets `changing` first and
+//! gives the handle other data, or other attributes, clears bit 0 alone first, and
 //! ends it with the new word; meanwhile nobody else changes the entry.
 
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -26,8 +26,8 @@ pub(crate) const SHARED: usize = 0x8000;
 pub(crate) const LOCK: usize = 0x1_0000;
 /// All that are counted.
 pub(crate) const LOCKS: usize = 0xff * LOCK;
-/// A call is changing the handle.
-pub(crate) const CHANGING: usize = 0x8000_0000;
+/// What one lock more than those sets.
+const TOO_MANY: usize = 0x100 * LOCK;
 
 /// Why a call did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) enum Why {
     Empty,
     /// It is not locked.
     NotLocked,
+    /// Another thread came between.
+    Raced,
 }
 
 /// An entry.
@@ -61,10 +63,13 @@ impl Entry {
         }
     }
 
-    /// The word as it is.
-    #[inline(always)]
-    pub(crate) fn word(&self) -> usize {
-        self.word.load(Ordering::Acquire)
+    /// The word of a live handle that nobody is changing.
+    pub(crate) fn word(&self) -> Result<usize, Why> {
+        let word = self.word.load(Ordering::Acquire);
+        if word & IN_USE == 0 {
+            return Err(why_not(word));
+        }
+        Ok(word)
     }
 
     /// Where the data is; null of an empty handle and a free entry.
@@ -75,13 +80,13 @@ impl Entry {
 
     /// Where the next free entry is, of a free one.
     #[inline(always)]
-    pub(crate) fn next(&self) -> usize {
+    pub(crate) fn link(&self) -> usize {
         self.word.load(Ordering::Relaxed)
     }
 
     /// Writes where the next free entry is.
     #[inline(always)]
-    pub(crate) fn set_next(&self, address: usize) {
+    pub(crate) fn set_link(&self, address: usize) {
         self.word.store(address, Ordering::Relaxed);
     }
 
@@ -94,75 +99,58 @@ impl Entry {
 
     /// Locks the handle once more; the data.
     #[inline(always)]
-    pub(crate) fn lock(&self) -> Result<*mut u8, Why> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & (IN_USE | EMPTY | CHANGING) != IN_USE {
-                return Err(why_not(word));
-            }
-            let more = if word & LOCKS == LOCKS {
-                word
-            } else {
-                word + LOCK
-            };
-            match self.exchange(word, more) {
-                // Read after the count: from now on nobody moves the data who does
-                // not mean to move locked data.
-                Ok(()) => return Ok(self.data()),
-                Err(now) => word = now,
-            }
+    pub(crate) fn try_lock(&self) -> Result<*mut u8, Why> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & (IN_USE | EMPTY) != IN_USE {
+            return Err(why_not(word));
         }
+        let mut more = word.wrapping_add(LOCK);
+        if more & TOO_MANY != 0 {
+            more = word;
+        }
+        self.exchange(word, more)?;
+        // Read after the count: from now on nobody moves the data who does not mean
+        // to move locked data.
+        Ok(self.data())
     }
 
     /// Takes one lock back; whether it is locked still.
     #[inline(always)]
-    pub(crate) fn unlock(&self) -> Result<bool, Why> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & (IN_USE | CHANGING) != IN_USE {
-                return Err(why_not(word));
-            }
-            if word & LOCKS == 0 {
-                return Err(Why::NotLocked);
-            }
-            match self.exchange(word, word - LOCK) {
-                Ok(()) => return Ok((word - LOCK) & LOCKS != 0),
-                Err(now) => word = now,
-            }
+    pub(crate) fn try_unlock(&self) -> Result<bool, Why> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & IN_USE == 0 {
+            return Err(why_not(word));
         }
+        if word & LOCKS == 0 {
+            return Err(Why::NotLocked);
+        }
+        let less = word - LOCK;
+        self.exchange(word, less)?;
+        Ok(less & LOCKS != 0)
     }
 
     /// Ends the handle, locked or not. The data is the caller's then, and the
     /// entry, which is free but on no list.
     #[inline(always)]
-    pub(crate) fn close(&self) -> Result<*mut u8, Why> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & (IN_USE | CHANGING) != IN_USE {
-                return Err(why_not(word));
-            }
-            match self.exchange(word, 0) {
-                Ok(()) => break,
-                Err(now) => word = now,
-            }
+    pub(crate) fn try_close(&self) -> Result<*mut u8, Why> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & IN_USE == 0 {
+            return Err(why_not(word));
         }
+        self.exchange(word, 0)?;
         let data = self.data();
         self.data.store(core::ptr::null_mut(), Ordering::Relaxed);
         Ok(data)
     }
 
     /// Begins a change; the word as it was.
-    pub(crate) fn begin(&self) -> Result<usize, Why> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            if word & (IN_USE | CHANGING) != IN_USE {
-                return Err(why_not(word));
-            }
-            match self.exchange(word, word | CHANGING) {
-                Ok(()) => return Ok(word),
-                Err(now) => word = now,
-            }
+    pub(crate) fn try_begin(&self) -> Result<usize, Why> {
+        let word = self.word.load(Ordering::Relaxed);
+        if word & IN_USE == 0 {
+            return Err(why_not(word));
         }
+        self.exchange(word, word & !IN_USE)?;
+        Ok(word)
     }
 
     /// Ends the change that the caller began.
@@ -172,20 +160,25 @@ impl Entry {
     }
 
     #[inline(always)]
-    fn exchange(&self, old: usize, new: usize) -> Result<(), usize> {
-        self.word
+    fn exchange(&self, old: usize, new: usize) -> Result<(), Why> {
+        match self
+            .word
             .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
-            .map(|_| ())
+        {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Why::Raced),
+        }
     }
 }
 
+/// Why a word lets nothing be done.
 #[cold]
 fn why_not(word: usize) -> Why {
-    if word & IN_USE == 0 {
-        Why::Free
-    } else if word & CHANGING != 0 {
+    if word & IN_USE != 0 {
+        Why::Empty
+    } else if word & MOVEABLE != 0 {
         Why::Changing
     } else {
-        Why::Empty
+        Why::Free
     }
 }

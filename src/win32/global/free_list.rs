@@ -1,22 +1,23 @@
-//! The list of free entries: a stack of numbers without a lock.
+//! The list of free entries: a stack without a lock.
 //!
 //! ```text
-//!   head   | turns: 47 bits | number + 1, or 0: 17 bits |
+//!   head   | turns: 43 bits | the first entry's distance from the region: 21 bits |
 //!             \____ one more at each change ____/
 //! ```
 //!
-//! Who takes the first entry has read its successor before it is known to be
-//! the first still. It may have been taken and given back in between; then the
-//! turns differ, and the exchange fails.
+//! Each free entry has the address of the next one, the last has the region's,
+//! where no entry lies. Who takes the first entry has read its link before it is
+//! known to be the first still. It may have been taken and given back in between;
+//! then the turns differ, and the exchange fails.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bits of a number, and of none.
-const BITS: u32 = 17;
-/// The number's bits of the head.
-const NUMBER: usize = (1 << BITS) - 1;
+/// Regions lie at multiples of this, and entries within.
+pub(crate) const REGION: usize = 1 << 21;
+/// The distance's bits of the head.
+const DISTANCE: usize = REGION - 1;
 /// One turn.
-const TURN: usize = 1 << BITS;
+const TURN: usize = REGION;
 
 /// The list.
 pub(crate) struct FreeList {
@@ -40,42 +41,60 @@ impl FreeList {
         }
     }
 
-    /// Takes the first entry's number. `next` tells what lies behind an entry: a
-    /// number and one, or 0; it may be told wrongly of an entry in use.
+    /// Takes the first entry: its address; `None` when there is none, or another
+    /// thread came between. `region` is asked once an entry was seen, and `link`
+    /// tells an entry's link; it may tell something else of one in use.
     #[inline(always)]
-    pub(crate) fn pop(&self, next: impl Fn(usize) -> usize) -> Option<usize> {
-        let mut head = self.head.load(Ordering::Acquire);
+    pub(crate) fn try_pop(
+        &self,
+        region: impl Fn() -> usize,
+        link: impl Fn(usize) -> usize,
+    ) -> Option<usize> {
+        let head = self.head.load(Ordering::Acquire);
+        let distance = head & DISTANCE;
+        if distance == 0 {
+            return None;
+        }
+        let entry = region() + distance;
+        let new = (link(entry) ^ entry ^ head).wrapping_add(TURN);
+        self.exchange(head, new, Ordering::Acquire).then_some(entry)
+    }
+
+    /// As [`FreeList::try_pop`], but that `None` means that there is none.
+    pub(crate) fn pop(
+        &self,
+        region: impl Fn() -> usize,
+        link: impl Fn(usize) -> usize,
+    ) -> Option<usize> {
         loop {
-            let number = (head & NUMBER).checked_sub(1)?;
-            let new = (head & !NUMBER).wrapping_add(TURN) | next(number) & NUMBER;
-            match self.exchange(head, new, Ordering::Acquire) {
-                Ok(()) => return Some(number),
-                Err(now) => head = now,
+            let entry = self.try_pop(&region, &link);
+            if entry.is_some() || self.head.load(Ordering::Acquire) & DISTANCE == 0 {
+                return entry;
             }
         }
     }
 
     /// Puts an entry, or a chain of them that begins with it, before the others.
-    /// `link` writes what comes behind the chain, as [`FreeList::pop`] is told it.
+    /// `set_link` writes the link of the last one.
     #[inline(always)]
-    pub(crate) fn push(&self, first: usize, link: impl Fn(usize)) {
-        let mut head = self.head.load(Ordering::Relaxed);
+    pub(crate) fn push(&self, region: usize, first: usize, set_link: impl Fn(usize)) {
         loop {
-            link(head & NUMBER);
-            let new = (head & !NUMBER).wrapping_add(TURN) | (first + 1);
-            match self.exchange(head, new, Ordering::Release) {
-                Ok(()) => return,
-                Err(now) => head = now,
+            let head = self.head.load(Ordering::Relaxed);
+            let next = region + (head & DISTANCE);
+            set_link(next);
+            let new = (first ^ next ^ head).wrapping_add(TURN);
+            if self.exchange(head, new, Ordering::Release) {
+                return;
             }
         }
     }
 
     #[inline(always)]
-    fn exchange(&self, old: usize, new: usize, on_success: Ordering) -> Result<(), usize> {
-        // An entry's link is published by the exchange that put it there, whoever
-        // changed the head since: each of these goes on that one's release.
+    fn exchange(&self, old: usize, new: usize, order: Ordering) -> bool {
+        // What a push published stays so: the exchanges that follow it go on its
+        // release, whoever makes them.
         self.head
-            .compare_exchange(old, new, on_success, Ordering::Acquire)
-            .map(|_| ())
+            .compare_exchange(old, new, order, Ordering::Relaxed)
+            .is_ok()
     }
 }

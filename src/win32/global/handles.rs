@@ -9,15 +9,13 @@ use super::flags::{
 use super::{Face, bad_block, heap, no_block, table};
 use crate::heap::private::{self, HeapRef};
 use crate::win32::constants::{
-    ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_LOCKED,
-    HEAP_SETTABLE_USER_FLAG1, HEAP_ZERO_MEMORY,
+    ERROR_DISCARDED, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY,
+    ERROR_NOT_LOCKED, HEAP_SETTABLE_USER_FLAG1, HEAP_ZERO_MEMORY,
 };
 use crate::win32::failure::last_error_of;
+use crate::win32::pages;
 use crate::win32::types::{DWORD, UINT};
 use core::ptr::{self, NonNull};
-
-/// ERROR_DISCARDED.
-use crate::win32::constants::ERROR_DISCARDED;
 
 /// The last error for an entry that a call found otherwise than it must be.
 #[cold]
@@ -25,12 +23,11 @@ fn error_of(why: Why) -> DWORD {
     match why {
         Why::Empty => ERROR_DISCARDED,
         Why::NotLocked => ERROR_NOT_LOCKED,
-        Why::Free | Why::Changing => ERROR_INVALID_HANDLE,
+        Why::Free | Why::Changing | Why::Raced => ERROR_INVALID_HANDLE,
     }
 }
 
 /// A live handle's entry.
-#[inline(always)]
 pub(super) fn entry_of(handle: usize) -> Result<&'static Entry, DWORD> {
     table::find(handle).ok_or(ERROR_INVALID_HANDLE)
 }
@@ -40,7 +37,6 @@ fn pointer(address: usize) -> *mut u8 {
 }
 
 /// The data of a moveable block; null for a size of 0.
-#[inline(always)]
 pub(super) fn allocate_data(
     heap: HeapRef,
     flags: UINT,
@@ -74,17 +70,39 @@ fn word_of(face: Face, flags: UINT, is_empty: bool) -> usize {
         | bit(is_empty, EMPTY)
 }
 
-/// A block of `size` bytes, by its handle or address.
+/// A moveable block of a few bytes, without other flags, for which all is at hand;
+/// its handle, or `None` when it is to be [`allocate`]d.
 #[inline(always)]
+pub(super) fn at_hand(size: usize) -> Option<usize> {
+    // SAFETY: an entry was taken; the process heap is serialized.
+    unsafe {
+        let handle = table::take_at_hand()?;
+        let data = table::heap().settable_at_hand(size, HEAP_SETTABLE_USER_FLAG1, handle);
+        if data.is_null() {
+            give_back(handle);
+            return None;
+        }
+        table::of(handle).open(IN_USE | MOVEABLE, data);
+        Some(handle)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn give_back(handle: usize) {
+    table::give(handle);
+}
+
+/// A block of `size` bytes, by its handle or address.
 pub(super) fn allocate(face: Face, flags: UINT, size: usize) -> Result<NonNull<u8>, DWORD> {
     if flags & GMEM_MOVEABLE == 0 {
         return allocate_fixed(face, flags, size);
     }
     let heap = heap()?;
-    let (entry, handle) = table::take().ok_or(ERROR_NOT_ENOUGH_MEMORY)?;
+    let handle = table::take()?;
     match allocate_data(heap, flags, size, handle) {
         Ok(data) => {
-            entry.open(word_of(face, flags, data.is_null()), data);
+            table::of(handle).open(word_of(face, flags, data.is_null()), data);
             NonNull::new(pointer(handle)).ok_or(ERROR_NOT_ENOUGH_MEMORY)
         }
         Err(error) => {
@@ -94,7 +112,6 @@ pub(super) fn allocate(face: Face, flags: UINT, size: usize) -> Result<NonNull<u
     }
 }
 
-#[inline(never)]
 fn allocate_fixed(face: Face, flags: UINT, size: usize) -> Result<NonNull<u8>, DWORD> {
     let heap = heap()?;
     // A global block of no bytes has one.
@@ -112,15 +129,35 @@ fn allocate_fixed(face: Face, flags: UINT, size: usize) -> Result<NonNull<u8>, D
     block.map_err(last_error_of)
 }
 
+/// Frees a moveable block of a handle that nobody else uses, if its thread's slot has
+/// room for it: `Ok`. Otherwise what is left to be freed, by [`free`].
+///
+/// # Safety
+/// Nobody uses the block any more.
+#[inline(always)]
+pub(super) unsafe fn free_at_hand(handle: usize) -> Result<(), usize> {
+    let Some(entry) = table::find(handle) else {
+        return Err(handle);
+    };
+    let Ok(data) = entry.try_close() else {
+        return Err(handle);
+    };
+    table::give(handle);
+    // SAFETY: the caller's promise; an entry was found.
+    if unsafe { table::heap().free_at_hand(data) } {
+        return Ok(());
+    }
+    Err(data.addr())
+}
+
 /// Frees a block by its handle or address, or null.
 ///
 /// # Safety
 /// If it is a block's, nobody uses the block any more.
-#[inline(always)]
 pub(super) unsafe fn free(handle: usize) -> Result<(), DWORD> {
     let block = if table::is_handle(handle) {
         let entry = entry_of(handle)?;
-        let data = table::with(entry, Entry::close).map_err(error_of)?;
+        let data = table::with(entry, Entry::try_close).map_err(error_of)?;
         table::give(handle);
         data
     } else {
@@ -136,47 +173,31 @@ pub(super) unsafe fn free(handle: usize) -> Result<(), DWORD> {
 
 /// Locks a moveable block; where its data is. Of a fixed one its address, if that
 /// can be read.
-#[inline(always)]
 pub(super) fn lock(handle: usize) -> Result<*mut u8, DWORD> {
     if table::is_handle(handle) {
         let entry = entry_of(handle)?;
-        return table::with(entry, Entry::lock).map_err(error_of);
+        return table::with(entry, Entry::try_lock).map_err(error_of);
     }
-    lock_fixed(handle)
-}
-
-#[inline(never)]
-fn lock_fixed(address: usize) -> Result<*mut u8, DWORD> {
     let heap = heap()?.handle();
-    let is_readable = address != 0
-        && (private::validate(heap, 0, pointer(address))
-            || crate::win32::pages::is_readable(address, 1));
+    let is_readable = handle != 0
+        && (private::validate(heap, 0, pointer(handle)) || pages::is_readable(handle, 1));
     if is_readable {
-        Ok(pointer(address))
+        Ok(pointer(handle))
     } else {
         Err(ERROR_INVALID_HANDLE)
     }
 }
 
 /// Takes a lock back from a moveable block; whether it is locked still.
-#[inline(always)]
 pub(super) fn unlock(handle: usize) -> Result<bool, DWORD> {
     let entry = entry_of(handle)?;
-    table::with(entry, Entry::unlock).map_err(error_of)
+    table::with(entry, Entry::try_unlock).map_err(error_of)
 }
 
 /// A live handle's entry and its word, while nobody changes it.
 pub(super) fn look(handle: usize) -> Result<(&'static Entry, usize), DWORD> {
     let entry = entry_of(handle)?;
-    let word = table::with(entry, |entry| {
-        let word = entry.word();
-        match word & (IN_USE | super::entry::CHANGING) {
-            IN_USE => Ok(word),
-            0 => Err(Why::Free),
-            _ if word & IN_USE == 0 => Err(Why::Free),
-            _ => Err(Why::Changing),
-        }
-    });
+    let word = table::with(entry, Entry::word);
     Ok((entry, word.map_err(error_of)?))
 }
 

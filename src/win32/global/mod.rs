@@ -68,7 +68,6 @@ enum Face {
 }
 
 /// The process heap; the last error that says why there is none.
-#[inline(always)]
 fn heap() -> Result<HeapRef, DWORD> {
     HeapRef::process().map_err(last_error_of)
 }

@@ -8,7 +8,10 @@
 //! - Constant time on most paths. The first handle in a page of the table costs a
 //!   system call.
 
-use super::flags::{GMEM_INVALID_HANDLE, HGLOBAL, HLOCAL};
+use super::flags::{
+    GMEM_DDESHARE, GMEM_INVALID_HANDLE, GMEM_MOVEABLE, GMEM_ZEROINIT, HGLOBAL, HLOCAL,
+    LMEM_DISCARDABLE,
+};
 use super::{Face, handles, resize, table};
 use crate::heap::private;
 use crate::win32::constants::{ERROR_DISCARDED, ERROR_NOT_LOCKED, FALSE, NO_ERROR, TRUE};
@@ -29,10 +32,54 @@ fn fail(error: DWORD) -> LPVOID {
     ptr::null_mut()
 }
 
+/// What of a call's flags makes a moveable block more than that.
+const MORE: UINT = GMEM_ZEROINIT | LMEM_DISCARDABLE | GMEM_DDESHARE;
+
 #[inline(always)]
-fn free(handle: HGLOBAL) -> HGLOBAL {
-    // SAFETY: the callers' promise.
-    match unsafe { handles::free(handle.addr()) } {
+fn allocate(face: Face, flags: UINT, bytes: SIZE_T) -> HGLOBAL {
+    if flags & (GMEM_MOVEABLE | MORE) == GMEM_MOVEABLE
+        && bytes != 0
+        && let Some(handle) = handles::at_hand(bytes)
+    {
+        return pointer(handle);
+    }
+    match face {
+        Face::Global => allocate_global(flags, bytes),
+        Face::Local => allocate_local(flags, bytes),
+    }
+}
+
+#[inline(never)]
+fn allocate_global(flags: UINT, bytes: SIZE_T) -> HGLOBAL {
+    match handles::allocate(Face::Global, flags, bytes) {
+        Ok(handle) => handle.as_ptr().cast(),
+        Err(error) => fail(error),
+    }
+}
+
+#[inline(never)]
+fn allocate_local(flags: UINT, bytes: SIZE_T) -> HLOCAL {
+    match handles::allocate(Face::Local, flags, bytes) {
+        Ok(handle) => handle.as_ptr().cast(),
+        Err(error) => fail(error),
+    }
+}
+
+#[inline(always)]
+unsafe fn free(handle: HGLOBAL) -> HGLOBAL {
+    // SAFETY: the caller's promise.
+    match unsafe { handles::free_at_hand(handle.addr()) } {
+        Ok(()) => ptr::null_mut(),
+        // SAFETY: the caller's promise.
+        Err(rest) => unsafe { free_rest(handle, rest) },
+    }
+}
+
+/// Frees what is left of `handle`.
+#[inline(never)]
+unsafe fn free_rest(handle: HGLOBAL, rest: usize) -> HGLOBAL {
+    // SAFETY: the caller's promise.
+    match unsafe { handles::free(rest) } {
         Ok(()) => ptr::null_mut(),
         Err(error) => {
             fail(error);
@@ -101,10 +148,7 @@ fn compact() -> SIZE_T {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn GlobalAlloc(flags: UINT, bytes: SIZE_T) -> HGLOBAL {
-    match handles::allocate(Face::Global, flags, bytes) {
-        Ok(handle) => handle.as_ptr().cast(),
-        Err(error) => fail(error),
-    }
+    allocate(Face::Global, flags, bytes)
 }
 
 /// Changes a block's size to `bytes`, or, with GMEM_MODIFY, what its handle is. What
@@ -147,7 +191,8 @@ pub unsafe extern "system" fn GlobalReAlloc(
 /// # Safety
 /// Nobody uses the block any more.
 pub unsafe extern "system" fn GlobalFree(memory: HGLOBAL) -> HGLOBAL {
-    free(memory)
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free(memory) }
 }
 
 /// Locks a moveable block once more, up to 255 times; its address. Of a fixed block
@@ -160,6 +205,17 @@ pub unsafe extern "system" fn GlobalFree(memory: HGLOBAL) -> HGLOBAL {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn GlobalLock(memory: HGLOBAL) -> LPVOID {
+    if let Some(entry) = table::find(memory.addr())
+        && let Ok(data) = entry.try_lock()
+    {
+        return data.cast();
+    }
+    lock_rest(memory)
+}
+
+/// [`GlobalLock`] where it is not done at once.
+#[inline(never)]
+fn lock_rest(memory: HGLOBAL) -> LPVOID {
     match handles::lock(memory.addr()) {
         Ok(data) => data.cast(),
         Err(error) => fail(error),
@@ -176,6 +232,20 @@ pub unsafe extern "system" fn GlobalLock(memory: HGLOBAL) -> LPVOID {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn GlobalUnlock(memory: HGLOBAL) -> BOOL {
+    if let Some(entry) = table::find(memory.addr())
+        && let Ok(is_locked) = entry.try_unlock()
+    {
+        if !is_locked {
+            last_error::set(NO_ERROR);
+        }
+        return BOOL::from(is_locked);
+    }
+    unlock_rest(memory)
+}
+
+/// [`GlobalUnlock`] where it is not done at once.
+#[inline(never)]
+fn unlock_rest(memory: HGLOBAL) -> BOOL {
     if !table::is_handle(memory.addr()) {
         return TRUE;
     }
@@ -290,10 +360,7 @@ pub unsafe extern "system" fn GlobalCompact(_least: DWORD) -> SIZE_T {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn LocalAlloc(flags: UINT, bytes: SIZE_T) -> HLOCAL {
-    match handles::allocate(Face::Local, flags, bytes) {
-        Ok(handle) => handle.as_ptr().cast(),
-        Err(error) => fail(error),
-    }
+    allocate(Face::Local, flags, bytes)
 }
 
 /// Changes a block's size to `bytes`, or, with LMEM_MODIFY, what its handle is. What
@@ -331,7 +398,8 @@ pub unsafe extern "system" fn LocalReAlloc(memory: HLOCAL, bytes: SIZE_T, flags:
 /// # Safety
 /// Nobody uses the block any more.
 pub unsafe extern "system" fn LocalFree(memory: HLOCAL) -> HLOCAL {
-    free(memory)
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free(memory) }
 }
 
 /// As [`GlobalLock`], but that an address at which nothing can be read gives null and

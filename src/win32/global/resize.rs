@@ -16,14 +16,12 @@
 //! A block that gets smaller stays where it is. Small blocks of sizes that are hot
 //! never grow where they are.
 
-use super::entry::{DISCARDABLE, EMPTY, Entry, IN_USE, LOCKS, MOVEABLE};
+use super::entry::{DISCARDABLE, EMPTY, Entry, IN_USE, LOCKS, MOVEABLE, Why};
 use super::flags::{GMEM_DISCARDABLE, GMEM_MODIFY, GMEM_MOVEABLE, GMEM_ZEROINIT, LMEM_DISCARDABLE};
 use super::handles::{allocate_data, entry_of};
 use super::{Face, bad_block, heap, table};
 use crate::heap::private::{self, HeapRef, flags};
-use crate::win32::constants::{
-    ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, HEAP_ZERO_MEMORY,
-};
+use crate::win32::constants::{ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER, HEAP_ZERO_MEMORY};
 use crate::win32::failure::last_error_of;
 use crate::win32::types::{DWORD, UINT};
 use core::ptr;
@@ -47,7 +45,12 @@ pub(super) unsafe fn reallocate(
         let entry = entry_of(handle)?;
         return table::while_moving(|| {
             // Only this thread changes handles.
-            let word = entry.begin().map_err(|_| ERROR_INVALID_HANDLE)?;
+            let word = loop {
+                match entry.try_begin() {
+                    Err(Why::Raced) => {}
+                    begun => break begun.map_err(|_| ERROR_INVALID_HANDLE)?,
+                }
+            };
             // SAFETY: the caller's promise; the entry is this call's to change.
             let changed = unsafe { change(face, heap, entry, word, handle, size, flags) };
             match changed {
@@ -134,7 +137,7 @@ unsafe fn fixed(
         if face == Face::Local || flags & GMEM_MOVEABLE == 0 {
             return Ok(address);
         }
-        let (entry, handle) = table::take().ok_or(ERROR_NOT_ENOUGH_MEMORY)?;
+        let handle = table::take()?;
         let data = match allocate_data(heap, flags, old, handle) {
             Ok(data) => data,
             Err(error) => {
@@ -148,7 +151,7 @@ unsafe fn fixed(
         // give up.
         unsafe {
             data.copy_from_nonoverlapping(block, old);
-            entry.open(IN_USE | MOVEABLE | more | empty, data);
+            table::of(handle).open(IN_USE | MOVEABLE | more | empty, data);
             heap.free::<false>(block).map_err(last_error_of)?;
         }
         return Ok(handle);

@@ -2,9 +2,12 @@
 //! by the page as they are used, and never given back.
 
 use super::entry::{Entry, Why};
-use super::free_list::FreeList;
+use super::free_list::{FreeList, REGION};
+use crate::heap::private::HeapRef;
 use crate::sync::{Lock, Mutex, Once};
 use crate::vm::{self, Use};
+use crate::win32::constants::ERROR_NOT_ENOUGH_MEMORY;
+use crate::win32::types::DWORD;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,12 +17,31 @@ pub(super) const ENTRIES: usize = 0x1_0000;
 const ENTRY: usize = size_of::<Entry>();
 /// Where in its entry a handle leads to.
 const HANDLE: usize = 8;
+/// Where in the region the entries begin: at no distance of 0.
+const FIRST: usize = vm::GRANULARITY;
+const _: () = assert!(FIRST + ENTRIES * ENTRY <= REGION);
 
-/// The first entry's address; 0 before there is a table.
-static BASE: AtomicUsize = AtomicUsize::new(0);
-/// Bytes of the table whose entries are in use or were put on the list.
-static USED: AtomicUsize = AtomicUsize::new(0);
-static FREE: FreeList = FreeList::new();
+/// What each call looks at.
+#[repr(C, align(64))]
+struct Table {
+    /// The first handle; 0 before there is one.
+    first: AtomicUsize,
+    /// Entries that are in use or were put on the list.
+    entries: AtomicUsize,
+    free: FreeList,
+    /// Where the region begins.
+    region: AtomicUsize,
+    /// The process heap, which is there before an entry is.
+    heap: AtomicUsize,
+}
+
+static TABLE: Table = Table {
+    first: AtomicUsize::new(0),
+    entries: AtomicUsize::new(0),
+    free: FreeList::new(),
+    region: AtomicUsize::new(0),
+    heap: AtomicUsize::new(0),
+};
 /// Held to commit more of the table.
 static GROWING: Mutex<()> = Mutex::new(());
 /// Held by whoever gives a handle other data. Before the table's and the heap's.
@@ -36,12 +58,18 @@ pub(super) fn is_handle(handle: usize) -> bool {
 /// The entry of a handle; `None` where the table has none, free or not.
 #[inline(always)]
 pub(super) fn find(handle: usize) -> Option<&'static Entry> {
-    let base = BASE.load(Ordering::Relaxed);
-    let offset = handle.wrapping_sub(base);
-    if offset >= USED.load(Ordering::Acquire) || offset % ENTRY != HANDLE {
+    // Handles lie 16 apart: the low bits of any other distance make it too long.
+    let distance = handle.wrapping_sub(TABLE.first.load(Ordering::Relaxed));
+    if distance.rotate_right(4) >= TABLE.entries.load(Ordering::Acquire) {
         return None;
     }
-    Some(at(base + offset - HANDLE))
+    Some(of(handle))
+}
+
+/// The entry of a handle of the table's.
+#[inline(always)]
+pub(super) fn of(handle: usize) -> &'static Entry {
+    at(handle.wrapping_sub(HANDLE))
 }
 
 /// The entry at an address that is one's.
@@ -52,101 +80,92 @@ fn at(address: usize) -> &'static Entry {
     unsafe { &*ptr::with_exposed_provenance(address) }
 }
 
-/// The number of the entry that a free one names as the next, and one; 0 for
-/// none, and for what is no entry's address.
+/// The process heap, once there was a handle.
+///
+/// # Safety
+/// An entry was taken or found before.
 #[inline(always)]
-fn number_of(base: usize, address: usize) -> usize {
-    let offset = address.wrapping_sub(base);
-    if address == 0 { 0 } else { offset / ENTRY + 1 }
+pub(super) unsafe fn heap() -> HeapRef {
+    // SAFETY: it was stored before the first entry was entered, and lives for ever.
+    unsafe { HeapRef::from_raw(TABLE.heap.load(Ordering::Relaxed)) }
 }
 
-/// A free entry, which is on no list then, and its handle; `None` when there are
-/// no more, or no memory for them.
+/// The handle of a free entry that is on no list then; `None` when none is at
+/// hand.
 #[inline(always)]
-pub(super) fn take() -> Option<(&'static Entry, usize)> {
-    match take_listed() {
-        Some(number) => Some(numbered(number)),
+pub(super) fn take_at_hand() -> Option<usize> {
+    let region = || TABLE.region.load(Ordering::Relaxed);
+    let entry = TABLE.free.try_pop(region, |address| at(address).link())?;
+    Some(entry + HANDLE)
+}
+
+/// As [`take_at_hand`]; the last error when there are no more, or no memory.
+pub(super) fn take() -> Result<usize, DWORD> {
+    match take_at_hand() {
+        Some(handle) => Ok(handle),
         None => take_more(),
     }
 }
 
-#[inline(always)]
-fn take_listed() -> Option<usize> {
-    FREE.pop(|number| {
-        // Read after the number, and stored before there was one.
-        let base = BASE.load(Ordering::Relaxed);
-        number_of(base, at(base + number * ENTRY).next())
-    })
-}
-
-/// The entry of a number, which some thread has put on the list, and its handle.
-#[inline(always)]
-fn numbered(number: usize) -> (&'static Entry, usize) {
-    let address = BASE.load(Ordering::Relaxed) + number * ENTRY;
-    (at(address), address + HANDLE)
-}
-
-/// Puts a free entry back that is on no list.
+/// Puts a free entry back that is on no list, by its handle.
 #[inline(always)]
 pub(super) fn give(handle: usize) {
-    let address = handle - HANDLE;
-    let base = BASE.load(Ordering::Relaxed);
-    let entry = at(address);
-    FREE.push((address - base) / ENTRY, |behind| {
-        entry.set_next(address_of(base, behind));
-    });
+    let entry = of(handle);
+    let region = TABLE.region.load(Ordering::Relaxed);
+    let address = handle.wrapping_sub(HANDLE);
+    TABLE
+        .free
+        .push(region, address, |next| entry.set_link(next));
 }
 
-fn address_of(base: usize, number_and_one: usize) -> usize {
-    match number_and_one {
-        0 => 0,
-        number => base + (number - 1) * ENTRY,
-    }
-}
-
-/// As [`take`], when the list was found empty.
+/// As [`take`], when none was at hand.
 #[cold]
 #[inline(never)]
-fn take_more() -> Option<(&'static Entry, usize)> {
-    begin();
+fn take_more() -> Result<usize, DWORD> {
+    let heap = super::heap()?;
+    hold_across_forks();
     let _growing = GROWING.lock();
-    let mut base = BASE.load(Ordering::Relaxed);
-    if base == 0 {
-        base = vm::reserve(Use::Metadata, ENTRIES * ENTRY, vm::GRANULARITY).expose_provenance();
-        if base == 0 {
-            return None;
+    let region = || TABLE.region.load(Ordering::Relaxed);
+    if region() == 0 {
+        let reserved = vm::reserve(Use::Metadata, FIRST + ENTRIES * ENTRY, REGION);
+        if reserved.is_null() {
+            return Err(ERROR_NOT_ENOUGH_MEMORY);
         }
-        BASE.store(base, Ordering::Release);
+        let reserved = reserved.expose_provenance();
+        TABLE.heap.store(heap.into_raw(), Ordering::Relaxed);
+        TABLE.region.store(reserved, Ordering::Relaxed);
+        TABLE
+            .first
+            .store(reserved + FIRST + HANDLE, Ordering::Relaxed);
     }
-    if let Some(number) = take_listed() {
-        return Some(numbered(number));
+    if let Some(entry) = TABLE.free.pop(region, |address| at(address).link()) {
+        return Ok(entry + HANDLE);
     }
-    let used = USED.load(Ordering::Relaxed);
-    let step = vm::page_size();
-    if used + step > ENTRIES * ENTRY {
-        return None;
+    let entries = TABLE.entries.load(Ordering::Relaxed);
+    let more = vm::page_size() / ENTRY;
+    if entries + more > ENTRIES {
+        return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
-    // SAFETY: the table's next pages, which are reserved and whole: a table is a
-    // multiple of 64 KiB.
-    if !unsafe {
-        vm::commit(
-            Use::Metadata,
-            ptr::with_exposed_provenance_mut(base + used),
-            step,
-        )
-    } {
-        return None;
+    let first = region() + FIRST + entries * ENTRY;
+    let last = first + (more - 1) * ENTRY;
+    // SAFETY: the table's next page, which is reserved: entries begin at a multiple
+    // of 64 KiB and are so many bytes, too.
+    let is_committed = unsafe {
+        let page = ptr::with_exposed_provenance_mut(first);
+        vm::commit(Use::Metadata, page, more * ENTRY)
+    };
+    if !is_committed {
+        return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
-    let (first, last) = (base + used, base + used + step - ENTRY);
     for address in (first + ENTRY..last).step_by(ENTRY) {
-        at(address).set_next(address + ENTRY);
+        at(address).set_link(address + ENTRY);
     }
-    USED.store(used + step, Ordering::Release);
+    TABLE.entries.store(entries + more, Ordering::Release);
     // The first one is the caller's; the others are a chain.
-    FREE.push((first + ENTRY - base) / ENTRY, |behind| {
-        at(last).set_next(address_of(base, behind));
-    });
-    Some((at(first), first + HANDLE))
+    TABLE
+        .free
+        .push(region(), first + ENTRY, |next| at(last).set_link(next));
+    Ok(first + HANDLE)
 }
 
 /// Runs a call that gives a handle other data, alone among those.
@@ -157,14 +176,15 @@ pub(super) fn while_moving<R>(call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Does `attempt` with an entry, again after each change of it that is under way.
-#[inline(always)]
+/// Does `attempt` with an entry, again when another thread comes between, and
+/// after each change of it that is under way.
 pub(super) fn with<R>(
     entry: &Entry,
     mut attempt: impl FnMut(&Entry) -> Result<R, Why>,
 ) -> Result<R, Why> {
     loop {
         match attempt(entry) {
+            Err(Why::Raced) => {}
             Err(Why::Changing) => while_moving(|| {}),
             done => return done,
         }
@@ -172,7 +192,7 @@ pub(super) fn with<R>(
 }
 
 /// Has a fork wait for changes under way: in the child nobody would end them.
-fn begin() {
+fn hold_across_forks() {
     if FORK.begin() {
         FORK.end(crate::sys::at_fork(prepare, parent, child));
     }
