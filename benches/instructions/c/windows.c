@@ -24,6 +24,10 @@ void *ntheap_GlobalFree(void *handle);
 /* nothing.c */
 void *allocate_in_nothing(void *heap, unsigned flags, size_t size);
 void free_in_nothing(void *heap, unsigned flags, void *block);
+void *global_in_nothing(unsigned flags, size_t size);
+void *lock_in_nothing(void *handle);
+void unlock_in_nothing(void *handle);
+void release_in_nothing(void *handle);
 
 __attribute__((noinline)) void mark(void)
 {
@@ -49,17 +53,20 @@ PAIRS(no_pairs, allocate_in_nothing, free_in_nothing)
 
 #define MOVEABLE 2
 
-/* Four calls; the loop of nothing has two. */
-static void moveable(void *heap, size_t n, size_t size)
-{
-    (void)heap;
-    for (size_t i = 0; i < n; i++) {
-        void *handle = keep(ntheap_GlobalAlloc(MOVEABLE, size));
-        keep(ntheap_GlobalLock(handle));
-        ntheap_GlobalUnlock(handle);
-        ntheap_GlobalFree(handle);
+#define FOURS(name, allocate, lock, unlock, release)                             \
+    static void name(void *heap, size_t n, size_t size)                          \
+    {                                                                            \
+        (void)heap;                                                              \
+        for (size_t i = 0; i < n; i++) {                                         \
+            void *handle = keep(allocate(MOVEABLE, size));                       \
+            keep(lock(handle));                                                  \
+            unlock(handle);                                                      \
+            release(handle);                                                     \
+        }                                                                        \
     }
-}
+
+FOURS(moveable, ntheap_GlobalAlloc, ntheap_GlobalLock, ntheap_GlobalUnlock, ntheap_GlobalFree)
+FOURS(no_moveable, global_in_nothing, lock_in_nothing, unlock_in_nothing, release_in_nothing)
 
 int main(int argc, char **argv)
 {
@@ -75,6 +82,8 @@ int main(int argc, char **argv)
         run = no_pairs;
     else if (strcmp(argv[1], "moveable") == 0)
         run = moveable;
+    else if (strcmp(argv[1], "no_moveable") == 0)
+        run = no_moveable;
     size_t n = strtoul(argv[2], NULL, 10);
     size_t size = strtoul(argv[3], NULL, 10);
     void *heap = HeapCreate(0, 0, 0);

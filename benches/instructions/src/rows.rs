@@ -172,7 +172,7 @@ impl Row {
             Load::HeapAmong => single(Program::Rust, ["among", "no_among"], 0),
             Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
             Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
-            Load::WindowsMoveable => single(Program::Windows, ["moveable", "no_pairs"], 3),
+            Load::WindowsMoveable => single(Program::Windows, ["moveable", "no_moveable"], 6),
         }
     }
 }

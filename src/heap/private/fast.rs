@@ -56,7 +56,7 @@ pub(super) unsafe fn take_settable<const LOCAL: bool>(
     info: u8,
     value: usize,
 ) -> *mut u8 {
-    if size > MAX_LINEAR_SIZE - settable::BYTES {
+    if size > super::SETTABLE_NEAR {
         return ptr::null_mut();
     }
     let class = size.div_ceil(16) + 1;

@@ -112,6 +112,9 @@ pub mod flags {
 /// Most bytes of a heap's name.
 pub const NAME_MAX: usize = 32;
 
+/// Most bytes of a block with a settable value that can be at hand.
+pub const SETTABLE_NEAR: usize = super::classes::MAX_LINEAR_SIZE - settable::BYTES;
+
 /// The largest block, in bytes, that a region holds. Windows' threshold lies
 /// between 0xFD000 and 0xFF000.
 pub const LARGEST: usize = 0xfe000;

@@ -97,8 +97,32 @@ impl Entry {
         self.word.store(word, Ordering::Release);
     }
 
-    /// Locks the handle once more; the data.
+    /// [`Entry::try_lock`] in the usual case, else `None`.
     #[inline(always)]
+    pub(crate) fn lock_at_hand(&self) -> Option<*mut u8> {
+        let word = self.word.load(Ordering::Relaxed);
+        let more = word.wrapping_add(LOCK);
+        if more & (IN_USE | EMPTY | TOO_MANY) != IN_USE {
+            return None;
+        }
+        self.exchange(word, more).ok()?;
+        Some(self.data())
+    }
+
+    /// [`Entry::try_unlock`] in the usual case, else `None`.
+    #[inline(always)]
+    pub(crate) fn unlock_at_hand(&self) -> Option<bool> {
+        let word = self.word.load(Ordering::Relaxed);
+        let less = word.wrapping_sub(LOCK);
+        // Without a lock to take, all bits above are set.
+        if less & (IN_USE | TOO_MANY) != IN_USE {
+            return None;
+        }
+        self.exchange(word, less).ok()?;
+        Some(less & LOCKS != 0)
+    }
+
+    /// Locks the handle once more; the data.
     pub(crate) fn try_lock(&self) -> Result<*mut u8, Why> {
         let word = self.word.load(Ordering::Relaxed);
         if word & (IN_USE | EMPTY) != IN_USE {
@@ -115,7 +139,6 @@ impl Entry {
     }
 
     /// Takes one lock back; whether it is locked still.
-    #[inline(always)]
     pub(crate) fn try_unlock(&self) -> Result<bool, Why> {
         let word = self.word.load(Ordering::Relaxed);
         if word & IN_USE == 0 {
@@ -129,15 +152,15 @@ impl Entry {
         Ok(less & LOCKS != 0)
     }
 
-    /// Ends the handle, locked or not. The data is the caller's then, and the
-    /// entry, which is free but on no list.
+    /// Ends the handle, locked or not, with the link of a free entry. The data is the
+    /// caller's then, and the entry, which is on no list yet.
     #[inline(always)]
-    pub(crate) fn try_close(&self) -> Result<*mut u8, Why> {
+    pub(crate) fn try_close(&self, link: usize) -> Result<*mut u8, Why> {
         let word = self.word.load(Ordering::Relaxed);
         if word & IN_USE == 0 {
             return Err(why_not(word));
         }
-        self.exchange(word, 0)?;
+        self.exchange(word, link)?;
         let data = self.data();
         self.data.store(core::ptr::null_mut(), Ordering::Relaxed);
         Ok(data)

@@ -19,6 +19,15 @@ const DISTANCE: usize = REGION - 1;
 /// One turn.
 const TURN: usize = REGION;
 
+/// What [`FreeList::place`] found.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    head: usize,
+    new: usize,
+    /// The entry that comes behind.
+    pub(crate) next: usize,
+}
+
 /// The list.
 pub(crate) struct FreeList {
     head: AtomicUsize,
@@ -56,7 +65,10 @@ impl FreeList {
             return None;
         }
         let entry = region() + distance;
-        let new = (link(entry) ^ entry ^ head).wrapping_add(TURN);
+        // The links are addresses in one region, so their difference is the distances'.
+        let new = head
+            .wrapping_add(link(entry).wrapping_sub(entry))
+            .wrapping_add(TURN);
         self.exchange(head, new, Ordering::Acquire).then_some(entry)
     }
 
@@ -74,16 +86,33 @@ impl FreeList {
         }
     }
 
+    /// Where an entry would be put, or a chain of them that begins with it. The
+    /// link of the last one is to be [`Place::next`] before it is.
+    #[inline(always)]
+    pub(crate) fn place(&self, first: usize) -> Place {
+        let head = self.head.load(Ordering::Relaxed);
+        // The next entry differs from this one in its distance only.
+        let between = (first ^ head) & DISTANCE;
+        Place {
+            head,
+            next: first ^ between,
+            new: (head ^ between).wrapping_add(TURN),
+        }
+    }
+
+    /// Puts an entry in its place; false when another thread came between.
+    #[inline(always)]
+    pub(crate) fn try_push(&self, place: Place) -> bool {
+        self.exchange(place.head, place.new, Ordering::Release)
+    }
+
     /// Puts an entry, or a chain of them that begins with it, before the others.
     /// `set_link` writes the link of the last one.
-    #[inline(always)]
-    pub(crate) fn push(&self, region: usize, first: usize, set_link: impl Fn(usize)) {
+    pub(crate) fn push(&self, first: usize, set_link: impl Fn(usize)) {
         loop {
-            let head = self.head.load(Ordering::Relaxed);
-            let next = region + (head & DISTANCE);
-            set_link(next);
-            let new = (first ^ next ^ head).wrapping_add(TURN);
-            if self.exchange(head, new, Ordering::Release) {
+            let place = self.place(first);
+            set_link(place.next);
+            if self.try_push(place) {
                 return;
             }
         }

@@ -29,7 +29,11 @@ fn error_of(why: Why) -> DWORD {
 
 /// A live handle's entry.
 pub(super) fn entry_of(handle: usize) -> Result<&'static Entry, DWORD> {
-    table::find(handle).ok_or(ERROR_INVALID_HANDLE)
+    if table::has(handle) {
+        Ok(table::of(handle))
+    } else {
+        Err(ERROR_INVALID_HANDLE)
+    }
 }
 
 fn pointer(address: usize) -> *mut u8 {
@@ -74,6 +78,10 @@ fn word_of(face: Face, flags: UINT, is_empty: bool) -> usize {
 /// its handle, or `None` when it is to be [`allocate`]d.
 #[inline(always)]
 pub(super) fn at_hand(size: usize) -> Option<usize> {
+    // One comparison for too small and too large.
+    if size.wrapping_sub(1) >= private::SETTABLE_NEAR {
+        return None;
+    }
     // SAFETY: an entry was taken; the process heap is serialized.
     unsafe {
         let handle = table::take_at_hand()?;
@@ -129,25 +137,35 @@ fn allocate_fixed(face: Face, flags: UINT, size: usize) -> Result<NonNull<u8>, D
     block.map_err(last_error_of)
 }
 
+/// What [`free_at_hand`] did.
+pub(super) enum Freed {
+    /// All.
+    All,
+    /// The handle ended; this data is to be freed.
+    Handle(usize),
+    /// The handle ended, and is to be given back; this data is to be freed.
+    Entry(usize),
+    /// Nothing.
+    Nothing,
+}
+
 /// Frees a moveable block of a handle that nobody else uses, if its thread's slot has
-/// room for it: `Ok`. Otherwise what is left to be freed, by [`free`].
+/// room for it.
 ///
 /// # Safety
 /// Nobody uses the block any more.
 #[inline(always)]
-pub(super) unsafe fn free_at_hand(handle: usize) -> Result<(), usize> {
-    let Some(entry) = table::find(handle) else {
-        return Err(handle);
-    };
-    let Ok(data) = entry.try_close() else {
-        return Err(handle);
-    };
-    table::give(handle);
-    // SAFETY: the caller's promise; an entry was found.
-    if unsafe { table::heap().free_at_hand(data) } {
-        return Ok(());
+pub(super) unsafe fn free_at_hand(handle: usize) -> Freed {
+    if !table::has(handle) {
+        return Freed::Nothing;
     }
-    Err(data.addr())
+    match table::try_close(handle) {
+        // SAFETY: the caller's promise; the table has the handle.
+        Ok((data, true)) if unsafe { table::heap().free_at_hand(data) } => Freed::All,
+        Ok((data, true)) => Freed::Handle(data.addr()),
+        Ok((data, false)) => Freed::Entry(data.addr()),
+        Err(_) => Freed::Nothing,
+    }
 }
 
 /// Frees a block by its handle or address, or null.
@@ -157,8 +175,11 @@ pub(super) unsafe fn free_at_hand(handle: usize) -> Result<(), usize> {
 pub(super) unsafe fn free(handle: usize) -> Result<(), DWORD> {
     let block = if table::is_handle(handle) {
         let entry = entry_of(handle)?;
-        let data = table::with(entry, Entry::try_close).map_err(error_of)?;
-        table::give(handle);
+        let (data, is_listed) =
+            table::with(entry, |_| table::try_close(handle)).map_err(error_of)?;
+        if !is_listed {
+            table::give(handle);
+        }
         data
     } else {
         pointer(handle)

@@ -8,10 +8,8 @@
 //! - Constant time on most paths. The first handle in a page of the table costs a
 //!   system call.
 
-use super::flags::{
-    GMEM_DDESHARE, GMEM_INVALID_HANDLE, GMEM_MOVEABLE, GMEM_ZEROINIT, HGLOBAL, HLOCAL,
-    LMEM_DISCARDABLE,
-};
+use super::flags::{GMEM_INVALID_HANDLE, GMEM_MOVEABLE, HGLOBAL, HLOCAL};
+use super::handles::Freed;
 use super::{Face, handles, resize, table};
 use crate::heap::private;
 use crate::win32::constants::{ERROR_DISCARDED, ERROR_NOT_LOCKED, FALSE, NO_ERROR, TRUE};
@@ -32,20 +30,26 @@ fn fail(error: DWORD) -> LPVOID {
     ptr::null_mut()
 }
 
-/// What of a call's flags makes a moveable block more than that.
-const MORE: UINT = GMEM_ZEROINIT | LMEM_DISCARDABLE | GMEM_DDESHARE;
-
 #[inline(always)]
 fn allocate(face: Face, flags: UINT, bytes: SIZE_T) -> HGLOBAL {
-    if flags & (GMEM_MOVEABLE | MORE) == GMEM_MOVEABLE
-        && bytes != 0
-        && let Some(handle) = handles::at_hand(bytes)
-    {
-        return pointer(handle);
+    // Two functions, so that these stay two branches.
+    if flags != GMEM_MOVEABLE {
+        return match face {
+            Face::Global => allocate_global(flags, bytes),
+            Face::Local => allocate_local(flags, bytes),
+        };
     }
-    match face {
-        Face::Global => allocate_global(flags, bytes),
-        Face::Local => allocate_local(flags, bytes),
+    match handles::at_hand(bytes) {
+        Some(handle) => pointer(handle),
+        None => allocate_moveable(bytes),
+    }
+}
+
+#[inline(never)]
+fn allocate_moveable(bytes: SIZE_T) -> HGLOBAL {
+    match handles::allocate(Face::Global, GMEM_MOVEABLE, bytes) {
+        Ok(handle) => handle.as_ptr().cast(),
+        Err(error) => fail(error),
     }
 }
 
@@ -68,11 +72,23 @@ fn allocate_local(flags: UINT, bytes: SIZE_T) -> HLOCAL {
 #[inline(always)]
 unsafe fn free(handle: HGLOBAL) -> HGLOBAL {
     // SAFETY: the caller's promise.
-    match unsafe { handles::free_at_hand(handle.addr()) } {
-        Ok(()) => ptr::null_mut(),
-        // SAFETY: the caller's promise.
-        Err(rest) => unsafe { free_rest(handle, rest) },
+    unsafe {
+        match handles::free_at_hand(handle.addr()) {
+            Freed::All => ptr::null_mut(),
+            Freed::Handle(data) => free_rest(handle, data),
+            Freed::Entry(data) => give_back(handle, data),
+            Freed::Nothing => free_rest(handle, handle.addr()),
+        }
     }
+}
+
+/// Gives the entry of `handle` back, and frees its data.
+#[cold]
+#[inline(never)]
+unsafe fn give_back(handle: HGLOBAL, data: usize) -> HGLOBAL {
+    table::give(handle.addr());
+    // SAFETY: the caller's promise.
+    unsafe { free_rest(handle, data) }
 }
 
 /// Frees what is left of `handle`.
@@ -205,8 +221,8 @@ pub unsafe extern "system" fn GlobalFree(memory: HGLOBAL) -> HGLOBAL {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn GlobalLock(memory: HGLOBAL) -> LPVOID {
-    if let Some(entry) = table::find(memory.addr())
-        && let Ok(data) = entry.try_lock()
+    if table::has(memory.addr())
+        && let Some(data) = table::of(memory.addr()).lock_at_hand()
     {
         return data.cast();
     }
@@ -232,8 +248,8 @@ fn lock_rest(memory: HGLOBAL) -> LPVOID {
 /// # Safety
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn GlobalUnlock(memory: HGLOBAL) -> BOOL {
-    if let Some(entry) = table::find(memory.addr())
-        && let Ok(is_locked) = entry.try_unlock()
+    if table::has(memory.addr())
+        && let Some(is_locked) = table::of(memory.addr()).unlock_at_hand()
     {
         if !is_locked {
             last_error::set(NO_ERROR);

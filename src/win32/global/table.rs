@@ -1,5 +1,6 @@
 //! The table of handles: 65,536 entries, reserved at the first handle, committed
-//! by the page as they are used, and never given back.
+//! by the page as they are used, and never given back. What is not committed reads
+//! 0, as free entries without a link: it need not be told apart.
 
 use super::entry::{Entry, Why};
 use super::free_list::{FreeList, REGION};
@@ -20,14 +21,15 @@ const HANDLE: usize = 8;
 /// Where in the region the entries begin: at no distance of 0.
 const FIRST: usize = vm::GRANULARITY;
 const _: () = assert!(FIRST + ENTRIES * ENTRY <= REGION);
+const _: () = assert!(ENTRY == 16);
 
 /// What each call looks at.
 #[repr(C, align(64))]
 struct Table {
-    /// The first handle; 0 before there is one.
+    /// The first handle; 0 before there is one. Written once.
     first: AtomicUsize,
-    /// Entries that are in use or were put on the list.
-    entries: AtomicUsize,
+    /// How many there are; 0 before. Written once.
+    count: AtomicUsize,
     free: FreeList,
     /// Where the region begins.
     region: AtomicUsize,
@@ -37,13 +39,13 @@ struct Table {
 
 static TABLE: Table = Table {
     first: AtomicUsize::new(0),
-    entries: AtomicUsize::new(0),
+    count: AtomicUsize::new(0),
     free: FreeList::new(),
     region: AtomicUsize::new(0),
     heap: AtomicUsize::new(0),
 };
-/// Held to commit more of the table.
-static GROWING: Mutex<()> = Mutex::new(());
+/// Entries that are in use or were put on the list; held to commit more.
+static GROWING: Mutex<usize> = Mutex::new(0);
 /// Held by whoever gives a handle other data. Before the table's and the heap's.
 static MOVING: Lock = Lock::new();
 static FORK: Once = Once::new();
@@ -55,15 +57,15 @@ pub(super) fn is_handle(handle: usize) -> bool {
     handle & HANDLE != 0
 }
 
-/// The entry of a handle; `None` where the table has none, free or not.
+/// Whether a number is a handle of the table's, free or not.
 #[inline(always)]
-pub(super) fn find(handle: usize) -> Option<&'static Entry> {
+pub(super) fn has(handle: usize) -> bool {
+    // SAFETY: both are written once, before the first handle is made, which whoever
+    // has one has seen. Others may find them 0 still, and so that there is none.
+    // Read like this, both fold into the instructions that use them.
+    let (first, count) = unsafe { (TABLE.first.as_ptr().read(), TABLE.count.as_ptr().read()) };
     // Handles lie 16 apart: the low bits of any other distance make it too long.
-    let distance = handle.wrapping_sub(TABLE.first.load(Ordering::Relaxed));
-    if distance.rotate_right(4) >= TABLE.entries.load(Ordering::Acquire) {
-        return None;
-    }
-    Some(of(handle))
+    handle.wrapping_sub(first).rotate_right(4) < count
 }
 
 /// The entry of a handle of the table's.
@@ -111,11 +113,17 @@ pub(super) fn take() -> Result<usize, DWORD> {
 #[inline(always)]
 pub(super) fn give(handle: usize) {
     let entry = of(handle);
-    let region = TABLE.region.load(Ordering::Relaxed);
     let address = handle.wrapping_sub(HANDLE);
-    TABLE
-        .free
-        .push(region, address, |next| entry.set_link(next));
+    TABLE.free.push(address, |next| entry.set_link(next));
+}
+
+/// Ends a handle; its data, and whether the entry is on the list now. If not, it is
+/// to be given back.
+#[inline(always)]
+pub(super) fn try_close(handle: usize) -> Result<(*mut u8, bool), Why> {
+    let place = TABLE.free.place(handle.wrapping_sub(HANDLE));
+    let data = of(handle).try_close(place.next)?;
+    Ok((data, TABLE.free.try_push(place)))
 }
 
 /// As [`take`], when none was at hand.
@@ -124,29 +132,30 @@ pub(super) fn give(handle: usize) {
 fn take_more() -> Result<usize, DWORD> {
     let heap = super::heap()?;
     hold_across_forks();
-    let _growing = GROWING.lock();
+    let mut entries = GROWING.lock();
     let region = || TABLE.region.load(Ordering::Relaxed);
     if region() == 0 {
-        let reserved = vm::reserve(Use::Metadata, FIRST + ENTRIES * ENTRY, REGION);
-        if reserved.is_null() {
+        // Twice as much as is used, for a region at its multiple to lie in it.
+        let reserved = vm::reserve_readable(Use::Metadata, 2 * REGION).expose_provenance();
+        if reserved == 0 {
             return Err(ERROR_NOT_ENOUGH_MEMORY);
         }
-        let reserved = reserved.expose_provenance();
+        let region = reserved.next_multiple_of(REGION);
         TABLE.heap.store(heap.into_raw(), Ordering::Relaxed);
-        TABLE.region.store(reserved, Ordering::Relaxed);
+        TABLE.region.store(region, Ordering::Relaxed);
         TABLE
             .first
-            .store(reserved + FIRST + HANDLE, Ordering::Relaxed);
+            .store(region + FIRST + HANDLE, Ordering::Relaxed);
+        TABLE.count.store(ENTRIES, Ordering::Release);
     }
     if let Some(entry) = TABLE.free.pop(region, |address| at(address).link()) {
         return Ok(entry + HANDLE);
     }
-    let entries = TABLE.entries.load(Ordering::Relaxed);
     let more = vm::page_size() / ENTRY;
-    if entries + more > ENTRIES {
+    if *entries + more > ENTRIES {
         return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
-    let first = region() + FIRST + entries * ENTRY;
+    let first = region() + FIRST + *entries * ENTRY;
     let last = first + (more - 1) * ENTRY;
     // SAFETY: the table's next page, which is reserved: entries begin at a multiple
     // of 64 KiB and are so many bytes, too.
@@ -157,14 +166,14 @@ fn take_more() -> Result<usize, DWORD> {
     if !is_committed {
         return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
+    *entries += more;
     for address in (first + ENTRY..last).step_by(ENTRY) {
         at(address).set_link(address + ENTRY);
     }
-    TABLE.entries.store(entries + more, Ordering::Release);
     // The first one is the caller's; the others are a chain.
     TABLE
         .free
-        .push(region(), first + ENTRY, |next| at(last).set_link(next));
+        .push(first + ENTRY, |next| at(last).set_link(next));
     Ok(first + HANDLE)
 }
 
