@@ -52,4 +52,7 @@ typedef const void *LPCVOID;
 
 #include <winnt.h>
 
+typedef HANDLE HGLOBAL;
+typedef HANDLE HLOCAL;
+
 #endif

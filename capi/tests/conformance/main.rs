@@ -152,6 +152,11 @@ programs! {
     walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
 
     user_info user_info_realloc
+
+    global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
+    global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
+    local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked
+    global_modify global_discard
 }
 
 #[test]
