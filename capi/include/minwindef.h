@@ -52,7 +52,4 @@ typedef const void *LPCVOID;
 
 #include <winnt.h>
 
-typedef HANDLE HGLOBAL;
-typedef HANDLE HLOCAL;
-
 #endif

@@ -1,6 +1,6 @@
-/* The last errors that this library sets.
+/* The last errors that this library sets, and the results of its COM functions.
  *
- * Follows "System Error Codes" on Microsoft Learn. */
+ * Follows "System Error Codes" and "COM Error Codes" on Microsoft Learn. */
 #ifndef NTHEAP_WINERROR_H
 #define NTHEAP_WINERROR_H
 
@@ -22,5 +22,20 @@
 #define ERROR_INVALID_ADDRESS 487
 #define ERROR_NOACCESS 998
 #define ERROR_COMMITMENT_LIMIT 1455
+
+#include <winnt.h>
+
+#define SUCCEEDED(hr) (((HRESULT)(hr)) >= 0)
+#define FAILED(hr) (((HRESULT)(hr)) < 0)
+
+#define S_OK ((HRESULT)0)
+#define S_FALSE ((HRESULT)1)
+#define E_NOINTERFACE ((HRESULT)0x80004002u)
+#define E_POINTER ((HRESULT)0x80004003u)
+#define E_ACCESSDENIED ((HRESULT)0x80070005u)
+#define E_OUTOFMEMORY ((HRESULT)0x8007000Eu)
+#define E_INVALIDARG ((HRESULT)0x80070057u)
+#define CO_E_OBJNOTREG ((HRESULT)0x800401FBu)
+#define CO_E_OBJISREG ((HRESULT)0x800401FCu)
 
 #endif

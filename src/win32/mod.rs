@@ -44,6 +44,7 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]
 
+mod com;
 mod constants;
 mod debug;
 mod exceptions;
@@ -59,6 +60,7 @@ mod rtl_create;
 mod types;
 mod walk;
 
+pub use com::*;
 pub use constants::*;
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};

@@ -14,6 +14,8 @@ pub type ULONG = u32;
 /// 32 bits without sign.
 pub type UINT = u32;
 /// 32 bits with sign.
+pub type INT = i32;
+/// 32 bits with sign.
 pub type LONG = i32;
 /// A number as wide as a pointer.
 pub type ULONG_PTR = usize;

@@ -68,11 +68,41 @@ differences! {
     free_wild {
         "(end)" => "reads before the address and faults";
     }
+    global_bad_handles {
+        "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
+    }
+    global_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error" => "says ERROR_INVALID_HANDLE";
+        "lock-error" => "leaves the last error";
+    }
+    global_flags {
+        "local-shows-no-sharing" => "shows it";
+    }
+    global_modify {
+        "data-copied" => "makes the block the handle's data";
+    }
+    global_realloc_fixed {
+        "modify-keeps-size" => "resizes it";
+        "small-in-place-refused", "small-in-place-error", "small-size-still",
+        "small-moves-to-shrink" => "never has buckets";
+    }
+    global_realloc_locked {
+        "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
+            "grows it where it is";
+    }
+    global_realloc_moveable {
+        "grown-elsewhere" => "grows it where it is";
+    }
     growable_first_region {
         "none", "64-KiB", "320-KiB" => "reserves 4 MiB";
     }
     growable_growth {
         "regions-enough" => "has fewer and larger regions";
+    }
+    local_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
     }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";

@@ -29,7 +29,7 @@ int main(void)
     HGLOBAL freed = GlobalAlloc(GMEM_MOVEABLE, 10), other = GlobalAlloc(GMEM_MOVEABLE, 10);
     CHECK("freed", !GlobalFree(freed));
     bad("freed", freed);
-    bad("made-up", NO_HANDLE);
+    bad("made-up", BAD_HANDLE);
     bad("beside-one", (HGLOBAL)((char *)other + 0x100000));
     EQUAL("free-null", GlobalFree(NULL), 0);
     EQUAL("realloc-null", GlobalReAlloc(NULL, 10, GMEM_MOVEABLE), 0);

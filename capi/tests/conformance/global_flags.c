@@ -29,7 +29,7 @@ int main(void)
     CHECK("freed-locked", !GlobalFree(handle));
 
     HLOCAL local = LocalAlloc(LMEM_MOVEABLE | LMEM_DISCARDABLE, 10);
-    EQUAL("local-discardable", LocalFlags(local) & LMEM_DISCARDABLE, 0x100);
+    EQUAL("local-discardable", LocalFlags(local), LMEM_DISCARDABLE);
     LocalFree(local);
     local = LocalAlloc(LMEM_MOVEABLE | GMEM_DDESHARE, 10);
     EQUAL("local-shared", LocalFlags(local), 0);

@@ -29,7 +29,7 @@ int main(void)
     HLOCAL freed = LocalAlloc(LMEM_MOVEABLE, 10);
     CHECK("freed", !LocalFree(freed));
     bad("freed", freed);
-    bad("made-up", NO_HANDLE);
+    bad("made-up", BAD_HANDLE);
     EQUAL("free-null", LocalFree(NULL), 0);
     EQUAL("realloc-null", LocalReAlloc(NULL, 10, LMEM_MOVEABLE), 0);
     EQUAL("size-null", LocalSize(NULL), 0);

@@ -157,6 +157,9 @@ programs! {
     global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
     local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked
     global_modify global_discard
+
+    com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
+    com_spy_moves com_strings com_string_cache
 }
 
 #[test]

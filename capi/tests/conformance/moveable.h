@@ -19,8 +19,8 @@ HELPER void *data_of(HGLOBAL handle)
 #define NAMED(end) (snprintf(name, sizeof name, "%s-" end, what), name)
 
 /* A handle and an address that nobody made. */
-#define NO_HANDLE ((HGLOBAL)(ULONG_PTR)0xdeadbee8)
-#define NO_ADDRESS ((HGLOBAL)(ULONG_PTR)0xdeadbee0)
+#define BAD_HANDLE ((HGLOBAL)(ULONG_PTR)0xdeadbee8)
+#define BAD_ADDRESS ((HGLOBAL)(ULONG_PTR)0xdeadbee0)
 
 /* Makes blocks of a size hot: from then on the low-fragmentation heap serves them,
  * fixed and moveable ones. */

@@ -60,6 +60,10 @@ fn windows() -> BTreeMap<&'static str, u32> {
         LMEM_NODISCARD LMEM_ZEROINIT LMEM_MODIFY LMEM_DISCARDABLE LMEM_VALID_FLAGS
         LMEM_INVALID_HANDLE LHND LPTR NONZEROLHND NONZEROLPTR LMEM_DISCARDED LMEM_LOCKCOUNT
     });
+    all.extend(numbers! {
+        S_OK S_FALSE E_NOINTERFACE E_POINTER E_ACCESSDENIED E_OUTOFMEMORY E_INVALIDARG
+        CO_E_OBJNOTREG CO_E_OBJISREG
+    });
     // It has none of these, whose pages on Microsoft Learn do.
     all.extend([
         ("GMEM_NOCOMPACT", 0x10),
@@ -89,7 +93,7 @@ fn windows() -> BTreeMap<&'static str, u32> {
 }
 
 /// Macros in capitals that are no numbers.
-const NO_NUMBERS: [&str; 11] = [
+const NO_NUMBERS: [&str; 14] = [
     "FAR",
     "NEAR",
     "CONST",
@@ -100,6 +104,9 @@ const NO_NUMBERS: [&str; 11] = [
     "APIENTRY",
     "NTAPI",
     "WINBASEAPI",
+    "STDMETHODCALLTYPE",
+    "REFGUID",
+    "REFIID",
     "NTSYSAPI",
 ];
 

@@ -232,13 +232,12 @@ pub(super) fn flags_of(face: Face, handle: usize) -> Result<UINT, DWORD> {
     }
     let (_, word) = look(handle)?;
     let bit = |bit: usize, flag: UINT| if word & bit != 0 { flag } else { 0 };
-    let shared = if face == Face::Global {
-        GMEM_DDESHARE
-    } else {
-        0
+    let (discardable, shared) = match face {
+        Face::Global => (GMEM_DISCARDABLE, GMEM_DDESHARE),
+        Face::Local => (LMEM_DISCARDABLE, 0),
     };
     Ok(((word & LOCKS) / LOCK) as UINT
-        | bit(DISCARDABLE, GMEM_DISCARDABLE)
+        | bit(DISCARDABLE, discardable)
         | bit(EMPTY, GMEM_DISCARDED)
         | bit(SHARED, shared))
 }

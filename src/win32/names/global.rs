@@ -28,6 +28,23 @@ macro_rules! win32_names_global {
             fn LocalHandle(memory: LPCVOID) -> HLOCAL;
             fn LocalCompact(least: UINT) -> SIZE_T;
             fn LocalShrink(memory: HLOCAL, bytes: UINT) -> SIZE_T;
+
+            fn CoTaskMemAlloc(bytes: SIZE_T) -> LPVOID;
+            fn CoTaskMemRealloc(block: LPVOID, bytes: SIZE_T) -> LPVOID;
+            fn CoTaskMemFree(block: LPVOID) -> ();
+            fn CoGetMalloc(context: DWORD, malloc: *mut LPMALLOC) -> HRESULT;
+            fn CoRegisterMallocSpy(spy: LPMALLOCSPY) -> HRESULT;
+            fn CoRevokeMallocSpy() -> HRESULT;
+
+            fn SysAllocString(text: LPCOLESTR) -> BSTR;
+            fn SysAllocStringLen(text: LPCOLESTR, count: UINT) -> BSTR;
+            fn SysAllocStringByteLen(text: LPCSTR, bytes: UINT) -> BSTR;
+            fn SysReAllocString(string: *mut BSTR, text: LPCOLESTR) -> INT;
+            fn SysReAllocStringLen(string: *mut BSTR, text: LPCOLESTR, count: UINT) -> INT;
+            fn SysFreeString(string: BSTR) -> ();
+            fn SysStringLen(string: BSTR) -> UINT;
+            fn SysStringByteLen(string: BSTR) -> UINT;
+            fn SetOaNoCache() -> ();
         }
     };
 }
