@@ -45,6 +45,19 @@ differences! {
     buckets_walk_end {
         "count-in-bounds" => "has three entries: it never has buckets";
     }
+    com_get_malloc {
+        "no-spy" => "leaves the address";
+    }
+    com_spy_moves {
+        "heap-size", "size" => "has bytes of its own in a block while there is a spy";
+        "(end)" => "loses the addresses of a spy that moves them, and faults";
+    }
+    com_spy_order {
+        "revoked" => "takes a block that was resized for one of the spy's";
+    }
+    com_spy_refuses {
+        "free-calls" => "takes a block whose resizing was refused for another's";
+    }
     compatibility_no_heap {
         "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
     }
