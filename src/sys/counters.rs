@@ -25,11 +25,23 @@ pub enum Call {
     Advise,
     /// Thread-exit hook set.
     ThreadHook,
+    /// Part of a file, or of memory like one, mapped.
+    Map,
+    /// File opened, made, resized or written out.
+    File,
+    /// Pages locked in memory, or no longer.
+    Lock,
+    /// Written pages asked for.
+    Watch,
+    /// Memory copied by the system, which finds out whether it can be.
+    Copy,
+    /// Signal handler set.
+    Catch,
 }
 
 impl Call {
     /// All kinds, in the order of [`CallCounts::by_kind`].
-    pub const ALL: [Call; 9] = [
+    pub const ALL: [Call; 15] = [
         Call::Reserve,
         Call::Commit,
         Call::Decommit,
@@ -39,6 +51,12 @@ impl Call {
         Call::Remap,
         Call::Advise,
         Call::ThreadHook,
+        Call::Map,
+        Call::File,
+        Call::Lock,
+        Call::Watch,
+        Call::Copy,
+        Call::Catch,
     ];
 
     /// The kind's name in reports: lower case, one word.
@@ -53,6 +71,12 @@ impl Call {
             Call::Remap => "remap",
             Call::Advise => "advise",
             Call::ThreadHook => "thread_hook",
+            Call::Map => "map",
+            Call::File => "file",
+            Call::Lock => "lock",
+            Call::Watch => "watch",
+            Call::Copy => "copy",
+            Call::Catch => "catch",
         }
     }
 }

@@ -21,21 +21,55 @@
 //!    +------release-------+-----decommit-------+
 //! ```
 
+#[cfg(all(unix, feature = "pages"))]
+mod copy;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
+#[cfg(all(unix, feature = "pages"))]
+mod faults;
+#[cfg(all(unix, feature = "pages"))]
+pub mod files;
 #[cfg(unix)]
 mod maps;
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
+pub mod names;
+#[cfg(all(unix, feature = "pages"))]
+mod pages;
+#[cfg(all(unix, feature = "pages"))]
+mod signals;
+#[cfg(all(unix, feature = "pages"))]
+mod stack;
+#[cfg(all(unix, feature = "win32"))]
+pub mod system;
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod text;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, feature = "pages"))]
+mod watch;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(all(unix, feature = "pages"))]
+pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
+#[cfg(all(unix, feature = "pages"))]
+pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
 pub use maps::{Mapping, for_each_mapping};
+#[cfg(all(unix, feature = "pages"))]
+pub use pages::{
+    commit_large, fetch, large_page_size, lock_pages, offer, reserve_within, unlock_pages,
+};
+#[cfg(all(unix, feature = "pages"))]
+pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(unix, feature = "pages"))]
+pub use stack::{Stack, own_stack};
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(unix, feature = "pages"))]
+pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 
@@ -44,6 +78,12 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
 /// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
+
+/// One past the highest address that a program of this system can have.
+#[cfg(target_pointer_width = "64")]
+pub const USER_END: usize = 0x7fff_ffff_0000;
+#[cfg(not(target_pointer_width = "64"))]
+pub const USER_END: usize = 0xffff_0000;
 
 /// Access rights a committed range can be given by [`protect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

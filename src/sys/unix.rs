@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Asks that a reservation be charged to nobody. FreeBSD and its relatives
 /// have no such flag.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-const UNCHARGED: c_int = libc::MAP_NORESERVE;
+pub(super) const UNCHARGED: c_int = libc::MAP_NORESERVE;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-const UNCHARGED: c_int = 0;
+pub(super) const UNCHARGED: c_int = 0;
 
 const RESERVE_FLAGS: c_int = libc::MAP_PRIVATE | libc::MAP_ANON | UNCHARGED;
 
@@ -129,17 +129,48 @@ pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     unsafe { libc::munmap(base.cast(), size) == 0 }
 }
 
-pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
-    let bits = match protection {
+/// What the system calls these rights.
+pub(super) const fn bits_of(protection: Protection) -> c_int {
+    match protection {
         Protection::None => libc::PROT_NONE,
         Protection::Read => libc::PROT_READ,
         Protection::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
         Protection::Execute => libc::PROT_EXEC,
         Protection::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
         Protection::ReadWriteExecute => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
-    };
+    }
+}
+
+pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { libc::mprotect(base.cast(), size, bits) == 0 }
+    unsafe { libc::mprotect(base.cast(), size, bits_of(protection)) == 0 }
+}
+
+/// Without MAP_NORESERVE: pages that the pool cannot promise are refused now,
+/// where a fault would end the process later.
+#[cfg(feature = "pages")]
+pub(super) unsafe fn commit_large(base: *mut u8, size: usize, protection: Protection) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED | libc::MAP_HUGETLB;
+        if !map(base, size, bits_of(protection), flags).is_null() {
+            return true;
+        }
+        // Older kernels unmap first and find out then.
+        reserve_at(base, size);
+        false
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (base, size, protection);
+        false
+    }
+}
+
+#[cfg(feature = "pages")]
+pub(super) unsafe fn offer(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller owns the range and needs nothing that it holds.
+    unsafe { libc::madvise(base.cast(), size, libc::MADV_FREE) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their
@@ -341,17 +372,30 @@ pub(super) fn process_id() -> u32 {
     unsafe { libc::getpid() as u32 }
 }
 
-/// The calling thread's last error.
-fn errno() -> c_int {
-    // SAFETY: errno's location is the calling thread's own.
+/// Where the calling thread's last error lies.
+fn errno_location() -> *mut c_int {
+    // SAFETY: the functions only tell an address.
     unsafe {
         #[cfg(target_os = "linux")]
-        return *libc::__errno_location();
+        return libc::__errno_location();
         #[cfg(target_os = "android")]
-        return *libc::__errno();
+        return libc::__errno();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return *libc::__error();
+        return libc::__error();
     }
+}
+
+/// The calling thread's last error.
+pub(super) fn errno() -> c_int {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *errno_location() }
+}
+
+/// Sets the calling thread's last error.
+#[cfg(feature = "pages")]
+pub(super) fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *errno_location() = value }
 }
 
 pub(super) fn abort() -> ! {

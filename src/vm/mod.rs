@@ -16,10 +16,14 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod fault;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
 pub mod root;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod sections;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
 use crate::sys;
@@ -117,6 +121,15 @@ pub fn set_commit_limit(bytes: usize) {
     LIMIT.store(bytes, Ordering::Relaxed);
 }
 
+/// Bytes charged to this copy of ntheap, and the most that may be.
+#[cfg(all(unix, feature = "win32"))]
+pub(crate) fn charge_and_limit() -> (usize, usize) {
+    (
+        CHARGED.load(Ordering::Relaxed),
+        LIMIT.load(Ordering::Relaxed),
+    )
+}
+
 fn ledger(of: Use) -> &'static Ledger {
     &LEDGERS[of as usize]
 }
@@ -126,7 +139,7 @@ fn ledgers_address() -> usize {
     (&raw const LEDGERS).addr()
 }
 
-fn charge(of: Use, size: usize) -> bool {
+pub(crate) fn charge(of: Use, size: usize) -> bool {
     let limit = LIMIT.load(Ordering::Relaxed);
     let within = |charged: usize| charged.checked_add(size).filter(|&total| total <= limit);
     let charged = CHARGED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
@@ -137,7 +150,7 @@ fn charge(of: Use, size: usize) -> bool {
     true
 }
 
-fn credit(of: Use, size: usize) {
+pub(crate) fn credit(of: Use, size: usize) {
     CHARGED.fetch_sub(size, Ordering::Relaxed);
     ledger(of).committed.fetch_sub(size, Ordering::Relaxed);
 }
@@ -161,13 +174,31 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
 
 /// Reserves the region of `size` bytes (whole pages) at `base`. False when it
 /// is in use or the system refuses.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
     let done = sys::reserve_at(base, size);
     if done {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
     done
+}
+
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// within bounds; see [`sys::reserve_within`]. Null when there is no room.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn reserve_within(
+    of: Use,
+    size: usize,
+    align: usize,
+    lowest: usize,
+    limit: usize,
+    top_down: bool,
+) -> *mut u8 {
+    let base = sys::reserve_within(size, align, lowest, limit, top_down);
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
 }
 
 /// Reserves a sparse region that reads zero everywhere.
@@ -212,7 +243,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
 }
 
 /// Who refused a commit.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The limit of committed bytes.
@@ -227,7 +258,7 @@ pub(crate) enum Limit {
 ///
 /// # Safety
 /// The range lies in one region the caller owns.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn commit_as(
     of: Use,
     base: *mut u8,
@@ -247,13 +278,37 @@ pub(crate) unsafe fn commit_as(
     Err(Limit::System)
 }
 
+/// Commits a reserved range in large pages; nothing has changed when it is
+/// refused.
+///
+/// # Safety
+/// The range lies in one region the caller owns, at multiples of the large
+/// size, and none of it is committed.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) unsafe fn commit_large(
+    of: Use,
+    base: *mut u8,
+    size: usize,
+    protection: sys::Protection,
+) -> Result<(), Limit> {
+    if !charge(of, size) {
+        return Err(Limit::Commit);
+    }
+    // SAFETY: the caller's promise is the callee's.
+    if unsafe { sys::commit_large(base, size, protection) } {
+        return Ok(());
+    }
+    credit(of, size);
+    Err(Limit::System)
+}
+
 /// Gives back the memory and commit of a range of which `committed` bytes are
 /// committed; it is reserved from then on. False, and nothing changed, when
 /// the system refuses.
 ///
 /// # Safety
 /// The caller owns the range, and its contents are dead.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's; a page that is reserved
     // already stays so.

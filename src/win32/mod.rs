@@ -49,7 +49,10 @@ mod constants;
 mod debug;
 mod exceptions;
 mod failure;
+mod faults;
+mod files;
 mod global;
+mod handles;
 mod heap;
 mod information;
 mod last_error;
@@ -57,21 +60,40 @@ mod names;
 mod pages;
 mod rtl;
 mod rtl_create;
+mod sections;
+mod status;
+mod system;
+mod tokens;
 mod types;
 mod walk;
+mod wide;
 
 pub use com::*;
 pub use constants::*;
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use files::{
+    _get_osfhandle, _open_osfhandle, CreateFileA, CreateFileW, FlushFileBuffers, GetFileSize,
+    GetFileSizeEx, ReadFile, SetEndOfFile, SetFilePointer, SetFilePointerEx, WriteFile,
+};
 pub use global::*;
+pub use handles::{CloseHandle, DuplicateHandle, GetCurrentProcess, GetCurrentProcessId, NtClose};
 pub use heap::{
     GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
     HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,
 };
 pub use information::{HeapQueryInformation, HeapSetInformation, HeapSummary};
 pub use last_error::{GetLastError, SetLastError};
-pub use pages::{VirtualAlloc, VirtualFree, VirtualQuery};
+pub use pages::{
+    DiscardVirtualMemory, FlushInstructionCache, GetWriteWatch, IsBadCodePtr, IsBadHugeReadPtr,
+    IsBadHugeWritePtr, IsBadReadPtr, IsBadStringPtrA, IsBadStringPtrW, IsBadWritePtr,
+    NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory, OfferVirtualMemory, PrefetchVirtualMemory,
+    ReadProcessMemory, ReclaimVirtualMemory, ResetWriteWatch, VirtualAlloc, VirtualAlloc2,
+    VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp, VirtualFree, VirtualFreeEx,
+    VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
+    VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
+};
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
     RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,
@@ -79,5 +101,18 @@ pub use rtl::{
     RtlValidateHeap,
 };
 pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
+pub use sections::{
+    CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,
+    MapViewOfFileEx, MapViewOfFileFromApp, NtCreateSection, NtMapViewOfSection, NtQuerySection,
+    NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW, UnmapViewOfFile, UnmapViewOfFile2,
+    UnmapViewOfFileEx,
+};
+pub use system::{
+    GetLargePageMinimum, GetNativeSystemInfo, GetPhysicallyInstalledSystemMemory, GetSystemInfo,
+    GlobalMemoryStatus, GlobalMemoryStatusEx, K32GetPerformanceInfo, K32GetProcessMemoryInfo,
+};
+pub use tokens::{
+    AdjustTokenPrivileges, LookupPrivilegeValueA, LookupPrivilegeValueW, OpenProcessToken,
+};
 pub use types::*;
 pub use walk::{HeapWalk, RtlWalkHeap};
