@@ -64,6 +64,7 @@ mod sections;
 mod status;
 mod system;
 mod tokens;
+mod toolhelp;
 mod types;
 mod walk;
 mod wide;
@@ -114,5 +115,6 @@ pub use system::{
 pub use tokens::{
     AdjustTokenPrivileges, LookupPrivilegeValueA, LookupPrivilegeValueW, OpenProcessToken,
 };
+pub use toolhelp::*;
 pub use types::*;
 pub use walk::{HeapWalk, RtlWalkHeap};

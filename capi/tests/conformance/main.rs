@@ -160,6 +160,8 @@ programs! {
 
     com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
     com_spy_moves com_strings com_string_cache
+
+    toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
 }
 
 #[test]

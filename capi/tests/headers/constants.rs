@@ -9,6 +9,7 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Foundation::*;
 use windows_sys::Win32::System::Diagnostics::Debug::*;
+use windows_sys::Win32::System::Diagnostics::ToolHelp::*;
 use windows_sys::Win32::System::Memory::*;
 use windows_sys::Win32::System::SystemServices::*;
 
@@ -26,7 +27,7 @@ fn windows() -> BTreeMap<&'static str, u32> {
         FALSE TRUE ANYSIZE_ARRAY NO_ERROR ERROR_SUCCESS ERROR_ACCESS_DENIED ERROR_INVALID_HANDLE
         ERROR_NOT_ENOUGH_MEMORY ERROR_BAD_LENGTH ERROR_GEN_FAILURE ERROR_NOT_SUPPORTED
         ERROR_INVALID_PARAMETER ERROR_CALL_NOT_IMPLEMENTED ERROR_INSUFFICIENT_BUFFER
-        ERROR_DISCARDED ERROR_NOT_LOCKED ERROR_NO_MORE_ITEMS ERROR_NOT_OWNER ERROR_INVALID_ADDRESS ERROR_NOACCESS
+        ERROR_DISCARDED ERROR_INVALID_DATA ERROR_NO_MORE_FILES ERROR_NOT_LOCKED ERROR_NO_MORE_ITEMS ERROR_NOT_OWNER ERROR_INVALID_ADDRESS ERROR_NOACCESS
         ERROR_COMMITMENT_LIMIT
     });
     all.extend(numbers! {
@@ -63,6 +64,11 @@ fn windows() -> BTreeMap<&'static str, u32> {
     all.extend(numbers! {
         S_OK S_FALSE E_NOINTERFACE E_POINTER E_ACCESSDENIED E_OUTOFMEMORY E_INVALIDARG
         CO_E_OBJNOTREG CO_E_OBJISREG
+    });
+    all.extend(numbers! {
+        TH32CS_SNAPHEAPLIST TH32CS_SNAPPROCESS TH32CS_SNAPTHREAD TH32CS_SNAPMODULE
+        TH32CS_SNAPMODULE32 TH32CS_SNAPALL TH32CS_INHERIT HF32_DEFAULT HF32_SHARED LF32_FIXED
+        LF32_FREE LF32_MOVEABLE
     });
     // It has none of these, whose pages on Microsoft Learn do.
     all.extend([
@@ -162,9 +168,9 @@ fn every_constant_has_windows_number() {
         .filter(|name| !native.contains(name))
         .collect();
     for (includes, names) in [
-        (&["windows.h", "ntrtlheap.h"][..], &without),
-        (&["windows.h", "ntrtlheap.h", "ntstatus.h"], &all),
-        (&["ntstatus.h", "windows.h", "ntrtlheap.h"], &all),
+        (&["windows.h", "tlhelp32.h", "ntrtlheap.h"][..], &without),
+        (&["windows.h", "tlhelp32.h", "ntrtlheap.h", "ntstatus.h"], &all),
+        (&["ntstatus.h", "windows.h", "tlhelp32.h", "ntrtlheap.h"], &all),
     ] {
         let mut source = String::from("#include <stdio.h>\n");
         for include in includes {

@@ -80,7 +80,7 @@ fn the_headers_declare_the_list_and_nothing_else() {
 /// measured needs no library.
 fn program() -> String {
     let mut source = String::from(
-        "#include <ntrtlheap.h>\n#include <stdio.h>\n#include <windows.h>\n\
+        "#include <ntrtlheap.h>\n#include <stdio.h>\n#include <windows.h>\n#include <tlhelp32.h>\n\
          #ifdef __cplusplus\n#define SAME(type, name) \
          static_assert(sizeof(static_cast<type>(&name)) == sizeof(type), \"\")\n\
          #else\n#define SAME(type, name) \

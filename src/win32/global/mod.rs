@@ -67,6 +67,11 @@ enum Face {
     Local,
 }
 
+/// Whether a number is a live handle, whose data lies at `address`.
+pub(super) fn is_handle_of(handle: usize, address: usize) -> bool {
+    handles::look(handle).is_ok_and(|(entry, _)| entry.data().addr() == address)
+}
+
 /// The process heap; the last error that says why there is none.
 fn heap() -> Result<HeapRef, DWORD> {
     HeapRef::process().map_err(last_error_of)

@@ -45,6 +45,19 @@ macro_rules! win32_names_global {
             fn SysStringLen(string: BSTR) -> UINT;
             fn SysStringByteLen(string: BSTR) -> UINT;
             fn SetOaNoCache() -> ();
+
+            fn CreateToolhelp32Snapshot(flags: DWORD, process: DWORD) -> HANDLE;
+            fn Heap32ListFirst(snapshot: HANDLE, list: LPHEAPLIST32) -> BOOL;
+            fn Heap32ListNext(snapshot: HANDLE, list: LPHEAPLIST32) -> BOOL;
+            fn Heap32First(entry: LPHEAPENTRY32, process: DWORD, heap: ULONG_PTR) -> BOOL;
+            fn Heap32Next(entry: LPHEAPENTRY32) -> BOOL;
+            fn Toolhelp32ReadProcessMemory(
+                process: DWORD,
+                address: LPCVOID,
+                buffer: LPVOID,
+                size: SIZE_T,
+                read: PSIZE_T
+            ) -> BOOL;
         }
     };
 }
