@@ -148,6 +148,19 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    toolhelp_errors {
+        "no-flags-error", "no-process-error" => "leaves another last error";
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_lists {
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_moveable {
+        "(end)" => "has no Heap32First and ends the program";
+    }
+    toolhelp_walk {
+        "(end)" => "has no Heap32First and ends the program";
+    }
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
