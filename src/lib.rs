@@ -13,6 +13,7 @@
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
 //! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
 //! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
+//! | 3 | `crt` | the C runtime above the heap: malloc, its instances and their heaps |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -53,6 +54,9 @@
 extern crate std;
 
 mod config;
+#[cfg(all(unix, feature = "crt"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
+pub mod crt;
 mod global;
 #[doc(hidden)]
 pub mod heap;
@@ -69,6 +73,9 @@ pub mod vm;
 pub mod win32;
 
 pub use config::{Action, Config, HugePages};
+#[cfg(all(unix, feature = "crt"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
+pub use crt::CrtHeap;
 pub use global::{NtHeap, purge, stats};
 #[cfg(feature = "heaps")]
 #[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]

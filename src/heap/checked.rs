@@ -77,6 +77,9 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
+    if private::met::serves_malloc() {
+        return allocate_slow(word, size, 16, false);
+    }
     if size <= MAX_CLASS_SIZE {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
@@ -100,10 +103,36 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-    if !PROCESS.is_ready(&CONFIG) {
-        return ptr::null_mut();
+    loop {
+        let block = if private::met::serves_malloc() {
+            private::met::allocate(size, align, zero)
+        } else if PROCESS.is_ready(&CONFIG) {
+            PROCESS.allocate(Kind::Checked, word, size, align, zero)
+        } else {
+            ptr::null_mut()
+        };
+        if !block.is_null() || !private::met::tries_again(size) {
+            return block;
+        }
     }
-    PROCESS.allocate(Kind::Checked, word, size, align, zero)
+}
+
+/// Serves malloc from `heap` from here on: its blocks are of exact sizes, are
+/// walked with the heap's, and are known by its handle. Blocks of before are
+/// still freed and resized. Every call is a slow one then.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends; the heap is
+/// serialized and never destroyed.
+#[cfg(feature = "crt")]
+pub unsafe fn serve_from(word: &Word, heap: private::Handle) {
+    private::met::serve_malloc(heap);
+    let diversion = super::Diversion {
+        everything: true,
+        ..super::Diversion::NONE
+    };
+    // SAFETY: the caller's promise.
+    unsafe { super::divert(Kind::Checked, word, &CONFIG, diversion) };
 }
 
 /// Allocates `size` zeroed bytes; null when the system has nothing to give.

@@ -18,6 +18,7 @@ const DOUBLE_FREE: Report<'static> = Report {
     operation: "free",
     thread: 4711,
     owner: None,
+    ..Report::NOTHING
 };
 
 fn with_pid(text: &str) -> String {
@@ -55,6 +56,7 @@ fn text_of_an_address_inside_a_block() {
         operation: "HeapFree",
         thread: 1,
         owner: None,
+        ..Report::NOTHING
     };
     assert_eq!(
         report.to_string(),
@@ -234,6 +236,7 @@ fn the_longest_report_fits() {
             }),
             thread: u64::MAX,
             owner: None,
+            ..Report::NOTHING
         };
         let mut text = FixedBuffer::<TEXT_MAX>::new();
         write!(text, "{report}").expect("the buffer never fails");

@@ -57,7 +57,7 @@ pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
-pub use maps::{Mapping, for_each_mapping};
+pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
     commit_large, fetch, large_page_size, lock_pages, offer, reserve_within, unlock_pages,
@@ -328,6 +328,14 @@ pub fn is_privileged() -> bool {
 /// upper case, and values are cut to 1,024 bytes.
 pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
     os::for_each_env(prefix, visit);
+}
+
+/// Copies bytes of this process's own memory at an address that may be no
+/// memory. False, and `bytes` undefined, when some cannot be read or the system
+/// has no such call.
+#[cfg(unix)]
+pub fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    os::read_own_memory(address, bytes)
 }
 
 /// The process's number.

@@ -404,6 +404,29 @@ pub(super) fn abort() -> ! {
     unsafe { libc::abort() }
 }
 
+pub(super) fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let to = libc::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        };
+        let from = libc::iovec {
+            iov_base: core::ptr::without_provenance_mut(address),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: the kernel writes to `bytes` alone; it checks the address it
+        // reads from.
+        let read = unsafe { libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) };
+        usize::try_from(read) == Ok(bytes.len())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (address, bytes);
+        false
+    }
+}
+
 pub(super) fn is_privileged() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: getauxval reads the vector the kernel passed to the process.

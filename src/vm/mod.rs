@@ -16,6 +16,8 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
+#[cfg(all(unix, feature = "heaps"))]
+pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod fault;
 #[cfg(all(unix, feature = "pages"))]

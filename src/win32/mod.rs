@@ -46,6 +46,7 @@
 
 mod com;
 mod constants;
+mod crt;
 mod debug;
 mod exceptions;
 mod failure;
@@ -71,6 +72,13 @@ mod wide;
 
 pub use com::*;
 pub use constants::*;
+pub use crt::{
+    _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
+    _aligned_offset_realloc, _aligned_offset_recalloc, _aligned_realloc, _aligned_recalloc,
+    _callnewh, _expand, _get_heap_handle, _get_invalid_parameter_handler, _get_sbh_threshold,
+    _heapchk, _heapmin, _heapset, _heapwalk, _msize, _query_new_handler, _query_new_mode,
+    _recalloc, _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
+};
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
 pub use files::{

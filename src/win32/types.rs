@@ -3,10 +3,12 @@
 
 use core::ffi::{c_char, c_void};
 
+mod crt;
 mod pages;
 mod sections;
 mod system;
 
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, intptr_t, size_t};
 pub use pages::*;
 pub use sections::*;
 pub use system::*;

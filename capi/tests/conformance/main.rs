@@ -162,6 +162,9 @@ programs! {
     com_spy_moves com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
+
+    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
+    crt_new_mode
 }
 
 #[test]

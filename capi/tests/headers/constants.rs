@@ -169,8 +169,14 @@ fn every_constant_has_windows_number() {
         .collect();
     for (includes, names) in [
         (&["windows.h", "tlhelp32.h", "ntrtlheap.h"][..], &without),
-        (&["windows.h", "tlhelp32.h", "ntrtlheap.h", "ntstatus.h"], &all),
-        (&["ntstatus.h", "windows.h", "tlhelp32.h", "ntrtlheap.h"], &all),
+        (
+            &["windows.h", "tlhelp32.h", "ntrtlheap.h", "ntstatus.h"],
+            &all,
+        ),
+        (
+            &["ntstatus.h", "windows.h", "tlhelp32.h", "ntrtlheap.h"],
+            &all,
+        ),
     ] {
         let mut source = String::from("#include <stdio.h>\n");
         for include in includes {

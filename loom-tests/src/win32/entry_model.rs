@@ -178,7 +178,10 @@ fn mutants_are_caught() {
                 check(3, reads_while_it_changes::<entry_change_unseen::Entry>)
             }),
             ("change ends relaxed", "", || {
-                check(3, reads_while_it_changes::<entry_change_ends_relaxed::Entry>)
+                check(
+                    3,
+                    reads_while_it_changes::<entry_change_ends_relaxed::Entry>,
+                )
             }),
             ("closes twice", "not ended once", || {
                 check(3, two_close::<entry_closes_twice::Entry>)

@@ -10,7 +10,7 @@ use crate::vm::{self, Use};
 use crate::win32::constants::ERROR_NOT_ENOUGH_MEMORY;
 use crate::win32::types::DWORD;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Handles that a process can have, global and local ones together.
 pub(super) const ENTRIES: usize = 0x1_0000;
@@ -34,7 +34,7 @@ struct Table {
     /// Where the region begins.
     region: AtomicUsize,
     /// The process heap, which is there before an entry is.
-    heap: AtomicUsize,
+    heap: AtomicPtr<()>,
 }
 
 static TABLE: Table = Table {
@@ -42,7 +42,7 @@ static TABLE: Table = Table {
     count: AtomicUsize::new(0),
     free: FreeList::new(),
     region: AtomicUsize::new(0),
-    heap: AtomicUsize::new(0),
+    heap: AtomicPtr::new(ptr::null_mut()),
 };
 /// Entries that are in use or were put on the list; held to commit more.
 static GROWING: Mutex<usize> = Mutex::new(0);
@@ -89,7 +89,7 @@ fn at(address: usize) -> &'static Entry {
 #[inline(always)]
 pub(super) unsafe fn heap() -> HeapRef {
     // SAFETY: it was stored before the first entry was entered, and lives for ever.
-    unsafe { HeapRef::from_raw(TABLE.heap.load(Ordering::Relaxed)) }
+    unsafe { HeapRef::from_ptr(TABLE.heap.load(Ordering::Relaxed)).unwrap_unchecked() }
 }
 
 /// The handle of a free entry that is on no list then; `None` when none is at
@@ -141,7 +141,7 @@ fn take_more() -> Result<usize, DWORD> {
             return Err(ERROR_NOT_ENOUGH_MEMORY);
         }
         let region = reserved.next_multiple_of(REGION);
-        TABLE.heap.store(heap.into_raw(), Ordering::Relaxed);
+        TABLE.heap.store(heap.as_ptr(), Ordering::Relaxed);
         TABLE.region.store(region, Ordering::Relaxed);
         TABLE
             .first
