@@ -53,7 +53,7 @@ pub enum HeapChange {
 ///
 /// let heap = Heap::new()?;
 /// let before = HeapSnapshot::take()?;
-/// let leaked = heap.allocate(Layout::from_size_align(4096, 16)?)?;
+/// let leaked = heap.alloc(Layout::from_size_align(4096, 16)?)?;
 /// let after = HeapSnapshot::take()?;
 /// let appeared: Vec<_> = before
 ///     .diff(&after)
