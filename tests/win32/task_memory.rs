@@ -400,24 +400,27 @@ fn task_memory_has_an_owner() {
 
 #[test]
 fn a_foreign_block_is_left_alone() {
-    let mut local = [0u8; 64];
-    let this = allocator();
-    // SAFETY: no block is freed.
-    unsafe {
-        let methods = &*(*this).lpVtbl;
-        let block = CoTaskMemAlloc(100);
-        let interior = block.wrapping_byte_add(16);
-        assert_eq!((methods.DidAlloc)(this, interior), 0);
-        assert_eq!((methods.DidAlloc)(this, local.as_mut_ptr().cast()), 0);
-        CoTaskMemFree(interior);
-        CoTaskMemFree(local.as_mut_ptr().cast());
-        assert!(CoTaskMemRealloc(interior, 20).is_null());
-        assert_eq!((methods.GetSize)(this, block), 100);
-        CoTaskMemFree(block);
-        assert_eq!((methods.DidAlloc)(this, block), 0);
-        CoTaskMemFree(block);
-        assert_eq!(HeapValidate(GetProcessHeap(), 0, null()), TRUE);
-    }
+    // Alone: once termination on corruption is on, it is on for the process.
+    passes_alone(this_test!(a_foreign_block_is_left_alone), || {
+        let mut local = [0u8; 64];
+        let this = allocator();
+        // SAFETY: no block is freed.
+        unsafe {
+            let methods = &*(*this).lpVtbl;
+            let block = CoTaskMemAlloc(100);
+            let interior = block.wrapping_byte_add(16);
+            assert_eq!((methods.DidAlloc)(this, interior), 0);
+            assert_eq!((methods.DidAlloc)(this, local.as_mut_ptr().cast()), 0);
+            CoTaskMemFree(interior);
+            CoTaskMemFree(local.as_mut_ptr().cast());
+            assert!(CoTaskMemRealloc(interior, 20).is_null());
+            assert_eq!((methods.GetSize)(this, block), 100);
+            CoTaskMemFree(block);
+            assert_eq!((methods.DidAlloc)(this, block), 0);
+            CoTaskMemFree(block);
+            assert_eq!(HeapValidate(GetProcessHeap(), 0, null()), TRUE);
+        }
+    });
 }
 
 /// Whether a freed string is kept.
