@@ -37,7 +37,7 @@ pub(super) unsafe fn free(block: *mut u8) {
     }
     if let Some(heap) = heap() {
         // SAFETY: the caller's promise.
-        let _ = unsafe { heap.free::<false>(block) };
+        let _ = unsafe { heap.free_as("HeapFree", block) };
     }
 }
 

@@ -188,7 +188,7 @@ pub(super) unsafe fn free(handle: usize) -> Result<(), DWORD> {
         return Ok(());
     }
     // SAFETY: the caller's promise; the process heap lives for ever.
-    let freed = unsafe { heap()?.free::<false>(block) };
+    let freed = unsafe { heap()?.free_as("HeapFree", block) };
     freed.map_err(|error| bad_block(error, block.addr()))
 }
 

@@ -103,7 +103,7 @@ unsafe fn change(
         }
         if !data.is_null() {
             // SAFETY: the handle's block, which nobody uses any more.
-            let freed = unsafe { heap.free::<false>(data) };
+            let freed = unsafe { heap.free_as("HeapFree", data) };
             freed.map_err(|error| bad_block(error, data.addr()))?;
         }
         return Ok((word | EMPTY, ptr::null_mut()));
@@ -152,7 +152,7 @@ unsafe fn fixed(
         unsafe {
             data.copy_from_nonoverlapping(block, old);
             table::of(handle).open(IN_USE | MOVEABLE | more | empty, data);
-            heap.free::<false>(block).map_err(last_error_of)?;
+            heap.free_as("HeapFree", block).map_err(last_error_of)?;
         }
         return Ok(handle);
     }
@@ -213,7 +213,7 @@ unsafe fn resize(
         if zero != 0 && size > old {
             new.add(old).write_bytes(0, size - old);
         }
-        heap.free::<false>(block).map_err(last_error_of)?;
+        heap.free_as("HeapFree", block).map_err(last_error_of)?;
         Ok(new)
     }
 }
