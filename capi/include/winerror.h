@@ -1,6 +1,6 @@
-/* The last errors that this library sets.
+/* The last errors that this library sets, and the results of its COM functions.
  *
- * Follows "System Error Codes" on Microsoft Learn. */
+ * Follows "System Error Codes" and "COM Error Codes" on Microsoft Learn. */
 #ifndef NTHEAP_WINERROR_H
 #define NTHEAP_WINERROR_H
 
@@ -12,6 +12,8 @@
 #define ERROR_ACCESS_DENIED 5
 #define ERROR_INVALID_HANDLE 6
 #define ERROR_NOT_ENOUGH_MEMORY 8
+#define ERROR_INVALID_DATA 13
+#define ERROR_NO_MORE_FILES 18
 #define ERROR_WRITE_PROTECT 19
 #define ERROR_BAD_LENGTH 24
 #define ERROR_GEN_FAILURE 31
@@ -23,6 +25,7 @@
 #define ERROR_DISK_FULL 112
 #define ERROR_CALL_NOT_IMPLEMENTED 120
 #define ERROR_INSUFFICIENT_BUFFER 122
+#define ERROR_DISCARDED 157
 #define ERROR_INVALID_NAME 123
 #define ERROR_NEGATIVE_SEEK 131
 #define ERROR_NOT_LOCKED 158
@@ -44,5 +47,20 @@
 #define ERROR_NO_SYSTEM_RESOURCES 1450
 #define ERROR_WORKING_SET_QUOTA 1453
 #define ERROR_COMMITMENT_LIMIT 1455
+
+#include <winnt.h>
+
+#define SUCCEEDED(hr) (((HRESULT)(hr)) >= 0)
+#define FAILED(hr) (((HRESULT)(hr)) < 0)
+
+#define S_OK ((HRESULT)0)
+#define S_FALSE ((HRESULT)1)
+#define E_NOINTERFACE ((HRESULT)0x80004002u)
+#define E_POINTER ((HRESULT)0x80004003u)
+#define E_ACCESSDENIED ((HRESULT)0x80070005u)
+#define E_OUTOFMEMORY ((HRESULT)0x8007000Eu)
+#define E_INVALIDARG ((HRESULT)0x80070057u)
+#define CO_E_OBJNOTREG ((HRESULT)0x800401FBu)
+#define CO_E_OBJISREG ((HRESULT)0x800401FCu)
 
 #endif

@@ -18,12 +18,14 @@ typedef void *PVOID;
 typedef char CHAR, *PCHAR;
 typedef int16_t SHORT, *PSHORT;
 typedef int32_t LONG, *PLONG, *LPLONG;
+typedef LONG HRESULT;
 typedef int64_t LONGLONG, *PLONGLONG;
 typedef uint64_t ULONGLONG, *PULONGLONG;
 typedef uint64_t DWORDLONG, *PDWORDLONG;
 typedef BYTE BOOLEAN, *PBOOLEAN;
 typedef ULONG LOGICAL, *PLOGICAL;
 typedef PVOID HANDLE, *PHANDLE, *LPHANDLE;
+typedef HANDLE HGLOBAL, HLOCAL;
 
 /* A UTF-16 code unit. With -fshort-wchar, as pkg-config gives it, that is
  * wchar_t, and L"" is a string of them; without, it is char16_t and u"" is. */

@@ -44,6 +44,7 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]
 
+mod com;
 mod constants;
 mod crt;
 mod crtdbg;
@@ -53,6 +54,7 @@ mod exceptions;
 mod failure;
 mod faults;
 mod files;
+mod global;
 mod handles;
 mod heap;
 mod information;
@@ -66,10 +68,12 @@ mod sections;
 mod status;
 mod system;
 mod tokens;
+mod toolhelp;
 mod types;
 mod walk;
 mod wide;
 
+pub use com::*;
 pub use constants::*;
 pub use crt::{
     _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
@@ -102,6 +106,7 @@ pub use files::{
     _get_osfhandle, _open_osfhandle, CreateFileA, CreateFileW, FlushFileBuffers, GetFileSize,
     GetFileSizeEx, ReadFile, SetEndOfFile, SetFilePointer, SetFilePointerEx, WriteFile,
 };
+pub use global::*;
 pub use handles::{CloseHandle, DuplicateHandle, GetCurrentProcess, GetCurrentProcessId, NtClose};
 pub use heap::{
     GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
@@ -143,5 +148,6 @@ pub use system::{
 pub use tokens::{
     AdjustTokenPrivileges, LookupPrivilegeValueA, LookupPrivilegeValueW, OpenProcessToken,
 };
+pub use toolhelp::*;
 pub use types::*;
 pub use walk::{HeapWalk, RtlWalkHeap};

@@ -5,16 +5,15 @@ use core::ffi::{c_char, c_void};
 
 mod crt;
 mod crtdbg;
-
-pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, UINT, intptr_t, size_t};
-pub use crtdbg::{
-    _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
-    _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
-};
 mod pages;
 mod sections;
 mod system;
 
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, intptr_t, size_t};
+pub use crtdbg::{
+    _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
+    _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
+};
 pub use pages::*;
 pub use sections::*;
 pub use system::*;
@@ -23,6 +22,10 @@ pub use system::*;
 pub type BOOL = i32;
 /// A truth value of one byte, as the Rtl functions return it.
 pub type BOOLEAN = u8;
+/// C's own integer.
+pub type INT = i32;
+/// C's own integer without sign.
+pub type UINT = u32;
 /// 32 bits without sign.
 pub type DWORD = u32;
 /// 32 bits without sign.

@@ -7,6 +7,10 @@
 #ifndef CONFORMANCE_CHECK_H
 #define CONFORMANCE_CHECK_H
 
+/* COM in C, in C++ as well. */
+#define CINTERFACE
+#define COBJMACROS
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -45,6 +45,19 @@ differences! {
     buckets_walk_end {
         "count-in-bounds" => "has three entries: it never has buckets";
     }
+    com_get_malloc {
+        "no-spy" => "leaves the address";
+    }
+    com_spy_moves {
+        "heap-size", "size" => "has bytes of its own in a block while there is a spy";
+        "(end)" => "loses the addresses of a spy that moves them, and faults";
+    }
+    com_spy_order {
+        "revoked" => "takes a block that was resized for one of the spy's";
+    }
+    com_spy_refuses {
+        "free-calls" => "takes a block whose resizing was refused for another's";
+    }
     compatibility_no_heap {
         "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
     }
@@ -116,6 +129,32 @@ differences! {
     free_wild {
         "(end)" => "reads before the address and faults";
     }
+    global_bad_handles {
+        "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
+    }
+    global_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error" => "says ERROR_INVALID_HANDLE";
+        "lock-error" => "leaves the last error";
+    }
+    global_flags {
+        "local-shows-no-sharing" => "shows it";
+    }
+    global_modify {
+        "data-copied" => "makes the block the handle's data";
+    }
+    global_realloc_fixed {
+        "modify-keeps-size" => "resizes it";
+        "small-in-place-refused", "small-in-place-error", "small-size-still",
+        "small-moves-to-shrink" => "never has buckets";
+    }
+    global_realloc_locked {
+        "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
+            "grows it where it is";
+    }
+    global_realloc_moveable {
+        "grown-elsewhere" => "grows it where it is";
+    }
     growable_first_region {
         "none", "64-KiB", "320-KiB" => "reserves 4 MiB";
     }
@@ -125,6 +164,10 @@ differences! {
     handles {
         "source-closed", "source-closed-error", "third-closed" =>
             "closes the source first and gives its number out again";
+    }
+    local_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
     }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
@@ -238,6 +281,19 @@ differences! {
     }
     tokens {
         "adjusted-error", "changed" => "holds no such privilege";
+    }
+    toolhelp_errors {
+        "no-flags-error", "no-process-error" => "leaves another last error";
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_lists {
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_moveable {
+        "(end)" => "has no Heap32First and ends the program";
+    }
+    toolhelp_walk {
+        "(end)" => "has no Heap32First and ends the program";
     }
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";

@@ -12,6 +12,7 @@ use windows_sys::Win32::Foundation::*;
 use windows_sys::Win32::Security::*;
 use windows_sys::Win32::Storage::FileSystem::*;
 use windows_sys::Win32::System::Diagnostics::Debug::*;
+use windows_sys::Win32::System::Diagnostics::ToolHelp::*;
 use windows_sys::Win32::System::Memory::*;
 use windows_sys::Win32::System::SystemInformation::*;
 use windows_sys::Win32::System::SystemServices::*;
@@ -30,6 +31,7 @@ fn windows() -> BTreeMap<&'static str, u32> {
         FALSE TRUE ANYSIZE_ARRAY NO_ERROR ERROR_SUCCESS ERROR_ACCESS_DENIED ERROR_INVALID_HANDLE
         ERROR_NOT_ENOUGH_MEMORY ERROR_BAD_LENGTH ERROR_GEN_FAILURE ERROR_NOT_SUPPORTED
         ERROR_INVALID_PARAMETER ERROR_CALL_NOT_IMPLEMENTED ERROR_INSUFFICIENT_BUFFER
+        ERROR_DISCARDED ERROR_INVALID_DATA ERROR_NO_MORE_FILES
         ERROR_NOT_LOCKED ERROR_NO_MORE_ITEMS ERROR_NOT_OWNER ERROR_INVALID_ADDRESS ERROR_NOACCESS
         ERROR_COMMITMENT_LIMIT ERROR_BUSY ERROR_PARTIAL_COPY ERROR_NO_SYSTEM_RESOURCES
         ERROR_WORKING_SET_QUOTA
@@ -102,6 +104,36 @@ fn windows() -> BTreeMap<&'static str, u32> {
         STATUS_SECTION_TOO_BIG STATUS_TOO_MANY_OPENED_FILES TOKEN_ADJUST_PRIVILEGES
         TOKEN_QUERY TRUNCATE_EXISTING
     });
+    all.extend(numbers! {
+        GMEM_FIXED GMEM_MOVEABLE GMEM_ZEROINIT GHND GPTR LMEM_FIXED LMEM_MOVEABLE LMEM_NOCOMPACT
+        LMEM_NODISCARD LMEM_ZEROINIT LMEM_MODIFY LMEM_DISCARDABLE LMEM_VALID_FLAGS
+        LMEM_INVALID_HANDLE LHND LPTR NONZEROLHND NONZEROLPTR LMEM_DISCARDED LMEM_LOCKCOUNT
+    });
+    all.extend(numbers! {
+        S_OK S_FALSE E_NOINTERFACE E_POINTER E_ACCESSDENIED E_OUTOFMEMORY E_INVALIDARG
+        CO_E_OBJNOTREG CO_E_OBJISREG
+    });
+    all.extend(numbers! {
+        TH32CS_SNAPHEAPLIST TH32CS_SNAPPROCESS TH32CS_SNAPTHREAD TH32CS_SNAPMODULE
+        TH32CS_SNAPMODULE32 TH32CS_SNAPALL TH32CS_INHERIT HF32_DEFAULT HF32_SHARED LF32_FIXED
+        LF32_FREE LF32_MOVEABLE
+    });
+    // It has none of these, whose pages on Microsoft Learn do.
+    all.extend([
+        ("GMEM_NOCOMPACT", 0x10),
+        ("GMEM_NODISCARD", 0x20),
+        ("GMEM_MODIFY", 0x80),
+        ("GMEM_DISCARDABLE", 0x100),
+        ("GMEM_NOT_BANKED", 0x1000),
+        ("GMEM_SHARE", 0x2000),
+        ("GMEM_DDESHARE", 0x2000),
+        ("GMEM_NOTIFY", 0x4000),
+        ("GMEM_LOWER", 0x1000),
+        ("GMEM_VALID_FLAGS", 0x7F72),
+        ("GMEM_INVALID_HANDLE", 0x8000),
+        ("GMEM_DISCARDED", 0x4000),
+        ("GMEM_LOCKCOUNT", 0xFF),
+    ]);
     // There the architecture is part of the name.
     all.extend([
         ("CONTEXT_AMD64", CONTEXT_AMD64),
@@ -115,7 +147,7 @@ fn windows() -> BTreeMap<&'static str, u32> {
 }
 
 /// Macros in capitals that are no numbers.
-const NO_NUMBERS: [&str; 13] = [
+const NO_NUMBERS: [&str; 16] = [
     "INVALID_HANDLE_VALUE",
     "SE_LOCK_MEMORY_NAME",
     "FAR",
@@ -128,6 +160,9 @@ const NO_NUMBERS: [&str; 13] = [
     "APIENTRY",
     "NTAPI",
     "WINBASEAPI",
+    "STDMETHODCALLTYPE",
+    "REFGUID",
+    "REFIID",
     "NTSYSAPI",
 ];
 
@@ -185,9 +220,15 @@ fn every_constant_has_windows_number() {
         .filter(|name| !native.contains(name))
         .collect();
     for (includes, names) in [
-        (&["windows.h", "ntrtlheap.h"][..], &without),
-        (&["windows.h", "ntrtlheap.h", "ntstatus.h"], &all),
-        (&["ntstatus.h", "windows.h", "ntrtlheap.h"], &all),
+        (&["windows.h", "tlhelp32.h", "ntrtlheap.h"][..], &without),
+        (
+            &["windows.h", "tlhelp32.h", "ntrtlheap.h", "ntstatus.h"],
+            &all,
+        ),
+        (
+            &["ntstatus.h", "windows.h", "tlhelp32.h", "ntrtlheap.h"],
+            &all,
+        ),
     ] {
         let mut source = String::from("#include <stdio.h>\n");
         for include in includes {

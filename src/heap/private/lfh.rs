@@ -18,6 +18,7 @@
 //! that finds it taken makes one of its own.
 
 use super::heap::PrivateHeap;
+use super::settable;
 use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
 use crate::heap::bucket::{Owned, Place, State, Totals};
 use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
@@ -33,10 +34,11 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 pub(super) const SLOTS: usize = 16;
 /// Added to a mark while its block is handed out.
 pub(super) const BUSY: u8 = 0x80;
-/// The most unused bytes that a mark alone can tell.
-const MOST_UNUSED: usize = 0x7f;
+/// The most unused bytes that a mark alone can tell. Larger numbers say that the
+/// block has settable words (settable.rs).
+const MOST_UNUSED: usize = 0x6e;
 /// The last class whose marks tell all.
-const LAST_EXACT: usize = MAX_LINEAR_SIZE / 16;
+pub(super) const LAST_EXACT: usize = MAX_LINEAR_SIZE / 16;
 /// The room of a slot at first; it doubles.
 const FIRST_ROOM: usize = 8;
 /// Bytes of blocks in a slot at most, but for a few blocks.
@@ -238,6 +240,8 @@ pub(super) unsafe fn unused_of(
         Some(if class > LAST_EXACT {
             let place = Descriptor::unused_at(descriptor, class, index);
             usize::from((*place).load(Ordering::Relaxed))
+        } else if settable::is_mark(mark) {
+            settable::unused(mark, settable::words_of(descriptor, class, index), class)
         } else {
             usize::from(mark & !BUSY)
         })
@@ -263,6 +267,11 @@ pub(super) unsafe fn set_size(
     // SAFETY: the caller's promise.
     unsafe {
         let key = Descriptor::key(descriptor, index);
+        if let Some(words) = settable::find(descriptor, class, index) {
+            let mark = settable::write(words, unused, settable::info(words));
+            (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+            return;
+        }
         let base = (*descriptor).base.load(Ordering::Relaxed);
         let block = ptr::with_exposed_provenance_mut(base + index * classes::size_of(class));
         mark_busy(class, unused, block, key);
@@ -363,10 +372,10 @@ impl HeapBucket {
         }
     }
 
-    /// Allocates a block for `size` bytes, at most the class's; null when the
-    /// system, or the heap's limit, has none to give.
+    /// Allocates a block for `size` bytes and what `info` needs, at most the
+    /// class's; null when the system, or the heap's limit, has none to give.
     #[inline(never)]
-    pub(super) fn allocate(&self, size: usize) -> Word {
+    pub(super) fn allocate(&self, size: usize, info: u8) -> Word {
         let slot = self.acquire();
         let unused = classes::size_of(self.class).saturating_sub(size);
         // SAFETY: the lock is held.
@@ -376,7 +385,12 @@ impl HeapBucket {
             }
             let mut key = ptr::null_mut();
             let block = slot.pop(|found| key = found);
-            if !block.is_null() {
+            if !block.is_null() && info != 0 {
+                let words = settable::words_at(block.addr(), self.class);
+                words.write([0; 2]);
+                let mark = settable::write(words, unused, info);
+                (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+            } else if !block.is_null() {
                 mark_busy(self.class, unused, block, key);
             }
             block

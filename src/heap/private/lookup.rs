@@ -5,7 +5,7 @@ use super::heap::{self, Guard, PrivateHeap};
 use super::large::Large;
 use super::region::Region;
 use super::units::UNIT;
-use super::{Error, flags, lfh};
+use super::{Error, flags, lfh, settable};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
@@ -190,7 +190,10 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
-            Block::Bucket(..) => 0,
+            // SAFETY: a block that was found busy, as above.
+            Block::Bucket(..) => self
+                .words()
+                .map_or(0, |words| unsafe { settable::info(words) }),
         }
     }
 
@@ -208,7 +211,7 @@ impl Block {
             }
             // SAFETY: as above.
             Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
-            Block::Bucket(..) => None,
+            Block::Bucket(..) => self.words().map(settable::value),
         }
     }
 
@@ -219,8 +222,39 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags = info },
-            Block::Bucket(..) => {}
+            Block::Bucket(..) => {
+                let unused = self.room() - self.size();
+                if let Some(words) = self.words() {
+                    // SAFETY: a block that was found busy, as above; its size
+                    // stays, and so does its mark.
+                    unsafe { settable::write(words, unused, info) };
+                }
+            }
         }
+    }
+
+    /// The settable words of a bucket's block, if it has some.
+    fn words(&self) -> Option<settable::Words> {
+        let Block::Bucket(descriptor, index) = *self else {
+            return None;
+        };
+        // SAFETY: a block that was found busy is so until its owner gives it up,
+        // and the subsegment lives as long.
+        unsafe {
+            let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+            settable::find(descriptor, class, index)
+        }
+    }
+
+    /// The bytes of a bucket's block; 0 of others.
+    fn room(&self) -> usize {
+        let Block::Bucket(descriptor, _) = *self else {
+            return 0;
+        };
+        // SAFETY: as above.
+        classes::size_of(usize::from(unsafe {
+            (*descriptor).class.load(Ordering::Relaxed)
+        }))
     }
 }
 

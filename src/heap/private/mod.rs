@@ -22,7 +22,9 @@
 //!
 //! Invariants:
 //! - No word of the heap's lies in a block or between blocks; the settable
-//!   value of a block is the program's, and lies behind its bytes.
+//!   value of a block is the program's, and lies behind its bytes. Of one kind of
+//!   block alone more lies there, which is believed no further than the block
+//!   goes (settable.rs).
 //! - An address may be anything: what is not the heap's is told from the slice
 //!   table alone, and is an error, never a fault.
 //! - A heap's figures, names and handles can be read by any thread while the
@@ -61,6 +63,7 @@ mod misuse;
 mod place;
 mod region;
 mod resize;
+mod settable;
 mod slot;
 mod units;
 mod validate;
@@ -79,7 +82,7 @@ pub(in crate::heap) use list::{for_each_lock, forget_holders};
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
-pub use walk::{Cursor, Entry, EntryKind, walk};
+pub use walk::{Cursor, Entry, EntryKind, for_each_entry, walk};
 
 use crate::config::Action;
 use crate::sync::Once;
@@ -116,6 +119,9 @@ pub mod flags {
 
 /// Most bytes of a heap's name.
 pub const NAME_MAX: usize = 32;
+
+/// Most bytes of a block with a settable value that can be at hand.
+pub const SETTABLE_NEAR: usize = super::classes::MAX_LINEAR_SIZE - settable::BYTES;
 
 /// The largest block, in bytes, that a region holds. Windows' threshold lies
 /// between 0xFD000 and 0xFF000.
@@ -449,6 +455,15 @@ pub unsafe fn reallocate_as(
             Err(error)
         }
     }
+}
+
+/// Makes a block smaller where it is, which fails with [`Error::NotInPlace`] for
+/// some blocks of buckets: never for those with a settable value.
+///
+/// # Safety
+/// As for [`allocate`]; nobody uses the bytes that go.
+pub unsafe fn shrink(handle: Handle, flags: u32, block: *mut u8, size: usize) -> Result<(), Error> {
+    resize::shrink(heap::at(handle.0)?, flags, block, size)
 }
 
 /// Frees a block. An address that is no block of this heap is an error and

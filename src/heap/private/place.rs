@@ -10,7 +10,7 @@ use super::lookup::value_offset;
 use super::memory::{self, Plan, Source};
 use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
-use super::{Error, LARGEST, flags};
+use super::{Error, LARGEST, flags, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -31,6 +31,12 @@ pub(super) fn units_for(size: usize, has_info: bool) -> usize {
 /// has a settable value.
 pub(super) fn info_of(call_flags: u32) -> u8 {
     ((call_flags & (flags::SETTABLE_USER_VALUE | flags::SETTABLE_USER_FLAGS)) >> 8) as u8
+}
+
+/// The bytes of a block of `size` bytes with what `info` needs, as buckets see
+/// it.
+pub(super) fn with_words(size: usize, info: u8) -> usize {
+    size.saturating_add(if info == 0 { 0 } else { settable::BYTES })
 }
 
 /// The bucket that serves blocks of `size` bytes.
@@ -82,7 +88,7 @@ fn try_place(
 ) -> Result<NonNull<u8>, Error> {
     let bucket = awake_bucket(heap, info, size, align);
     if let Some(bucket) = bucket
-        && let Some(block) = NonNull::new(bucket.allocate(size))
+        && let Some(block) = NonNull::new(bucket.allocate(size, info))
     {
         return Ok(block);
     }
@@ -108,8 +114,12 @@ fn awake_bucket(
 ) -> Option<&'static HeapBucket> {
     // SAFETY: null, or the table of this heap, which lives as long as it.
     let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
-    let class = classes::class_for(size, align)?;
-    if info != 0 || class > LAST_BUCKET || !lfh::can_keep(class, size) {
+    let class = classes::class_for(with_words(size, info), align)?;
+    let is_kept = match info {
+        0 => class <= LAST_BUCKET && lfh::can_keep(class, size),
+        _ => class <= lfh::LAST_EXACT,
+    };
+    if !is_kept {
         return None;
     }
     let bucket = table.buckets.get(class)?.load(Ordering::Acquire);
@@ -194,11 +204,12 @@ fn place_in_region(
     align: usize,
     info: u8,
 ) -> Result<usize, Error> {
-    if info == 0
-        && align <= UNIT
-        && let Some(bucket) = wake(heap, core, size)
+    let served = with_words(size, info);
+    if align <= UNIT
+        && (info == 0 || bucket_of(served).is_some_and(|class| class <= lfh::LAST_EXACT))
+        && let Some(bucket) = wake(heap, core, served)
     {
-        let block = bucket.allocate(size);
+        let block = bucket.allocate(size, info);
         if !block.is_null() {
             return Ok(block.addr());
         }
@@ -218,7 +229,7 @@ fn place_in_region(
             ptr::with_exposed_provenance_mut::<usize>(address + value_offset(size)).write(0);
         }
     }
-    count(core, size, 1);
+    count(core, served, 1);
     add(&heap.figures.bytes, size);
     add(&heap.figures.blocks, 1);
     Ok(address)
