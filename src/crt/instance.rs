@@ -221,9 +221,8 @@ impl Crt {
     /// # Safety
     /// As for [`Crt::free`].
     pub(super) unsafe fn free_as(&self, operation: &str, block: *mut u8) -> Result<(), Error> {
-        // SAFETY: the heap is serialized; the rest is the caller's promise.
         match self.place() {
-            // SAFETY: as above.
+            // SAFETY: the heap is serialized; the rest is the caller's promise.
             Some(Place::Here(heap)) => unsafe { heap.free_as(operation, block) },
             // SAFETY: as above.
             Some(Place::Elsewhere(runtime, heap)) => unsafe {
@@ -259,7 +258,6 @@ impl Crt {
         if size > super::MAX_REQUEST {
             return ptr::null_mut();
         }
-        // SAFETY: as in `free_as`.
         match self.place() {
             Some(Place::Here(heap)) => {
                 // SAFETY: as in `free_as`.
