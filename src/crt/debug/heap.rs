@@ -4,6 +4,12 @@
 //! the program's allocation hook, the runtime's heap, the list. Of a free: checks
 //! that are due, the look at the block, reports of what is wrong with it, the
 //! hook, the list, the runtime's heap.
+//!
+//! Microsoft's pages have the words of dumps and of assertions in general. Those of
+//! damage, and of what is no block, are the ones that programs' users quote in
+//! public; where the two say nothing of a case (a request that cannot be, a hook
+//! that refuses), the choice is this library's: a warning, and the documented
+//! errno.
 
 use super::block::{self, LEAD, OVERHEAD};
 use super::kind::{
