@@ -49,6 +49,7 @@ mod constants;
 mod crt;
 mod crtdbg;
 mod crtdbg_report;
+mod crtdbg_state;
 mod debug;
 mod exceptions;
 mod failure;
@@ -83,15 +84,10 @@ pub use crt::{
     _recalloc, _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
 };
 pub use crtdbg::{
-    __p__crtBreakAlloc, __p__crtDbgFlag, _CrtCheckMemory, _CrtDoForAllClientObjects,
-    _CrtDumpMemoryLeaks, _CrtGetAllocHook, _CrtGetDumpClient, _CrtIsMemoryBlock,
-    _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
-    _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
-    _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient, _aligned_free_dbg, _aligned_malloc_dbg,
-    _aligned_msize_dbg, _aligned_offset_malloc_dbg, _aligned_offset_realloc_dbg,
-    _aligned_offset_recalloc_dbg, _aligned_realloc_dbg, _aligned_recalloc_dbg, _calloc_dbg,
-    _expand_dbg, _free_dbg, _malloc_dbg, _mbsdup_dbg, _msize_dbg, _realloc_dbg, _recalloc_dbg,
-    _strdup_dbg, _wcsdup_dbg,
+    _aligned_free_dbg, _aligned_malloc_dbg, _aligned_msize_dbg, _aligned_offset_malloc_dbg,
+    _aligned_offset_realloc_dbg, _aligned_offset_recalloc_dbg, _aligned_realloc_dbg,
+    _aligned_recalloc_dbg, _calloc_dbg, _expand_dbg, _free_dbg, _malloc_dbg, _mbsdup_dbg,
+    _msize_dbg, _realloc_dbg, _recalloc_dbg, _strdup_dbg, _wcsdup_dbg,
 };
 pub use crtdbg_report::{
     _CrtDbgBreak, _CrtGetReportHook, _CrtSetReportFile, _CrtSetReportHook, _CrtSetReportHook2,
@@ -100,6 +96,13 @@ pub use crtdbg_report::{
 #[cfg(all(target_arch = "x86_64", not(windows)))]
 #[doc(hidden)]
 pub use crtdbg_report::{report_list, report_list_wide};
+pub use crtdbg_state::{
+    __p__crtBreakAlloc, __p__crtDbgFlag, _CrtCheckMemory, _CrtDoForAllClientObjects,
+    _CrtDumpMemoryLeaks, _CrtGetAllocHook, _CrtGetDumpClient, _CrtIsMemoryBlock,
+    _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
+    _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
+    _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient,
+};
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
 pub use files::{
