@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 27] = [
+const MUTANTS: [Mutant; 29] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -149,6 +149,20 @@ const MUTANTS: [Mutant; 27] = [
         "heap/private/lock.rs",
         "self.holder.store(0, Ordering::Release);",
         "",
+    ),
+    // Two threads count the same number up, and both have it.
+    (
+        "numbers_count_blindly",
+        "heap/private/numbers.rs",
+        "users.compare_exchange(fewest, more, Ordering::Relaxed, Ordering::Relaxed)",
+        "{ users.store(more, Ordering::Relaxed); Ok::<u32, u32>(fewest) }",
+    ),
+    // What a thread had at its end stays its own.
+    (
+        "numbers_keep_left",
+        "heap/private/numbers.rs",
+        "users.fetch_sub(1, Ordering::Relaxed);",
+        "let _ = users;",
     ),
     // Whoever takes a slot does not see what the one before left in it.
     (

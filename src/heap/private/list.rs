@@ -6,6 +6,7 @@
 //! known to be a destroyed heap's.
 
 use super::heap::PrivateHeap;
+use super::home;
 use super::large;
 use super::lfh;
 use super::memory::{self, Source};
@@ -181,9 +182,10 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
     }
 }
 
-/// In a forked child: threads that are gone hold no heap. Its locks are held
-/// still.
+/// In a forked child: threads that are gone hold no heap, and have no number.
+/// The heaps' locks are held still.
 pub(in crate::heap) fn forget_holders() {
+    home::forget_others();
     let me = crate::sys::thread_token();
     for_each_held(&mut |heap| heap.lock.forget_holder(me));
 }
