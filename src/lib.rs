@@ -23,11 +23,26 @@
 //!
 //! Nothing in this crate allocates from the global allocator, takes a lock of
 //! the standard library, or panics.
-
+//!
 //! It needs no standard library on x86-64 Linux; elsewhere a thread finds its
 //! cache by the standard library's `thread_local!`.
+//!
+//! # Features
+//!
+//! None is on by default: [`NtHeap`] alone takes a third of the time to compile.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `heaps` | [`Heap`], [`LocalHeap`] and [`heaps()`] |
+//! | `allocator-api2-02`, `allocator-api2-04` | `heaps`, and `&Heap` as an allocator of that crate's 0.2 or 0.4 |
+//! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
+//! | `win32` | `heaps`, and the Windows names, but on Windows itself |
+//! | `crt` | `heaps`, and what the C runtime's names are made of |
+//! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The table above names what only features add.
+#![cfg_attr(not(feature = "heaps"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 #![no_std]
 
@@ -41,6 +56,7 @@ mod config;
 mod global;
 #[doc(hidden)]
 pub mod heap;
+#[cfg(feature = "heaps")]
 mod own;
 mod report;
 mod stats;
@@ -48,11 +64,14 @@ mod sync;
 #[doc(hidden)]
 pub mod sys;
 pub mod vm;
-#[cfg(not(windows))]
+#[cfg(all(not(windows), feature = "win32"))]
+#[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]
 pub mod win32;
 
 pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};
+#[cfg(feature = "heaps")]
+#[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]
 pub use own::{
     Heap, HeapEntry, HeapError, HeapGuard, HeapInfo, HeapOptions, HeapShape, HeapSummary, HeapWalk,
     Heaps, LocalHeap, heaps,

@@ -54,6 +54,7 @@ mod list;
 mod lock;
 mod lookup;
 mod memory;
+pub(in crate::heap) mod met;
 mod misuse;
 mod numbers;
 mod place;
