@@ -107,17 +107,19 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         Some(block) => (Stop::SwitchedHeapHandle, [heap, address, block.size, heap]),
         None => (Stop::SwitchedHeapHandle, [heap, address, 0, 0]),
     };
-    let report = Report {
-        stop,
-        parameters,
-        heap: PROCESS_HEAP,
-        address,
-        block,
-        operation,
-        thread: crate::sys::thread_id(),
-        owner: private::owner_name(address),
-    };
-    report::raise(&report, PROCESS.action());
+    private::with_owner_name(address, |owner| {
+        let report = Report {
+            stop,
+            parameters,
+            heap: PROCESS_HEAP,
+            address,
+            block,
+            operation,
+            thread: crate::sys::thread_id(),
+            owner,
+        };
+        report::raise(&report, PROCESS.action());
+    });
 }
 
 /// The block of malloc's that `address` lies in, busy or free.

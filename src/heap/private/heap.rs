@@ -151,6 +151,11 @@ impl PrivateHeap {
         Handle(self.handle.load(Ordering::Relaxed))
     }
 
+    /// Whether the record is a heap's that lives.
+    pub(super) fn is_live(&self) -> bool {
+        self.handle.load(Ordering::Acquire) != 0
+    }
+
     /// Whether the heap has a lock.
     #[inline]
     pub(super) fn is_serialized(&self) -> bool {
@@ -435,10 +440,13 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
-    // Another thread that lists heaps is done with this one when it is out of
-    // the list.
-    LIST.lock().unlink(record);
-    heap.handle.store(0, Ordering::Relaxed);
+    {
+        // Another thread that lists heaps, or was given an address of this one's, is
+        // done with it when the list is its own no more.
+        let mut list = LIST.lock();
+        list.unlink(record);
+        heap.handle.store(0, Ordering::Relaxed);
+    }
     // SAFETY: nobody else uses the heap. What is freed is on no list after
     // that, and each thing's successor is read before it.
     unsafe {

@@ -176,6 +176,7 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
         });
     });
     visit(large::RECORDS.raw());
+    visit(memory::RECORDS.raw());
     if !is_taking {
         visit(lfh::RECORDS.raw());
         visit(LIST.raw());

@@ -1,11 +1,12 @@
 //! From an address to what lies there: whose it is, and the busy block that
 //! starts at it.
 
-use super::heap::{self, Guard, PrivateHeap};
+use super::heap::{Guard, PrivateHeap};
 use super::large::Large;
+use super::list::List;
 use super::region::Region;
 use super::units::UNIT;
-use super::{Error, flags, lfh};
+use super::{Error, Handle, flags, lfh};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
@@ -66,6 +67,16 @@ pub(super) fn look(address: usize) -> Found {
     }
 }
 
+impl Found {
+    /// The private heap whose it is.
+    pub(super) fn heap(self) -> Option<&'static PrivateHeap> {
+        match self {
+            Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
+            Found::Process(_) | Found::Gone | Found::Nothing => None,
+        }
+    }
+}
+
 /// Where a block's settable value lies, from its first byte.
 pub(super) fn value_offset(size: usize) -> usize {
     size.next_multiple_of(8) + 8
@@ -113,9 +124,7 @@ pub(super) fn busy_block(
     address: usize,
 ) -> Result<(Option<Guard<'static>>, Block), Error> {
     let core = match look(address) {
-        Found::Region(_, owner) | Found::Large(_, owner) | Found::Bucket(_, owner)
-            if !ptr::eq(owner, heap) =>
-        {
+        found if found.heap().is_some_and(|owner| !ptr::eq(owner, heap)) => {
             return Err(Error::OtherHeap);
         }
         Found::Bucket(descriptor, _) => {
@@ -233,15 +242,17 @@ pub(super) fn is_mallocs(address: usize) -> bool {
     }
 }
 
-/// The heap that the memory at an address belongs to; `None` where it is no
-/// private heap's.
-pub(super) fn owner(address: usize) -> Option<&'static PrivateHeap> {
+/// The private heap that an address lies in, if it lives. With the list of heaps
+/// held it lives as long as that.
+pub(super) fn listed(address: usize, _list: &List) -> Option<&'static PrivateHeap> {
+    look(address).heap().filter(|heap| heap.is_live())
+}
+
+/// The heap that the memory at an address belongs to, the process heap where it
+/// is malloc's; `None` where it is no heap's.
+pub(super) fn owner(address: usize) -> Option<Handle> {
     match look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
-        Found::Process(_) => {
-            let handle = super::Handle::process().ok()?;
-            heap::at(handle.0).ok()
-        }
-        Found::Gone | Found::Nothing => None,
+        Found::Process(_) => Handle::process().ok(),
+        found => found.heap().map(PrivateHeap::handle),
     }
 }

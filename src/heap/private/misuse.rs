@@ -2,9 +2,10 @@
 
 use super::heap::PrivateHeap;
 use super::lfh;
+use super::list::LIST;
 use super::lookup::{self, Found};
 use super::units::UNIT;
-use super::{Error, Handle};
+use super::{Error, Handle, NAME_MAX};
 use crate::config::Action;
 use crate::heap::classes;
 use crate::report::{self, Block, BlockState, Report, Stop};
@@ -85,13 +86,12 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
         return;
     };
     let handle = heap.handle().address();
-    let block = block_at(address);
-    let size = block.map_or(0, |block| block.size);
-    let owner = lookup::owner(address);
+    let known = known(address);
+    let size = known.block.map_or(0, |block| block.size);
     let (stop, parameters) = if error == Error::AlreadyFree {
         (Stop::DoubleFree, [handle, address, size, 0])
     } else {
-        let owner = owner.map_or(0, |owner| owner.handle().address());
+        let owner = known.owner.as_ref().map_or(0, |owner| owner.handle);
         (Stop::SwitchedHeapHandle, [handle, address, size, owner])
     };
     raise(
@@ -100,22 +100,82 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             parameters,
             heap: heap.name(),
             address,
-            block,
+            block: known.block,
             operation,
             thread: crate::sys::thread_id(),
-            owner: owner.map(PrivateHeap::name),
+            owner: known.owner.as_ref().map(Owner::name),
         },
         action,
     );
+}
+
+/// What heaps know of an address.
+struct Known {
+    block: Option<Block>,
+    owner: Option<Owner>,
+}
+
+/// The heap that an address belongs to, as it was when it was asked for: its
+/// thread may have destroyed it since.
+struct Owner {
+    handle: usize,
+    name: [u8; NAME_MAX],
+    name_len: usize,
+}
+
+impl Owner {
+    fn of(heap: &PrivateHeap) -> Owner {
+        let mut name = [0; NAME_MAX];
+        for (to, from) in name.iter_mut().zip(heap.name().bytes()) {
+            *to = from;
+        }
+        Owner {
+            handle: heap.handle().address(),
+            name,
+            name_len: heap.name().len(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        let bytes = self.name.get(..self.name_len).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+/// What heaps know of an address, whoever's it is. The caller holds no lock.
+fn known(address: usize) -> Known {
+    let process = match lookup::look(address) {
+        Found::Process(_) => Handle::process().ok(),
+        _ => None,
+    };
+    // Whose heap it is may be destroying it: not while the list is held.
+    let list = LIST.lock();
+    let owner = lookup::listed(address, &list).or_else(|| process.and_then(heap_of));
+    Known {
+        block: block_of(address),
+        owner: owner.map(Owner::of),
+    }
+}
+
+fn heap_of(handle: Handle) -> Option<&'static PrivateHeap> {
+    super::heap::at(handle.address()).ok()
 }
 
 fn raise(report: Report<'_>, action: Action) {
     report::raise(&report, action);
 }
 
-/// The block of a private heap that `address` lies in, busy or free.
+/// The block of a private heap, or of malloc's, that `address` lies in, busy or
+/// free. The caller holds no lock.
 pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
+    let _list = LIST.lock();
+    block_of(address)
+}
+
+/// [`block_at`], with the list of heaps held: no heap goes meanwhile.
+fn block_of(address: usize) -> Option<Block> {
     match lookup::look(address) {
+        found if found.heap().is_some_and(|heap| !heap.is_live()) => None,
         Found::Region(region, heap) => {
             let _core = heap.enter(super::flags::NO_SERIALIZE);
             let this = match lookup::look(address) {
@@ -184,12 +244,15 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
     }
 }
 
-/// The name of the heap that the memory at an address belongs to.
-pub(in crate::heap) fn owner_name(address: usize) -> Option<&'static str> {
-    match lookup::look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
-            Some(heap.name())
-        }
-        _ => None,
-    }
+/// Runs `use_it` with the name of the private heap that the memory at an
+/// address belongs to. The caller holds no lock.
+pub(in crate::heap) fn with_owner_name<R>(
+    address: usize,
+    use_it: impl FnOnce(Option<&str>) -> R,
+) -> R {
+    let owner = {
+        let list = LIST.lock();
+        lookup::listed(address, &list).map(Owner::of)
+    };
+    use_it(owner.as_ref().map(Owner::name))
 }

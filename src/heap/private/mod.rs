@@ -75,7 +75,7 @@ pub use info::{
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 pub use misuse::{bad_handle, terminate_on_corruption};
-pub(in crate::heap) use misuse::{block_at, owner_name};
+pub(in crate::heap) use misuse::{block_at, with_owner_name};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
