@@ -137,6 +137,25 @@ fn the_owner_of_an_address_is_known() {
     );
     let mapping = private::region_of(large).unwrap();
     assert_eq!(mapping.base + 0x40, large);
+    assert_eq!(mapping.reserved, mapping.committed);
+    // Any address of it, to its last.
+    for inner in [large - 1, large + 0x1_0000, large + 0x1f_ffff] {
+        assert_eq!(private::owner_of(inner), Some(heap.0));
+        assert_eq!(private::region_of(inner), Some(mapping));
+    }
+    let end = mapping.base + mapping.reserved;
+    assert_ne!(private::region_of(end), Some(mapping));
+    // What it was shrunk by is reserved still, and its own.
+    assert_eq!(heap.in_place(large, 0x18_0000), Ok(large));
+    let shrunk = private::region_of(large + 0x1f_0000).unwrap();
+    assert_eq!(
+        (shrunk.base, shrunk.reserved),
+        (mapping.base, mapping.reserved)
+    );
+    assert_eq!(shrunk.committed, 0x18_1000);
+    heap.free(large).unwrap();
+    assert!(private::region_of(large + 0x1_0000).is_none());
+    assert_eq!(private::owner_of(large), None);
     assert!(private::region_of(1).is_none());
 }
 

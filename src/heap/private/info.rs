@@ -69,7 +69,7 @@ pub fn flags_of(handle: Handle) -> Result<u32, Error> {
 }
 
 /// The heap that an address lies in, as far as the slice table knows: of a
-/// large block, its first 64 KiB. The process heap where it is malloc's.
+/// large block, its first 4 GiB. The process heap where it is malloc's.
 pub fn owner_of(address: usize) -> Option<Handle> {
     lookup::owner(address)
 }
@@ -225,7 +225,7 @@ pub struct RegionInfo {
 }
 
 /// The region, or large block's mapping, of a private heap that an address lies
-/// in; of a mapping, only its first 64 KiB are known by address.
+/// in; of a mapping, only its first 4 GiB are known by address.
 pub fn region_of(address: usize) -> Option<RegionInfo> {
     // Whose heap it is may be destroying it: not while the list is held.
     let list = LIST.lock();

@@ -20,7 +20,7 @@ use core::sync::atomic::Ordering;
 pub(super) enum Found {
     /// A region of a heap.
     Region(*mut Region, &'static PrivateHeap),
-    /// The slice where the data of a large block starts.
+    /// A large block's mapping.
     Large(*mut Large, &'static PrivateHeap),
     /// A subsegment of a bucket of a heap.
     Bucket(*mut Descriptor, &'static PrivateHeap),
@@ -47,14 +47,14 @@ pub(super) fn look(address: usize) -> Found {
         let is_in_first_slice = address / SLICE == base / SLICE;
         match ((*descriptor).what.load(Ordering::Relaxed), heap) {
             (REGION, Some(heap)) => {
-                let region: *mut Region = descriptor.cast();
                 // Its slices are its own to their ends.
-                if !is_within((*region).reserved.next_multiple_of(SLICE)) {
+                let reserved = (*descriptor).span.load(Ordering::Relaxed);
+                if !is_within(reserved.next_multiple_of(SLICE)) {
                     return Found::Nothing;
                 }
-                Found::Region(region, heap)
+                Found::Region(descriptor.cast(), heap)
             }
-            (PRIVATE_LARGE, Some(heap)) if is_in_first_slice => {
+            (PRIVATE_LARGE, Some(heap)) if Large::has(descriptor.cast(), address) => {
                 Found::Large(descriptor.cast(), heap)
             }
             (SUBSEGMENT, _) if !is_within(classes::slices_of(class) * SLICE) => Found::Nothing,
