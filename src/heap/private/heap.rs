@@ -10,6 +10,7 @@ use super::list::{self, LIST};
 use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
 use super::region::{self, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
+use super::tuning::Choices;
 use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
 use crate::heap::budget::Budget;
@@ -49,6 +50,7 @@ pub(super) struct PrivateHeap {
     /// Whether a block of a bucket is never resized where it is, as on Windows.
     pub(super) buckets_are_rigid: bool,
     pub(super) shape: Shape,
+    pub(super) choices: Choices,
     pub(super) lock: HeapLock,
     pub(super) budget: Budget,
     core: UnsafeCell<Core>,
@@ -345,7 +347,13 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         _ => usize::MAX,
     };
     let is_fixed = matches!(settings.shape, Shape::Fixed(_));
+    let choices = Choices::of(&settings.tuning);
     let windows_rule = !is_fixed && settings.flags & flags::NO_SERIALIZE == 0;
+    let is_allowed = match settings.buckets {
+        super::Buckets::WindowsRule => windows_rule,
+        super::Buckets::Always => !is_fixed,
+        super::Buckets::Never => false,
+    };
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -367,12 +375,9 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                     .map_or(AS_THE_PROCESS, |action| action as u8),
             ),
             compatibility: AtomicU8::new(0),
-            buckets_allowed: match settings.buckets {
-                super::Buckets::WindowsRule => windows_rule,
-                super::Buckets::Always => !is_fixed,
-                super::Buckets::Never => false,
-            },
+            buckets_allowed: is_allowed && choices.allows_buckets(),
             shape: settings.shape,
+            choices,
             lock: HeapLock::new(),
             budget: Budget::new((*first).committed, limit),
             core: UnsafeCell::new(Core {

@@ -62,6 +62,7 @@ mod region;
 mod resize;
 mod slot;
 mod slots;
+mod tuning;
 mod units;
 mod validate;
 mod walk;
@@ -76,6 +77,7 @@ pub use info::{
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 pub use misuse::{bad_handle, terminate_on_corruption};
 pub(in crate::heap) use misuse::{block_at, with_owner_name};
+pub use tuning::Tuning;
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
@@ -113,8 +115,8 @@ pub mod flags {
 /// Most bytes of a heap's name.
 pub const NAME_MAX: usize = 32;
 
-/// The largest block, in bytes, that a region holds. Windows' threshold lies
-/// between 0xFD000 and 0xFF000.
+/// The largest block, in bytes, that a region holds, unless less is chosen
+/// ([`Tuning`]). Windows' threshold lies between 0xFD000 and 0xFF000.
 pub const LARGEST: usize = 0xfe000;
 
 /// How a heap may grow.
@@ -181,6 +183,8 @@ pub struct Settings<'a> {
     pub action: Option<Action>,
     /// Memory to lie in, with a shape that is fixed.
     pub memory: Option<Memory>,
+    /// How it reserves, commits and gives back.
+    pub tuning: Tuning,
 }
 
 impl Settings<'_> {
@@ -193,6 +197,14 @@ impl Settings<'_> {
         name: "",
         action: None,
         memory: None,
+        tuning: Tuning {
+            region: 0,
+            commit: 0,
+            free_block: 0,
+            freed: 0,
+            most: 0,
+            large: 0,
+        },
     };
 }
 
