@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 29] = [
+const MUTANTS: [Mutant; 33] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -163,6 +163,33 @@ const MUTANTS: [Mutant; 29] = [
         "heap/private/numbers.rs",
         "users.fetch_sub(1, Ordering::Relaxed);",
         "let _ = users;",
+    ),
+    // A heap that has left the roll is taken for one that lives.
+    (
+        "roll_keeps_alive",
+        "heap/private/roll.rs",
+        "(*member).life().0.store(0, Ordering::Relaxed);",
+        "",
+    ),
+    // Whoever sees that a heap lives does not see all of its record.
+    (
+        "roll_looks_relaxed",
+        "heap/private/roll.rs",
+        "self.0.load(Ordering::Acquire) != 0",
+        "self.0.load(Ordering::Relaxed) != 0",
+    ),
+    (
+        "roll_begins_relaxed",
+        "heap/private/roll.rs",
+        "self.0.store(handle, Ordering::Release);",
+        "self.0.store(handle, Ordering::Relaxed);",
+    ),
+    // The heap before the one that leaves is not the last from then on.
+    (
+        "roll_loses_last",
+        "heap/private/roll.rs",
+        "None => self.last = previous,",
+        "None if previous.is_null() => self.last = previous,\n                None => {}",
     ),
     // Whoever takes a slot does not see what the one before left in it.
     (

@@ -10,6 +10,7 @@ use super::list::{self, LIST};
 use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
 use super::region::{self, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
+use super::roll::{Life, Links, Member};
 use super::tuning::Choices;
 use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
@@ -30,8 +31,8 @@ const AS_THE_PROCESS: u8 = 2;
 pub(super) struct PrivateHeap {
     /// The next record of the free list; of no meaning while the heap lives.
     free_link: usize,
-    /// The handle; 0 while the record is nobody's.
-    pub(super) handle: AtomicUsize,
+    /// The handle, while the record is a heap's.
+    pub(super) life: Life,
     /// The slice table and its mask, to be at hand.
     pub(super) slices: *mut u8,
     pub(super) slice_mask: usize,
@@ -57,14 +58,13 @@ pub(super) struct PrivateHeap {
     name: [u8; NAME_MAX],
     name_len: u8,
     /// Neighbours in the list of heaps; they belong to its lock.
-    pub(super) next: *mut PrivateHeap,
-    pub(super) previous: *mut PrivateHeap,
+    links: Links<PrivateHeap>,
     /// Figures that anybody may read; written under the heap's lock.
     pub(super) figures: Figures,
 }
 
 // SAFETY: what is not atomic is constant while the heap lives, or belongs to
-// the heap's lock (`core`) or the list's (`next`, `previous`). A heap without
+// the heap's lock (`core`) or the list's (`links`). A heap without
 // serialization has one thread at a time, as its maker promises.
 unsafe impl Sync for PrivateHeap {}
 
@@ -147,15 +147,25 @@ impl Drop for Guard<'_> {
     }
 }
 
+impl Member for PrivateHeap {
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn links(&self) -> &Links<PrivateHeap> {
+        &self.links
+    }
+}
+
 impl PrivateHeap {
     /// The heap's handle.
     pub(super) fn handle(&self) -> Handle {
-        Handle(self.handle.load(Ordering::Relaxed))
+        Handle(self.life.handle())
     }
 
-    /// Whether the record is a heap's that lives.
+    /// Whether the record is a heap's that lives; for whoever holds the list.
     pub(super) fn is_live(&self) -> bool {
-        self.handle.load(Ordering::Acquire) != 0
+        self.life.is_on()
     }
 
     /// Whether the heap has a lock.
@@ -329,9 +339,9 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             .descriptor
             .owner
             .store(record.cast(), Ordering::Relaxed);
-        (*record).handle.store((*made).start, Ordering::Release);
+        (*record).life.begin((*made).start);
         memory::enter(made);
-        LIST.lock().link(record, is_first);
+        LIST.lock().roll.enter(record, is_first);
         Ok(Handle((*made).start))
     }
 }
@@ -362,7 +372,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         add(&figures.backed, (*first).committed);
         record.write(PrivateHeap {
             free_link: 0,
-            handle: AtomicUsize::new(0),
+            life: Life::none(),
             slices,
             slice_mask,
             near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
@@ -392,8 +402,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             }),
             name,
             name_len,
-            next: ptr::null_mut(),
-            previous: ptr::null_mut(),
+            links: Links::new(),
             figures,
         });
     }
@@ -409,9 +418,8 @@ pub(super) fn find(address: usize) -> Option<&'static PrivateHeap> {
         let owner = (*descriptor).owner.load(Ordering::Relaxed);
         owner.cast::<PrivateHeap>().as_ref()
     }?;
-    // SAFETY: a plain read folds into the comparison. It is the handle of a heap
-    // that lives as long as the caller uses it, or a number that differs.
-    let handle = unsafe { heap.handle.as_ptr().read() };
+    // SAFETY: records are never unmapped.
+    let handle = unsafe { Life::peek(&raw const heap.life) };
     (handle == address).then_some(heap)
 }
 
@@ -445,13 +453,10 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
-    {
-        // Another thread that lists heaps, or was given an address of this one's, is
-        // done with it when the list is its own no more.
-        let mut list = LIST.lock();
-        list.unlink(record);
-        heap.handle.store(0, Ordering::Relaxed);
-    }
+    // Another thread that lists heaps, or was given an address of this one's, is
+    // done with it when it is out of the list.
+    // SAFETY: a heap is on the list until here.
+    unsafe { LIST.lock().roll.leave(record) };
     // SAFETY: nobody else uses the heap. What is freed is on no list after
     // that, and each thing's successor is read before it.
     unsafe {

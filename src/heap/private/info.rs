@@ -274,9 +274,7 @@ pub fn region_of(address: usize) -> Option<RegionInfo> {
 /// is in a heap.
 pub(in crate::heap) fn collect(stats: &mut Stats) {
     let list = LIST.lock();
-    let mut at = list.first;
-    // SAFETY: listed heaps are live while the list is locked.
-    while let Some(heap) = unsafe { at.as_ref() } {
+    for heap in list.roll.each() {
         let get = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
         let figures = &heap.figures;
         stats.allocated += get(&figures.bytes) + get(&figures.large_bytes);
@@ -294,7 +292,6 @@ pub(in crate::heap) fn collect(stats: &mut Stats) {
                 stats.allocated += live * classes::size_of(bucket.class);
             }
         });
-        at = heap.next;
     }
     stats.active += lfh::TOTALS.active.load(Ordering::Relaxed);
     stats.retained += list.gone_bytes;
@@ -308,15 +305,12 @@ pub fn for_each(visit: &mut dyn FnMut(Handle) -> bool) -> usize {
     // Listed even when nobody has used it yet.
     let _ = Handle::process();
     let list = LIST.lock();
-    let mut at = list.first;
-    // SAFETY: listed heaps are live while the list is locked.
-    while let Some(heap) = unsafe { at.as_ref() } {
+    for heap in list.roll.each() {
         if !visit(heap.handle()) {
             break;
         }
-        at = heap.next;
     }
-    list.count
+    list.roll.count()
 }
 
 /// Writes the handles of all heaps, in the order of [`for_each`], as far as

@@ -60,6 +60,7 @@ mod numbers;
 mod place;
 mod region;
 mod resize;
+mod roll;
 mod slot;
 mod slots;
 mod tuning;
@@ -444,7 +445,7 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // heap's record, which is never unmapped.
     unsafe {
         let is_it = |owner: *const heap::PrivateHeap| {
-            !owner.is_null() && (*owner).handle.as_ptr().read() == handle.0
+            !owner.is_null() && roll::Life::peek(&raw const (*owner).life) == handle.0
         };
         fast::give::<false>(super::slices::find(block.addr()), block, is_it)
     }
