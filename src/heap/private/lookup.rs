@@ -123,7 +123,8 @@ pub(super) fn busy_block(
     call_flags: u32,
     address: usize,
 ) -> Result<(Option<Guard<'static>>, Block), Error> {
-    let core = match look(address) {
+    let found = look(address);
+    let core = match found {
         found if found.heap().is_some_and(|owner| !ptr::eq(owner, heap)) => {
             return Err(Error::OtherHeap);
         }
@@ -135,8 +136,13 @@ pub(super) fn busy_block(
         Found::Process(_) => return Err(Error::OtherHeap),
         Found::Gone | Found::Nothing => return Err(Error::NotABlock),
     };
-    // Once more, since the heap may have changed until it was locked.
-    match look(address) {
+    // Once more, since the heap may have changed until it was locked, but for its
+    // first region, which stays.
+    let found = match found {
+        Found::Region(region, _) if ptr::eq(region, core.first) => found,
+        _ => look(address),
+    };
+    match found {
         Found::Region(region, owner) if ptr::eq(owner, heap) => {
             // SAFETY: a region of this heap, which is locked.
             let this = unsafe { &*region };
