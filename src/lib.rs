@@ -38,6 +38,7 @@
 //! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
 //! | `win32` | `heaps`, and the Windows names, but on Windows itself |
 //! | `crt` | `heaps`, and what the C runtime's names are made of |
+//! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -63,6 +64,8 @@ mod stats;
 mod sync;
 #[doc(hidden)]
 pub mod sys;
+#[doc(hidden)]
+pub mod trace;
 pub mod vm;
 #[cfg(all(not(windows), feature = "win32"))]
 #[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]

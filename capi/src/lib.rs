@@ -18,6 +18,7 @@
 
 pub mod malloc;
 mod report;
+pub mod trace;
 pub mod win32;
 mod word;
 

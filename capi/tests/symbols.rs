@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 15] = [
+const EXPORTED: [&str; 16] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -21,6 +21,7 @@ const EXPORTED: [&str; 15] = [
     "malloc_trim",
     "malloc_usable_size",
     "memalign",
+    "ntheap_trace",
     "posix_memalign",
     "pvalloc",
     "realloc",

@@ -11,6 +11,7 @@ use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
 use crate::config::Config;
+use crate::trace::{self, Argument};
 use core::alloc::Layout;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -103,7 +104,16 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
     if !PROCESS.is_ready(&CONFIG) {
         return ptr::null_mut();
     }
-    PROCESS.allocate(Kind::Checked, word, size, align, zero)
+    let arguments = || {
+        [
+            Argument::new(c"heap", 0),
+            Argument::new(c"flags", u64::from(zero) * 8),
+            Argument::new(c"size", size as u64),
+        ]
+    };
+    trace::during(c"RtlAllocateHeap", arguments, || {
+        PROCESS.allocate(Kind::Checked, word, size, align, zero)
+    })
 }
 
 /// Allocates `size` zeroed bytes; null when the system has nothing to give.
@@ -227,6 +237,24 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
+    let arguments = || {
+        [
+            Argument::new(c"heap", 0),
+            Argument::new(c"flags", 0),
+            Argument::new(c"block", address.addr() as u64),
+        ]
+    };
+    // SAFETY: the caller's promise is the callee's.
+    trace::during(c"RtlFreeHeap", arguments, || unsafe {
+        free_found(word, address);
+    });
+}
+
+/// [`free_slow`] of an address that is not null.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { private::met::free(address) };

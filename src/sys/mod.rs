@@ -21,15 +21,25 @@
 //!    +------release-------+-----decommit-------+
 //! ```
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod c;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
 #[cfg(unix)]
 mod maps;
 #[cfg(unix)]
+mod traced;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
+
+#[cfg(all(
+    unix,
+    not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
+))]
+use libc as c;
 
 pub use counters::{Call, CallCounts, calls};
 #[cfg(unix)]

@@ -83,6 +83,7 @@ pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
 use crate::sync::Once;
+use crate::trace::{self, Argument};
 use core::ffi::c_void;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -372,6 +373,15 @@ pub unsafe fn allocate(handle: Handle, flags: u32, size: usize) -> Result<NonNul
     }
 }
 
+/// The arguments of a call, for who listens.
+fn told(handle: Handle, flags: u32, name: &'static core::ffi::CStr, value: usize) -> [Argument; 3] {
+    [
+        Argument::new(c"heap", handle.0 as u64),
+        Argument::new(c"flags", u64::from(flags)),
+        Argument::new(name, value as u64),
+    ]
+}
+
 /// Allocates `size` bytes at a multiple of `align`, a power of two.
 ///
 /// # Safety
@@ -384,7 +394,12 @@ pub unsafe fn allocate_aligned(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => place::allocate(heap, flags, size, align),
+        Ok(heap) => {
+            let arguments = || told(handle, flags, c"size", size);
+            trace::during(c"RtlAllocateHeap", arguments, || {
+                place::allocate(heap, flags, size, align)
+            })
+        }
         Err(error) => {
             misuse::bad_handle("HeapAlloc", handle);
             Err(error)
@@ -407,7 +422,11 @@ pub unsafe fn reallocate(
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { resize::reallocate(heap, flags, block, size) };
+            let result = trace::during(
+                c"RtlReAllocateHeap",
+                || told(handle, flags, c"size", size),
+                || unsafe { resize::reallocate(heap, flags, block, size) },
+            );
             result.inspect_err(|&error| misuse::report("HeapReAlloc", heap, block.addr(), error))
         }
         Err(error) => {
@@ -460,7 +479,11 @@ unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Er
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { free::free(heap, flags, block) };
+            let result = trace::during(
+                c"RtlFreeHeap",
+                || told(handle, flags, c"block", block.addr()),
+                || unsafe { free::free(heap, flags, block) },
+            );
             result.inspect_err(|&error| misuse::report("HeapFree", heap, block.addr(), error))
         }
         Err(error) => {
