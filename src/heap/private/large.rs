@@ -119,12 +119,12 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
         if base.is_null() {
             break;
         }
-        // SAFETY: just reserved, nothing committed.
-        if slices::claim(base.addr(), told(bytes))
-            && unsafe { commit_or_disclaim(heap, base, bytes) }
-        {
-            found = base;
-            break;
+        if slices::claim(base.addr(), told(bytes)) {
+            // SAFETY: just reserved, nothing committed, and the slices claimed.
+            if unsafe { commit_or_disclaim(heap, base, bytes) } {
+                found = base;
+                break;
+            }
         }
         *place = base;
     }
