@@ -3,9 +3,12 @@
 use super::heap::*;
 use super::support::*;
 use ntheap::heap::private;
-use std::collections::{HashMap, HashSet};
-use std::sync::Barrier;
 use std::thread;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Barrier,
+};
 
 /// A heap with a bucket for 64 bytes.
 fn awake() -> TestHeap {
@@ -19,6 +22,7 @@ fn awake() -> TestHeap {
 
 /// The subsegments that some threads at once take blocks from, a set for each
 /// thread, which frees its blocks in the end.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 fn subsegments(heap: &TestHeap, threads: usize) -> Vec<HashSet<usize>> {
     let all_there = Barrier::new(threads);
     thread::scope(|scope| {

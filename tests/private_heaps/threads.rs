@@ -449,7 +449,15 @@ fn blocks_of_heaps_that_others_end_at_that_moment_are_told_for_none() {
     });
 }
 
-/// From here on standard error says nothing: reports go by the thousand.
+/// From here on standard error says nothing, where that can be had: reports go by
+/// the thousand.
+#[cfg(not(unix))]
+fn silence() -> bool {
+    false
+}
+
+/// As above.
+#[cfg(unix)]
 fn silence() -> bool {
     use std::os::fd::AsRawFd;
     let nowhere = std::fs::File::options()

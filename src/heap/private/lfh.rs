@@ -32,7 +32,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 /// Slots of a bucket.
 pub(super) const SLOTS: usize = 16;
 /// Places by which threads find them: one more, for threads without a number.
-pub(super) const PLACES: usize = SLOTS + 1;
+pub(super) const PLACES: usize = super::home::NONE + 1;
 /// Added to a mark while its block is handed out.
 pub(super) const BUSY: u8 = 0x80;
 /// The most unused bytes that a mark alone can tell.
