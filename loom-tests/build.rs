@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 35] = [
+const MUTANTS: [Mutant; 40] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -149,6 +149,47 @@ const MUTANTS: [Mutant; 35] = [
         "heap/private/lock.rs",
         "self.holder.store(0, Ordering::Release);",
         "",
+    ),
+    // Two threads count the same number up, and both have it.
+    (
+        "numbers_count_blindly",
+        "heap/private/numbers.rs",
+        "users.compare_exchange(fewest, more, Ordering::Relaxed, Ordering::Relaxed)",
+        "{ users.store(more, Ordering::Relaxed); Ok::<u32, u32>(fewest) }",
+    ),
+    // What a thread had at its end stays its own.
+    (
+        "numbers_keep_left",
+        "heap/private/numbers.rs",
+        "users.fetch_sub(1, Ordering::Relaxed);",
+        "let _ = users;",
+    ),
+    // A heap that has left the roll is taken for one that lives.
+    (
+        "roll_keeps_alive",
+        "heap/private/roll.rs",
+        "(*member).life().0.store(0, Ordering::Relaxed);",
+        "",
+    ),
+    // Whoever sees that a heap lives does not see all of its record.
+    (
+        "roll_looks_relaxed",
+        "heap/private/roll.rs",
+        "self.0.load(Ordering::Acquire) != 0",
+        "self.0.load(Ordering::Relaxed) != 0",
+    ),
+    (
+        "roll_begins_relaxed",
+        "heap/private/roll.rs",
+        "self.0.store(handle, Ordering::Release);",
+        "self.0.store(handle, Ordering::Relaxed);",
+    ),
+    // The heap before the one that leaves is not the last from then on.
+    (
+        "roll_loses_last",
+        "heap/private/roll.rs",
+        "None => self.last = previous,",
+        "None if previous.is_null() => self.last = previous,\n                None => {}",
     ),
     // Whoever takes a slot does not see what the one before left in it.
     (

@@ -5,9 +5,9 @@
 //! that is no busy block of a bucket.
 
 use super::heap::{self, PrivateHeap};
-use super::lfh::{self, BUSY, HeapBucket};
+use super::lfh::{BUSY, HeapBucket};
 use super::slot::Slot;
-use super::{Error, Handle, flags, free, info, misuse, place, settable};
+use super::{Error, Handle, flags, free, home, info, misuse, place, settable};
 use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
@@ -83,20 +83,21 @@ pub(super) unsafe fn take_settable<const LOCAL: bool>(
     }
 }
 
-/// The thread's slot, null where the bucket sleeps, or the first one, which is
-/// not.
+/// The thread's slot, null where the bucket sleeps and not to be had where the
+/// thread has none yet; or the first one, which is not null.
 ///
 /// # Safety
 /// The bucket is live.
 #[inline(always)]
 unsafe fn slot<const LOCAL: bool>(bucket: *const HeapBucket) -> *const Slot {
-    // SAFETY: the caller's bucket; `home` is below the number of slots.
+    // SAFETY: the caller's bucket, which has a place for every number and for
+    // none.
     unsafe {
         if LOCAL {
-            return &raw const (*bucket).first;
+            return &raw const (*bucket).first.0;
         }
         let slots = &(*bucket).slots;
-        slots.get_unchecked(lfh::home()).load(Ordering::Acquire)
+        slots.get_unchecked(home::get()).load(Ordering::Acquire)
     }
 }
 

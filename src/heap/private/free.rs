@@ -16,9 +16,6 @@ use crate::heap::word::Word;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-/// Bytes freed in regions before free pages are looked for.
-const FREED_LEAST: usize = 64 * 1024;
-
 /// Frees a block.
 ///
 /// # Safety
@@ -103,7 +100,7 @@ fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit
         drop_empty(heap, core, region);
     }
     let in_use = heap.figures.bytes.load(Ordering::Relaxed);
-    if core.freed > FREED_LEAST.max(in_use / 4) {
+    if core.freed > heap.choices.freed().max(in_use / 4) {
         sweep(heap, core);
     }
 }
@@ -150,7 +147,7 @@ pub(super) fn sweep(heap: &PrivateHeap, core: &mut Core) {
     // SAFETY: listed regions are live, and the heap is locked.
     while let Some(this) = unsafe { region.as_mut() } {
         let active = this.active;
-        this.sweep();
+        this.sweep(heap.choices.free_block());
         take(&heap.figures.backed, active - this.active);
         region = this.next;
     }

@@ -8,18 +8,15 @@ use super::large;
 use super::lfh::{self, HeapBucket};
 use super::lookup::value_offset;
 use super::memory::{self, Plan, Source};
-use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
+use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
 use super::{Error, LARGEST, flags, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// Bytes of the second region of a heap; each further one is twice as large.
-const SECOND_REGION: usize = 0x10_0000;
-
-/// Bytes of a region at most.
-const MOST_REGION: usize = 0xfd_0000;
+/// Bytes that a fresh region commits at most beyond its first block's.
+const MOST_COMMIT: usize = 0x10_0000;
 
 /// Bytes that a block of `size` bytes takes in a region, in units; with
 /// settable value or flags 16 bytes more.
@@ -70,6 +67,9 @@ pub(super) fn place(
     size: usize,
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
+    if !heap.choices.allows(size) {
+        return Err(Error::NoMemory);
+    }
     let placed = try_place(heap, all, info, size, align);
     let table = heap.table.load(Ordering::Acquire);
     if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
@@ -92,7 +92,8 @@ fn try_place(
     {
         return Ok(block);
     }
-    let in_region = size <= LARGEST && align < LARGEST && size + align.max(UNIT) <= LARGEST + UNIT;
+    let largest = heap.choices.largest();
+    let in_region = size <= largest && align < largest && size + align.max(UNIT) <= largest + UNIT;
     if !in_region && heap.is_fixed() {
         return Err(Error::NoMemory);
     }
@@ -274,7 +275,7 @@ fn find_place(
     // SAFETY: as above.
     while let Some(this) = unsafe { region.as_mut() } {
         let active = this.active;
-        match this.extend(units, align, &heap.budget) {
+        match this.extend(units, align, heap.choices.commit_step(), &heap.budget) {
             Ok(()) => {
                 add(&heap.figures.backed, this.active - active);
                 if let Some(place) = this.take(units, align) {
@@ -305,10 +306,9 @@ fn add_region(
     let slack = if align > UNIT { align + 2 * UNIT } else { 0 };
     let need = (REGION_HEADER + units * UNIT + slack + TAIL)
         .next_multiple_of(PAGE)
-        .max(COMMIT_STEP);
+        .max(heap.choices.commit_step().min(MOST_COMMIT));
     let least = (need + GUARD).next_multiple_of(SLICE);
-    let doublings = core.regions.saturating_sub(1).min(8);
-    let mut reserved = (SECOND_REGION << doublings).min(MOST_REGION).max(least);
+    let mut reserved = heap.choices.region(core.regions).max(least);
     if !heap.budget.charge(need) {
         return Err(Error::LimitReached);
     }

@@ -7,7 +7,7 @@ use super::lfh;
 use super::lookup::{Block, busy_block, is_mallocs};
 use super::place::{allocate, bucket_of, count, info_of, place, units_for, with_words};
 use super::units::UNIT;
-use super::{Error, LARGEST, flags};
+use super::{Error, flags};
 use crate::heap::checked;
 use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
@@ -24,6 +24,9 @@ pub(super) unsafe fn reallocate(
     block: *mut u8,
     size: usize,
 ) -> Result<NonNull<u8>, Error> {
+    if !heap.choices.allows(size) {
+        return Err(Error::NoMemory);
+    }
     let all = call_flags | heap.flags.load(Ordering::Relaxed);
     let in_place_only = all & flags::REALLOC_IN_PLACE_ONLY != 0;
     let (old, info, value) = match busy_block(heap, all, block.addr()) {
@@ -34,7 +37,7 @@ pub(super) unsafe fn reallocate(
             } else {
                 found.info()
             };
-            let moves = !in_place_only && belongs_in_a_region(&found, size);
+            let moves = !in_place_only && belongs_in_a_region(heap, &found, size);
             // SAFETY: the value is the block's, whose heap is locked.
             let value = found.value().map(|value| unsafe { value.read() });
             let done = match (&mut core, found) {
@@ -124,8 +127,8 @@ fn zero_growth(all: u32, block: *mut u8, old: usize, new: usize) {
 }
 
 /// Whether a large block that shrinks had better move.
-fn belongs_in_a_region(block: &Block, size: usize) -> bool {
-    matches!(block, Block::Large(_)) && size < LARGEST / 4
+fn belongs_in_a_region(heap: &PrivateHeap, block: &Block, size: usize) -> bool {
+    matches!(block, Block::Large(_)) && size < heap.choices.largest() / 4
 }
 
 /// Gives a block of a bucket `size` bytes, if its class serves that size.
@@ -162,7 +165,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
         }
         Block::Bucket(..) => false,
         Block::Region(region, unit) => {
-            if size > LARGEST {
+            if size > heap.choices.largest() {
                 return false;
             }
             let value = block.value();
@@ -184,7 +187,11 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             {
                 let missing = units - this.units.size(unit);
                 let active = this.active;
-                if missing > free && this.extend(missing, 16, &heap.budget).is_ok() {
+                if missing > free
+                    && this
+                        .extend(missing, 16, heap.choices.commit_step(), &heap.budget)
+                        .is_ok()
+                {
                     add(&heap.figures.backed, this.active - active);
                     place = this.resize(unit, units);
                 }

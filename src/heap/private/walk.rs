@@ -167,13 +167,13 @@ pub fn for_each_entry(visit: &mut dyn FnMut(Handle, &Entry) -> bool) {
     // Listed even when nobody has used it yet.
     let _ = Handle::process();
     let list = LIST.lock();
-    let mut at = list.first;
-    // SAFETY: listed heaps are live while the list is locked.
-    while let Some(heap) = unsafe { at.as_ref() } {
-        at = heap.next;
+    for heap in list.roll.each() {
         if !heap.is_serialized() {
             continue;
         }
+        // SAFETY: records of heaps are never unmapped, and this one is its heap's
+        // while the list is held.
+        let heap: &'static heap::PrivateHeap = unsafe { &*core::ptr::from_ref(heap) };
         let core = heap.enter(flags::NO_SERIALIZE);
         let mut cursor = Cursor::START;
         while let Ok(entry) = after(heap, &core, cursor) {
