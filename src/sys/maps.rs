@@ -19,6 +19,12 @@ pub struct Mapping {
     pub executable: bool,
     /// Whether it is a file's contents, or memory shared with others.
     pub is_view: bool,
+    /// Whether what is written to it others see.
+    pub is_shared: bool,
+    /// The file's number, mixed with its device's; 0 for none.
+    pub file: u64,
+    /// Whether it has a name that the system gave it, such as `[stack]`.
+    pub is_system: bool,
 }
 
 /// Shows `visit` the process's mappings in the order of their addresses until
@@ -127,6 +133,9 @@ impl Parser {
                 writable: false,
                 executable: false,
                 is_view: false,
+                is_shared: false,
+                file: 0,
+                is_system: false,
             },
             field: 0,
             place: 0,
@@ -137,9 +146,13 @@ impl Parser {
     fn take(&mut self, byte: u8) -> Option<Mapping> {
         const ADDRESSES: usize = 0;
         const RIGHTS: usize = 1;
+        const DEVICE: usize = 3;
         const FILE: usize = 4;
         if byte == b'\n' {
-            let whole = core::mem::replace(self, Parser::new());
+            let mut whole = core::mem::replace(self, Parser::new());
+            if !whole.mapping.is_view {
+                whole.mapping.file = 0;
+            }
             return (whole.field >= FILE).then_some(whole.mapping);
         }
         if byte == b' ' {
@@ -161,10 +174,16 @@ impl Parser {
                 (0, b'r') => this.readable = true,
                 (1, b'w') => this.writable = true,
                 (2, b'x') => this.executable = true,
-                (3, b's') => this.is_view = true,
+                (3, b's') => (this.is_view, this.is_shared) = (true, true),
                 _ => {}
             },
-            FILE if byte != b'0' => this.is_view = true,
+            DEVICE | FILE if byte != b':' => {
+                // Some multiple of it, so that devices and files do not cancel.
+                this.file = this.file.wrapping_mul(37);
+                this.file += u64::from(byte - b'0'.min(byte));
+                this.is_view |= self.field == FILE && byte != b'0';
+            }
+            _ if self.place == 0 && byte == b'[' => this.is_system = true,
             _ => {}
         }
         self.place += 1;
@@ -245,19 +264,19 @@ mod tests {
         ];
         let found = parse(text);
         assert_eq!(found.len(), expected.len());
-        for (found, (start, end, readable, writable, executable, is_view)) in
-            found.iter().zip(expected)
-        {
-            let expected = Mapping {
-                start,
-                end,
-                readable,
-                writable,
-                executable,
-                is_view,
-            };
-            assert_eq!(*found, expected);
+        for (found, expected) in found.iter().zip(expected) {
+            let rights = (found.readable, found.writable, found.executable);
+            let (start, end, readable, writable, executable, is_view) = expected;
+            assert_eq!((found.start, found.end), (start, end));
+            assert_eq!(rights, (readable, writable, executable));
+            assert_eq!(found.is_view, is_view);
         }
+        let files: Vec<bool> = found.iter().map(|mapping| mapping.file != 0).collect();
+        assert_eq!(files, [true, false, false, true, false]);
+        let shared: Vec<bool> = found.iter().map(|mapping| mapping.is_shared).collect();
+        assert_eq!(shared, [false, false, false, true, false]);
+        let system: Vec<bool> = found.iter().map(|mapping| mapping.is_system).collect();
+        assert_eq!(system, [false, false, false, false, true]);
     }
 
     #[test]

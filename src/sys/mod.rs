@@ -23,17 +23,31 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod c;
+#[cfg(all(unix, feature = "pages"))]
+mod copy;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
+#[cfg(all(unix, feature = "pages"))]
+mod faults;
 #[cfg(unix)]
 mod maps;
+#[cfg(all(unix, feature = "pages"))]
+mod pages;
+#[cfg(all(unix, feature = "pages"))]
+mod signals;
+#[cfg(all(unix, feature = "pages"))]
+mod stack;
 #[cfg(unix)]
 mod traced;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, feature = "pages"))]
+mod watch;
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_pages;
 
 #[cfg(all(
     unix,
@@ -41,19 +55,48 @@ mod windows;
 ))]
 use libc as c;
 
+#[cfg(all(unix, feature = "pages"))]
+pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
+#[cfg(all(unix, feature = "pages"))]
+pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
+#[cfg(all(unix, feature = "pages"))]
+pub use pages::{
+    Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
+    reserve_within, unlock_pages,
+};
+#[cfg(all(unix, feature = "pages"))]
+pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::call_on;
+#[cfg(all(unix, feature = "pages"))]
+pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(unix, feature = "pages"))]
+pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_pages::{commit_as, query};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
 /// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
+
+/// One past the highest address that a program of this system can have.
+#[cfg(target_pointer_width = "64")]
+pub const USER_END: usize = 0x7fff_ffff_0000;
+#[cfg(not(target_pointer_width = "64"))]
+pub const USER_END: usize = 0xffff_0000;
 
 /// Access rights a committed range can be given by [`protect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

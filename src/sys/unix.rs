@@ -24,7 +24,7 @@ pub(super) fn page_size() -> usize {
     usize::try_from(size).map_or(4096, |size| size.max(4096))
 }
 
-fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
+pub(super) fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
     // SAFETY: without MAP_FIXED the kernel chooses an unused range, so no
     // existing mapping can be touched. `decommit`, which passes MAP_FIXED,
     // owns the range it names.
@@ -129,17 +129,20 @@ pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     unsafe { call::munmap(base.cast(), size) == 0 }
 }
 
-pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
-    let bits = match protection {
+pub(super) fn bits_of(protection: Protection) -> c_int {
+    match protection {
         Protection::None => c::PROT_NONE,
         Protection::Read => c::PROT_READ,
         Protection::ReadWrite => c::PROT_READ | c::PROT_WRITE,
         Protection::Execute => c::PROT_EXEC,
         Protection::ReadExecute => c::PROT_READ | c::PROT_EXEC,
         Protection::ReadWriteExecute => c::PROT_READ | c::PROT_WRITE | c::PROT_EXEC,
-    };
+    }
+}
+
+pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { call::mprotect(base.cast(), size, bits) == 0 }
+    unsafe { call::mprotect(base.cast(), size, bits_of(protection)) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their
@@ -368,16 +371,16 @@ pub(super) fn process_id() -> u32 {
     unsafe { c::getpid() as u32 }
 }
 
-/// The calling thread's last error.
-fn errno() -> c_int {
-    // SAFETY: errno's location is the calling thread's own.
+/// Where the calling thread's last error lies.
+fn errno_location() -> *mut c_int {
+    // SAFETY: the functions only tell an address.
     unsafe {
         #[cfg(target_os = "linux")]
-        return *c::__errno_location();
+        return c::__errno_location();
         #[cfg(target_os = "android")]
-        return *c::__errno();
+        return c::__errno();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return *c::__error();
+        return c::__error();
     }
 }
 
@@ -385,6 +388,19 @@ pub(super) fn break_here() {
     // SAFETY: the signal goes to this thread; what its handler does is the
     // program's business.
     unsafe { c::raise(c::SIGTRAP) };
+}
+
+/// The calling thread's last error.
+pub(super) fn errno() -> c_int {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *errno_location() }
+}
+
+/// Sets the calling thread's last error.
+#[cfg(feature = "pages")]
+pub(super) fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *errno_location() = value }
 }
 
 pub(super) fn abort() -> ! {

@@ -18,10 +18,24 @@
 
 #[cfg(all(unix, feature = "heaps"))]
 pub(crate) mod copies;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod fault;
+#[cfg(feature = "pages")]
+mod pages;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
+#[cfg(feature = "pages")]
+mod reservation;
 pub mod root;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(feature = "pages")]
+mod sparse;
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stack;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
 use crate::sys;
@@ -30,6 +44,20 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError};
+#[cfg(feature = "pages")]
+pub use reservation::{PageRun, Reservation};
+#[cfg(all(unix, feature = "pages"))]
+pub use sparse::TouchArray;
+#[cfg(feature = "pages")]
+pub use sparse::{SparseArray, Zeroed};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::GrowingStack;
 
 /// What a region is for; the account is kept per use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,15 +225,39 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
-/// Reserves the region of `size` bytes (whole pages) at `base`. False when it
-/// is in use or the system refuses.
-#[cfg(all(unix, feature = "win32"))]
-pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
-    let done = told(Nt::Reserve, base, size, || sys::reserve_at(base, size));
-    if done {
+/// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is
+/// there.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> sys::Placed {
+    let mut placed = sys::Placed::Done;
+    told(Nt::Reserve, base, size, || {
+        placed = sys::reserve_exactly(base, size);
+        placed == sys::Placed::Done
+    });
+    if placed == sys::Placed::Done {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
-    done
+    placed
+}
+
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// within bounds; see [`sys::reserve_within`]. Null when there is no room.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn reserve_within(
+    of: Use,
+    size: usize,
+    align: usize,
+    lowest: usize,
+    limit: usize,
+    top_down: bool,
+) -> *mut u8 {
+    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+        sys::reserve_within(size, align, lowest, limit, top_down)
+    });
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
 }
 
 /// Reserves a sparse region that reads zero everywhere.
@@ -256,7 +308,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
 }
 
 /// Who refused a commit.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The limit of committed bytes.
@@ -271,7 +323,7 @@ pub(crate) enum Limit {
 ///
 /// # Safety
 /// The range lies in one region the caller owns.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn commit_as(
     of: Use,
     base: *mut u8,
@@ -294,13 +346,37 @@ pub(crate) unsafe fn commit_as(
     Err(Limit::System)
 }
 
+/// Commits a reserved range in large pages; nothing has changed when it is
+/// refused.
+///
+/// # Safety
+/// The range lies in one region the caller owns, at multiples of the large
+/// size, and none of it is committed.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) unsafe fn commit_large(
+    of: Use,
+    base: *mut u8,
+    size: usize,
+    protection: sys::Protection,
+) -> Result<(), Limit> {
+    if !charge(of, size) {
+        return Err(Limit::Commit);
+    }
+    // SAFETY: the caller's promise is the callee's.
+    if unsafe { sys::commit_large(base, size, protection) } {
+        return Ok(());
+    }
+    credit(of, size);
+    Err(Limit::System)
+}
+
 /// Gives back the memory and commit of a range of which `committed` bytes are
 /// committed; it is reserved from then on. False, and nothing changed, when
 /// the system refuses.
 ///
 /// # Safety
 /// The caller owns the range, and its contents are dead.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's; a page that is reserved
     // already stays so.

@@ -51,6 +51,7 @@ mod crtdbg_report;
 mod debug;
 mod exceptions;
 mod failure;
+mod faults;
 mod heap;
 mod information;
 mod last_error;
@@ -58,6 +59,7 @@ mod names;
 mod pages;
 mod rtl;
 mod rtl_create;
+mod status;
 mod types;
 mod walk;
 
@@ -95,7 +97,16 @@ pub use heap::{
 };
 pub use information::{HeapQueryInformation, HeapSetInformation, HeapSummary};
 pub use last_error::{GetLastError, SetLastError};
-pub use pages::{VirtualAlloc, VirtualFree, VirtualQuery};
+pub use pages::{
+    DiscardVirtualMemory, FlushInstructionCache, GetWriteWatch, IsBadCodePtr, IsBadHugeReadPtr,
+    IsBadHugeWritePtr, IsBadReadPtr, IsBadStringPtrA, IsBadStringPtrW, IsBadWritePtr,
+    NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory, OfferVirtualMemory, PrefetchVirtualMemory,
+    ReadProcessMemory, ReclaimVirtualMemory, ResetWriteWatch, VirtualAlloc, VirtualAlloc2,
+    VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp, VirtualFree, VirtualFreeEx,
+    VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
+    VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
+};
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
     RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,

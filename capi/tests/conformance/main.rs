@@ -157,6 +157,13 @@ programs! {
     crt_new_mode
 
     crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
+    pages_alloc_arguments pages_alloc_rounding pages_alloc_conflicts pages_commit pages_reset
+    pages_reset_undo pages_nt_zero_bits pages_nt_allocate pages_process_handle pages_free
+    pages_nt_free pages_protect pages_nocache pages_query pages_nt_query pages_guard
+    pages_guard_lock pages_lock pages_write_watch pages_write_watch_errors
+    pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
+    pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
+    pages_access_violation pages_offer pages_stack
 }
 
 #[test]
