@@ -14,8 +14,12 @@ macro_rules! constants {
 }
 
 mod pages;
+mod sections;
+mod system;
 
 pub use pages::*;
+pub use sections::*;
+pub use system::*;
 
 constants! { DWORD:
     /// The caller excludes other threads itself.

@@ -52,16 +52,23 @@ mod debug;
 mod exceptions;
 mod failure;
 mod faults;
+mod files;
+mod handles;
 mod heap;
 mod information;
 mod last_error;
 mod names;
 mod pages;
+mod physical;
 mod rtl;
 mod rtl_create;
+mod sections;
 mod status;
+mod system;
+mod tokens;
 mod types;
 mod walk;
+mod wide;
 
 pub use constants::*;
 pub use crt::{
@@ -91,6 +98,11 @@ pub use crtdbg_report::{
 pub use crtdbg_report::{report_list, report_list_wide};
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use files::{
+    _get_osfhandle, _open_osfhandle, CreateFileA, CreateFileW, FlushFileBuffers, GetFileSize,
+    GetFileSizeEx, ReadFile, SetEndOfFile, SetFilePointer, SetFilePointerEx, WriteFile,
+};
+pub use handles::{CloseHandle, DuplicateHandle, GetCurrentProcess, GetCurrentProcessId, NtClose};
 pub use heap::{
     GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
     HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,
@@ -107,6 +119,10 @@ pub use pages::{
     VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
     VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
 };
+pub use physical::{
+    AllocateUserPhysicalPages, FreeUserPhysicalPages, MapUserPhysicalPages,
+    MapUserPhysicalPagesScatter,
+};
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
     RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,
@@ -114,5 +130,18 @@ pub use rtl::{
     RtlValidateHeap,
 };
 pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
+pub use sections::{
+    CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,
+    MapViewOfFileEx, MapViewOfFileFromApp, NtCreateSection, NtMapViewOfSection, NtQuerySection,
+    NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW, UnmapViewOfFile, UnmapViewOfFile2,
+    UnmapViewOfFileEx,
+};
+pub use system::{
+    GetLargePageMinimum, GetNativeSystemInfo, GetPhysicallyInstalledSystemMemory, GetSystemInfo,
+    GlobalMemoryStatus, GlobalMemoryStatusEx, K32GetPerformanceInfo, K32GetProcessMemoryInfo,
+};
+pub use tokens::{
+    AdjustTokenPrivileges, LookupPrivilegeValueA, LookupPrivilegeValueW, OpenProcessToken,
+};
 pub use types::*;
 pub use walk::{HeapWalk, RtlWalkHeap};

@@ -12,8 +12,12 @@ pub use crtdbg::{
     _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
 };
 mod pages;
+mod sections;
+mod system;
 
 pub use pages::*;
+pub use sections::*;
+pub use system::*;
 
 /// A truth value: 0 is FALSE, anything else TRUE.
 pub type BOOL = i32;

@@ -122,6 +122,10 @@ differences! {
     growable_growth {
         "regions-enough" => "has fewer and larger regions";
     }
+    handles {
+        "source-closed", "source-closed-error", "third-closed" =>
+            "closes the source first and gives its number out again";
+    }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
     }
@@ -185,6 +189,25 @@ differences! {
     pages_reset_undo {
         "undone", "kept" => "has no MEM_RESET_UNDO";
     }
+    mapping_query {
+        "class" => "answers STATUS_NOT_IMPLEMENTED";
+    }
+    memory_status {
+        "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
+        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+    }
+    memory_usage {
+        "faults-grow" => "counts no faults";
+        "private" => "does not tell it";
+    }
+    native_sections {
+        "more-than-the-section" => "does not look at the section's protection";
+        "bad-protection" => "takes any protection";
+    }
+    physical_pages {
+        "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
+        "privilege" => "holds no such privilege";
+    }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
         "new-one-at-the-end" => "puts the newest heap behind the process heap";
@@ -213,9 +236,21 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    tokens {
+        "adjusted-error", "changed" => "holds no such privilege";
+    }
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_placeholders {
+        "placeholder" => "has no placeholders";
+    }
+    view_protect {
+        "not-shared" => "writes to the section";
+    }
+    view_unmap {
+        "flush-private", "flush-private-error" => "takes any memory";
     }
     walk_fresh {
         "region-committed" => "commits 64 KiB";

@@ -164,6 +164,11 @@ programs! {
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
     pages_access_violation pages_offer pages_stack
+
+    mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
+    mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
+    view_alignment view_unmap view_placeholders native_sections native_names handles files
+    descriptors physical_pages tokens system_info memory_status memory_usage
 }
 
 #[test]
