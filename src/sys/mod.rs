@@ -52,6 +52,8 @@ mod unix;
 mod watch;
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_pages;
 
 #[cfg(all(
     unix,
@@ -68,18 +70,27 @@ pub use faults::{Answer, Fault, Wanted, catch_faults};
 pub use maps::{Mapping, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
-    commit_large, fetch, large_page_size, lock_pages, offer, reserve_within, unlock_pages,
+    Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
+    reserve_within, unlock_pages,
 };
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
-pub use stack::{Stack, own_stack};
+pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
 #[cfg(unix)]
 use unix as os;
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_pages::{commit_as, query};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 

@@ -4,6 +4,34 @@
 use super::{Call, Mapping, Protection, admit, for_each_mapping, os, reserve_at};
 use core::ptr;
 
+/// What came of [`reserve_exactly`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// The range is reserved.
+    Done,
+    /// Something is there.
+    InUse,
+    /// The system has no memory, or no room for another mapping.
+    NoMemory,
+}
+
+/// Reserves the `size` bytes at `base`, not accessible, like
+/// [`reserve_at`](super::reserve_at), and says why it could not.
+pub fn reserve_exactly(base: *mut u8, size: usize) -> Placed {
+    if !admit(Call::Reserve) {
+        return Placed::NoMemory;
+    }
+    let before = os::errno();
+    os::set_errno(0);
+    let placed = match os::reserve_at(base, size) {
+        true => Placed::Done,
+        false if os::errno() == libc::ENOMEM => Placed::NoMemory,
+        false => Placed::InUse,
+    };
+    os::set_errno(before);
+    placed
+}
+
 /// Reserves `size` bytes, not accessible, at a multiple of `align`, from
 /// `lowest` on and below `limit` (0 for no limit): at the lowest place there
 /// is, or the highest if `top_down`. Null when there is none or the system

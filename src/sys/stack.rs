@@ -1,4 +1,4 @@
-//! Where the calling thread's stack lies.
+//! Where the calling thread's stack lies, and running on another one.
 
 /// A thread's stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,4 +49,73 @@ pub fn own_stack() -> Option<Stack> {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     None
+}
+
+/// Has the calling thread's signals that ask for it handled on a stack of these
+/// bytes. What it had before; `None` when the system refuses, as while it is on
+/// one.
+///
+/// # Safety
+/// The bytes are used by nobody else until [`restore_alternate_stack`].
+pub unsafe fn set_alternate_stack(base: *mut u8, size: usize) -> Option<libc::stack_t> {
+    let stack = libc::stack_t {
+        ss_sp: base.cast(),
+        ss_flags: 0,
+        ss_size: size,
+    };
+    let mut before = core::mem::MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: the stack is the caller's to give; the previous one is written by
+    // the call.
+    unsafe {
+        (libc::sigaltstack(&raw const stack, before.as_mut_ptr()) == 0)
+            .then(|| before.assume_init())
+    }
+}
+
+/// Undoes [`set_alternate_stack`].
+///
+/// # Safety
+/// `before` is what that returned on this thread, and its bytes are still there.
+pub unsafe fn restore_alternate_stack(before: &libc::stack_t) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::sigaltstack(&raw const *before, core::ptr::null_mut()) };
+}
+
+/// Calls `function(argument)` on another stack, of which `top` is the end.
+///
+/// # Safety
+/// The bytes below `top` are a stack that is large enough and used by nobody
+/// else; `top` is a multiple of 16. `function` returns, and takes `argument`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub unsafe fn call_on(top: *mut u8, function: unsafe extern "C" fn(*mut u8), argument: *mut u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the function keeps r12, in which the old stack pointer waits, as
+    // every function of this calling convention does; all registers that it may
+    // change are said to change.
+    unsafe {
+        core::arch::asm!(
+            "xchg rsp, r12",
+            "call {function}",
+            "mov rsp, r12",
+            function = in(reg) function,
+            inout("r12") top => _,
+            in("rdi") argument,
+            clobber_abi("C"),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above, of x20.
+    unsafe {
+        core::arch::asm!(
+            "mov x20, sp",
+            "mov sp, {top}",
+            "blr {function}",
+            "mov sp, x20",
+            top = in(reg) top,
+            function = in(reg) function,
+            out("x20") _,
+            in("x0") argument,
+            clobber_abi("C"),
+        );
+    }
 }

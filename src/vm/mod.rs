@@ -18,11 +18,23 @@
 
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod fault;
+#[cfg(feature = "pages")]
+mod pages;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
+#[cfg(feature = "pages")]
+mod reservation;
 pub mod root;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod sections;
+#[cfg(feature = "pages")]
+mod sparse;
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stack;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
@@ -30,6 +42,20 @@ use crate::sys;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError};
+#[cfg(feature = "pages")]
+pub use reservation::{PageRun, Reservation};
+#[cfg(all(unix, feature = "pages"))]
+pub use sparse::TouchArray;
+#[cfg(feature = "pages")]
+pub use sparse::{SparseArray, Zeroed};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::GrowingStack;
 
 /// What a region is for; the account is kept per use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,15 +198,15 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
-/// Reserves the region of `size` bytes (whole pages) at `base`. False when it
-/// is in use or the system refuses.
+/// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is
+/// there.
 #[cfg(all(unix, feature = "pages"))]
-pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
-    let done = sys::reserve_at(base, size);
-    if done {
+pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> sys::Placed {
+    let placed = sys::reserve_exactly(base, size);
+    if placed == sys::Placed::Done {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
-    done
+    placed
 }
 
 /// Reserves a region of `size` bytes (whole pages) at a multiple of `align`

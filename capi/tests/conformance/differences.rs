@@ -100,6 +100,66 @@ differences! {
         "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
         "privilege" => "holds no such privilege";
     }
+    pages_commit {
+        "all-reserved" => "decommits one page when a size of 0 names all";
+    }
+    pages_free {
+        "release-free-error", "decommit-free-error", "null-error" =>
+            "says ERROR_INVALID_PARAMETER";
+    }
+    pages_guard_lock {
+        "first-error", "cleared", "second" => "locks no guard page and leaves it one";
+    }
+    pages_lock {
+        "not-locked", "not-locked-error", "no-count", "no-count-error", "partly-locked",
+        "partly-locked-error" => "unlocks whatever it is given";
+    }
+    pages_nt_allocate {
+        "past-the-end" => "says STATUS_NOT_MAPPED_VIEW";
+    }
+    pages_nt_free {
+        "type-first" => "reads the pointers first";
+        "both", "coalesce-alone", "too-large", "decommit-too-large" =>
+            "says STATUS_INVALID_PARAMETER";
+        "free-memory", "free-memory-decommit" => "does not say that nothing is allocated";
+        "middle", "middle-at", "middle-size", "head-left", "hole", "tail-left", "of-the-head",
+        "head-cut", "of-the-tail", "tail-cut", "head-ended", "tail-ended" =>
+            "ends no part of a region";
+    }
+    pages_nt_query {
+        "region-size", "region-shorter-size" => "counts from the address that is asked about";
+        "region-committed" => "counts nothing";
+    }
+    pages_offer {
+        "(end)" => "has no DiscardVirtualMemory";
+    }
+    pages_placeholders {
+        "reserved" => "has no placeholders";
+    }
+    pages_prefetch {
+        "no-process" => "does not look at the process";
+    }
+    pages_process_memory {
+        "write-size-0" => "refuses it";
+        "over-no-access", "over-no-access-error", "over-no-access-count" =>
+            "reads pages without access";
+        "write-read-only", "write-read-only-error", "write-read-only-count",
+        "write-read-only-kept" => "writes to pages that are read-only";
+    }
+    pages_protect {
+        "past-the-end-error", "free-error" => "says ERROR_INVALID_PARAMETER";
+    }
+    pages_requirements {
+        "bounds", "type-twice", "type-twice-error", "lowest-of-a-page", "lowest-of-a-page-error",
+        "lowest-above-all", "lowest-above-all-error", "crossed", "crossed-error", "no-room",
+        "no-room-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
+    }
+    pages_reset {
+        "with-commit", "with-commit-error" => "takes MEM_COMMIT with it";
+    }
+    pages_reset_undo {
+        "undone", "kept" => "has no MEM_RESET_UNDO";
+    }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
         "new-one-at-the-end" => "puts the newest heap behind the process heap";

@@ -8,6 +8,14 @@
 #include "../../include/ntstatus.h"
 #include "../../include/ntvirtual.h"
 
+/* MinGW's headers do not have these. */
+#ifndef MEM_RESERVE_PLACEHOLDER
+#define MEM_RESERVE_PLACEHOLDER 0x00040000
+#define MEM_REPLACE_PLACEHOLDER 0x00004000
+#define MEM_COALESCE_PLACEHOLDERS 0x00000001
+#define MEM_PRESERVE_PLACEHOLDER 0x00000002
+#endif
+
 #define PAGE 0x1000u
 #define UNIT 0x10000u
 #define HERE ((HANDLE)(LONG_PTR)-1)
@@ -54,10 +62,12 @@ HELPER BOOL tells(const void *address, SIZE_T size, DWORD state, DWORD protect, 
     MEMORY_BASIC_INFORMATION info = query(address);
     BOOL holds = info.BaseAddress == address && info.RegionSize == size && info.State == state &&
                  info.Protect == protect && info.AllocationBase == base;
+#ifndef _WIN32
     if (!holds)
         fprintf(stderr, "%p: base %p size %#llx state %#x protect %#x reservation %p\n", address,
                 info.BaseAddress, (unsigned long long)info.RegionSize, (unsigned)info.State,
                 (unsigned)info.Protect, info.AllocationBase);
+#endif
     return holds;
 }
 

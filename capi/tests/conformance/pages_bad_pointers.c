@@ -9,7 +9,7 @@ int main(void)
     EQUAL("write-null-0", IsBadWritePtr(NULL, 0), FALSE);
     EQUAL("write-null-1", IsBadWritePtr(NULL, 1), TRUE);
     EQUAL("code-null", IsBadCodePtr(NULL), TRUE);
-    EQUAL("code", IsBadCodePtr((FARPROC)(void (*)(void))main), FALSE);
+    EQUAL("code", IsBadCodePtr((FARPROC)(void (*)(void))finish), FALSE);
     EQUAL("text-null", IsBadStringPtrA(NULL, 1), TRUE);
     char *base = (char *)VirtualAlloc(NULL, 4 * PAGE, MEM_RESERVE, PAGE_NOACCESS);
     NEED("reserved", base);

@@ -32,7 +32,7 @@ int main(void)
     base[PAGE] = 8;
     EQUAL("usable-again", base[PAGE], 8);
     CHECK("unknown-priority",
-          OfferVirtualMemory_(base, PAGE, (OFFER_PRIORITY)77) != ERROR_SUCCESS);
+          OfferVirtualMemory_(base, PAGE, (OFFER_PRIORITY)0) != ERROR_SUCCESS);
     CHECK("not-offered", ReclaimVirtualMemory_(base, PAGE) != ERROR_SUCCESS);
     CHECK("read-only", VirtualProtect(base, PAGE, PAGE_READONLY, &old));
     CHECK("discard-read-only", DiscardVirtualMemory_(base, PAGE) != ERROR_SUCCESS);

@@ -34,7 +34,7 @@ int main(void)
     EQUAL("data-type", info.Type, MEM_IMAGE);
     EQUAL("data-state", info.State, MEM_COMMIT);
     void *data_base = info.AllocationBase;
-    info = query((void *)(ULONG_PTR)main);
+    info = query((void *)(ULONG_PTR)finish);
     EQUAL("code-type", info.Type, MEM_IMAGE);
     EQUAL("code-first-protection", info.AllocationProtect, PAGE_EXECUTE_WRITECOPY);
     EQUAL("one-image", info.AllocationBase, data_base);

@@ -1,8 +1,8 @@
 //! Committing, decommitting and protecting pages of an area.
 
+use super::runs::Run;
 use super::{
-    Area, Kind, Protect, Refusal, Regions, Use, end_of, hold, pointer, refusal_of,
-    round_down_to_page,
+    Area, Kind, Protect, Refusal, Regions, Use, end_of, hold, pointer, round_down_to_page,
 };
 use crate::sys;
 use crate::vm::{self, fault};
@@ -43,6 +43,52 @@ pub(crate) fn commit(
 }
 
 impl Regions {
+    /// Gives a range other rights, by `give`. False, and no page has others, when
+    /// the system refuses.
+    ///
+    /// What it refuses is to split a mapping, and over several mappings it finds
+    /// that out when it has changed some. Only those that reach over the range's
+    /// ends are split: so they come first, the one at the start before all. Taking
+    /// that one back only moves the border between it and what it was split from.
+    pub(super) fn give_rights(
+        &self,
+        start: usize,
+        end: usize,
+        give: impl Fn(*mut u8, usize) -> bool,
+    ) -> bool {
+        let right = |run: &Run| run.committed.map(Protect::system);
+        let is_none = |right: Option<sys::Protection>| {
+            right.is_none_or(|right| right == sys::Protection::None)
+        };
+        let same = |one, other| one == other || (is_none(one) && is_none(other));
+        // Runs that the system sees as one: the first such group ends here, the
+        // last begins there.
+        let (mut head_end, mut tail_start) = (end, start);
+        let mut before = None;
+        for run in self.runs_in(start, end) {
+            if let Some(before) = before
+                && !same(before, right(&run))
+            {
+                if tail_start == start {
+                    head_end = run.start;
+                }
+                tail_start = run.start;
+            }
+            before = Some(right(&run));
+        }
+        let given = if tail_start == start {
+            give(pointer(start), end - start)
+        } else {
+            give(pointer(start), head_end - start)
+                && give(pointer(tail_start), end - tail_start)
+                && (head_end == tail_start || give(pointer(head_end), tail_start - head_end))
+        };
+        if !given {
+            self.restore(start, end);
+        }
+        given
+    }
+
     /// Commits the pages of a range of a private area, or changes their
     /// protection.
     pub(super) fn commit_private(
@@ -55,14 +101,15 @@ impl Regions {
         if !self.runs.room(2) {
             return Err(Refusal::NoMemory);
         }
-        let right = protect.system();
+        if !vm::charge(Use::Program, fresh) {
+            return Err(Refusal::CommitLimit);
+        }
         // SAFETY: the range lies in one area of the program's, which asks for
-        // this; `fresh` of its bytes are not committed.
-        let done =
-            unsafe { vm::commit_as(Use::Program, pointer(start), end - start, fresh, right) };
-        if let Err(limit) = done {
-            self.restore(start, end);
-            return Err(refusal_of(limit));
+        // this; reserved pages take rights as committed ones do.
+        let give = |base, size| unsafe { sys::commit_as(base, size, protect.system()) };
+        if !self.give_rights(start, end, give) {
+            vm::credit(Use::Program, fresh);
+            return Err(Refusal::NoMemory);
         }
         self.runs.change(start, end, |run| {
             run.committed = protect.after(run.committed)
@@ -135,8 +182,8 @@ pub(crate) fn protect(
     let right = area.right_of(protect);
     // SAFETY: the range lies in one area of the program's, which asks for this,
     // and all of it is committed.
-    if !unsafe { sys::protect(pointer(start), end - start, right) } {
-        regions.restore(start, end);
+    let give = |base, size| unsafe { sys::protect(base, size, right) };
+    if !regions.give_rights(start, end, give) {
         return Err(Refusal::NoMemory);
     }
     regions.runs.change(start, end, |run| {

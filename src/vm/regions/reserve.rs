@@ -193,8 +193,10 @@ impl Regions {
             if start == 0 || self.touches_units(start, end) {
                 return Err(Refusal::Conflict);
             }
-            if !vm::reserve_at(Use::Program, pointer(start), end - start) {
-                return Err(Refusal::Conflict);
+            match vm::reserve_at(Use::Program, pointer(start), end - start) {
+                sys::Placed::Done => {}
+                sys::Placed::InUse => return Err(Refusal::Conflict),
+                sys::Placed::NoMemory => return Err(Refusal::NoMemory),
             }
             start
         };
