@@ -47,6 +47,8 @@ pub mod system;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod text;
 #[cfg(unix)]
+mod traced;
+#[cfg(unix)]
 mod unix;
 #[cfg(all(unix, feature = "pages"))]
 mod watch;
@@ -67,7 +69,7 @@ pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
-pub use maps::{Mapping, for_each_mapping};
+pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
     Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
@@ -330,6 +332,26 @@ pub fn write_stderr(text: &[u8]) {
     os::write_stderr(text);
 }
 
+/// Writes all of `text` to an open file, by its descriptor; errors are ignored.
+#[cfg(unix)]
+pub fn write_to(file: i32, text: &[u8]) {
+    os::write_to(file, text);
+}
+
+/// Whether the 8 bytes at the multiple of 8 at or below an address can be read
+/// now. Any address may be asked about. Costs a system call, and changes errno.
+#[cfg(unix)]
+pub fn is_readable(address: usize) -> bool {
+    os::is_readable(core::ptr::without_provenance(address & !7))
+}
+
+/// Breaks into the debugger, by SIGTRAP: without one, and without a handler, the
+/// process ends.
+#[cfg(unix)]
+pub fn break_here() {
+    os::break_here();
+}
+
 /// Ends the process abnormally (SIGABRT; on Windows a fail-fast exit).
 pub fn abort() -> ! {
     os::abort()
@@ -347,6 +369,14 @@ pub fn is_privileged() -> bool {
 /// upper case, and values are cut to 1,024 bytes.
 pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
     os::for_each_env(prefix, visit);
+}
+
+/// Copies bytes of this process's own memory at an address that may be no
+/// memory. False, and `bytes` undefined, when some cannot be read or the system
+/// has no such call.
+#[cfg(unix)]
+pub fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    os::read_own_memory(address, bytes)
 }
 
 /// The process's number.

@@ -296,6 +296,7 @@ fn unhandled(raised: &Raised<'_>, record: *const EXCEPTION_RECORD, context: *con
         operation: raised.operation,
         thread: sys::thread_id(),
         owner: None,
+        ..Report::NOTHING
     };
     report::raise(&report, Action::Abort);
     sys::abort()

@@ -3,6 +3,14 @@
 
 use core::ffi::{c_char, c_void};
 
+mod crt;
+mod crtdbg;
+
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, UINT, intptr_t, size_t};
+pub use crtdbg::{
+    _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
+    _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
+};
 mod pages;
 mod sections;
 mod system;

@@ -56,6 +56,54 @@ differences! {
     create_flags {
         "initial-above-maximum-refused", "initial-above-maximum-error" => "makes the heap";
     }
+    crt_aligned {
+        "msize-8-0" => "counts an offset's gap in another way";
+        "overflow", "overflow-errno" => "does not see it";
+    }
+    crt_aligned_recalloc {
+        "(end)" => "has no such functions";
+    }
+    crt_expand {
+        "most-errno" => "leaves errno as it was";
+    }
+    crt_heap {
+        "handle" => "has a heap of its own, which Visual C++ 2012 and newer have not";
+        "bad-pointer" => "says _HEAPBADNODE";
+        "heapmin" => "says that it failed";
+    }
+    crt_heapset {
+        "(end)" => "faults";
+    }
+    crt_invalid {
+        "aligned-3-told", "aligned-127-told", "offset-told", "expand-null-told" =>
+            "tells no handler";
+        "aligned-size-0", "aligned-size-0-told", "aligned-size-0-errno" => "allocates";
+        "expand-null-errno" => "leaves errno as it was";
+        "(end)" => "faults";
+    }
+    crt_recalloc {
+        "overflow", "overflow-errno" => "does not see it";
+    }
+    crt_sizes {
+        "realloc-most-errno" => "leaves errno as it was";
+    }
+    crtdbg_blocks {
+        "is-new", "fence-before", "fence-behind", "realloc-is-new", "expand-fence" =>
+            "neither fills blocks nor fences them";
+        "(end)" => "reads before the address and faults";
+    }
+    crtdbg_flags {
+        "at-first", "set", "reset" => "has no flags at first, and tells wrong ones";
+        "dump-client-back" => "forgets the function";
+        "warn-mode", "error-mode", "assert-mode" => "has no modes at first";
+        "(end)" => "has no such functions";
+    }
+    crtdbg_known {
+        "(end)" => "has no such functions";
+    }
+    crtdbg_states {
+        "(end)" => "has no such functions";
+    }
     fixed_limits {
         "then-full", "then-full-error" => "reserves more than the maximum";
     }

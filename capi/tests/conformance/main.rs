@@ -153,6 +153,10 @@ programs! {
 
     user_info user_info_realloc
 
+    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
+    crt_new_mode
+
+    crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
     pages_alloc_arguments pages_alloc_rounding pages_alloc_conflicts pages_commit pages_reset
     pages_reset_undo pages_nt_zero_bits pages_nt_allocate pages_process_handle pages_free
     pages_nt_free pages_protect pages_nocache pages_query pages_nt_query pages_guard

@@ -1,4 +1,5 @@
 /* The sizes and offsets that 64-bit Windows has. */
+#include <crtdbg.h>
 #include <ntrtlheap.h>
 #include <ntsection.h>
 #include <ntvirtual.h>
@@ -182,6 +183,21 @@ OFFSET(RTL_HEAP_WALK_ENTRY, Segment.UnCommittedSize, 28);
 OFFSET(RTL_HEAP_WALK_ENTRY, Segment.FirstEntry, 32);
 OFFSET(RTL_HEAP_WALK_ENTRY, Segment.LastEntry, 40);
 
+/* long has 64 bits here: what has 32 there is a LONG. */
+SIZE(_CrtMemBlockHeader, 48);
+OFFSET(_CrtMemBlockHeader, _block_header_next, 0);
+OFFSET(_CrtMemBlockHeader, _block_header_prev, 8);
+OFFSET(_CrtMemBlockHeader, _file_name, 16);
+OFFSET(_CrtMemBlockHeader, _line_number, 24);
+OFFSET(_CrtMemBlockHeader, _block_use, 28);
+OFFSET(_CrtMemBlockHeader, _data_size, 32);
+OFFSET(_CrtMemBlockHeader, _request_number, 40);
+OFFSET(_CrtMemBlockHeader, _gap, 44);
+SIZE(_CrtMemState, 104);
+OFFSET(_CrtMemState, lCounts, 8);
+OFFSET(_CrtMemState, lSizes, 48);
+OFFSET(_CrtMemState, lHighWaterCount, 88);
+OFFSET(_CrtMemState, lTotalCount, 96);
 SIZE(LARGE_INTEGER, 8);
 OFFSET(LARGE_INTEGER, HighPart, 4);
 SIZE(ACCESS_MASK, 4);

@@ -84,6 +84,7 @@ fn program() -> String {
     let mut source = String::from(
         "#include <io.h>\n#include <ntrtlheap.h>\n#include <ntsection.h>\n#include <ntvirtual.h>\n\
          #include <psapi.h>\n#include <stdio.h>\n#include <windows.h>\n\
+         #include <crtdbg.h>\n#include <malloc.h>\n#include <new.h>\n#include <stdlib.h>\n\
          #ifdef __cplusplus\n#define SAME(type, name) \
          static_assert(sizeof(static_cast<type>(&name)) == sizeof(type), \"\")\n\
          #else\n#define SAME(type, name) \

@@ -12,8 +12,6 @@ pub type ULONG64 = u64;
 pub type PULONGLONG = *mut u64;
 /// Where a number lies.
 pub type PLONG = *mut LONG;
-/// C's own integer.
-pub type INT = core::ffi::c_int;
 /// A number with sign as wide as a pointer.
 pub type INT_PTR = isize;
 /// Rights to an object, as bits.
