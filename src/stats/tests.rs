@@ -314,7 +314,8 @@ ntheap statistics
             64         2001         2002         2003 18446744073709551615
            144            0            0         2005                    -
   system calls: reserve 3000 commit 3001 decommit 3002 purge 3003 release 3004 protect 3005 \
-remap 3006 advise 3007 thread_hook 3008
+remap 3006 advise 3007 thread_hook 3008 map 3009 file 3010 lock 3011 watch 3012 copy 3013 \
+catch 3014
 "
     );
 }

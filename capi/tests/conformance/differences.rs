@@ -172,6 +172,25 @@ differences! {
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
     }
+    mapping_query {
+        "class" => "answers STATUS_NOT_IMPLEMENTED";
+    }
+    memory_status {
+        "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
+        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+    }
+    memory_usage {
+        "faults-grow" => "counts no faults";
+        "private" => "does not tell it";
+    }
+    native_sections {
+        "more-than-the-section" => "does not look at the section's protection";
+        "bad-protection" => "takes any protection";
+    }
+    physical_pages {
+        "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
+        "privilege" => "holds no such privilege";
+    }
     pages_commit {
         "all-reserved" => "decommits one page when a size of 0 names all";
     }
@@ -231,25 +250,6 @@ differences! {
     }
     pages_reset_undo {
         "undone", "kept" => "has no MEM_RESET_UNDO";
-    }
-    mapping_query {
-        "class" => "answers STATUS_NOT_IMPLEMENTED";
-    }
-    memory_status {
-        "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
-        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
-    }
-    memory_usage {
-        "faults-grow" => "counts no faults";
-        "private" => "does not tell it";
-    }
-    native_sections {
-        "more-than-the-section" => "does not look at the section's protection";
-        "bad-protection" => "takes any protection";
-    }
-    physical_pages {
-        "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
-        "privilege" => "holds no such privilege";
     }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
