@@ -17,10 +17,12 @@
 //!   from outside without calling code.
 
 #[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
 #[cfg(feature = "pages")]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod regions;
 #[cfg(feature = "pages")]
 mod reservation;

@@ -329,6 +329,8 @@ impl Regions {
                 give();
             }
         }
+        // Now, while there is room: it may be needed again.
+        ballast::take();
     }
 
     /// Enters an area of one run. There is room for both.
