@@ -19,10 +19,12 @@
 #[cfg(all(unix, feature = "heaps"))]
 pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
 #[cfg(feature = "pages")]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod regions;
 #[cfg(feature = "pages")]
 mod reservation;

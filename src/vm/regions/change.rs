@@ -2,7 +2,7 @@
 
 use super::runs::Run;
 use super::{
-    Area, Kind, Protect, Refusal, Regions, Use, end_of, hold, pointer, round_down_to_page,
+    Area, Kind, Protect, Refusal, Regions, Use, ballast, end_of, hold, pointer, round_down_to_page,
 };
 use crate::sys;
 use crate::vm::{self, fault};
@@ -75,6 +75,9 @@ impl Regions {
                 tail_start = run.start;
             }
             before = Some(right(&run));
+        }
+        if tail_start != start {
+            ballast::take();
         }
         let given = if tail_start == start {
             give(pointer(start), end - start)

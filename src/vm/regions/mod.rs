@@ -32,6 +32,7 @@
 //! page finds it free.
 
 mod area;
+mod ballast;
 mod change;
 mod contents;
 mod notes;
@@ -320,18 +321,24 @@ impl Regions {
     }
 
     /// Gives the pages of `[start, end)` the rights again that the records
-    /// say, after the system changed some of them and then refused. As far as
-    /// it lets us.
+    /// say, after the system changed some of them and then refused.
     fn restore(&self, start: usize, end: usize) {
         for run in self.runs_in(start, end) {
             let right = match (run.committed, self.areas.get(run.area)) {
                 (Some(protect), Some(area)) => area.right_of(protect),
                 _ => sys::Protection::None,
             };
+            let (base, size) = (pointer(run.start), run.end - run.start);
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.
-            unsafe { sys::protect(pointer(run.start), run.end - run.start, right) };
+            let give = || unsafe { sys::protect(base, size, right) };
+            if !give() {
+                ballast::give_up();
+                give();
+            }
         }
+        // Now, while there is room: it may be needed again.
+        ballast::take();
     }
 
     /// Enters an area of one run. There is room for both.

@@ -54,11 +54,6 @@ impl Notes {
         Some((word, 1 << (page % BITS)))
     }
 
-    pub(super) fn get(self, page: usize) -> bool {
-        self.word(page)
-            .is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
-    }
-
     pub(super) fn set(self, page: usize) {
         if let Some((word, bit)) = self.word(page) {
             word.fetch_or(bit, Ordering::Relaxed);

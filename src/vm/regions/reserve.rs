@@ -57,6 +57,7 @@ impl Request {
     }
 
     /// The same, committed at once.
+    #[cfg(test)]
     pub(crate) const fn committed(self) -> Request {
         Request {
             commits: true,
