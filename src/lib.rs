@@ -13,6 +13,7 @@
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
 //! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
 //! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
+//! | 4 | `win16` | feature `win16`: heaps whose blocks move, as in 16-bit Windows |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -48,6 +49,8 @@ mod sync;
 #[doc(hidden)]
 pub mod sys;
 pub mod vm;
+#[cfg(feature = "win16")]
+pub mod win16;
 #[cfg(not(windows))]
 pub mod win32;
 
