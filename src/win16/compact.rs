@@ -144,19 +144,27 @@ impl Space {
     }
 
     /// Opens a hole of `size` bytes right after a block by sliding up those
-    /// that follow, no more of them than needed. False, and nothing moved, if
-    /// the next pinned block is too near.
+    /// that follow, no more of them and no further than needed. False, and
+    /// nothing moved, if the next pinned block is too near.
     pub(super) fn open_after(&self, slot: u16, size: u32, ground: &impl Ground) -> bool {
         let mut free = self.gap_after(slot);
         let mut last = slot;
+        let mut limit = self.end_of(slot) + size;
         while free < size {
             last = self.next(last);
             if last == 0 || self.record(last).pinned() {
                 return false;
             }
             free += self.gap_after(last);
+            limit += self.record(last).size;
         }
-        self.slide_up(slot, self.next(last), ground);
+        // The highest first, so that no block is moved over another.
+        while last != slot {
+            let record = self.record(last);
+            limit -= record.size;
+            self.slide(last, record.start.max(limit), ground);
+            last = record.prev;
+        }
         true
     }
 
@@ -258,6 +266,38 @@ impl Space {
             End::Low => (slot, self.end_of(slot)),
             End::High => (slot, self.end_of(slot) + gap - size),
         })
+    }
+
+    /// Free bytes above the last pinned block, and those of discardable blocks
+    /// there; without moving blocks, those above the last block.
+    pub(super) fn at_the_end(&self, may_move: bool) -> (u32, u32) {
+        let mut last = self.prev(0);
+        let mut free = self.gap_after(last);
+        if !may_move {
+            return (free, 0);
+        }
+        let mut expendable = 0;
+        while last != 0 && !self.record(last).pinned() {
+            let record = self.record(last);
+            if record.kind == Kind::Discardable {
+                expendable += record.size;
+            }
+            last = record.prev;
+            free += self.gap_after(last);
+        }
+        (free, expendable)
+    }
+
+    /// Whether no pinned block lies above a block that has memory.
+    pub(super) fn is_in_last_run(&self, slot: u16) -> bool {
+        if self.record(slot).state != State::Present {
+            return false;
+        }
+        let mut above = self.next(slot);
+        while above != 0 && !self.record(above).pinned() {
+            above = self.next(above);
+        }
+        above == 0
     }
 
     /// Whether the records hold together: for tests. Takes time in proportion

@@ -225,43 +225,45 @@ impl<'g, 'n> LocalHeap<'g, 'n> {
         Ok(HLocal(self.space.handle(slot)))
     }
 
-    /// Tries without discarding, then with a segment that is larger by `missing`
-    /// bytes at least, then with discarding.
+    /// Tries without discarding, then with a larger segment, then with
+    /// discarding, then with both. `missing` bytes must come together above the
+    /// last block that stays.
     fn strive<T>(
         &self,
         missing: u32,
         flags: Flags,
         attempt: impl Fn(Flags) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let full =
+            |result: &Result<T, Error>| matches!(result, Err(Error::NoMemory | Error::Locked));
         let first = attempt(flags | Flags::NODISCARD);
-        let full = matches!(first, Err(Error::NoMemory | Error::Locked));
-        if full && self.extend(missing).is_ok() {
+        if !full(&first) {
+            return first;
+        }
+        let may_move = !flags.contains(Flags::NOCOMPACT);
+        let (free, expendable) = self.space.at_the_end(may_move);
+        if self.extend(missing.saturating_sub(free)).is_ok() {
             return attempt(flags);
         }
-        if full && !flags.contains(Flags::NODISCARD) {
+        if flags.intersects(Flags::NODISCARD | Flags::NOCOMPACT) {
+            return first;
+        }
+        let second = attempt(flags);
+        let beyond = missing.saturating_sub(free + expendable);
+        if full(&second) && self.extend(beyond).is_ok() {
             return attempt(flags);
         }
-        first
+        second
     }
 
-    /// Takes so much from the global heap that the last hole has `wanted` bytes.
-    fn extend(&self, wanted: u32) -> Result<(), Error> {
+    /// Takes so many bytes more for the segment from the global heap.
+    fn extend(&self, bytes: u32) -> Result<(), Error> {
         let segment = self.segment();
-        if self.space.high() != segment.size {
+        let size = segment.size.saturating_add(bytes);
+        if bytes == 0 || size > SEGMENT_MAX || self.space.high() != segment.size {
             return Err(Error::NoMemory);
         }
-        let missing = wanted.saturating_sub(self.space.gap_after(self.space.prev(0)));
-        let size = segment.size + missing;
-        if missing == 0 || size > SEGMENT_MAX {
-            return Err(Error::NoMemory);
-        }
-        let slot = self.segment.0.slot;
-        self.global.space.update(slot, |record| record.soft = 0);
-        let grown = self.global.resize(self.segment, size, Flags::FIXED);
-        self.global
-            .space
-            .update(slot, |record| record.soft = segment.soft);
-        grown?;
+        self.yielding(|| self.global.resize(self.segment, size, Flags::FIXED))?;
         self.space.set_high(self.segment().size);
         Ok(())
     }
@@ -299,7 +301,12 @@ impl<'g, 'n> LocalHeap<'g, 'n> {
         if size > SEGMENT_MAX {
             return Err(Error::TooLarge);
         }
-        let slot = self.strive(size, flags, |flags| {
+        // Where nothing that stays is above it, it needs no second place.
+        let missing = match self.space.is_in_last_run(block.0.slot) {
+            true => size.saturating_sub(record.size).saturating_add(GRANULE),
+            false => size,
+        };
+        let slot = self.strive(missing, flags, |flags| {
             self.space.resize(block.0.slot, size, flags, self)
         })?;
         Ok(HLocal(self.space.handle(slot)))
@@ -510,12 +517,35 @@ impl<'g, 'n> LocalHeap<'g, 'n> {
 
     /// Runs `then` without the locks that give way.
     pub(super) fn yielding<T>(&self, then: impl FnOnce() -> T) -> T {
-        let slot = self.segment.0.slot;
-        let soft = self.segment().soft;
-        self.global.space.update(slot, |record| record.soft = 0);
+        let yielded = Yielded {
+            space: &self.global.space,
+            slot: self.segment.0.slot,
+            soft: self.segment().soft,
+        };
+        yielded.set(0);
         let result = then();
-        self.global.space.update(slot, |record| record.soft = soft);
+        drop(yielded);
         result
+    }
+}
+
+/// Locks that were taken off a segment, and come back when this is dropped, also
+/// when a task's code unwinds.
+struct Yielded<'s> {
+    space: &'s Space,
+    slot: u16,
+    soft: u8,
+}
+
+impl Yielded<'_> {
+    fn set(&self, soft: u8) {
+        self.space.update(self.slot, |record| record.soft = soft);
+    }
+}
+
+impl Drop for Yielded<'_> {
+    fn drop(&mut self) {
+        self.set(self.soft);
     }
 }
 

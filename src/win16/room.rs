@@ -226,8 +226,11 @@ impl Space {
 
     fn grow(&self, slot: u16, size: u32, flags: Flags, ground: &impl Ground) -> Result<(), Error> {
         let missing = size - self.record(slot).size;
+        // A fixed block is to lie low, and has others moved for that at once.
+        let at_once = self.record(slot).kind == Kind::Fixed && !flags.contains(Flags::NOCOMPACT);
         self.strive(missing, flags, slot, ground, |may_move| {
             let record = self.record(slot);
+            let may_move = may_move || at_once;
             let in_place = self.gap_after(slot) >= missing
                 || (may_move && self.open_after(slot, missing, ground));
             if in_place {
