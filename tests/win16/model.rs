@@ -637,6 +637,8 @@ impl<'h, H: Heap> Model<'h, H> {
                 self.free(at);
             }
         }
+        // From here on they may move.
+        self.find_moved();
         self.heap.compact(u32::MAX).unwrap();
         self.find_discarded(None);
         let pieces: Vec<Piece> = self.heap.snapshot().pieces().collect();

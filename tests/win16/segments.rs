@@ -352,7 +352,7 @@ fn data_is_locked_while_it_runs_but_for_what_it_does_itself() {
     let local = instance.local().unwrap();
     let near = local.alloc(Flags::PTR, 100).unwrap();
     local.lock(near).unwrap().write(0, b"near");
-    let block = running.alloc(MOVEABLE, 120 * KIB).unwrap();
+    let block = running.alloc(MOVEABLE, 124 * KIB).unwrap();
     assert!(at() < before);
     assert_eq!(heap.flags(segment).unwrap().locks, 1);
     assert_eq!(local.lock(near).unwrap()[0].get(), b'n');
