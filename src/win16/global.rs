@@ -61,6 +61,16 @@ pub type Notify<'n> = dyn Fn(HGlobal) -> bool + 'n;
 /// heap.free(name)?;
 /// # Ok::<(), ntheap::win16::Error>(())
 /// ```
+///
+/// ```compile_fail
+/// fn shared<T: Sync>() {}
+/// shared::<ntheap::win16::GlobalHeap<'static>>();
+/// ```
+///
+/// ```compile_fail
+/// fn sent<T: Send>() {}
+/// sent::<ntheap::win16::GlobalHeap<'static>>();
+/// ```
 pub struct GlobalHeap<'n> {
     pub(super) space: Space,
     pub(super) bytes: Bytes,

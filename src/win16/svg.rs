@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 const LEFT: u32 = 76;
 const WIDTH: u32 = 190;
 /// From one column's left side to the next one's.
-const PITCH: u32 = 330;
+const PITCH: u32 = 300;
 /// The column's upper end and its height.
 const TOP: u32 = 44;
 const HEIGHT: u32 = 480;
@@ -19,7 +19,7 @@ const LABEL: u64 = 130;
 /// second are joined by lines.
 pub(super) fn draw(out: &mut dyn Write, columns: &[(&str, &Snapshot)]) -> fmt::Result {
     let count = u32::try_from(columns.len()).unwrap_or(1).max(1);
-    let width = LEFT + PITCH * (count - 1) + WIDTH + 30;
+    let width = LEFT + PITCH * (count - 1) + WIDTH + LEFT;
     let height = TOP + HEIGHT + 56;
     writeln!(
         out,
@@ -85,10 +85,14 @@ fn column(out: &mut dyn Write, left: u32, title: &str, of: &Snapshot) -> fmt::Re
             continue;
         }
         last = at;
+        // Outside, so that lines between columns meet nothing.
+        let (x, anchor) = match left {
+            LEFT => (left - 6, "end"),
+            _ => (left + WIDTH + 6, "start"),
+        };
         writeln!(
             out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" font-family=\"monospace\">{address:#08x}</text>",
-            left - 6,
+            "<text x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\" font-family=\"monospace\">{address:#08x}</text>",
             Tenths(at + 40)
         )?;
     }
@@ -121,7 +125,7 @@ fn draw_piece(out: &mut dyn Write, left: u32, of: &Snapshot, piece: Piece) -> fm
 
 /// A line for each block that lies elsewhere afterwards.
 fn moves(out: &mut dyn Write, before: &Snapshot, after: &Snapshot) -> fmt::Result {
-    let (from, to) = (LEFT + WIDTH, LEFT + PITCH - 62);
+    let (from, to) = (LEFT + WIDTH, LEFT + PITCH);
     for old in before.pieces() {
         let new = after.pieces().find(|new| new.is_same_block(&old));
         let Some(new) = new.filter(|new| new.start != old.start) else {
@@ -159,7 +163,7 @@ fn legend(out: &mut dyn Write) -> fmt::Result {
             x + 17,
             y + 10
         )?;
-        x += 70;
+        x += 95;
     }
     writeln!(out, "<text x=\"10\" y=\"{}\">thick: locked</text>", y + 28)
 }

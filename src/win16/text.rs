@@ -37,13 +37,14 @@ pub(super) fn draw(out: &mut dyn Write, columns: &[(&str, &Snapshot)]) -> fmt::R
         out.write_char('\n')?;
     }
     for line in 0..height {
-        for (at, (_, of)) in columns.iter().enumerate() {
+        let drawn = |of: &Snapshot| line.checked_sub(height - lines_of(of));
+        // Nothing, not even blanks, after the last column that has begun.
+        let last = columns.iter().rposition(|(_, of)| drawn(of).is_some());
+        let end = last.map_or(0, |last| last + 1);
+        for (at, (_, of)) in columns.iter().take(end).enumerate() {
             between(out, at)?;
-            let blank = height - lines_of(of);
-            let last = at + 1 == columns.len();
-            match line.checked_sub(blank) {
+            match drawn(of) {
                 Some(line) => draw_line(out, of, line)?,
-                None if last => {}
                 None => write!(out, "{:COLUMN$}", "")?,
             }
         }
