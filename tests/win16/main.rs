@@ -4,6 +4,7 @@
 mod compaction;
 mod discarding;
 mod errors;
+mod faces;
 mod global;
 mod local;
 mod local_errors;

@@ -15,6 +15,15 @@ fn text(draw: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
     text
 }
 
+/// The guide's program, word for word.
+mod guide_program {
+    include!("guide_program.rs");
+
+    pub(super) fn run() -> Result<(), Error> {
+        main()
+    }
+}
+
 /// The text of a file in the repository.
 fn committed(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -34,6 +43,13 @@ fn the_guide_shows_what_the_example_draws() {
         "docs/win16.svg is out of date: cargo run --example win16 --features win16 -- docs/win16.svg"
     );
     assert!(guide.contains("(win16.svg)"));
+}
+
+#[test]
+fn the_guides_program_runs() {
+    let guide = committed("docs/win16.md");
+    assert!(guide.contains(include_str!("guide_program.rs")));
+    assert_eq!(guide_program::run(), Ok(()));
 }
 
 #[test]
