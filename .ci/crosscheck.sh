@@ -35,11 +35,17 @@ export CARGO_TARGET_DIR=$cache/$key RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
 # branch forgot to use.
 export RUSTFLAGS="-D warnings"
 
+# Checks the library for the system $1 with the features $2.
+check() {
+    /usr/bin/cargo check -q -p ntheap --lib --no-default-features --features "$2" \
+        -Zbuild-std=std,panic_abort --target "$1"
+}
+
 printf 'crosscheck: %s\n' "$(/usr/bin/rustc -V)"
 failed=()
 for target in "${targets[@]}"; do
     began=$SECONDS
-    if /usr/bin/cargo check -q -p ntheap --lib -Zbuild-std=std,panic_abort --target "$target"; then
+    if check "$target" "" && check "$target" crt,win16,win32; then
         printf 'crosscheck: %-28s ok, %d s\n' "$target" $((SECONDS - began))
     else
         printf 'crosscheck: %-28s FAILED\n' "$target"

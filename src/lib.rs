@@ -13,7 +13,7 @@
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
 //! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
 //! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
-//! | 4 | `win16` | feature `win16`: heaps whose blocks move, as in 16-bit Windows |
+//! | 4 | `win16` | heaps whose blocks move, as in 16-bit Windows |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -24,11 +24,27 @@
 //!
 //! Nothing in this crate allocates from the global allocator, takes a lock of
 //! the standard library, or panics.
-
+//!
 //! It needs no standard library on x86-64 Linux; elsewhere a thread finds its
 //! cache by the standard library's `thread_local!`.
+//!
+//! # Features
+//!
+//! None is on by default: [`NtHeap`] alone takes a third of the time to compile.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `heaps` | [`Heap`], [`LocalHeap`] and [`heaps()`] |
+//! | `allocator-api2-02`, `allocator-api2-04` | `heaps`, and `&Heap` as an allocator of that crate's 0.2 or 0.4 |
+//! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
+//! | `win32` | `heaps`, and the Windows names, but on Windows itself |
+//! | `win16` | memory as 16-bit Windows had it, whose blocks move |
+//! | `crt` | `heaps`, and what the C runtime's names are made of |
+//! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The table above names what only features add.
+#![cfg_attr(not(feature = "heaps"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 #![no_std]
 
@@ -42,6 +58,7 @@ mod config;
 mod global;
 #[doc(hidden)]
 pub mod heap;
+#[cfg(feature = "heaps")]
 mod own;
 mod report;
 mod stats;
@@ -50,12 +67,16 @@ mod sync;
 pub mod sys;
 pub mod vm;
 #[cfg(feature = "win16")]
+#[cfg_attr(docsrs, doc(cfg(feature = "win16")))]
 pub mod win16;
-#[cfg(not(windows))]
+#[cfg(all(not(windows), feature = "win32"))]
+#[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]
 pub mod win32;
 
 pub use config::{Action, Config, HugePages};
 pub use global::{NtHeap, purge, stats};
+#[cfg(feature = "heaps")]
+#[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]
 pub use own::{
     Heap, HeapEntry, HeapError, HeapGuard, HeapInfo, HeapOptions, HeapShape, HeapSummary, HeapWalk,
     Heaps, LocalHeap, heaps,

@@ -335,12 +335,14 @@ impl State {
 
     /// Visits every subsegment of a private heap's bucket. `visit` may forget
     /// it.
+    #[cfg(feature = "heaps")]
     pub(super) fn for_each(&self, visit: impl FnMut(*mut Descriptor)) {
         self.for_each_of(SHARDS + 1, visit);
     }
 
     /// The first subsegment of a private heap's bucket, or the one after
     /// `descriptor`; null at the end.
+    #[cfg(feature = "heaps")]
     pub(super) fn after(&self, descriptor: *mut Descriptor) -> *mut Descriptor {
         let mut list = 0;
         // SAFETY: the callers' subsegment is one of this bucket's.
@@ -575,6 +577,7 @@ impl State {
     ///
     /// # Safety
     /// Nobody uses the blocks or the bucket any more.
+    #[cfg(feature = "heaps")]
     pub(super) unsafe fn remove_all(&mut self, place: &Place<'_>) {
         let slices = classes::slices_of(place.class);
         let mut active = 0;

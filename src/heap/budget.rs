@@ -10,6 +10,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// A budget of which `committed` bytes are spent.
+    #[cfg(feature = "heaps")]
     pub(super) const fn new(committed: usize, limit: usize) -> Self {
         Budget {
             committed: AtomicUsize::new(committed),
@@ -32,6 +33,7 @@ impl Budget {
     }
 
     /// The bytes entered.
+    #[cfg(feature = "heaps")]
     pub(super) fn committed(&self) -> usize {
         self.committed.load(Ordering::Relaxed)
     }

@@ -8,12 +8,11 @@ use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
-use super::private::{self, Handle};
 use super::word::Word;
-use super::{PROCESS, misuse, plain, slices};
+use super::{PROCESS, misuse, plain, private, slices};
 use crate::config::Config;
 use core::alloc::Layout;
-use core::ptr::{self, NonNull};
+use core::ptr;
 use core::sync::atomic::Ordering;
 
 /// Options of a process whose allocator is not chosen in Rust: the defaults,
@@ -230,7 +229,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     }
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { free_of_process_heap(address) };
+        return unsafe { private::met::free(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -275,34 +274,6 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     None
 }
 
-/// The process heap's handle, if `address` is a block that HeapAlloc took from
-/// it. Anything else is reported as found by `operation`.
-#[cold]
-#[inline(never)]
-fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
-    let block = ptr::without_provenance(address);
-    let heap = private::process_heap_at(address).filter(|&heap| private::validate(heap, 0, block));
-    if heap.is_none() {
-        misuse::bad_address(operation, address);
-    }
-    heap
-}
-
-/// Frees a block that HeapAlloc took from the process heap; reports what is
-/// none.
-///
-/// # Safety
-/// As for [`free`].
-#[cold]
-#[inline(never)]
-unsafe fn free_of_process_heap(address: *mut u8) {
-    if let Some(heap) = process_heap_of("free", address.addr()) {
-        // SAFETY: the caller's block. Of two frees at once the second one is an
-        // error of the heap's, which is not told of here.
-        let _ = unsafe { private::free(heap, 0, address) };
-    }
-}
-
 /// The usable bytes of the block that starts at `address`; 0 for null.
 /// Whatever is not such a block is reported.
 pub fn usable_size(address: *mut u8) -> usize {
@@ -312,9 +283,7 @@ pub fn usable_size(address: *mut u8) -> usize {
     match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
-        None => process_heap_of("malloc_usable_size", address.addr())
-            .and_then(|heap| private::size_of(heap, 0, address).ok())
-            .unwrap_or(0),
+        None => private::met::usable_size(address),
     }
 }
 
@@ -326,7 +295,7 @@ pub fn usable_size(address: *mut u8) -> usize {
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { reallocate_of_process_heap(address, size) };
+        return unsafe { private::met::reallocate(address, size) };
     };
     // SAFETY: the block is handed out, so its descriptor is live.
     let (old_size, class) = unsafe {
@@ -379,19 +348,6 @@ unsafe fn reallocate_elsewhere(
         }
         new
     }
-}
-
-/// As [`free_of_process_heap`].
-///
-/// # Safety
-/// As for [`reallocate`].
-#[cold]
-#[inline(never)]
-unsafe fn reallocate_of_process_heap(address: *mut u8, size: usize) -> *mut u8 {
-    process_heap_of("realloc", address.addr())
-        // SAFETY: the caller's promise is the callee's.
-        .and_then(|heap| unsafe { private::reallocate(heap, 0, address, size) }.ok())
-        .map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// [`allocate`] for a Rust Layout and a program's own options.

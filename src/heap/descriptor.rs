@@ -27,7 +27,9 @@
 use super::classes::{self, COUNT};
 use super::foreign;
 use super::segment::Segment;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+#[cfg(feature = "heaps")]
+use core::sync::atomic::AtomicU16;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -49,10 +51,13 @@ pub(crate) const SUBSEGMENT: u8 = 1;
 /// One large block, straight from pages.
 pub(crate) const LARGE: u8 = 2;
 /// A region of a private heap, whose record it starts (private/region.rs).
+#[cfg(feature = "heaps")]
 pub(crate) const REGION: u8 = 3;
 /// The first region of a private heap that was destroyed.
+#[cfg(feature = "heaps")]
 pub(crate) const REGION_GONE: u8 = 4;
 /// A large block of a private heap (private/large.rs).
+#[cfg(feature = "heaps")]
 pub(crate) const PRIVATE_LARGE: u8 = 5;
 
 /// What all subsegments of a class have in common.
@@ -231,6 +236,7 @@ impl Descriptor {
     /// # Safety
     /// `this` is a live subsegment's descriptor of a private heap and `class`,
     /// which has such numbers, with more than `index` blocks.
+    #[cfg(feature = "heaps")]
     pub(crate) unsafe fn unused_at(
         this: *mut Descriptor,
         class: usize,

@@ -13,7 +13,7 @@ static FORKING: AtomicU64 = AtomicU64::new(0);
 /// Registers the handlers; called once.
 pub(super) fn register() {
     crate::sys::at_fork(prepare, parent, child);
-    #[cfg(unix)]
+    #[cfg(all(unix, feature = "win32"))]
     crate::vm::regions::is_held_above();
 }
 
@@ -29,7 +29,7 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
-    #[cfg(unix)]
+    #[cfg(all(unix, feature = "win32"))]
     visit(crate::vm::regions::lock());
     if !is_taking {
         private::for_each_lock(is_taking, visit);

@@ -121,6 +121,7 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
 }
 
 /// The block of malloc's that `address` lies in, busy or free.
+#[cfg(feature = "heaps")]
 pub(super) fn block_at(address: usize) -> Option<Block> {
     around(slices::find(address), address)
 }

@@ -58,7 +58,11 @@ mod meta;
 mod misuse;
 pub mod plain;
 mod pool;
+#[cfg(feature = "heaps")]
 pub mod private;
+#[cfg(not(feature = "heaps"))]
+#[path = "no_private.rs"]
+mod private;
 mod refill;
 mod segment;
 mod seize;

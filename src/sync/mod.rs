@@ -14,7 +14,9 @@ pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.
 pub(crate) mod atomic {
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+    #[cfg(feature = "heaps")]
+    pub(crate) use core::sync::atomic::AtomicUsize;
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 }
 
 /// Waiting, as the protocol files name it.

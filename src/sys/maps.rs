@@ -112,30 +112,27 @@ impl Parser {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
     use super::{Mapping, Parser};
+    use crate::sys::c;
+    use core::ffi::c_int;
 
     pub(super) fn read(visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
         // SAFETY: a constant path; the flags need no third argument.
-        let file = unsafe {
-            libc::open(
-                c"/proc/self/maps".as_ptr(),
-                libc::O_RDONLY | libc::O_CLOEXEC,
-            )
-        };
+        let file = unsafe { c::open(c"/proc/self/maps".as_ptr(), c::O_RDONLY | c::O_CLOEXEC) };
         if file < 0 {
             return false;
         }
         let done = read_from(file, visit);
         // SAFETY: the file was opened above and nobody else knows it.
-        unsafe { libc::close(file) };
+        unsafe { c::close(file) };
         done
     }
 
-    fn read_from(file: libc::c_int, visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
+    fn read_from(file: c_int, visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
         let mut buffer = [0u8; 4096];
         let mut parser = Parser::new();
         loop {
             // SAFETY: the kernel writes at most the buffer's length into it.
-            let got = unsafe { libc::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
+            let got = unsafe { c::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
             let Ok(got) = usize::try_from(got) else {
                 return false;
             };

@@ -21,6 +21,8 @@
 //!    +------release-------+-----decommit-------+
 //! ```
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod c;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
@@ -30,6 +32,12 @@ mod maps;
 mod unix;
 #[cfg(windows)]
 mod windows;
+
+#[cfg(all(
+    unix,
+    not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
+))]
+use libc as c;
 
 pub use counters::{Call, CallCounts, calls};
 #[cfg(unix)]

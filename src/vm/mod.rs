@@ -16,10 +16,10 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) mod regions;
 pub mod root;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) mod table;
 
 use crate::sys;
@@ -162,7 +162,7 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
 
 /// Reserves the region of `size` bytes (whole pages) at `base`. False when it
 /// is in use or the system refuses.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
     let done = sys::reserve_at(base, size);
     if done {
@@ -213,7 +213,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
 }
 
 /// Who refused a commit.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The limit of committed bytes.
@@ -228,7 +228,7 @@ pub(crate) enum Limit {
 ///
 /// # Safety
 /// The range lies in one region the caller owns.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) unsafe fn commit_as(
     of: Use,
     base: *mut u8,
@@ -254,7 +254,7 @@ pub(crate) unsafe fn commit_as(
 ///
 /// # Safety
 /// The caller owns the range, and its contents are dead.
-#[cfg(unix)]
+#[cfg(all(unix, feature = "win32"))]
 pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's; a page that is reserved
     // already stays so.

@@ -74,7 +74,10 @@ impl Space {
         }
         let mut last = i64::MIN;
         while self.discard_oldest(&mut last, keep, ground) {
-            if let Some(found) = settle() {
+            // Moving is for nothing while there is too little in all.
+            if self.free_and_expendable().0 >= needed
+                && let Some(found) = settle()
+            {
                 return Ok(found);
             }
         }
@@ -368,10 +371,21 @@ impl Space {
     }
 
     fn discard_until(&self, wanted: u32, ground: &impl Ground) -> u32 {
-        let mut last = i64::MIN;
-        while self.largest() < wanted && self.discard_oldest(&mut last, 0, ground) {
+        let settle = || {
             self.tidy(self.direction(), ground);
             self.evacuate(self.direction(), ground);
+        };
+        let mut last = i64::MIN;
+        let mut settled = true;
+        while self.largest() < wanted && self.discard_oldest(&mut last, 0, ground) {
+            // Moving is for nothing while there is too little in all.
+            settled = self.free_and_expendable().0 >= wanted;
+            if settled {
+                settle();
+            }
+        }
+        if !settled {
+            settle();
         }
         self.largest()
     }

@@ -53,6 +53,7 @@ mod list;
 mod lock;
 mod lookup;
 mod memory;
+pub(in crate::heap) mod met;
 mod misuse;
 mod place;
 mod region;
