@@ -70,6 +70,25 @@ fn blocks_leave_the_run_that_can_have_the_largest_hole() {
 }
 
 #[test]
+fn an_allocation_has_blocks_leave_for_other_holes_before_it_discards() {
+    let heap = arena(64);
+    let low = heap.alloc(MOVEABLE, 8 * KIB).unwrap();
+    let pinned = heap.alloc(MOVEABLE, 4 * KIB).unwrap();
+    let high = heap.alloc(MOVEABLE, 8 * KIB).unwrap();
+    let kept = heap.alloc(discardable(), 40 * KIB).unwrap();
+    fill(&heap, high, 8 * KIB, 1);
+    let guard = heap.lock(pinned).unwrap();
+    heap.free(low).unwrap();
+    // 8 KiB are free below what is locked, and 4 above.
+    let block = heap.alloc(MOVEABLE, 12 * KIB).unwrap();
+    assert_eq!(heap.address(block), Ok(12 * KIB));
+    assert_eq!(heap.address(high), Ok(0));
+    check(&heap, high, 8 * KIB, 1);
+    assert!(!heap.flags(kept).unwrap().discarded);
+    drop(guard);
+}
+
+#[test]
 fn nocompact_moves_nothing_and_nodiscard_discards_nothing() {
     let heap = arena(64);
     let blocks: Vec<_> = (0..14)
