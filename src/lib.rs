@@ -13,6 +13,7 @@
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
 //! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
 //! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
+//! | 4 | `win16` | heaps whose blocks move, as in 16-bit Windows |
 //! | 3 | `crt` | the C runtime above the heap: malloc, its instances and their heaps |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
@@ -38,6 +39,7 @@
 //! | `allocator-api2-02`, `allocator-api2-04` | `heaps`, and `&Heap` as an allocator of that crate's 0.2 or 0.4 |
 //! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
 //! | `win32` | `heaps`, and the Windows names, but on Windows itself |
+//! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and what the C runtime's names are made of |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
@@ -71,6 +73,9 @@ pub mod sys;
 #[doc(hidden)]
 pub mod trace;
 pub mod vm;
+#[cfg(feature = "win16")]
+#[cfg_attr(docsrs, doc(cfg(feature = "win16")))]
+pub mod win16;
 #[cfg(all(not(windows), feature = "win32"))]
 #[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]
 pub mod win32;

@@ -75,7 +75,8 @@ pub enum Use {
     Metadata,
     /// The slice table, sparse.
     Table,
-    /// The program's own, which it reserved by `VirtualAlloc`.
+    /// The program's own, which it reserved by `VirtualAlloc` or as the arena of
+    /// a 16-bit heap.
     Program,
 }
 
