@@ -9,7 +9,7 @@
 //! Operator new and delete are left to the C++ library: its `new` reaches
 //! `malloc` here, calls the new handler, and throws what it must.
 //!
-//! At load nothing of Rust's standard library runs; [`report`] writes one line
+//! At load nothing of Rust's standard library runs; [`run`] writes one line
 //! if `ntheap run` asked for it. Where panics abort, as in the release profile,
 //! none of it is in the library: a quarter of a megabyte that a process would
 //! have in memory for printing backtraces of panics that do not happen.
@@ -17,7 +17,7 @@
 #![cfg_attr(panic = "abort", no_std)]
 
 pub mod malloc;
-mod report;
+mod run;
 pub mod win32;
 mod word;
 
