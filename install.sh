@@ -10,6 +10,7 @@ usage: install.sh PREFIX
 
 Installs, building first what is missing in target/release,
   PREFIX/lib/libntheap.so                malloc and its family, for LD_PRELOAD
+  PREFIX/lib/libntheap_trace.so          what `ntheap trace` preloads
   PREFIX/lib/libntheap_win32.so          HeapAlloc and its kin, for linking
   PREFIX/include/ntheap/                 windows.h and the other headers
   PREFIX/bin/ntheap                      the command; finds the library in ../lib
@@ -28,7 +29,7 @@ target=${CARGO_TARGET_DIR:-$sources/target}
 release=$target/release
 
 if [ ! -f "$release/libntheap.so" ] || [ ! -f "$release/libntheap_win32.so" ] ||
-    [ ! -f "$release/ntheap" ]; then
+    [ ! -f "$release/libntheap_trace.so" ] || [ ! -f "$release/ntheap" ]; then
     cargo build --release --workspace \
         --manifest-path "$sources/Cargo.toml" --target-dir "$target"
 fi
@@ -50,6 +51,7 @@ put() {
 
 mkdir -p -- "$prefix/bin" "$prefix/include/ntheap" "$prefix/lib/pkgconfig"
 put 755 "$prefix/lib/libntheap.so" <"$release/libntheap.so"
+put 755 "$prefix/lib/libntheap_trace.so" <"$release/libntheap_trace.so"
 put 755 "$prefix/lib/libntheap_win32.so" <"$release/libntheap_win32.so"
 put 755 "$prefix/bin/ntheap" <"$release/ntheap"
 for header in "$sources"/capi/include/*.h; do

@@ -15,6 +15,9 @@
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
 //!
+//! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
+//! `process` (`crt::Mode`).
+//!
 //! `none` means no bound. Upper and lower case are alike in values; an empty
 //! value counts as not set; of a name set twice the first counts, as with
 //! `getenv`. A name that is no option, or a value that is none of those

@@ -13,6 +13,7 @@
 //! | 4 | [`NtHeap`] | the process heap behind `#[global_allocator]` |
 //! | 4 | [`Heap`], [`LocalHeap`] | heaps of a program's own |
 //! | 4 | `win32` | the Windows names: heaps, pages, last errors, exceptions |
+//! | 3 | `crt` | the C runtime above the heap: malloc, its instances and their heaps |
 //! | 2 | `heap` | buckets, segments, large blocks, caches |
 //! | 1 | [`vm`] | address space and commit, with an account |
 //! | 0 | `sys` | what the operating system gives |
@@ -38,6 +39,7 @@
 //! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
 //! | `win32` | `heaps`, and the Windows names, but on Windows itself |
 //! | `crt` | `heaps`, and what the C runtime's names are made of |
+//! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -53,6 +55,9 @@
 extern crate std;
 
 mod config;
+#[cfg(all(unix, feature = "crt"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
+pub mod crt;
 mod global;
 #[doc(hidden)]
 pub mod heap;
@@ -63,12 +68,17 @@ mod stats;
 mod sync;
 #[doc(hidden)]
 pub mod sys;
+#[doc(hidden)]
+pub mod trace;
 pub mod vm;
 #[cfg(all(not(windows), feature = "win32"))]
 #[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]
 pub mod win32;
 
 pub use config::{Action, Config, HugePages};
+#[cfg(all(unix, feature = "crt"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
+pub use crt::CrtHeap;
 pub use global::{NtHeap, purge, stats};
 #[cfg(feature = "heaps")]
 #[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]

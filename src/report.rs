@@ -88,6 +88,30 @@ pub struct Report<'a> {
     /// The name of the heap that the address belongs to, where that is not the
     /// heap that was used.
     pub owner: Option<&'a str>,
+    /// The file name of the module whose C runtime used the heap; empty where
+    /// no runtime has to do with it or its module is not known.
+    pub module: &'a str,
+    /// The same of the heap that the address belongs to.
+    pub owner_module: &'a str,
+    /// What documentation advises; empty where there is nothing to say.
+    pub advice: &'a str,
+}
+
+impl Report<'_> {
+    /// A report of nothing, for the fields that a finding has no use for.
+    pub(crate) const NOTHING: Report<'static> = Report {
+        stop: Stop::UnknownError,
+        parameters: [0; 4],
+        heap: "",
+        address: 0,
+        block: None,
+        operation: "",
+        thread: 0,
+        owner: None,
+        module: "",
+        owner_module: "",
+        advice: "",
+    };
 }
 
 /// Most characters of a heap's name and of an operation's that are shown.
@@ -95,7 +119,7 @@ const NAME_MAX: usize = 64;
 
 /// Room for any report's text, both names at their longest and every
 /// character of them escaped.
-const TEXT_MAX: usize = 2048;
+const TEXT_MAX: usize = 4096;
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +140,7 @@ impl fmt::Display for Report<'_> {
         }
         if !self.heap.is_empty() {
             write!(out, " on heap \"{}\"", Name(self.heap))?;
+            write_module(self.module, out)?;
         }
         writeln!(out, ", thread {}", self.thread)?;
         match self.block {
@@ -129,13 +154,26 @@ impl fmt::Display for Report<'_> {
             }
             None => Ok(()),
         }?;
-        match self.owner {
-            Some(owner) if owner != self.heap => {
-                writeln!(out, "  it belongs to heap \"{}\"", Name(owner))
-            }
-            _ => Ok(()),
+        if let Some(owner) = self.owner
+            && (owner != self.heap || self.owner_module != self.module)
+        {
+            write!(out, "  it belongs to heap \"{}\"", Name(owner))?;
+            write_module(self.owner_module, out)?;
+            out.write_char('\n')?;
         }
+        if !self.advice.is_empty() {
+            writeln!(out, "  {}", self.advice)?;
+        }
+        Ok(())
     }
+}
+
+/// Writes whose runtime's heap it is, if that is known.
+fn write_module(module: &str, out: &mut impl Write) -> fmt::Result {
+    if module.is_empty() {
+        return Ok(());
+    }
+    write!(out, " of {}", Name(module))
 }
 
 impl Block {

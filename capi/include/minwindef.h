@@ -49,6 +49,7 @@ typedef float FLOAT, *PFLOAT;
 
 typedef void *LPVOID;
 typedef const void *LPCVOID;
+typedef INT_PTR(*FARPROC)(void);
 
 #include <winnt.h>
 

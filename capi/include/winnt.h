@@ -104,14 +104,16 @@ typedef struct _HEAP_OPTIMIZE_RESOURCES_INFORMATION {
 #define PAGE_NOCACHE 0x00000200
 #define PAGE_WRITECOMBINE 0x00000400
 
-/* "VirtualAlloc", "VirtualFree", "MEMORY_BASIC_INFORMATION". */
+/* "VirtualAlloc2", "VirtualFree", "MEMORY_BASIC_INFORMATION". */
 #define MEM_COMMIT 0x00001000
 #define MEM_RESERVE 0x00002000
 #define MEM_DECOMMIT 0x00004000
+#define MEM_REPLACE_PLACEHOLDER 0x00004000
 #define MEM_RELEASE 0x00008000
 #define MEM_FREE 0x00010000
 #define MEM_PRIVATE 0x00020000
 #define MEM_MAPPED 0x00040000
+#define MEM_RESERVE_PLACEHOLDER 0x00040000
 #define MEM_RESET 0x00080000
 #define MEM_TOP_DOWN 0x00100000
 #define MEM_WRITE_WATCH 0x00200000
@@ -119,6 +121,11 @@ typedef struct _HEAP_OPTIMIZE_RESOURCES_INFORMATION {
 #define MEM_RESET_UNDO 0x01000000
 #define MEM_IMAGE 0x01000000
 #define MEM_LARGE_PAGES 0x20000000
+#define MEM_COALESCE_PLACEHOLDERS 0x00000001
+#define MEM_PRESERVE_PLACEHOLDER 0x00000002
+
+/* "GetWriteWatch". */
+#define WRITE_WATCH_FLAG_RESET 0x01
 
 typedef struct _MEMORY_BASIC_INFORMATION {
     PVOID BaseAddress;
@@ -131,16 +138,52 @@ typedef struct _MEMORY_BASIC_INFORMATION {
     DWORD Type;
 } MEMORY_BASIC_INFORMATION, *PMEMORY_BASIC_INFORMATION;
 
+/* "MEM_EXTENDED_PARAMETER", "MEM_ADDRESS_REQUIREMENTS". */
+typedef enum MEM_EXTENDED_PARAMETER_TYPE {
+    MemExtendedParameterInvalidType = 0,
+    MemExtendedParameterAddressRequirements,
+    MemExtendedParameterNumaNode,
+    MemExtendedParameterPartitionHandle,
+    MemExtendedParameterUserPhysicalHandle,
+    MemExtendedParameterAttributeFlags,
+    MemExtendedParameterImageMachine,
+    MemExtendedParameterMax
+} MEM_EXTENDED_PARAMETER_TYPE, *PMEM_EXTENDED_PARAMETER_TYPE;
+
+#define MEM_EXTENDED_PARAMETER_TYPE_BITS 8
+
+__extension__ typedef struct MEM_EXTENDED_PARAMETER {
+    __extension__ struct {
+        DWORD64 Type : MEM_EXTENDED_PARAMETER_TYPE_BITS;
+        DWORD64 Reserved : 64 - MEM_EXTENDED_PARAMETER_TYPE_BITS;
+    };
+    __extension__ union {
+        DWORD64 ULong64;
+        PVOID Pointer;
+        SIZE_T Size;
+        HANDLE Handle;
+        DWORD ULong;
+    };
+} MEM_EXTENDED_PARAMETER, *PMEM_EXTENDED_PARAMETER;
+
+typedef struct _MEM_ADDRESS_REQUIREMENTS {
+    PVOID LowestStartingAddress;
+    PVOID HighestEndingAddress;
+    SIZE_T Alignment;
+} MEM_ADDRESS_REQUIREMENTS, *PMEM_ADDRESS_REQUIREMENTS;
+
 /* The status codes that exceptions carry. A program that wants all of
  * ntstatus.h defines WIN32_NO_STATUS around its first inclusion, as usual. */
 #if !defined(WIN32_NO_STATUS) && !defined(NTHEAP_NTSTATUS_H)
 #define STATUS_GUARD_PAGE_VIOLATION ((DWORD)0x80000001u)
 #define STATUS_ACCESS_VIOLATION ((DWORD)0xC0000005u)
+#define STATUS_IN_PAGE_ERROR ((DWORD)0xC0000006u)
 #define STATUS_INVALID_HANDLE ((DWORD)0xC0000008u)
 #define STATUS_INVALID_PARAMETER ((DWORD)0xC000000Du)
 #define STATUS_NO_MEMORY ((DWORD)0xC0000017u)
 #define STATUS_NONCONTINUABLE_EXCEPTION ((DWORD)0xC0000025u)
 #define STATUS_INVALID_DISPOSITION ((DWORD)0xC0000026u)
+#define STATUS_STACK_OVERFLOW ((DWORD)0xC00000FDu)
 #define STATUS_HEAP_CORRUPTION ((DWORD)0xC0000374u)
 #endif
 
@@ -158,8 +201,8 @@ typedef struct _EXCEPTION_RECORD {
 } EXCEPTION_RECORD, *PEXCEPTION_RECORD;
 
 /* "CONTEXT": the registers of a thread on x64. Which of them an exception of
- * this library fills in, ContextFlags says; what a handler writes there has no
- * effect. */
+ * this library fills in, ContextFlags says; what a handler writes there counts
+ * when the exception is a fault. */
 #define CONTEXT_AMD64 0x00100000
 #define CONTEXT_CONTROL (CONTEXT_AMD64 | 0x00000001)
 #define CONTEXT_INTEGER (CONTEXT_AMD64 | 0x00000002)

@@ -7,7 +7,8 @@
 //! ran, preloaded, linked or opened late.
 //!
 //! Operator new and delete are left to the C++ library: its `new` reaches
-//! `malloc` here, calls the new handler, and throws what it must.
+//! `malloc` here, calls the new handler, and throws what it must. (The Windows
+//! library has an operator new, which calls `_set_new_handler`'s handler.)
 //!
 //! At load nothing of Rust's standard library runs; [`run`] writes one line
 //! if `ntheap run` asked for it. Where panics abort, as in the release profile,
@@ -16,8 +17,11 @@
 
 #![cfg_attr(panic = "abort", no_std)]
 
+pub mod crt;
+pub mod crtdbg;
 pub mod malloc;
 mod run;
+pub mod trace;
 pub mod win32;
 mod word;
 

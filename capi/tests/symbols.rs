@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 15] = [
+const EXPORTED: [&str; 26] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -21,6 +21,17 @@ const EXPORTED: [&str; 15] = [
     "malloc_trim",
     "malloc_usable_size",
     "memalign",
+    "ntheap_crt_aligned_free",
+    "ntheap_crt_aligned_malloc",
+    "ntheap_crt_begin",
+    "ntheap_crt_calloc",
+    "ntheap_crt_close",
+    "ntheap_crt_free",
+    "ntheap_crt_malloc",
+    "ntheap_crt_msize",
+    "ntheap_crt_open",
+    "ntheap_crt_realloc",
+    "ntheap_trace",
     "posix_memalign",
     "pvalloc",
     "realloc",
@@ -36,6 +47,15 @@ macro_rules! list_names {
 }
 
 heap::win32_names!(list_names);
+
+macro_rules! list_variadic {
+    ($(fn $name:ident($($argument:ident: $type:ty,)* ...) -> $result:ty;)*) => {
+        /// Those of them whose arguments vary.
+        const VARIADIC: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+heap::win32_variadic_names!(list_variadic);
 
 /// What a tool of binutils says of a library.
 fn tool_on(library: &Path, name: &str, arguments: &[&str]) -> Option<String> {
@@ -78,6 +98,7 @@ fn the_documented_functions_are_exported_and_nothing_else() {
     };
     let prefixed: Vec<String> = WINDOWS
         .iter()
+        .chain(VARIADIC)
         .map(|name| format!("ntheap_{name}"))
         .collect();
     let expected: BTreeSet<&str> = EXPORTED
@@ -127,7 +148,14 @@ fn the_windows_library_exports_the_list_and_leads_to_the_other_one() {
     let Some(output) = tool_on(library, "nm", &["-D", "--defined-only"]) else {
         return;
     };
-    assert_eq!(exported(&output), WINDOWS.iter().copied().collect());
+    // And C++'s operator new.
+    let expected = WINDOWS
+        .iter()
+        .chain(VARIADIC)
+        .copied()
+        .chain(["_Znwm"])
+        .collect();
+    assert_eq!(exported(&output), expected);
     let Some(output) = tool_on(library, "readelf", &["-dW"]) else {
         return;
     };
@@ -149,6 +177,8 @@ fn the_windows_library_has_no_heap_of_its_own() {
     let heap: Vec<&str> = output
         .lines()
         .filter(|line| line.contains("ntheap::") || line.contains("ntheap_"))
+        // Its own few functions, and how they end a process.
+        .filter(|line| !line.contains("ntheap_win32::") && !line.contains("ntheap::sys::"))
         .collect();
     assert!(heap.is_empty(), "{heap:?}");
     // Code and data: a few instructions for each name.

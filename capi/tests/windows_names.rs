@@ -59,3 +59,8 @@ fn a_program_with_both_libraries_has_one_heap() {
 fn handlers_of_exceptions_leave_by_longjmp() {
     linked("exceptions", "exceptions.c");
 }
+
+#[test]
+fn operator_new_calls_the_handlers_and_throws() {
+    linked("operator new", "new_handler.cpp");
+}

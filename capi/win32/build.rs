@@ -34,6 +34,8 @@ fn main() {
     assert!(!names.is_empty(), "{LISTS} has no names");
     let stub: String = names
         .iter()
+        .map(String::as_str)
+        .chain(["crt_begin"])
         .map(|name| format!("void ntheap_{name}(void) {{}}\n"))
         .collect();
 

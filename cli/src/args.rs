@@ -34,6 +34,10 @@ pub(crate) enum Command {
         long_about = help::BENCH_ABOUT, after_long_help = help::BENCH_AFTER)]
     Bench(Bench),
 
+    #[command(about = "Show a program's calls, from new down to the system",
+        long_about = help::TRACE_ABOUT, after_long_help = help::TRACE_AFTER)]
+    Trace(Trace),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
 }
@@ -97,6 +101,38 @@ pub(crate) struct Run {
     /// Do not count every allocation: faster, but no counts by size
     #[arg(long)]
     pub(crate) no_count: bool,
+
+    /// The program and its arguments
+    #[arg(
+        value_name = "PROGRAM",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+// Elsewhere `trace` only says that it does not work there.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// Show only calls of this name, with all that they call
+    ///
+    /// May be given more than once. `new` and `delete` stand for the operators.
+    #[arg(long, value_name = "NAME", verbatim_doc_comment)]
+    pub(crate) call: Vec<String>,
+
+    /// Show no more than N calls
+    #[arg(long, value_name = "N")]
+    pub(crate) first: Option<u64>,
+
+    /// Print each call as a JSON object on a line of its own
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the calls to FILE instead of standard error
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 
     /// The program and its arguments
     #[arg(

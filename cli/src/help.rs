@@ -11,6 +11,7 @@ pub(crate) const AFTER: &str = "\
 Examples:
   ntheap demo                     compare with the system's allocator
   ntheap run -- git status        run a program on ntheap, report its memory
+  ntheap trace -- ls              show each call, from malloc to the system
   ntheap bench                    compare with other allocators, in a checkout
   ntheap run --help               the manual of `run`
 
@@ -158,3 +159,34 @@ Environment:
                     it, `target` in the checkout
   CC                the C compiler; without it, cc
   NO_COLOR          when set and not empty, the tables are not coloured";
+
+pub(crate) const TRACE_ABOUT: &str = "\
+Show a program's calls, from new down to the system.
+
+Each call that the program makes of operator new and delete, malloc and its kin,
+or a function of Windows' names is shown when it has ended, and indented below it
+what it came to: the heap's function, the page layer's, the system call. The
+names are those of Windows and so are their modules:
+
+  C++ operator new(size 40) -> 0x7f8a10000000
+    msvcrt.malloc(size 40) -> 0x7f8a10000000
+      kernel32.HeapAlloc = ntdll.RtlAllocateHeap(heap process heap, ...) -> ...
+        ntdll.NtAllocateVirtualMemory(address NULL, size 4194304, ...) -> ...
+          system mmap(address NULL, length 4194304, prot PROT_NONE, ...) -> ...";
+
+pub(crate) const TRACE_AFTER: &str = "\
+While it is traced a program takes no fast path of malloc's, and each event is
+written to a file: it is slower by far. The file lies in the folder for temporary
+files, and is gone when the program has ended.
+
+A call that is left by an exception, or still runs when the process ends, is shown
+without a result. Calls of several threads are shown as they end, with the thread
+named. The programs that PROGRAM starts are traced as well.
+
+Examples:
+  ntheap trace --call new --first 1 -- ./program
+  ntheap trace --call HeapCreate --call HeapDestroy -- ./program
+  ntheap trace --json --output calls.json -- ./program
+
+Exit status:
+  as of `ntheap run`";

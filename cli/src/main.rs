@@ -3,7 +3,7 @@
 //! `ntheap run` starts a program on the heap and reports what it did with
 //! memory; `ntheap demo` compares the heap with the system's allocator on a
 //! real piece of work; `ntheap bench` compares it with other allocators on many
-//! small ones. Each has a module of its own and knows of the others only how
+//! small ones; `ntheap trace` shows the calls from layer to layer. Each has a module of its own and knows of the others only how
 //! `run` finds programs and the library:
 //!
 //! ```text
@@ -14,6 +14,7 @@
 //!   bench/         allocators against each other
 //!   demo/          the demonstration
 //!   run/           running other programs
+//!   trace/         a program's calls, layer by layer
 //! ```
 
 mod args;
@@ -24,6 +25,7 @@ mod help;
 mod process;
 mod run;
 mod switch;
+mod trace;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -37,5 +39,6 @@ fn main() -> ExitCode {
         args::Command::Demo(options) => demo::main(&options),
         args::Command::DemoChild(options) => demo::child::main(&options),
         args::Command::Run(options) => run::main(&options),
+        args::Command::Trace(options) => trace::main(&options),
     }
 }

@@ -11,6 +11,7 @@ use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
 use crate::config::Config;
+use crate::trace::{self, Argument};
 use core::alloc::Layout;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -77,6 +78,9 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
+    if private::met::serves_malloc() {
+        return allocate_slow(word, size, 16, false);
+    }
     if size <= MAX_CLASS_SIZE {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
@@ -100,10 +104,45 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-    if !PROCESS.is_ready(&CONFIG) {
-        return ptr::null_mut();
+    let arguments = || {
+        [
+            Argument::new(c"heap", 0),
+            Argument::new(c"flags", u64::from(zero) * 8),
+            Argument::new(c"size", size as u64),
+        ]
+    };
+    loop {
+        let block = if private::met::serves_malloc() {
+            private::met::allocate(size, align, zero)
+        } else if PROCESS.is_ready(&CONFIG) {
+            trace::during(c"RtlAllocateHeap", arguments, || {
+                PROCESS.allocate(Kind::Checked, word, size, align, zero)
+            })
+        } else {
+            ptr::null_mut()
+        };
+        if !block.is_null() || !private::met::tries_again(size) {
+            return block;
+        }
     }
-    PROCESS.allocate(Kind::Checked, word, size, align, zero)
+}
+
+/// Serves malloc from `heap` from here on: its blocks are of exact sizes, are
+/// walked with the heap's, and are known by its handle. Blocks of before are
+/// still freed and resized. Every call is a slow one then.
+///
+/// # Safety
+/// `word` is the calling thread's word for checked front ends; the heap is
+/// serialized and never destroyed.
+#[cfg(feature = "crt")]
+pub unsafe fn serve_from(word: &Word, heap: private::Handle) {
+    private::met::serve_malloc(heap);
+    let diversion = super::Diversion {
+        everything: true,
+        ..super::Diversion::NONE
+    };
+    // SAFETY: the caller's promise.
+    unsafe { super::divert(Kind::Checked, word, &CONFIG, diversion) };
 }
 
 /// Allocates `size` zeroed bytes; null when the system has nothing to give.
@@ -227,6 +266,24 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
+    let arguments = || {
+        [
+            Argument::new(c"heap", 0),
+            Argument::new(c"flags", 0),
+            Argument::new(c"block", address.addr() as u64),
+        ]
+    };
+    // SAFETY: the caller's promise is the callee's.
+    trace::during(c"RtlFreeHeap", arguments, || unsafe {
+        free_found(word, address);
+    });
+}
+
+/// [`free_slow`] of an address that is not null.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { private::met::free(address) };

@@ -13,7 +13,7 @@ static FORKING: AtomicU64 = AtomicU64::new(0);
 /// Registers the handlers; called once.
 pub(super) fn register() {
     crate::sys::at_fork(prepare, parent, child);
-    #[cfg(all(unix, feature = "win32"))]
+    #[cfg(all(unix, feature = "pages"))]
     crate::vm::regions::is_held_above();
 }
 
@@ -29,7 +29,7 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
-    #[cfg(all(unix, feature = "win32"))]
+    #[cfg(all(unix, feature = "pages"))]
     visit(crate::vm::regions::lock());
     if !is_taking {
         private::for_each_lock(is_taking, visit);
@@ -38,6 +38,8 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
 
 unsafe extern "C" fn prepare() {
     for_each_lock(true, &mut |lock| lock.acquire());
+    #[cfg(all(unix, feature = "pages"))]
+    crate::vm::regions::before_fork();
     FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
 }
 
@@ -46,6 +48,8 @@ unsafe extern "C" fn parent() {
 }
 
 unsafe extern "C" fn child() {
+    #[cfg(all(unix, feature = "pages"))]
+    crate::vm::regions::after_fork();
     private::forget_holders();
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.

@@ -100,11 +100,16 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
     // A misuse may be the first call of a process: the options count from here.
     PROCESS.is_ready(&Config::new());
     let heap = (&raw const PROCESS).addr();
+    let said = private::said(operation, address, heap);
+    let block = block.or_else(|| said.block());
     let (stop, parameters) = match block {
         Some(block) if block.start == address && block.state != BlockState::Busy => {
             (Stop::DoubleFree, [heap, address, block.size, 0])
         }
-        Some(block) => (Stop::SwitchedHeapHandle, [heap, address, block.size, heap]),
+        Some(block) => (
+            Stop::SwitchedHeapHandle,
+            [heap, address, block.size, said.owner_or(heap)],
+        ),
         None => (Stop::SwitchedHeapHandle, [heap, address, 0, 0]),
     };
     let report = Report {
@@ -115,15 +120,16 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         block,
         operation,
         thread: crate::sys::thread_id(),
-        owner: private::owner_name(address),
+        ..Report::NOTHING
     };
-    report::raise(&report, PROCESS.action());
+    report::raise(&said.add_to(report), PROCESS.action());
 }
 
-/// The block of malloc's that `address` lies in, busy or free.
+/// The block of malloc's that `address` lies in, busy or free; `descriptor` is
+/// what the slice table has for it.
 #[cfg(feature = "heaps")]
-pub(super) fn block_at(address: usize) -> Option<Block> {
-    around(slices::find(address), address)
+pub(super) fn block_of(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
+    around(descriptor, address)
 }
 
 /// The block that `address` lies in, wherever in it, handed out or not.
@@ -190,6 +196,7 @@ pub(super) fn wrong_layout(operation: &str, address: usize, size: usize) {
         operation,
         thread: crate::sys::thread_id(),
         owner: None,
+        ..Report::NOTHING
     };
     report::raise(&report, PROCESS.action());
 }

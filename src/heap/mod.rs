@@ -108,6 +108,12 @@ pub unsafe fn divert(kind: Kind, word: &Word, config: &Config, diversion: Divers
     }
 }
 
+/// What follows a report of the process heap's misuse.
+pub fn on_corruption() -> Action {
+    PROCESS.is_ready(&Config::new());
+    PROCESS.action()
+}
+
 /// A heap: its front ends, its segments and its large blocks.
 pub(crate) struct Heap {
     plain: Front,

@@ -1,7 +1,7 @@
 //! What the rest of the heap asks of `private`, where the crate is built without
 //! it: there are no heaps but the process's.
 
-use crate::report::Block;
+use crate::report::{Block, Report};
 use crate::stats::Stats;
 use crate::sync::Lock;
 
@@ -15,13 +15,44 @@ pub(super) fn block_at(_address: usize) -> Option<Block> {
     None
 }
 
-pub(super) fn owner_name(_address: usize) -> Option<&'static str> {
-    None
+/// What is said of an address beside the block it is in: nothing, here.
+pub(super) struct Said;
+
+pub(super) fn said(_operation: &str, _address: usize, _used: usize) -> Said {
+    Said
+}
+
+impl Said {
+    pub(super) fn block(&self) -> Option<Block> {
+        None
+    }
+
+    pub(super) fn owner_or(&self, own: usize) -> usize {
+        own
+    }
+
+    pub(super) fn add_to<'a>(&'a self, report: Report<'a>) -> Report<'a> {
+        report
+    }
 }
 
 /// Addresses that are no block of malloc's: here always a mistake.
 pub(super) mod met {
     use crate::heap::misuse::bad_address;
+
+    #[inline]
+    pub(in crate::heap) fn serves_malloc() -> bool {
+        false
+    }
+
+    #[inline]
+    pub(in crate::heap) fn tries_again(_size: usize) -> bool {
+        false
+    }
+
+    pub(in crate::heap) fn allocate(_size: usize, _align: usize, _zero: bool) -> *mut u8 {
+        core::ptr::null_mut()
+    }
 
     #[cold]
     #[inline(never)]

@@ -169,6 +169,12 @@ pub(super) unsafe fn find_in(table: *mut u8, mask: usize, address: usize) -> *mu
     unsafe { entry_at(table, (address / SLICE) & mask) }
 }
 
+/// The table whose entries start there: another copy's, of the same version.
+#[cfg(all(unix, feature = "heaps"))]
+pub(super) fn of_entries(entries: *mut u8) -> *mut u8 {
+    entries.wrapping_sub(ENTRIES)
+}
+
 /// The descriptor that an entry leads to.
 ///
 /// # Safety

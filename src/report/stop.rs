@@ -1,8 +1,8 @@
 //! The stops: Application Verifier's numbers, names and parameters.
 
 /// What was found, by the number and name that Application Verifier gives it
-/// ("Application Verifier - Stop Codes - Basics", section "Heaps Stop
-/// Details").
+/// ("Application Verifier - Stop Codes - Basics", sections "Heaps Stop Details"
+/// and "Leak Stop Details").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]
@@ -47,6 +47,8 @@ pub enum Stop {
     FirstChanceAccessViolation = 0x13,
     /// The list of heaps is not what it should be.
     CorruptedHeapList = 0x14,
+    /// Blocks in use of a module that is unloaded: of the layer "Leak".
+    Allocation = 0x900,
 }
 
 /// What is known of one stop.
@@ -65,7 +67,7 @@ const UNUSED: &str = "not used";
 
 impl Stop {
     /// All stops, by number.
-    pub const ALL: [Stop; 20] = [
+    pub const ALL: [Stop; 21] = [
         Stop::UnknownError,
         Stop::AccessViolation,
         Stop::UnsynchronizedAccess,
@@ -86,6 +88,7 @@ impl Stop {
         Stop::CorruptedHeapBlockPrefix,
         Stop::FirstChanceAccessViolation,
         Stop::CorruptedHeapList,
+        Stop::Allocation,
     ];
 
     /// The stop's number.
@@ -219,6 +222,16 @@ impl Stop {
                 "CORRUPTED_HEAP_LIST",
                 "count of the process's heaps is wrong",
                 ["actual count", "expected count", UNUSED, UNUSED],
+            ),
+            Stop::Allocation => (
+                "ALLOCATION",
+                "heap allocation leaked by a module that is unloaded",
+                [
+                    "leaked allocation",
+                    "allocation's stack, 0 where not recorded",
+                    "owner's name",
+                    "address in the owner",
+                ],
             ),
         };
         Entry {

@@ -18,6 +18,7 @@ const DOUBLE_FREE: Report<'static> = Report {
     operation: "free",
     thread: 4711,
     owner: None,
+    ..Report::NOTHING
 };
 
 fn with_pid(text: &str) -> String {
@@ -55,6 +56,7 @@ fn text_of_an_address_inside_a_block() {
         operation: "HeapFree",
         thread: 1,
         owner: None,
+        ..Report::NOTHING
     };
     assert_eq!(
         report.to_string(),
@@ -202,6 +204,8 @@ fn stops_are_those_of_the_page() {
     for (index, (symbol, actual)) in expected.into_iter().zip(actual).enumerate() {
         assert_eq!(actual, (index as u32 + 1, symbol));
     }
+    // And the one of the layer for leaks.
+    assert_eq!(actual[expected.len()..], [(0x900, "ALLOCATION")]);
     // The variants are the same names in camel case.
     for stop in Stop::ALL {
         assert_eq!(
@@ -234,6 +238,7 @@ fn the_longest_report_fits() {
             }),
             thread: u64::MAX,
             owner: None,
+            ..Report::NOTHING
         };
         let mut text = FixedBuffer::<TEXT_MAX>::new();
         write!(text, "{report}").expect("the buffer never fails");

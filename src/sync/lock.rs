@@ -129,7 +129,7 @@ impl<T> Mutex<T> {
 
     /// The value, for the fork handlers: they hold the lock by [`Mutex::raw`],
     /// without a guard. To be used by whoever holds it only.
-    #[cfg(feature = "heaps")]
+    #[cfg(any(feature = "heaps", feature = "pages"))]
     pub(crate) fn held(&self) -> *mut T {
         self.value.get()
     }

@@ -9,6 +9,8 @@
 mod lock;
 mod once;
 
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) use lock::Guard;
 pub(crate) use lock::{Lock, Mutex};
 pub(crate) use once::Once;
 

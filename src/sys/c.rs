@@ -18,6 +18,12 @@ pub(super) struct timespec {
 }
 
 #[repr(C)]
+pub(super) struct iovec {
+    pub(super) iov_base: *mut c_void,
+    pub(super) iov_len: usize,
+}
+
+#[repr(C)]
 pub(super) struct rlimit {
     pub(super) rlim_cur: u64,
     pub(super) rlim_max: u64,
@@ -26,6 +32,7 @@ pub(super) struct rlimit {
 pub(super) const AT_PAGESZ: c_ulong = 6;
 pub(super) const AT_SECURE: c_ulong = 23;
 pub(super) const CLOCK_MONOTONIC: c_int = 1;
+pub(super) const EFAULT: c_int = 14;
 pub(super) const EINTR: c_int = 4;
 pub(super) const FUTEX_PRIVATE_FLAG: c_int = 128;
 pub(super) const FUTEX_WAIT: c_int = 0;
@@ -50,10 +57,12 @@ pub(super) const PROT_READ: c_int = 1;
 pub(super) const PROT_WRITE: c_int = 2;
 pub(super) const RLIMIT_AS: c_uint = 9;
 pub(super) const RLIM_INFINITY: u64 = u64::MAX;
+pub(super) const SIGTRAP: c_int = 5;
 pub(super) const SYS_futex: c_long = 202;
 pub(super) const SYS_getrandom: c_long = 318;
 pub(super) const SYS_gettid: c_long = 186;
 pub(super) const SYS_membarrier: c_long = 324;
+pub(super) const SYS_rt_sigprocmask: c_long = 14;
 
 unsafe extern "C" {
     pub(super) fn __errno_location() -> *mut c_int;
@@ -82,6 +91,14 @@ unsafe extern "C" {
     ) -> *mut c_void;
     pub(super) fn munmap(base: *mut c_void, size: usize) -> c_int;
     pub(super) fn open(path: *const c_char, flags: c_int, ...) -> c_int;
+    pub(super) fn process_vm_readv(
+        process: c_int,
+        to: *const iovec,
+        to_count: c_ulong,
+        from: *const iovec,
+        from_count: c_ulong,
+        flags: c_ulong,
+    ) -> isize;
     pub(super) fn pthread_atfork(
         prepare: Option<unsafe extern "C" fn()>,
         parent: Option<unsafe extern "C" fn()>,
@@ -93,6 +110,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub(super) fn pthread_key_delete(key: pthread_key_t) -> c_int;
     pub(super) fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c_int;
+    pub(super) fn raise(signal: c_int) -> c_int;
     pub(super) fn read(file: c_int, buffer: *mut c_void, size: usize) -> isize;
     pub(super) fn sched_yield() -> c_int;
     pub(super) fn syscall(number: c_long, ...) -> c_long;
@@ -122,11 +140,12 @@ mod tests {
     #[test]
     fn numbers_are_the_systems() {
         same_numbers! {
-            AT_PAGESZ AT_SECURE CLOCK_MONOTONIC EINTR FUTEX_PRIVATE_FLAG FUTEX_WAIT FUTEX_WAKE
+            AT_PAGESZ AT_SECURE CLOCK_MONOTONIC EFAULT EINTR FUTEX_PRIVATE_FLAG FUTEX_WAIT FUTEX_WAKE
             GRND_NONBLOCK MADV_DONTNEED MADV_HUGEPAGE MADV_NOHUGEPAGE MAP_ANON MAP_FAILED
             MAP_FIXED MAP_FIXED_NOREPLACE MAP_NORESERVE MAP_PRIVATE MREMAP_FIXED
             MREMAP_MAYMOVE O_CLOEXEC O_RDONLY PROT_EXEC PROT_NONE PROT_READ PROT_WRITE
-            RLIMIT_AS RLIM_INFINITY SYS_futex SYS_getrandom SYS_gettid SYS_membarrier
+            RLIMIT_AS RLIM_INFINITY SIGTRAP SYS_futex SYS_getrandom SYS_gettid SYS_membarrier
+            SYS_rt_sigprocmask
         }
     }
 
@@ -150,12 +169,21 @@ mod tests {
             pthread_key_create: unsafe extern "C" fn(*mut pthread_key_t, Exit) -> c_int;
             pthread_key_delete: unsafe extern "C" fn(pthread_key_t) -> c_int;
             pthread_setspecific: unsafe extern "C" fn(pthread_key_t, *const c_void) -> c_int;
+            raise: unsafe extern "C" fn(c_int) -> c_int;
             read: unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
             sched_yield: unsafe extern "C" fn() -> c_int;
             syscall: unsafe extern "C" fn(c_long, ...) -> c_long;
             write: unsafe extern "C" fn(c_int, *const c_void, usize) -> isize;
         }
-        // These two name a structure of their own.
+        // These name a structure of their own.
+        let _: unsafe extern "C" fn(
+            c_int,
+            *const libc::iovec,
+            c_ulong,
+            *const libc::iovec,
+            c_ulong,
+            c_ulong,
+        ) -> isize = libc::process_vm_readv;
         let _: unsafe extern "C" fn(c_int, *mut libc::timespec) -> c_int = libc::clock_gettime;
         let _: unsafe extern "C" fn(c_uint, *mut libc::rlimit) -> c_int = libc::getrlimit;
     }
@@ -167,6 +195,8 @@ mod tests {
             offset_of!(timespec, tv_nsec),
             offset_of!(libc::timespec, tv_nsec)
         );
+        assert_eq!(size_of::<iovec>(), size_of::<libc::iovec>());
+        assert_eq!(offset_of!(iovec, iov_len), offset_of!(libc::iovec, iov_len));
         assert_eq!(size_of::<rlimit>(), size_of::<libc::rlimit>());
         assert_eq!(
             offset_of!(rlimit, rlim_max),

@@ -25,11 +25,19 @@ pub enum Call {
     Advise,
     /// Thread-exit hook set.
     ThreadHook,
+    /// Pages locked in memory, or no longer.
+    Lock,
+    /// Written pages asked for.
+    Watch,
+    /// Memory copied by the system, which finds out whether it can be.
+    Copy,
+    /// Signal handler set.
+    Catch,
 }
 
 impl Call {
     /// All kinds, in the order of [`CallCounts::by_kind`].
-    pub const ALL: [Call; 9] = [
+    pub const ALL: [Call; 13] = [
         Call::Reserve,
         Call::Commit,
         Call::Decommit,
@@ -39,6 +47,10 @@ impl Call {
         Call::Remap,
         Call::Advise,
         Call::ThreadHook,
+        Call::Lock,
+        Call::Watch,
+        Call::Copy,
+        Call::Catch,
     ];
 
     /// The kind's name in reports: lower case, one word.
@@ -53,6 +65,10 @@ impl Call {
             Call::Remap => "remap",
             Call::Advise => "advise",
             Call::ThreadHook => "thread_hook",
+            Call::Lock => "lock",
+            Call::Watch => "watch",
+            Call::Copy => "copy",
+            Call::Catch => "catch",
         }
     }
 }

@@ -19,6 +19,12 @@ pub struct Mapping {
     pub executable: bool,
     /// Whether it is a file's contents, or memory shared with others.
     pub is_view: bool,
+    /// Whether what is written to it others see.
+    pub is_shared: bool,
+    /// The file's number, mixed with its device's; 0 for none.
+    pub file: u64,
+    /// Whether it has a name that the system gave it, such as `[stack]`.
+    pub is_system: bool,
 }
 
 /// Shows `visit` the process's mappings in the order of their addresses until
@@ -26,12 +32,75 @@ pub struct Mapping {
 pub fn for_each_mapping(visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        linux::read(visit)
+        let mut parser = Parser::new();
+        linux::read(&mut |byte| parser.take(byte).is_none_or(|mapping| visit(&mapping)))
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let _ = visit;
         false
+    }
+}
+
+/// Writes the name, without its folder, of the file that is mapped at
+/// `address`, cut to the buffer; returns its length, 0 where no file is mapped
+/// or the system does not tell.
+pub fn file_at(address: usize, name: &mut [u8]) -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let mut file = FileName::new(name);
+        let mut parser = Parser::new();
+        let mut is_found = false;
+        linux::read(&mut |byte| {
+            file.take(byte, parser.field);
+            if let Some(mapping) = parser.take(byte) {
+                is_found = (mapping.start..mapping.end).contains(&address);
+                if !is_found {
+                    file.length = 0;
+                }
+            }
+            !is_found
+        });
+        if is_found { file.length } else { 0 }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (address, name);
+        0
+    }
+}
+
+/// The last part of a line's path, as it is read.
+struct FileName<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android", test)),
+    allow(dead_code)
+)]
+impl<'a> FileName<'a> {
+    fn new(bytes: &'a mut [u8]) -> FileName<'a> {
+        FileName { bytes, length: 0 }
+    }
+
+    /// Takes one byte of the line's field of that number.
+    fn take(&mut self, byte: u8, field: usize) {
+        const PATH: usize = 5;
+        match byte {
+            _ if field < PATH => {}
+            b'/' => self.length = 0,
+            b'\n' => {}
+            // The blanks before the path.
+            b' ' if self.length == 0 => {}
+            _ => {
+                if let Some(place) = self.bytes.get_mut(self.length) {
+                    *place = byte;
+                    self.length += 1;
+                }
+            }
+        }
     }
 }
 
@@ -64,6 +133,9 @@ impl Parser {
                 writable: false,
                 executable: false,
                 is_view: false,
+                is_shared: false,
+                file: 0,
+                is_system: false,
             },
             field: 0,
             place: 0,
@@ -74,9 +146,13 @@ impl Parser {
     fn take(&mut self, byte: u8) -> Option<Mapping> {
         const ADDRESSES: usize = 0;
         const RIGHTS: usize = 1;
+        const DEVICE: usize = 3;
         const FILE: usize = 4;
         if byte == b'\n' {
-            let whole = core::mem::replace(self, Parser::new());
+            let mut whole = core::mem::replace(self, Parser::new());
+            if !whole.mapping.is_view {
+                whole.mapping.file = 0;
+            }
             return (whole.field >= FILE).then_some(whole.mapping);
         }
         if byte == b' ' {
@@ -98,10 +174,16 @@ impl Parser {
                 (0, b'r') => this.readable = true,
                 (1, b'w') => this.writable = true,
                 (2, b'x') => this.executable = true,
-                (3, b's') => this.is_view = true,
+                (3, b's') => (this.is_view, this.is_shared) = (true, true),
                 _ => {}
             },
-            FILE if byte != b'0' => this.is_view = true,
+            DEVICE | FILE if byte != b':' => {
+                // Some multiple of it, so that devices and files do not cancel.
+                this.file = this.file.wrapping_mul(37);
+                this.file += u64::from(byte - b'0'.min(byte));
+                this.is_view |= self.field == FILE && byte != b'0';
+            }
+            _ if self.place == 0 && byte == b'[' => this.is_system = true,
             _ => {}
         }
         self.place += 1;
@@ -111,11 +193,11 @@ impl Parser {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
-    use super::{Mapping, Parser};
     use crate::sys::c;
     use core::ffi::c_int;
 
-    pub(super) fn read(visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
+    /// Shows `visit` the list byte by byte until it returns false.
+    pub(super) fn read(visit: &mut dyn FnMut(u8) -> bool) -> bool {
         // SAFETY: a constant path; the flags need no third argument.
         let file = unsafe { c::open(c"/proc/self/maps".as_ptr(), c::O_RDONLY | c::O_CLOEXEC) };
         if file < 0 {
@@ -127,9 +209,8 @@ mod linux {
         done
     }
 
-    fn read_from(file: c_int, visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
+    fn read_from(file: c_int, visit: &mut dyn FnMut(u8) -> bool) -> bool {
         let mut buffer = [0u8; 4096];
-        let mut parser = Parser::new();
         loop {
             // SAFETY: the kernel writes at most the buffer's length into it.
             let got = unsafe { c::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -140,9 +221,7 @@ mod linux {
                 return true;
             }
             for &byte in buffer.get(..got).unwrap_or_default() {
-                if let Some(mapping) = parser.take(byte)
-                    && !visit(&mapping)
-                {
+                if !visit(byte) {
                     return true;
                 }
             }
@@ -185,19 +264,53 @@ mod tests {
         ];
         let found = parse(text);
         assert_eq!(found.len(), expected.len());
-        for (found, (start, end, readable, writable, executable, is_view)) in
-            found.iter().zip(expected)
-        {
-            let expected = Mapping {
-                start,
-                end,
-                readable,
-                writable,
-                executable,
-                is_view,
-            };
-            assert_eq!(*found, expected);
+        for (found, expected) in found.iter().zip(expected) {
+            let rights = (found.readable, found.writable, found.executable);
+            let (start, end, readable, writable, executable, is_view) = expected;
+            assert_eq!((found.start, found.end), (start, end));
+            assert_eq!(rights, (readable, writable, executable));
+            assert_eq!(found.is_view, is_view);
         }
+        let files: Vec<bool> = found.iter().map(|mapping| mapping.file != 0).collect();
+        assert_eq!(files, [true, false, false, true, false]);
+        let shared: Vec<bool> = found.iter().map(|mapping| mapping.is_shared).collect();
+        assert_eq!(shared, [false, false, false, true, false]);
+        let system: Vec<bool> = found.iter().map(|mapping| mapping.is_system).collect();
+        assert_eq!(system, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_file_is_named_without_its_folder() {
+        let name = |text: &str, room: usize| {
+            let mut bytes = std::vec![0; room];
+            let mut file = super::FileName::new(&mut bytes);
+            let mut parser = Parser::new();
+            for byte in text.bytes() {
+                file.take(byte, parser.field);
+                parser.take(byte);
+            }
+            let length = file.length;
+            std::string::String::from_utf8(bytes[..length].to_vec()).unwrap()
+        };
+        let line = "00400000-0040b000 r-xp 00001000 08:02 173521      /usr/lib/a name.so";
+        assert_eq!(name(line, 64), "a name.so");
+        assert_eq!(name(line, 4), "a na");
+        assert_eq!(
+            name("7f0000000000-7f0000021000 rw-p 00000000 00:00 0 ", 64),
+            ""
+        );
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn a_file_is_found_by_any_address_in_it() {
+        let code = a_file_is_found_by_any_address_in_it as fn() as usize;
+        let mut name = [0; 256];
+        let length = super::file_at(code, &mut name);
+        let own = std::env::current_exe().unwrap();
+        let own = own.file_name().unwrap().to_str().unwrap().as_bytes();
+        assert_eq!(&name[..length], own);
+        assert_eq!(super::file_at(0, &mut name), 0);
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

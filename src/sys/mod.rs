@@ -23,15 +23,31 @@
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod c;
+#[cfg(all(unix, feature = "pages"))]
+mod copy;
 mod counters;
 #[cfg(feature = "mock")]
 pub mod fault;
+#[cfg(all(unix, feature = "pages"))]
+mod faults;
 #[cfg(unix)]
 mod maps;
+#[cfg(all(unix, feature = "pages"))]
+mod pages;
+#[cfg(all(unix, feature = "pages"))]
+mod signals;
+#[cfg(all(unix, feature = "pages"))]
+mod stack;
+#[cfg(unix)]
+mod traced;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(unix, feature = "pages"))]
+mod watch;
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_pages;
 
 #[cfg(all(
     unix,
@@ -39,19 +55,48 @@ mod windows;
 ))]
 use libc as c;
 
+#[cfg(all(unix, feature = "pages"))]
+pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
+#[cfg(all(unix, feature = "pages"))]
+pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(unix)]
-pub use maps::{Mapping, for_each_mapping};
+pub use maps::{Mapping, file_at, for_each_mapping};
+#[cfg(all(unix, feature = "pages"))]
+pub use pages::{
+    Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
+    reserve_within, unlock_pages,
+};
+#[cfg(all(unix, feature = "pages"))]
+pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::call_on;
+#[cfg(all(unix, feature = "pages"))]
+pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(unix, feature = "pages"))]
+pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_pages::{commit_as, query};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Allocation granularity of reservations, in bytes: 64 KiB on every system,
 /// as on Windows. No system's pages are larger.
 pub const GRANULARITY: usize = 64 * 1024;
+
+/// One past the highest address that a program of this system can have.
+#[cfg(target_pointer_width = "64")]
+pub const USER_END: usize = 0x7fff_ffff_0000;
+#[cfg(not(target_pointer_width = "64"))]
+pub const USER_END: usize = 0xffff_0000;
 
 /// Access rights a committed range can be given by [`protect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,6 +324,26 @@ pub fn write_stderr(text: &[u8]) {
     os::write_stderr(text);
 }
 
+/// Writes all of `text` to an open file, by its descriptor; errors are ignored.
+#[cfg(unix)]
+pub fn write_to(file: i32, text: &[u8]) {
+    os::write_to(file, text);
+}
+
+/// Whether the 8 bytes at the multiple of 8 at or below an address can be read
+/// now. Any address may be asked about. Costs a system call, and changes errno.
+#[cfg(unix)]
+pub fn is_readable(address: usize) -> bool {
+    os::is_readable(core::ptr::without_provenance(address & !7))
+}
+
+/// Breaks into the debugger, by SIGTRAP: without one, and without a handler, the
+/// process ends.
+#[cfg(unix)]
+pub fn break_here() {
+    os::break_here();
+}
+
 /// Ends the process abnormally (SIGABRT; on Windows a fail-fast exit).
 pub fn abort() -> ! {
     os::abort()
@@ -296,6 +361,14 @@ pub fn is_privileged() -> bool {
 /// upper case, and values are cut to 1,024 bytes.
 pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
     os::for_each_env(prefix, visit);
+}
+
+/// Copies bytes of this process's own memory at an address that may be no
+/// memory. False, and `bytes` undefined, when some cannot be read or the system
+/// has no such call.
+#[cfg(unix)]
+pub fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    os::read_own_memory(address, bytes)
 }
 
 /// The process's number.

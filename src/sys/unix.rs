@@ -4,7 +4,7 @@
 //! Decommit maps fresh inaccessible memory over the range: one call, nothing
 //! half done, and the mapping merges with its reserved neighbours again.
 
-use super::{Protection, c};
+use super::{Protection, c, traced as call};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -29,11 +29,11 @@ pub(super) fn page_size() -> usize {
     usize::try_from(size).map_or(4096, |size| size.max(4096))
 }
 
-fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
+pub(super) fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
     // SAFETY: without MAP_FIXED the kernel chooses an unused range, so no
     // existing mapping can be touched. `decommit`, which passes MAP_FIXED,
     // owns the range it names.
-    let base = unsafe { c::mmap(hint.cast(), size, protection, flags, -1, 0) };
+    let base = unsafe { call::mmap(hint.cast(), size, protection, flags, -1, 0) };
     if base == c::MAP_FAILED {
         ptr::null_mut()
     } else {
@@ -47,7 +47,7 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
         return base;
     }
     // SAFETY: the range was mapped just above and nobody else knows it.
-    unsafe { c::munmap(base.cast(), size) };
+    unsafe { call::munmap(base.cast(), size) };
     let Some(total) = size.checked_add(align) else {
         return ptr::null_mut();
     };
@@ -60,11 +60,11 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     if head != 0 {
         // SAFETY: `[base, base + head)` is the unused front of the mapping
         // made above.
-        unsafe { c::munmap(base.cast(), head) };
+        unsafe { call::munmap(base.cast(), head) };
     }
     if align != head {
         // SAFETY: `[aligned + size, base + total)` is its unused end.
-        unsafe { c::munmap(aligned.wrapping_add(size).cast(), align - head) };
+        unsafe { call::munmap(aligned.wrapping_add(size).cast(), align - head) };
     }
     aligned
 }
@@ -81,7 +81,7 @@ pub(super) fn reserve_at(base: *mut u8, size: usize) -> bool {
     if !got.is_null() && got != base {
         // SAFETY: a system without the flag put it elsewhere, in a range that
         // nobody else knows.
-        unsafe { c::munmap(got.cast(), size) };
+        unsafe { call::munmap(got.cast(), size) };
     }
     got == base
 }
@@ -101,7 +101,7 @@ pub(super) fn allocate(size: usize) -> *mut u8 {
 
 pub(super) unsafe fn commit(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { c::mprotect(base.cast(), size, c::PROT_READ | c::PROT_WRITE) == 0 }
+    unsafe { call::mprotect(base.cast(), size, c::PROT_READ | c::PROT_WRITE) == 0 }
 }
 
 pub(super) unsafe fn decommit(base: *mut u8, size: usize) -> bool {
@@ -113,7 +113,7 @@ pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range and its contents are dead; Linux
     // gives zero pages after MADV_DONTNEED on private anonymous memory.
     unsafe {
-        c::madvise(base.cast(), size, c::MADV_DONTNEED) == 0
+        call::madvise(base.cast(), size, c::MADV_DONTNEED) == 0
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -131,20 +131,23 @@ pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
 
 pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the whole reservation and is done with it.
-    unsafe { c::munmap(base.cast(), size) == 0 }
+    unsafe { call::munmap(base.cast(), size) == 0 }
 }
 
-pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
-    let bits = match protection {
+pub(super) fn bits_of(protection: Protection) -> c_int {
+    match protection {
         Protection::None => c::PROT_NONE,
         Protection::Read => c::PROT_READ,
         Protection::ReadWrite => c::PROT_READ | c::PROT_WRITE,
         Protection::Execute => c::PROT_EXEC,
         Protection::ReadExecute => c::PROT_READ | c::PROT_EXEC,
         Protection::ReadWriteExecute => c::PROT_READ | c::PROT_WRITE | c::PROT_EXEC,
-    };
+    }
+}
+
+pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
     // SAFETY: the caller owns the range.
-    unsafe { c::mprotect(base.cast(), size, bits) == 0 }
+    unsafe { call::mprotect(base.cast(), size, bits_of(protection)) == 0 }
 }
 
 /// Linux 6.13's guard advice: pages that fault, without a mapping of their
@@ -158,7 +161,7 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: the caller owns the range and its contents are dead. An older
     // kernel answers EINVAL and changes nothing.
-    if unsafe { c::madvise(base.cast(), size, MADV_GUARD_INSTALL) } == 0 {
+    if unsafe { call::madvise(base.cast(), size, MADV_GUARD_INSTALL) } == 0 {
         return true;
     }
     // SAFETY: as above; decommitted pages fault as guarded ones do.
@@ -170,7 +173,7 @@ pub(super) unsafe fn unguard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range. Removing guards where there are none
     // changes nothing, so the mprotect below covers both ways of guarding.
     unsafe {
-        c::madvise(base.cast(), size, MADV_GUARD_REMOVE);
+        call::madvise(base.cast(), size, MADV_GUARD_REMOVE);
     }
     // SAFETY: the caller owns the range.
     unsafe { commit(base, size) }
@@ -181,7 +184,7 @@ pub(super) unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
     // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
     // stays where it is.
     unsafe {
-        c::mremap(base.cast(), old, new, 0) != c::MAP_FAILED
+        call::mremap(base.cast(), old, new, 0, ptr::null_mut()) != c::MAP_FAILED
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -196,7 +199,7 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         let flags = c::MREMAP_MAYMOVE | c::MREMAP_FIXED;
         // SAFETY: the caller owns both mappings; the target's pages are
         // replaced.
-        if unsafe { c::mremap(base.cast(), old, new, flags, target) } != c::MAP_FAILED {
+        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast()) } != c::MAP_FAILED {
             return true;
         }
         // Older kernels unmap the target before they find out that the move
@@ -211,7 +214,7 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         if !again.is_null() && again != target {
             // SAFETY: a kernel older than the flag put it elsewhere, in a
             // range that nobody else knows.
-            unsafe { c::munmap(again.cast(), new) };
+            unsafe { call::munmap(again.cast(), new) };
         }
         false
     }
@@ -231,7 +234,7 @@ pub(super) unsafe fn advise_huge(base: *mut u8, size: usize, huge: bool) {
         } else {
             c::MADV_NOHUGEPAGE
         };
-        c::madvise(base.cast(), size, advice);
+        call::madvise(base.cast(), size, advice);
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (base, size, huge);
@@ -328,10 +331,14 @@ pub(super) fn yield_now() {
     unsafe { c::sched_yield() };
 }
 
-pub(super) fn write_stderr(mut text: &[u8]) {
+pub(super) fn write_stderr(text: &[u8]) {
+    write_to(2, text);
+}
+
+pub(super) fn write_to(file: c_int, mut text: &[u8]) {
     while !text.is_empty() {
         // SAFETY: the kernel reads `text.len()` bytes of `text`.
-        let written = unsafe { c::write(2, text.as_ptr().cast(), text.len()) };
+        let written = unsafe { c::write(file, text.as_ptr().cast(), text.len()) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => text = text.get(written..).unwrap_or_default(),
             // A signal came first.
@@ -341,28 +348,93 @@ pub(super) fn write_stderr(mut text: &[u8]) {
     }
 }
 
+/// Linux copies a signal mask from the address before it looks at what is to be
+/// done with it, and knows of nothing that is -1.
+#[cfg(target_os = "linux")]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    // SAFETY: the kernel reads 8 bytes at the address, which it checks, and
+    // refuses the call; nothing is changed.
+    unsafe {
+        c::syscall(c::SYS_rt_sigprocmask, -1, word, ptr::null_mut::<u64>(), 8);
+    }
+    errno() != c::EFAULT
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_readable(word: *const u64) -> bool {
+    let (start, end) = (word.addr(), word.addr().saturating_add(8));
+    let mut found = false;
+    let told = super::for_each_mapping(&mut |mapping| {
+        found |= mapping.readable && mapping.start <= start && end <= mapping.end;
+        !found
+    });
+    !told || found
+}
+
 pub(super) fn process_id() -> u32 {
     // SAFETY: no arguments, no memory; process numbers are positive.
     unsafe { c::getpid() as u32 }
 }
 
-/// The calling thread's last error.
-fn errno() -> c_int {
-    // SAFETY: errno's location is the calling thread's own.
+/// Where the calling thread's last error lies.
+fn errno_location() -> *mut c_int {
+    // SAFETY: the functions only tell an address.
     unsafe {
         #[cfg(target_os = "linux")]
-        return *c::__errno_location();
+        return c::__errno_location();
         #[cfg(target_os = "android")]
-        return *c::__errno();
+        return c::__errno();
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return *c::__error();
+        return c::__error();
     }
+}
+
+pub(super) fn break_here() {
+    // SAFETY: the signal goes to this thread; what its handler does is the
+    // program's business.
+    unsafe { c::raise(c::SIGTRAP) };
+}
+
+/// The calling thread's last error.
+pub(super) fn errno() -> c_int {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *errno_location() }
+}
+
+/// Sets the calling thread's last error.
+#[cfg(feature = "pages")]
+pub(super) fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *errno_location() = value }
 }
 
 pub(super) fn abort() -> ! {
     // SAFETY: abort takes no lock that the allocator could hold and never
     // returns.
     unsafe { c::abort() }
+}
+
+pub(super) fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let to = c::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        };
+        let from = c::iovec {
+            iov_base: core::ptr::without_provenance_mut(address),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: the kernel writes to `bytes` alone; it checks the address it
+        // reads from.
+        let read = unsafe { c::process_vm_readv(c::getpid(), &to, 1, &from, 1, 0) };
+        usize::try_from(read) == Ok(bytes.len())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (address, bytes);
+        false
+    }
 }
 
 pub(super) fn is_privileged() -> bool {

@@ -16,16 +16,48 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "heaps"))]
+pub(crate) mod copies;
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod fault;
+#[cfg(feature = "pages")]
+mod pages;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod regions;
+#[cfg(feature = "pages")]
+mod reservation;
 pub mod root;
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(feature = "pages")]
+mod sparse;
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stack;
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
 
 use crate::sys;
+use crate::trace::{Argument, Outcome, during};
+use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError};
+#[cfg(feature = "pages")]
+pub use reservation::{PageRun, Reservation};
+#[cfg(all(unix, feature = "pages"))]
+pub use sparse::TouchArray;
+#[cfg(feature = "pages")]
+pub use sparse::{SparseArray, Zeroed};
+#[cfg(all(
+    unix,
+    feature = "pages",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub use stack::GrowingStack;
 
 /// What a region is for; the account is kept per use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +174,38 @@ fn credit(of: Use, size: usize) {
     ledger(of).committed.fetch_sub(size, Ordering::Relaxed);
 }
 
+/// What is done to a range, as Windows' page layer names it.
+#[derive(Clone, Copy)]
+enum Nt {
+    Reserve,
+    Commit,
+    ReserveAndCommit,
+    Reset,
+    Decommit,
+    Release,
+}
+
+/// Runs `body`, which does `what` to a range, and tells of it.
+#[inline]
+fn told<R: Outcome>(what: Nt, base: *mut u8, size: usize, body: impl FnOnce() -> R) -> R {
+    let (name, of) = match what {
+        Nt::Reserve => (c"NtAllocateVirtualMemory", 0x2000),
+        Nt::Commit => (c"NtAllocateVirtualMemory", 0x1000),
+        Nt::ReserveAndCommit => (c"NtAllocateVirtualMemory", 0x3000),
+        Nt::Reset => (c"NtAllocateVirtualMemory", 0x80000),
+        Nt::Decommit => (c"NtFreeVirtualMemory", 0x4000),
+        Nt::Release => (c"NtFreeVirtualMemory", 0x8000),
+    };
+    let arguments = || {
+        [
+            Argument::new(c"address", base.addr() as u64),
+            Argument::new(c"size", size as u64),
+            Argument::new(c"type", of),
+        ]
+    };
+    during(name, arguments, body)
+}
+
 /// Rounds up to whole pages; `None` on overflow.
 #[inline]
 pub fn round_to_pages(size: usize) -> Option<usize> {
@@ -152,27 +216,55 @@ pub fn round_to_pages(size: usize) -> Option<usize> {
 /// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
 /// (at least 64 KiB). Null when the system refuses.
 pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
-    let base = sys::reserve(size, align);
+    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+        sys::reserve(size, align)
+    });
     if !base.is_null() {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
     base
 }
 
-/// Reserves the region of `size` bytes (whole pages) at `base`. False when it
-/// is in use or the system refuses.
-#[cfg(all(unix, feature = "win32"))]
-pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> bool {
-    let done = sys::reserve_at(base, size);
-    if done {
+/// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is
+/// there.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> sys::Placed {
+    let mut placed = sys::Placed::Done;
+    told(Nt::Reserve, base, size, || {
+        placed = sys::reserve_exactly(base, size);
+        placed == sys::Placed::Done
+    });
+    if placed == sys::Placed::Done {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
-    done
+    placed
+}
+
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// within bounds; see [`sys::reserve_within`]. Null when there is no room.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn reserve_within(
+    of: Use,
+    size: usize,
+    align: usize,
+    lowest: usize,
+    limit: usize,
+    top_down: bool,
+) -> *mut u8 {
+    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+        sys::reserve_within(size, align, lowest, limit, top_down)
+    });
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
 }
 
 /// Reserves a sparse region that reads zero everywhere.
 pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
-    let base = sys::reserve_readable(size);
+    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+        sys::reserve_readable(size)
+    });
     if !base.is_null() {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
@@ -183,9 +275,11 @@ pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
 /// Null when the system refuses or the commit limit is reached.
 pub(crate) fn allocate(of: Use, size: usize) -> *mut u8 {
     if !charge(of, size) {
-        return core::ptr::null_mut();
+        return ptr::null_mut();
     }
-    let base = sys::allocate(size);
+    let base = told(Nt::ReserveAndCommit, ptr::null_mut(), size, || {
+        sys::allocate(size)
+    });
     if base.is_null() {
         credit(of, size);
     } else {
@@ -204,7 +298,9 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
         return false;
     }
     // SAFETY: the caller's promise is the callee's.
-    let done = unsafe { sys::commit(base, size) };
+    let done = told(Nt::Commit, base, size, || unsafe {
+        sys::commit(base, size)
+    });
     if !done {
         credit(of, size);
     }
@@ -212,7 +308,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
 }
 
 /// Who refused a commit.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The limit of committed bytes.
@@ -227,7 +323,7 @@ pub(crate) enum Limit {
 ///
 /// # Safety
 /// The range lies in one region the caller owns.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn commit_as(
     of: Use,
     base: *mut u8,
@@ -240,10 +336,37 @@ pub(crate) unsafe fn commit_as(
     }
     // SAFETY: the caller's promise is the callee's; reserved pages take rights
     // as committed ones do.
-    if unsafe { sys::commit_as(base, size, protection) } {
+    let done = told(Nt::Commit, base, size, || unsafe {
+        sys::commit_as(base, size, protection)
+    });
+    if done {
         return Ok(());
     }
     credit(of, fresh);
+    Err(Limit::System)
+}
+
+/// Commits a reserved range in large pages; nothing has changed when it is
+/// refused.
+///
+/// # Safety
+/// The range lies in one region the caller owns, at multiples of the large
+/// size, and none of it is committed.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) unsafe fn commit_large(
+    of: Use,
+    base: *mut u8,
+    size: usize,
+    protection: sys::Protection,
+) -> Result<(), Limit> {
+    if !charge(of, size) {
+        return Err(Limit::Commit);
+    }
+    // SAFETY: the caller's promise is the callee's.
+    if unsafe { sys::commit_large(base, size, protection) } {
+        return Ok(());
+    }
+    credit(of, size);
     Err(Limit::System)
 }
 
@@ -253,11 +376,13 @@ pub(crate) unsafe fn commit_as(
 ///
 /// # Safety
 /// The caller owns the range, and its contents are dead.
-#[cfg(all(unix, feature = "win32"))]
+#[cfg(all(unix, feature = "pages"))]
 pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's; a page that is reserved
     // already stays so.
-    let done = unsafe { sys::decommit(base, size) };
+    let done = told(Nt::Decommit, base, size, || unsafe {
+        sys::decommit(base, size)
+    });
     if done {
         credit(of, committed);
     }
@@ -271,7 +396,9 @@ pub(crate) unsafe fn decommit_part(of: Use, base: *mut u8, size: usize, committe
 /// The range is committed, the caller owns it, and its contents are dead.
 pub(crate) unsafe fn decommit(of: Use, base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    let done = unsafe { sys::decommit(base, size) };
+    let done = told(Nt::Decommit, base, size, || unsafe {
+        sys::decommit(base, size)
+    });
     if done {
         credit(of, size);
     }
@@ -285,7 +412,7 @@ pub(crate) unsafe fn decommit(of: Use, base: *mut u8, size: usize) -> bool {
 /// The range is committed, the caller owns it, and its contents are dead.
 pub(crate) unsafe fn purge(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { sys::purge(base, size) }
+    told(Nt::Reset, base, size, || unsafe { sys::purge(base, size) })
 }
 
 /// Ends a region of `size` bytes, `committed` of them committed. When the
@@ -296,7 +423,9 @@ pub(crate) unsafe fn purge(base: *mut u8, size: usize) -> bool {
 /// The region is the caller's, whole, and nothing in it is used any more.
 pub(crate) unsafe fn release(of: Use, base: *mut u8, size: usize, committed: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
-    let done = unsafe { sys::release(base, size) };
+    let done = told(Nt::Release, base, size, || unsafe {
+        sys::release(base, size)
+    });
     if done {
         ledger(of).reserved.fetch_sub(size, Ordering::Relaxed);
         credit(of, committed);

@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub const MAGIC: [u8; 16] = *b"ntheap\0root\0\x1f\xf1\xee\xff";
 
 /// The layout version of the record and of everything it leads to.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What each entry of [`RootRecord::anchors`] holds, an address each unless
 /// said otherwise; 0 until it exists.
@@ -46,6 +46,9 @@ pub enum Anchor {
     /// The account of [`super::account`]: per use two words, reserved and
     /// committed.
     Account,
+    /// What other copies of this one's own version call to use this copy's C
+    /// runtime: a table of functions, whose first word is its version.
+    Runtime,
 }
 
 /// Number of anchors, spare ones for later versions included.

@@ -13,6 +13,10 @@ macro_rules! constants {
     };
 }
 
+mod pages;
+
+pub use pages::*;
+
 constants! { DWORD:
     /// The caller excludes other threads itself.
     HEAP_NO_SERIALIZE = 0x1;
@@ -79,41 +83,6 @@ constants! { u16:
 }
 
 constants! { DWORD:
-    /// Makes pages usable.
-    MEM_COMMIT = 0x1000;
-    /// Takes address space.
-    MEM_RESERVE = 0x2000;
-    /// Makes pages reserved again.
-    MEM_DECOMMIT = 0x4000;
-    /// Ends a reservation.
-    MEM_RELEASE = 0x8000;
-    /// Neither reserved nor committed.
-    MEM_FREE = 0x1_0000;
-    /// The process's own pages.
-    MEM_PRIVATE = 0x2_0000;
-    /// Pages of a mapping.
-    MEM_MAPPED = 0x4_0000;
-    /// At the highest address: a wish, not followed.
-    MEM_TOP_DOWN = 0x10_0000;
-    /// No access.
-    PAGE_NOACCESS = 0x1;
-    /// Reading.
-    PAGE_READONLY = 0x2;
-    /// Reading and writing.
-    PAGE_READWRITE = 0x4;
-    /// Reading, and writing to a copy.
-    PAGE_WRITECOPY = 0x8;
-    /// Running code.
-    PAGE_EXECUTE = 0x10;
-    /// Running code and reading.
-    PAGE_EXECUTE_READ = 0x20;
-    /// Running code, reading and writing.
-    PAGE_EXECUTE_READWRITE = 0x40;
-    /// Running code, reading, and writing to a copy.
-    PAGE_EXECUTE_WRITECOPY = 0x80;
-}
-
-constants! { DWORD:
     /// All is well.
     ERROR_SUCCESS = 0;
     /// All is well.
@@ -174,3 +143,7 @@ pub const EXCEPTION_NONCONTINUABLE: DWORD = 0x1;
 pub const EXCEPTION_MAXIMUM_PARAMETERS: usize = 15;
 /// [`CONTEXT`](super::CONTEXT) has Rip, Rsp, EFlags.
 pub const CONTEXT_CONTROL: DWORD = 0x10_0001;
+/// [`CONTEXT`](super::CONTEXT) has Rax to R15.
+pub const CONTEXT_INTEGER: DWORD = 0x10_0002;
+/// [`CONTEXT`](super::CONTEXT) has FltSave.
+pub const CONTEXT_FLOATING_POINT: DWORD = 0x10_0008;

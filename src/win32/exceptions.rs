@@ -17,8 +17,9 @@
 //! - The list's lock is the last of all: under it, only memory is asked for
 //!   from the system.
 //!
-//! These are exceptions that functions raise. A fault of the processor is a
-//! signal here, and goes to the program's signal handlers.
+//! These are exceptions that functions raise, and faults of memory: whoever adds a
+//! handler has signals of these caught (`faults`). With no handler that goes on, a
+//! fault goes to the program's signal handlers.
 
 use super::constants::{
     EXCEPTION_CONTINUE_EXECUTION, EXCEPTION_MAXIMUM_PARAMETERS, EXCEPTION_NONCONTINUABLE,
@@ -96,8 +97,17 @@ const HANDLE_OF_RANK_0: i64 = 1 << 62;
 
 /// Has `handler` called for every exception of the process: before all others
 /// if `first` is not 0, else after them. A handle for
-/// [`RemoveVectoredExceptionHandler`]; null when `handler` is null or there is
-/// no memory. May be called from any thread, and from handlers. The time grows
+/// [`RemoveVectoredExceptionHandler`]; null when `handler` is null, there is no
+/// memory, or the system refuses to have faults caught.
+///
+/// From the first handler on, faults of memory raise exceptions as well:
+/// STATUS_ACCESS_VIOLATION with what was wanted (0 to read, 1 to write, 8 to run
+/// code) and the address, STATUS_GUARD_PAGE_VIOLATION with the same, and
+/// STATUS_IN_PAGE_ERROR where a view has nothing behind it. A handler that goes
+/// on has the instruction tried again, with the registers that the context then
+/// has (on x86-64). It is called from a signal handler, on the thread's
+/// alternate stack where it has one; leaving by `longjmp` is allowed.
+/// May be called from any thread, and from handlers. The time grows
 /// with the number of handlers.
 ///
 /// Source: "AddVectoredExceptionHandler function (errhandlingapi.h)".
@@ -112,6 +122,10 @@ pub unsafe extern "system" fn AddVectoredExceptionHandler(
         return ptr::null_mut();
     };
     start();
+    if !super::faults::raise_faults() {
+        return ptr::null_mut();
+    }
+    let _signals = sys::hold_signals();
     let mut handlers = HANDLERS.lock();
     let (index, rank) = if first != 0 {
         (0, handlers.front)
@@ -139,6 +153,7 @@ pub unsafe extern "system" fn AddVectoredExceptionHandler(
 pub unsafe extern "system" fn RemoveVectoredExceptionHandler(handle: PVOID) -> ULONG {
     start();
     let rank = (handle.addr() as i64).wrapping_sub(HANDLE_OF_RANK_0);
+    let _signals = sys::hold_signals();
     let mut handlers = HANDLERS.lock();
     let found = handlers
         .list
@@ -235,17 +250,22 @@ pub(super) fn raise(raised: &Raised<'_>) {
     unhandled(raised, &raw const record, &raw const context);
 }
 
+/// The first handler after `rank`. A signal that comes meanwhile waits: its
+/// handler may fault and come here.
+fn after(rank: i64) -> Option<Handler> {
+    let _signals = sys::hold_signals();
+    HANDLERS.lock().after(rank)
+}
+
 /// Whether a handler goes on.
-fn dispatch(record: *mut EXCEPTION_RECORD, context: *mut CONTEXT) -> bool {
+pub(super) fn dispatch(record: *mut EXCEPTION_RECORD, context: *mut CONTEXT) -> bool {
     let mut pointers = EXCEPTION_POINTERS {
         ExceptionRecord: record,
         ContextRecord: context,
     };
     let mut rank = i64::MIN;
     loop {
-        // The guard is gone at the end of the statement.
-        let next = HANDLERS.lock().after(rank);
-        let Some(handler) = next else {
+        let Some(handler) = after(rank) else {
             return false;
         };
         rank = handler.rank;
@@ -276,12 +296,13 @@ fn unhandled(raised: &Raised<'_>, record: *const EXCEPTION_RECORD, context: *con
         operation: raised.operation,
         thread: sys::thread_id(),
         owner: None,
+        ..Report::NOTHING
     };
     report::raise(&report, Action::Abort);
     sys::abort()
 }
 
-const EMPTY_CONTEXT: CONTEXT = CONTEXT {
+pub(super) const EMPTY_CONTEXT: CONTEXT = CONTEXT {
     P1Home: [0; 6],
     ContextFlags: 0,
     MxCsr: 0,

@@ -45,9 +45,13 @@
 #![allow(clippy::upper_case_acronyms)]
 
 mod constants;
+mod crt;
+mod crtdbg;
+mod crtdbg_report;
 mod debug;
 mod exceptions;
 mod failure;
+mod faults;
 mod heap;
 mod information;
 mod last_error;
@@ -55,10 +59,36 @@ mod names;
 mod pages;
 mod rtl;
 mod rtl_create;
+mod status;
 mod types;
 mod walk;
 
 pub use constants::*;
+pub use crt::{
+    _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
+    _aligned_offset_realloc, _aligned_offset_recalloc, _aligned_realloc, _aligned_recalloc,
+    _callnewh, _expand, _get_heap_handle, _get_invalid_parameter_handler, _get_sbh_threshold,
+    _heapchk, _heapmin, _heapset, _heapwalk, _msize, _query_new_handler, _query_new_mode,
+    _recalloc, _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
+};
+pub use crtdbg::{
+    __p__crtBreakAlloc, __p__crtDbgFlag, _CrtCheckMemory, _CrtDoForAllClientObjects,
+    _CrtDumpMemoryLeaks, _CrtGetAllocHook, _CrtGetDumpClient, _CrtIsMemoryBlock,
+    _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
+    _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
+    _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient, _aligned_free_dbg, _aligned_malloc_dbg,
+    _aligned_msize_dbg, _aligned_offset_malloc_dbg, _aligned_offset_realloc_dbg,
+    _aligned_offset_recalloc_dbg, _aligned_realloc_dbg, _aligned_recalloc_dbg, _calloc_dbg,
+    _expand_dbg, _free_dbg, _malloc_dbg, _mbsdup_dbg, _msize_dbg, _realloc_dbg, _recalloc_dbg,
+    _strdup_dbg, _wcsdup_dbg,
+};
+pub use crtdbg_report::{
+    _CrtDbgBreak, _CrtGetReportHook, _CrtSetReportFile, _CrtSetReportHook, _CrtSetReportHook2,
+    _CrtSetReportHookW2, _CrtSetReportMode,
+};
+#[cfg(all(target_arch = "x86_64", not(windows)))]
+#[doc(hidden)]
+pub use crtdbg_report::{report_list, report_list_wide};
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
 pub use heap::{
@@ -67,7 +97,16 @@ pub use heap::{
 };
 pub use information::{HeapQueryInformation, HeapSetInformation, HeapSummary};
 pub use last_error::{GetLastError, SetLastError};
-pub use pages::{VirtualAlloc, VirtualFree, VirtualQuery};
+pub use pages::{
+    DiscardVirtualMemory, FlushInstructionCache, GetWriteWatch, IsBadCodePtr, IsBadHugeReadPtr,
+    IsBadHugeWritePtr, IsBadReadPtr, IsBadStringPtrA, IsBadStringPtrW, IsBadWritePtr,
+    NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory, OfferVirtualMemory, PrefetchVirtualMemory,
+    ReadProcessMemory, ReclaimVirtualMemory, ResetWriteWatch, VirtualAlloc, VirtualAlloc2,
+    VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp, VirtualFree, VirtualFreeEx,
+    VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
+    VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
+};
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
     RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,

@@ -11,7 +11,7 @@ use super::types::{
 };
 use super::{heap, last_error, pages};
 use crate::heap::private::{self, CommitRoutine, Memory, Settings, Shape};
-use crate::vm::regions::{self, Access};
+use crate::vm::regions::{self, Protect};
 use core::ptr;
 
 /// Bytes that a heap which cannot grow reserves when nothing else is said, and
@@ -185,7 +185,7 @@ unsafe extern "system" fn commit_pages(
 ) -> NTSTATUS {
     // SAFETY: the heap's own variables.
     let (address, size) = unsafe { ((*address).addr(), *size) };
-    match regions::commit(address, size, Access::ReadWrite) {
+    match regions::commit(address, size, Protect::READ_WRITE) {
         Ok(_) => STATUS_SUCCESS,
         Err(_) => STATUS_NO_MEMORY,
     }

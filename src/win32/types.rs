@@ -3,6 +3,18 @@
 
 use core::ffi::{c_char, c_void};
 
+mod crt;
+mod crtdbg;
+
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, UINT, intptr_t, size_t};
+pub use crtdbg::{
+    _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
+    _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
+};
+mod pages;
+
+pub use pages::*;
+
 /// A truth value: 0 is FALSE, anything else TRUE.
 pub type BOOL = i32;
 /// A truth value of one byte, as the Rtl functions return it.
@@ -228,34 +240,6 @@ pub struct RTL_HEAP_PARAMETERS {
 /// Where a heap's parameters lie.
 pub type PRTL_HEAP_PARAMETERS = *const RTL_HEAP_PARAMETERS;
 
-/// What [`VirtualQuery`](super::VirtualQuery) tells of a run of pages that are
-/// alike.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct MEMORY_BASIC_INFORMATION {
-    /// The first page: the one asked about.
-    pub BaseAddress: PVOID,
-    /// Where the reservation begins; null where memory is free.
-    pub AllocationBase: PVOID,
-    /// The protection the reservation was made with.
-    pub AllocationProtect: DWORD,
-    /// 0.
-    pub PartitionId: u16,
-    /// Bytes of the run.
-    pub RegionSize: SIZE_T,
-    /// [`MEM_COMMIT`](super::MEM_COMMIT), [`MEM_RESERVE`](super::MEM_RESERVE)
-    /// or [`MEM_FREE`](super::MEM_FREE).
-    pub State: DWORD,
-    /// The pages' protection.
-    pub Protect: DWORD,
-    /// [`MEM_PRIVATE`](super::MEM_PRIVATE) or
-    /// [`MEM_MAPPED`](super::MEM_MAPPED); 0 where memory is free.
-    pub Type: DWORD,
-}
-
-/// Where the answer to a query lies.
-pub type PMEMORY_BASIC_INFORMATION = *mut MEMORY_BASIC_INFORMATION;
-
 /// An exception: what happened, and where.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -364,6 +348,10 @@ const _: () = {
     assert!(size_of::<HEAP_SUMMARY>() == 40);
     assert!(size_of::<RTL_HEAP_PARAMETERS>() == 96);
     assert!(size_of::<MEMORY_BASIC_INFORMATION>() == 48);
+    assert!(size_of::<MEM_EXTENDED_PARAMETER>() == 16);
+    assert!(size_of::<MEM_ADDRESS_REQUIREMENTS>() == 24);
+    assert!(size_of::<WIN32_MEMORY_RANGE_ENTRY>() == 16);
+    assert!(size_of::<MEMORY_REGION_INFORMATION>() == 48);
     assert!(size_of::<EXCEPTION_RECORD>() == 152);
     assert!(size_of::<CONTEXT>() == 1232);
     assert!(core::mem::offset_of!(CONTEXT, ContextFlags) == 0x30);

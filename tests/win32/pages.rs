@@ -292,7 +292,7 @@ fn queries_tell_of_free_and_of_foreign_memory() {
     let told = query(code);
     assert_eq!(told.BaseAddress.addr(), code & !(PAGE - 1));
     assert!(told.AllocationBase.addr() <= code);
-    assert_eq!((told.State, told.Type), (MEM_COMMIT, MEM_MAPPED));
+    assert_eq!((told.State, told.Type), (MEM_COMMIT, MEM_IMAGE));
     assert_eq!(told.Protect, PAGE_EXECUTE_READ);
 
     let local = 0u8;

@@ -52,6 +52,10 @@ pub enum Load {
     HeapLocal,
     /// A pair of 64 bytes in each of many private heaps in turn.
     HeapAmong,
+    /// `CrtHeap`'s `alloc` and `dealloc`, which looks the owner up.
+    Crt,
+    /// The same with the comparison of the owner compiled out.
+    CrtUnowned,
     /// `HeapAlloc` and `HeapFree`, as libntheap.so exports them, on a heap of
     /// its own, of a size that is hot.
     WindowsPair,
@@ -119,6 +123,8 @@ impl Row {
             rows(Load::HeapShared, &[OTHER_SIZE]),
             rows(Load::HeapLocal, &[OTHER_SIZE]),
             rows(Load::HeapAmong, &HEAPS),
+            rows(Load::Crt, &[OTHER_SIZE]),
+            rows(Load::CrtUnowned, &[OTHER_SIZE]),
             rows(Load::WindowsPair, &[OTHER_SIZE]),
             rows(Load::WindowsForwarded, &[OTHER_SIZE]),
         ]
@@ -166,6 +172,8 @@ impl Row {
             Load::HeapShared => single(Program::Rust, ["shared", "empty"], 0),
             Load::HeapLocal => single(Program::Rust, ["local", "empty"], 0),
             Load::HeapAmong => single(Program::Rust, ["among", "no_among"], 0),
+            Load::Crt => single(Program::Rust, ["crt", "empty"], 0),
+            Load::CrtUnowned => single(Program::Rust, ["crt_unowned", "empty"], 0),
             Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
             Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
         }
@@ -193,6 +201,8 @@ impl fmt::Display for Row {
                 let heaps = self.size;
                 return write!(f, "private heaps, pair of 64 B in each of {heaps} in turn");
             }
+            Load::Crt => "CrtHeap, pair",
+            Load::CrtUnowned => "CrtHeap, pair, owner not looked up",
             Load::WindowsPair => "Windows names, HeapAlloc and HeapFree",
             Load::WindowsForwarded => "Windows names, by libntheap_win32.so",
         };

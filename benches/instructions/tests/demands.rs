@@ -71,6 +71,23 @@ fn a_pair_in_a_private_heap_takes_at_most_75_60_and_35_instructions() {
 }
 
 #[test]
+fn looking_the_owner_up_takes_at_most_a_twentieth_more() {
+    let Some(counted) = counted("instructions of the owner's look-up") else {
+        return;
+    };
+    let count = |load| counted.counts[&Row { load, size: 64 }.to_string()];
+    let (checked, unchecked) = (count(Load::Crt), count(Load::CrtUnowned));
+    assert!(
+        unchecked > 6.0 && checked > unchecked,
+        "{checked} {unchecked}"
+    );
+    assert!(
+        checked <= 1.05 * unchecked,
+        "{checked} instructions, {unchecked} without"
+    );
+}
+
+#[test]
 fn a_pair_takes_the_same_among_any_number_of_heaps() {
     let Some(counted) = counted("instructions of a pair among many heaps") else {
         return;

@@ -8,6 +8,7 @@
 #define CONFORMANCE_CHECK_H
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <windows.h>

@@ -56,6 +56,54 @@ differences! {
     create_flags {
         "initial-above-maximum-refused", "initial-above-maximum-error" => "makes the heap";
     }
+    crt_aligned {
+        "msize-8-0" => "counts an offset's gap in another way";
+        "overflow", "overflow-errno" => "does not see it";
+    }
+    crt_aligned_recalloc {
+        "(end)" => "has no such functions";
+    }
+    crt_expand {
+        "most-errno" => "leaves errno as it was";
+    }
+    crt_heap {
+        "handle" => "has a heap of its own, which Visual C++ 2012 and newer have not";
+        "bad-pointer" => "says _HEAPBADNODE";
+        "heapmin" => "says that it failed";
+    }
+    crt_heapset {
+        "(end)" => "faults";
+    }
+    crt_invalid {
+        "aligned-3-told", "aligned-127-told", "offset-told", "expand-null-told" =>
+            "tells no handler";
+        "aligned-size-0", "aligned-size-0-told", "aligned-size-0-errno" => "allocates";
+        "expand-null-errno" => "leaves errno as it was";
+        "(end)" => "faults";
+    }
+    crt_recalloc {
+        "overflow", "overflow-errno" => "does not see it";
+    }
+    crt_sizes {
+        "realloc-most-errno" => "leaves errno as it was";
+    }
+    crtdbg_blocks {
+        "is-new", "fence-before", "fence-behind", "realloc-is-new", "expand-fence" =>
+            "neither fills blocks nor fences them";
+        "(end)" => "reads before the address and faults";
+    }
+    crtdbg_flags {
+        "at-first", "set", "reset" => "has no flags at first, and tells wrong ones";
+        "dump-client-back" => "forgets the function";
+        "warn-mode", "error-mode", "assert-mode" => "has no modes at first";
+        "(end)" => "has no such functions";
+    }
+    crtdbg_known {
+        "(end)" => "has no such functions";
+    }
+    crtdbg_states {
+        "(end)" => "has no such functions";
+    }
     fixed_limits {
         "then-full", "then-full-error" => "reserves more than the maximum";
     }
@@ -76,6 +124,66 @@ differences! {
     }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
+    }
+    pages_commit {
+        "all-reserved" => "decommits one page when a size of 0 names all";
+    }
+    pages_free {
+        "release-free-error", "decommit-free-error", "null-error" =>
+            "says ERROR_INVALID_PARAMETER";
+    }
+    pages_guard_lock {
+        "first-error", "cleared", "second" => "locks no guard page and leaves it one";
+    }
+    pages_lock {
+        "not-locked", "not-locked-error", "no-count", "no-count-error", "partly-locked",
+        "partly-locked-error" => "unlocks whatever it is given";
+    }
+    pages_nt_allocate {
+        "past-the-end" => "says STATUS_NOT_MAPPED_VIEW";
+    }
+    pages_nt_free {
+        "type-first" => "reads the pointers first";
+        "both", "coalesce-alone", "too-large", "decommit-too-large" =>
+            "says STATUS_INVALID_PARAMETER";
+        "free-memory", "free-memory-decommit" => "does not say that nothing is allocated";
+        "middle", "middle-at", "middle-size", "head-left", "hole", "tail-left", "of-the-head",
+        "head-cut", "of-the-tail", "tail-cut", "head-ended", "tail-ended" =>
+            "ends no part of a region";
+    }
+    pages_nt_query {
+        "region-size", "region-shorter-size" => "counts from the address that is asked about";
+        "region-committed" => "counts nothing";
+    }
+    pages_offer {
+        "(end)" => "has no DiscardVirtualMemory";
+    }
+    pages_placeholders {
+        "reserved" => "has no placeholders";
+    }
+    pages_prefetch {
+        "no-process" => "does not look at the process";
+    }
+    pages_process_memory {
+        "write-size-0" => "refuses it";
+        "over-no-access", "over-no-access-error", "over-no-access-count" =>
+            "reads pages without access";
+        "write-read-only", "write-read-only-error", "write-read-only-count",
+        "write-read-only-kept" => "writes to pages that are read-only";
+    }
+    pages_protect {
+        "past-the-end-error", "free-error" => "says ERROR_INVALID_PARAMETER";
+    }
+    pages_requirements {
+        "bounds", "type-twice", "type-twice-error", "lowest-of-a-page", "lowest-of-a-page-error",
+        "lowest-above-all", "lowest-above-all-error", "crossed", "crossed-error", "no-room",
+        "no-room-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
+    }
+    pages_reset {
+        "with-commit", "with-commit-error" => "takes MEM_COMMIT with it";
+    }
+    pages_reset_undo {
+        "undone", "kept" => "has no MEM_RESET_UNDO";
     }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",

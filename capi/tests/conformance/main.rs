@@ -152,6 +152,18 @@ programs! {
     walk_fresh walk_blocks walk_large walk_coalesced walk_process_heap rtl_walk rtl_walk_buckets
 
     user_info user_info_realloc
+
+    crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
+    crt_new_mode
+
+    crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
+    pages_alloc_arguments pages_alloc_rounding pages_alloc_conflicts pages_commit pages_reset
+    pages_reset_undo pages_nt_zero_bits pages_nt_allocate pages_process_handle pages_free
+    pages_nt_free pages_protect pages_nocache pages_query pages_nt_query pages_guard
+    pages_guard_lock pages_lock pages_write_watch pages_write_watch_errors
+    pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
+    pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
+    pages_access_violation pages_offer pages_stack
 }
 
 #[test]

@@ -1,5 +1,7 @@
 /* The sizes and offsets that 64-bit Windows has. */
+#include <crtdbg.h>
 #include <ntrtlheap.h>
+#include <ntvirtual.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <windows.h>
@@ -53,6 +55,26 @@ SIZE(DWORD_PTR, 8);
 SIZE(NTSTATUS, 4);
 SIGNED(NTSTATUS);
 SIZE(HEAP_INFORMATION_CLASS, 4);
+
+SIZE(MEM_EXTENDED_PARAMETER_TYPE, 4);
+SIZE(MEMORY_INFORMATION_CLASS, 4);
+SIZE(OFFER_PRIORITY, 4);
+SIZE(MEM_EXTENDED_PARAMETER, 16);
+SIZE(MEM_ADDRESS_REQUIREMENTS, 24);
+OFFSET(MEM_ADDRESS_REQUIREMENTS, LowestStartingAddress, 0);
+OFFSET(MEM_ADDRESS_REQUIREMENTS, HighestEndingAddress, 8);
+OFFSET(MEM_ADDRESS_REQUIREMENTS, Alignment, 16);
+SIZE(WIN32_MEMORY_RANGE_ENTRY, 16);
+OFFSET(WIN32_MEMORY_RANGE_ENTRY, VirtualAddress, 0);
+OFFSET(WIN32_MEMORY_RANGE_ENTRY, NumberOfBytes, 8);
+SIZE(MEMORY_REGION_INFORMATION, 48);
+OFFSET(MEMORY_REGION_INFORMATION, AllocationBase, 0);
+OFFSET(MEMORY_REGION_INFORMATION, AllocationProtect, 8);
+OFFSET(MEMORY_REGION_INFORMATION, RegionType, 12);
+OFFSET(MEMORY_REGION_INFORMATION, RegionSize, 16);
+OFFSET(MEMORY_REGION_INFORMATION, CommitSize, 24);
+OFFSET(MEMORY_REGION_INFORMATION, PartitionId, 32);
+OFFSET(MEMORY_REGION_INFORMATION, NodePreference, 40);
 
 SIZE(PROCESS_HEAP_ENTRY, 40);
 OFFSET(PROCESS_HEAP_ENTRY, lpData, 0);
@@ -158,6 +180,22 @@ OFFSET(RTL_HEAP_WALK_ENTRY, Segment.CommittedSize, 24);
 OFFSET(RTL_HEAP_WALK_ENTRY, Segment.UnCommittedSize, 28);
 OFFSET(RTL_HEAP_WALK_ENTRY, Segment.FirstEntry, 32);
 OFFSET(RTL_HEAP_WALK_ENTRY, Segment.LastEntry, 40);
+
+/* long has 64 bits here: what has 32 there is a LONG. */
+SIZE(_CrtMemBlockHeader, 48);
+OFFSET(_CrtMemBlockHeader, _block_header_next, 0);
+OFFSET(_CrtMemBlockHeader, _block_header_prev, 8);
+OFFSET(_CrtMemBlockHeader, _file_name, 16);
+OFFSET(_CrtMemBlockHeader, _line_number, 24);
+OFFSET(_CrtMemBlockHeader, _block_use, 28);
+OFFSET(_CrtMemBlockHeader, _data_size, 32);
+OFFSET(_CrtMemBlockHeader, _request_number, 40);
+OFFSET(_CrtMemBlockHeader, _gap, 44);
+SIZE(_CrtMemState, 104);
+OFFSET(_CrtMemState, lCounts, 8);
+OFFSET(_CrtMemState, lSizes, 48);
+OFFSET(_CrtMemState, lHighWaterCount, 88);
+OFFSET(_CrtMemState, lTotalCount, 96);
 
 int main(void)
 {

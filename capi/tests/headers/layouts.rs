@@ -66,6 +66,13 @@ fn the_library_has_the_headers_layouts() {
         MEMORY_BASIC_INFORMATION {
             BaseAddress AllocationBase AllocationProtect PartitionId RegionSize State Protect Type
         }
+        MEM_EXTENDED_PARAMETER {}
+        MEM_ADDRESS_REQUIREMENTS { LowestStartingAddress HighestEndingAddress Alignment }
+        WIN32_MEMORY_RANGE_ENTRY { VirtualAddress NumberOfBytes }
+        MEMORY_REGION_INFORMATION {
+            AllocationBase AllocationProtect RegionType RegionSize CommitSize PartitionId
+            NodePreference
+        }
         EXCEPTION_RECORD {
             ExceptionCode ExceptionFlags ExceptionRecord ExceptionAddress NumberParameters
             ExceptionInformation

@@ -54,12 +54,14 @@ fn in_c(rust: &str) -> String {
 /// The functions that the headers declare.
 fn declared() -> BTreeSet<String> {
     let text = all_text();
-    ["WINAPI ", "NTAPI "]
+    ["WINAPI ", "NTAPI ", "__cdecl "]
         .iter()
         .flat_map(|marker| text.split(marker).skip(1))
         .filter_map(|rest| rest.split_once('('))
         .map(|(name, _)| name.to_owned())
-        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty())
+        .filter(|name| {
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty()
+        })
         .collect()
 }
 
@@ -80,7 +82,8 @@ fn the_headers_declare_the_list_and_nothing_else() {
 /// measured needs no library.
 fn program() -> String {
     let mut source = String::from(
-        "#include <ntrtlheap.h>\n#include <stdio.h>\n#include <windows.h>\n\
+        "#include <ntrtlheap.h>\n#include <ntvirtual.h>\n#include <stdio.h>\n#include <windows.h>\n\
+         #include <crtdbg.h>\n#include <malloc.h>\n#include <new.h>\n#include <stdlib.h>\n\
          #ifdef __cplusplus\n#define SAME(type, name) \
          static_assert(sizeof(static_cast<type>(&name)) == sizeof(type), \"\")\n\
          #else\n#define SAME(type, name) \

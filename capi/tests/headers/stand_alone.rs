@@ -42,6 +42,77 @@ fn each_header_compiles_alone_twice_and_without_a_warning() {
     }
 }
 
+/// crtdbg.h in a debug version, before and after the headers whose functions it
+/// puts others in place of.
+const DEBUG: &str = r#"
+#include <crtdbg.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <crtdbg.h>
+#ifdef __cplusplus
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+#endif
+#include <crtdbg.h>
+static int use(void *block)
+{
+    _CrtMemState state;
+    _CrtMemCheckpoint(&state);
+    _RPT1(_CRT_WARN, "%d\n", 1);
+    _RPTF0(_CRT_ERROR, "text\n");
+    _RPTFW0(_CRT_WARN, _CRT_WIDE("text\n"));
+    _ASSERT(block != NULL);
+    _ASSERTE(block);
+    _free_dbg(_malloc_dbg(1, _CLIENT_BLOCK | 2 << 16, __FILE__, __LINE__), _UNKNOWN_BLOCK);
+    _aligned_free_dbg(_aligned_offset_malloc_dbg(10, 16, 4, __FILE__, __LINE__));
+    return _CrtSetDbgFlag(_CRTDBG_REPORT_FLAG) & _crtDbgFlag;
+}
+int main(void) { return use(NULL) == 77; }
+"#;
+
+#[test]
+fn the_debug_header_compiles_in_a_debug_version_and_in_another() {
+    for (compiler, standard) in WAYS {
+        if find(compiler).is_none() {
+            continue;
+        }
+        let folder = folder("headers");
+        // What is not evaluated leaves its arguments unused.
+        let release = &[
+            "-Wno-unused-value",
+            "-Wno-unused-parameter",
+            "-Wno-unused-variable",
+        ][..];
+        for version in [
+            &["-D_DEBUG"][..],
+            &["-D_DEBUG", "-D_CRTDBG_MAP_ALLOC"],
+            release,
+        ] {
+            for wide in [&[][..], &["-fno-short-wchar"]] {
+                // C of 1999 has no texts of 16-bit characters then.
+                if standard.contains(&"-std=c99") && !wide.is_empty() {
+                    continue;
+                }
+                let options = [&STRICT[..], standard, version, wide, &["-fsyntax-only"]].concat();
+                let source = match version == release {
+                    true => DEBUG.replace(" & _crtDbgFlag", "").replace("_CRT_WIDE", ""),
+                    false => DEBUG.to_owned(),
+                };
+                let ended = compile(compiler, &options, &source, &folder);
+                assert!(
+                    ended.status.success(),
+                    "{compiler} {standard:?} {version:?}:\n{}",
+                    text(&ended.stderr)
+                );
+            }
+        }
+    }
+}
+
 /// Texts and characters are as wide as they are said to be.
 const WIDTHS: &str = r#"
 #include <tchar.h>

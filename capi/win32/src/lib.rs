@@ -1,11 +1,19 @@
 //! `libntheap_win32.so`: the Windows names for C.
 //!
-//! Forwarders and nothing else: `HeapAlloc` leads to `ntheap_HeapAlloc` of
+//! Forwarders and hardly anything else: `HeapAlloc` leads to `ntheap_HeapAlloc` of
 //! `libntheap.so`, which this library needs and which has the heap. A program
 //! that links this library has one heap for `malloc` and `HeapAlloc`; a program
 //! that only preloads `libntheap.so` never meets these names.
+//!
+//! When it is loaded it puts `malloc` on the heap of the C runtime, for whose
+//! blocks `_msize` and its kin have exact answers; and it has an `operator new`
+//! that calls the runtime's new handler ([`cpp`]).
 
 #![cfg_attr(panic = "abort", no_std)]
+
+pub mod cpp;
+#[cfg(target_arch = "x86_64")]
+mod variadic;
 
 use heap::win32::*;
 
@@ -40,6 +48,8 @@ macro_rules! forward {
 
             #[link(name = "ntheap", kind = "dylib")]
             unsafe extern "system" {
+                pub(crate) fn ntheap_crt_begin();
+
                 $(
                     #[link_name = concat!("ntheap_", stringify!($name))]
                     pub(crate) fn $name($($argument: $type),*) -> $result;
@@ -62,3 +72,12 @@ macro_rules! forward {
 }
 
 heap::win32_names!(forward);
+
+#[used]
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    // SAFETY: no arguments; the library it is in was loaded before this one.
+    unsafe { target::ntheap_crt_begin() };
+}

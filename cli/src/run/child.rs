@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, INTERNAL, NOT_EXECUTABLE, NOT_FOUND};
 use super::program::Program;
-use std::ffi::{OsStr, OsString, c_int, c_void};
+use std::ffi::{OsString, c_int, c_void};
 use std::io;
 use std::mem;
 use std::os::unix::process::CommandExt;
@@ -36,8 +36,11 @@ pub(crate) struct Ended {
 
 /// What the program's environment gets beyond this command's.
 pub(crate) struct Surroundings<'a> {
-    pub(crate) library: &'a Path,
+    /// Preloaded, in this order.
+    pub(crate) libraries: &'a [&'a Path],
     pub(crate) report: &'a Path,
+    /// Where calls are told, if they are.
+    pub(crate) trace: Option<&'a Path>,
     pub(crate) count: bool,
 }
 
@@ -70,9 +73,13 @@ pub(crate) fn run(
     };
     starter
         .args(&command[1..])
-        .env("LD_PRELOAD", preload(with.library))
+        .env("LD_PRELOAD", preload(with.libraries))
         .env("NTHEAP_RUN_REPORT", with.report)
         .env("NTHEAP_RUN_PARENT", std::process::id().to_string());
+    match with.trace {
+        Some(path) => starter.env("NTHEAP_RUN_TRACE", path),
+        None => starter.env_remove("NTHEAP_RUN_TRACE"),
+    };
     if with.count {
         starter.env("NTHEAP_COUNT", "1");
     } else {
@@ -115,12 +122,16 @@ pub(crate) fn run(
     })
 }
 
-/// The library before whatever the user preloads already.
-fn preload(library: &Path) -> OsString {
-    let mut list = library.as_os_str().to_owned();
-    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|v| !v.is_empty()) {
-        list.push(OsStr::new(":"));
-        list.push(others);
+/// The libraries before whatever the user preloads already.
+fn preload(libraries: &[&Path]) -> OsString {
+    let mut list = OsString::new();
+    let others = std::env::var_os("LD_PRELOAD").filter(|v| !v.is_empty());
+    let all = libraries.iter().map(|library| library.as_os_str());
+    for each in all.chain(others.as_deref()) {
+        if !list.is_empty() {
+            list.push(":");
+        }
+        list.push(each);
     }
     list
 }

@@ -37,6 +37,16 @@ pub(crate) use library::{find as find_library, preloadable};
 #[cfg(target_os = "linux")]
 pub(crate) use program::find as find_program;
 
+// `trace` runs programs in the same way.
+#[cfg(target_os = "linux")]
+pub(crate) use child::{Status, Surroundings, run as run_child};
+#[cfg(target_os = "linux")]
+pub(crate) use failure::{Failure, INTERNAL, NO_LIBRARY};
+#[cfg(target_os = "linux")]
+pub(crate) use mailbox::Mailbox;
+#[cfg(target_os = "linux")]
+pub(crate) use start::judge_events;
+
 /// Preloading as it is done here is the Linux loader's.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn main(_: &crate::args::Run) -> std::process::ExitCode {

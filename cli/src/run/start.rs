@@ -8,6 +8,7 @@ use super::report::{self, Facts};
 use super::{library, program};
 use crate::args::Run;
 use crate::format;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,13 +28,14 @@ fn run(options: &Run) -> Result<u8, Failure> {
     let program = program::find(&options.command[0])?;
     let mailbox = Mailbox::new()?;
     let surroundings = Surroundings {
-        library: &library,
+        libraries: &[&library],
         report: mailbox.path(),
+        trace: None,
         count: !options.no_count,
     };
     let ended = child::run(&program, &options.command, &surroundings)?;
     let events = Events::read(&mailbox.read()?);
-    let process = judge(events.process(ended.pid), &ended, options)?;
+    let process = judge(events.process(ended.pid), &ended, &options.command)?;
     let facts = Facts {
         command: &options.command,
         ended: &ended,
@@ -53,9 +55,9 @@ fn run(options: &Run) -> Result<u8, Failure> {
 fn judge<'a>(
     process: Option<&'a Process>,
     ended: &Ended,
-    options: &Run,
+    command: &[OsString],
 ) -> Result<&'a Process, Failure> {
-    let name = options.command[0].display();
+    let name = command[0].display();
     match process {
         Some(Process {
             other_malloc: Some(object),
@@ -84,6 +86,16 @@ fn judge<'a>(
             ))
         }
     }
+}
+
+/// [`judge`] for who does not report on memory.
+pub(crate) fn judge_events(
+    mailbox: &Mailbox,
+    ended: &Ended,
+    command: &[OsString],
+) -> Result<(), Failure> {
+    let events = Events::read(&mailbox.read()?);
+    judge(events.process(ended.pid), ended, command).map(|_| ())
 }
 
 fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {

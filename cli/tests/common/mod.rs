@@ -88,6 +88,12 @@ pub(crate) fn windows_library() -> &'static Path {
     LIBRARY.get_or_init(|| built("ntheap-win32-capi", "libntheap_win32.so"))
 }
 
+/// libntheap_trace.so, as [`library`].
+pub(crate) fn trace_library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| built("ntheap-trace", "libntheap_trace.so"))
+}
+
 fn profile_name(folder: &str) -> String {
     if folder == "debug" { "dev" } else { folder }.to_owned()
 }
@@ -147,9 +153,25 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// Compiles C, or says by name what is skipped and returns false. With
 /// `NTHEAP_REQUIRE_PROGRAMS` set, to skip is to fail.
 pub(crate) fn compile(what: &str, source: &str, to: &Path, flags: &[&str]) -> bool {
-    let file = to.with_extension("c");
+    compile_by("cc", "c", what, source, to, flags)
+}
+
+/// [`compile`] for C++.
+pub(crate) fn compile_cpp(what: &str, source: &str, to: &Path, flags: &[&str]) -> bool {
+    compile_by("c++", "cpp", what, source, to, flags)
+}
+
+fn compile_by(
+    compiler: &str,
+    extension: &str,
+    what: &str,
+    source: &str,
+    to: &Path,
+    flags: &[&str],
+) -> bool {
+    let file = to.with_extension(extension);
     fs::write(&file, source).expect("written");
-    let built = Command::new("cc")
+    let built = Command::new(compiler)
         .arg(&file)
         .arg("-o")
         .arg(to)
@@ -157,8 +179,11 @@ pub(crate) fn compile(what: &str, source: &str, to: &Path, flags: &[&str]) -> bo
         .output();
     match built {
         Ok(output) if output.status.success() => true,
-        Ok(output) => skip(what, &format!("cc {flags:?} failed: {}", stderr(&output))),
-        Err(e) => skip(what, &format!("cc: {e}")),
+        Ok(output) => skip(
+            what,
+            &format!("{compiler} {flags:?} failed: {}", stderr(&output)),
+        ),
+        Err(e) => skip(what, &format!("{compiler}: {e}")),
     }
 }
 

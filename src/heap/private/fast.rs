@@ -124,6 +124,20 @@ impl HeapRef {
         heap::at(handle.address()).map(|heap| HeapRef(NonNull::from(heap)))
     }
 
+    /// The heap as an address, for [`HeapRef::from_ptr`].
+    pub fn as_ptr(self) -> *mut () {
+        self.0.as_ptr().cast()
+    }
+
+    /// The heap that [`HeapRef::as_ptr`] gave; `None` for null.
+    ///
+    /// # Safety
+    /// The address came from there.
+    #[inline(always)]
+    pub unsafe fn from_ptr(heap: *mut ()) -> Option<HeapRef> {
+        NonNull::new(heap.cast()).map(HeapRef)
+    }
+
     /// The heap's handle.
     pub fn handle(self) -> Handle {
         self.heap().handle()
@@ -201,22 +215,67 @@ impl HeapRef {
     /// uses it any more.
     #[inline]
     pub unsafe fn free<const LOCAL: bool>(self, block: *mut u8) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.keep::<LOCAL, true>(block) {
+                return Ok(());
+            }
+            self.free_rest("free", block)
+        }
+    }
+
+    /// [`HeapRef::free`] of a function that reports are to call `operation`,
+    /// in a heap that is serialized.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::free`].
+    #[inline]
+    pub unsafe fn free_as(self, operation: &str, block: *mut u8) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.keep::<false, true>(block) {
+                return Ok(());
+            }
+            self.free_rest(operation, block)
+        }
+    }
+
+    /// [`HeapRef::free_as`] that takes a block of any heap's buckets for its own:
+    /// what the look-up of the owner costs is measured against this.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::free`], and the block is one of this heap.
+    #[doc(hidden)]
+    #[inline]
+    pub unsafe fn free_unowned(self, operation: &str, block: *mut u8) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.keep::<false, false>(block) {
+                return Ok(());
+            }
+            self.free_rest(operation, block)
+        }
+    }
+
+    /// The fast way of freeing.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::free`]; without `CHECKED`, the block is one of this heap.
+    #[inline(always)]
+    unsafe fn keep<const LOCAL: bool, const CHECKED: bool>(self, block: *mut u8) -> bool {
         let own = self.heap();
         // SAFETY: the caller's promise; the heap has the table and its mask.
         unsafe {
             let descriptor = slices::find_in(own.slices, own.slice_mask, block.addr());
-            if give::<LOCAL>(descriptor, block, |owner| ptr::eq(owner, own)) {
-                return Ok(());
-            }
-            self.free_rest(block)
+            give::<LOCAL>(descriptor, block, |owner| !CHECKED || ptr::eq(owner, own))
         }
     }
 
     #[inline(never)]
-    unsafe fn free_rest(self, block: *mut u8) -> Result<(), Error> {
+    unsafe fn free_rest(self, operation: &str, block: *mut u8) -> Result<(), Error> {
         let heap = self.heap();
         // SAFETY: the caller's promise.
         let result = unsafe { free::free(heap, 0, block) };
-        result.inspect_err(|&error| misuse::report("free", heap, block.addr(), error))
+        result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
     }
 }

@@ -48,7 +48,7 @@ pub(super) unsafe fn free(
             done.then_some(()).ok_or(Error::AlreadyFree)
         }
         Ok(_) => Err(Error::NotABlock),
-        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
+        Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(block.addr()) => {
             // SAFETY: the block is malloc's and busy, and nobody uses it.
             without_cache(|word| unsafe { checked::free(word, block) });
             Ok(())
@@ -129,6 +129,16 @@ fn drop_empty(heap: &PrivateHeap, core: &mut Core, region: *mut Region) {
         take(&heap.figures.reserved, this.reserved);
         take(&heap.figures.backed, this.active);
         memory::release(region);
+    }
+}
+
+/// Writes `byte` over the free blocks of all regions.
+pub(super) fn fill_free(core: &mut Core, byte: u8) {
+    let mut region = core.first;
+    // SAFETY: listed regions are live, and the heap is locked.
+    while let Some(this) = unsafe { region.as_mut() } {
+        this.fill_free(byte);
+        region = this.next;
     }
 }
 

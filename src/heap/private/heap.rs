@@ -54,6 +54,8 @@ pub(super) struct PrivateHeap {
     core: UnsafeCell<Core>,
     name: [u8; NAME_MAX],
     name_len: u8,
+    /// Of a C runtime's heap, an address in the module whose runtime it is.
+    pub(super) module: usize,
     /// Neighbours in the list of heaps; they belong to its lock.
     pub(super) next: *mut PrivateHeap,
     pub(super) previous: *mut PrivateHeap,
@@ -382,6 +384,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             }),
             name,
             name_len,
+            module: settings.module,
             next: ptr::null_mut(),
             previous: ptr::null_mut(),
             figures,

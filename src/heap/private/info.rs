@@ -118,6 +118,14 @@ pub fn compact(handle: Handle, call_flags: u32) -> Result<usize, Error> {
     Ok(largest)
 }
 
+/// Writes `byte` over the free blocks of the heap's regions, where their pages
+/// hold memory. What buckets keep stays as it is.
+pub fn fill_free(handle: Handle, byte: u8) -> Result<(), Error> {
+    let heap = heap::at(handle.address())?;
+    free::fill_free(&mut heap.enter(0), byte);
+    Ok(())
+}
+
 /// 0, or 2 once the heap has buckets ("HeapQueryInformation function").
 pub fn compatibility(handle: Handle) -> Result<u32, Error> {
     heap::at(handle.address()).map(|heap| u32::from(heap.compatibility.load(Ordering::Relaxed)))

@@ -5,11 +5,13 @@
 //! destroyed after it: for that long its handle, and every address in it, is
 //! known to be a destroyed heap's.
 
+use super::advice::HeapName;
 use super::heap::PrivateHeap;
 use super::large;
 use super::lfh;
 use super::memory::{self, Source};
 use super::region::Region;
+use crate::heap::classes::SLICE;
 use crate::heap::descriptor::REGION_GONE;
 use crate::heap::meta::{self, FreeList};
 use crate::sync::{Lock, Mutex};
@@ -19,6 +21,31 @@ use core::sync::atomic::Ordering;
 /// Destroyed heaps that are remembered.
 pub(super) const REMEMBERED: usize = 32;
 
+/// A destroyed heap.
+#[derive(Clone, Copy)]
+pub(super) struct Gone {
+    /// What its handle was.
+    pub(super) start: usize,
+    pub(super) name: HeapName,
+    /// An address in the module whose C runtime it was; 0 for other heaps.
+    pub(super) module: usize,
+}
+
+impl Gone {
+    const NONE: Gone = Gone {
+        start: 0,
+        name: HeapName::NONE,
+        module: 0,
+    };
+}
+
+/// The destroyed heap of a C runtime whose first region an address lies in.
+pub(super) fn gone_at(address: usize) -> Option<Gone> {
+    let list = LIST.lock();
+    let is_it = |gone: &&Gone| gone.module != 0 && address / SLICE == gone.start / SLICE;
+    list.names.iter().find(is_it).copied()
+}
+
 /// The list of heaps. Its lock comes before every other lock of a heap.
 pub(super) static LIST: Mutex<List> = Mutex::new(List {
     first: ptr::null_mut(),
@@ -26,6 +53,7 @@ pub(super) static LIST: Mutex<List> = Mutex::new(List {
     count: 0,
     records: FreeList::new(),
     gone: [ptr::null_mut(); REMEMBERED],
+    names: [Gone::NONE; REMEMBERED],
     oldest: 0,
     gone_bytes: 0,
 });
@@ -37,6 +65,8 @@ pub(super) struct List {
     records: FreeList,
     /// First regions of destroyed heaps, a ring.
     gone: [*mut Region; REMEMBERED],
+    /// Whose those were that were C runtimes'.
+    names: [Gone; REMEMBERED],
     oldest: usize,
     /// Bytes that those regions hold on to.
     pub(super) gone_bytes: usize,
@@ -108,9 +138,12 @@ impl List {
 
     /// Remembers the first region of a destroyed heap; returns the one that is
     /// forgotten for it, or null.
-    fn remember(&mut self, region: *mut Region) -> *mut Region {
+    fn remember(&mut self, region: *mut Region, whose: Gone) -> *mut Region {
         let oldest = self.oldest;
         self.oldest = (oldest + 1) % REMEMBERED;
+        if let Some(place) = self.names.get_mut(oldest) {
+            *place = whose;
+        }
         let Some(place) = self.gone.get_mut(oldest) else {
             return region;
         };
@@ -143,12 +176,17 @@ pub(super) unsafe fn retire(heap: *mut PrivateHeap, first: *mut Region) {
             memory::empty(first);
         }
         let forgotten = {
+            let whose = Gone {
+                start: (*first).start,
+                name: HeapName::of((*heap).name()),
+                module: (*heap).module,
+            };
             let mut list = LIST.lock();
             list.give_record(heap);
             if is_callers {
                 first
             } else {
-                list.remember(first)
+                list.remember(first, whose)
             }
         };
         if !forgotten.is_null() {

@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 
 /// What an address leads to.
 #[derive(Clone, Copy)]
-pub(super) enum Found {
+pub(in crate::heap) enum Found {
     /// A region of a heap.
     Region(*mut Region, &'static PrivateHeap),
     /// The slice where the data of a large block starts.
@@ -34,7 +34,12 @@ pub(super) enum Found {
 /// What lies at an address, any address, as far as the slice table says. Its
 /// index drops high bits of the address, so the whole is compared here.
 pub(super) fn look(address: usize) -> Found {
-    let descriptor = slices::find(address);
+    look_at(slices::find(address), address)
+}
+
+/// [`look`] with what a slice table, this copy's or another's, has for the
+/// address.
+pub(in crate::heap) fn look_at(descriptor: *mut Descriptor, address: usize) -> Found {
     // SAFETY: what `find` leads to is readable; owners are heaps' records,
     // which are never unmapped. A region's record begins with its descriptor.
     unsafe {
@@ -151,7 +156,7 @@ pub(super) fn busy_block(
 pub(super) fn size_of(heap: &'static PrivateHeap, address: usize) -> Result<usize, Error> {
     match busy_block(heap, flags::NO_SERIALIZE, address) {
         Ok((_core, block)) => Ok(block.size()),
-        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(address) => Ok(
+        Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(address) => Ok(
             checked::usable_size(ptr::with_exposed_provenance_mut(address)),
         ),
         Err(error) => Err(error),

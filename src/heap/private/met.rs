@@ -1,15 +1,93 @@
-//! Blocks that HeapAlloc took from the process heap, met by C's functions: there
-//! `malloc` and `HeapAlloc` may free each other's.
+//! Blocks of heaps that C's functions meet: those that HeapAlloc took from the
+//! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
+//! those of the heap that serves malloc in the front end's place.
 
-use super::{Handle, free as free_block, process_heap_at, size_of, validate};
+use super::{
+    Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
+    reallocate_as, size_of, validate,
+};
 use crate::heap::misuse;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The process heap's handle, if `address` is a block that HeapAlloc took from
+/// The handle of the heap that malloc's blocks come from, where that is not the
+/// front end of the process heap; else 0.
+static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
+
+/// From here on malloc's blocks come from this heap, once its front end is
+/// diverted; blocks of the time before pass for the heap's own when they are
+/// freed.
+#[cfg(feature = "crt")]
+pub(in crate::heap) fn serve_malloc(heap: Handle) {
+    MALLOC_HANDLE.store(heap.address(), Ordering::Release);
+}
+
+/// The heap of [`serve_malloc`].
+#[inline]
+pub(super) fn malloc_heap() -> Option<Handle> {
+    match MALLOC_HANDLE.load(Ordering::Acquire) {
+        0 => None,
+        handle => Some(Handle::unchecked(handle)),
+    }
+}
+
+/// Told how many bytes there is no memory for; whether to try again. Null for
+/// none.
+static NO_MEMORY: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what malloc asks when there is no memory, or takes it away.
+#[cfg(feature = "crt")]
+pub fn when_no_memory(ask: Option<fn(usize) -> bool>) {
+    let ask = ask.map_or(ptr::null_mut(), |ask| ask as *mut ());
+    NO_MEMORY.store(ask, Ordering::Release);
+}
+
+/// Asks what [`when_no_memory`] set. No lock may be held.
+#[cold]
+pub(in crate::heap) fn tries_again(size: usize) -> bool {
+    let ask = NO_MEMORY.load(Ordering::Acquire);
+    if ask.is_null() {
+        return false;
+    }
+    // SAFETY: `NO_MEMORY` only ever holds null, excluded above, or a function
+    // that `when_no_memory` cast to a pointer of the same size.
+    let ask = unsafe { core::mem::transmute::<*mut (), fn(usize) -> bool>(ask) };
+    ask(size)
+}
+
+/// Whether malloc's blocks come from a heap that [`serve_malloc`] named.
+#[inline]
+pub(in crate::heap) fn serves_malloc() -> bool {
+    MALLOC_HANDLE.load(Ordering::Relaxed) != 0
+}
+
+/// A block of that heap, null when there is no memory.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) fn allocate(size: usize, align: usize, zero: bool) -> *mut u8 {
+    let Some(heap) = malloc_heap() else {
+        return ptr::null_mut();
+    };
+    let flags = if zero { flags::ZERO_MEMORY } else { 0 };
+    // SAFETY: the heap is serialized, as `serve_malloc`'s caller sees to.
+    let block = unsafe {
+        if align <= 16 {
+            super::allocate(heap, flags, size)
+        } else {
+            allocate_aligned(heap, flags, size, align)
+        }
+    };
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// The heap that serves malloc, or the process heap, if `address` is a block of
 /// it. Anything else is reported as found by `operation`.
 #[cold]
 #[inline(never)]
-fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
+fn heap_of(operation: &str, address: usize) -> Option<Handle> {
+    if let Some(heap) = malloc_heap() {
+        return owns(operation, heap, address).then_some(heap);
+    }
     let block = ptr::without_provenance(address);
     let heap = process_heap_at(address).filter(|&heap| validate(heap, 0, block));
     if heap.is_none() {
@@ -18,41 +96,44 @@ fn process_heap_of(operation: &str, address: usize) -> Option<Handle> {
     heap
 }
 
-/// Frees a block that HeapAlloc took from the process heap; reports what is
-/// none.
+/// Frees such a block; reports what is none.
 ///
 /// # Safety
 /// The caller gives the block up, if `address` is one.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) unsafe fn free(address: *mut u8) {
-    if let Some(heap) = process_heap_of("free", address.addr()) {
+    if let Some(heap) = malloc_heap() {
+        // SAFETY: the caller's block. What is none was reported.
+        let _ = unsafe { free_as("free", heap, address) };
+        return;
+    }
+    if let Some(heap) = heap_of("free", address.addr()) {
         // SAFETY: the caller's block. Of two frees at once the second one is an
         // error of the heap's, which is not told of here.
         let _ = unsafe { free_block(heap, 0, address) };
     }
 }
 
-/// The bytes of a block that HeapAlloc took from the process heap; 0, and a
-/// report, for what is none.
+/// The bytes of such a block; 0, and a report, for what is none.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn usable_size(address: *mut u8) -> usize {
-    process_heap_of("malloc_usable_size", address.addr())
+    heap_of("malloc_usable_size", address.addr())
         .and_then(|heap| size_of(heap, 0, address).ok())
         .unwrap_or(0)
 }
 
-/// Resizes a block that HeapAlloc took from the process heap; null, and the
-/// block as it was, when the system has nothing to give. Reports what is none.
+/// Resizes such a block; null, and the block as it was, when the system has
+/// nothing to give. Reports what is none.
 ///
 /// # Safety
 /// The old block is used no more unless null is returned.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) unsafe fn reallocate(address: *mut u8, size: usize) -> *mut u8 {
-    process_heap_of("realloc", address.addr())
+    heap_of("realloc", address.addr())
         // SAFETY: the caller's promise is the callee's.
-        .and_then(|heap| unsafe { super::reallocate(heap, 0, address, size) }.ok())
+        .and_then(|heap| unsafe { reallocate_as("realloc", heap, 0, address, size) }.ok())
         .map_or(ptr::null_mut(), NonNull::as_ptr)
 }

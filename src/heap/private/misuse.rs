@@ -1,5 +1,6 @@
 //! What is said of misuse, and what follows.
 
+use super::advice::{self, Modules};
 use super::heap::PrivateHeap;
 use super::lfh;
 use super::lookup::{self, Found};
@@ -7,7 +8,8 @@ use super::units::UNIT;
 use super::{Error, Handle};
 use crate::config::Action;
 use crate::heap::classes;
-use crate::report::{self, Block, BlockState, Report, Stop};
+use crate::report::{self, Block, BlockState, FixedBuffer, Report, Stop};
+use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether misuse ends the process where a heap's maker has not said.
@@ -23,7 +25,9 @@ pub fn terminate_on_corruption() {
 
 /// What follows the report of misuse in heaps without an action of their own.
 pub(super) fn process_action() -> Option<Action> {
-    TERMINATES.load(Ordering::Relaxed).then_some(Action::Abort)
+    TERMINATES
+        .load(Ordering::Relaxed)
+        .then(crate::heap::on_corruption)
 }
 
 /// Reports a handle that is no heap's, where misuse ends the process.
@@ -43,6 +47,7 @@ pub fn bad_handle(operation: &str, handle: Handle) {
             operation,
             thread: crate::sys::thread_id(),
             owner: None,
+            ..Report::NOTHING
         },
         action,
     );
@@ -65,6 +70,7 @@ pub(super) fn destroys_process_heap(heap: &PrivateHeap) {
             operation: "HeapDestroy",
             thread: crate::sys::thread_id(),
             owner: None,
+            ..Report::NOTHING
         },
         action,
     );
@@ -81,19 +87,27 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     ) {
         return;
     }
-    let Some(action) = heap.action() else {
+    // malloc's callers are told no error: for them, it is the report or nothing.
+    let is_mallocs = heap.handle().is_process() && !operation.starts_with("Heap");
+    let always = is_mallocs.then(crate::heap::on_corruption);
+    let Some(action) = heap.action().or(always) else {
         return;
     };
     let handle = heap.handle().address();
-    let block = block_at(address);
+    // Named as the owner of malloc's blocks.
+    let _ = Handle::process();
+    let owner = advice::owner_of(address);
+    let block = owner.as_ref().and_then(|owner| owner.block);
     let size = block.map_or(0, |block| block.size);
-    let owner = lookup::owner(address);
     let (stop, parameters) = if error == Error::AlreadyFree {
         (Stop::DoubleFree, [handle, address, size, 0])
     } else {
-        let owner = owner.map_or(0, |owner| owner.handle().address());
+        let owner = owner.as_ref().map_or(0, |owner| owner.handle);
         (Stop::SwitchedHeapHandle, [handle, address, size, owner])
     };
+    let modules = Modules::of(heap.module, owner.as_ref());
+    let is_runtimes = heap.module != 0;
+    let advice = advice::advice(operation, address, handle, is_runtimes, owner.as_ref());
     raise(
         Report {
             stop,
@@ -103,7 +117,59 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             block,
             operation,
             thread: crate::sys::thread_id(),
-            owner: owner.map(PrivateHeap::name),
+            owner: owner.as_ref().map(|owner| owner.name.as_str()),
+            module: modules.used(),
+            owner_module: modules.owner(),
+            advice,
+        },
+        action,
+    );
+}
+
+/// Reports that `blocks` blocks of `bytes` bytes are in use in a C runtime's
+/// heap that is about to be destroyed. No lock may be held.
+#[cold]
+#[inline(never)]
+pub fn report_leaks(handle: Handle, blocks: usize, bytes: usize) {
+    let Ok(heap) = super::heap::at(handle.0) else {
+        return;
+    };
+    let Some(action) = heap.action() else {
+        return;
+    };
+    let mut cursor = super::Cursor::START;
+    let mut first = None;
+    while let Ok(entry) = super::walk(handle, &mut cursor) {
+        if entry.kind.flags() == super::EntryKind::BUSY {
+            first = Some(entry);
+            break;
+        }
+    }
+    let block = first.map(|entry| Block {
+        start: entry.data,
+        size: entry.size,
+        state: BlockState::Busy,
+    });
+    let modules = Modules::of(heap.module, None);
+    let mut text = FixedBuffer::<128>::new();
+    // The buffer truncates and never fails.
+    let _ = write!(
+        text,
+        "{blocks} blocks of {bytes} bytes in all are in use and go with the heap"
+    );
+    let address = block.map_or(0, |block| block.start);
+    raise(
+        Report {
+            stop: Stop::Allocation,
+            parameters: [address, 0, heap.name().as_ptr().addr(), heap.module],
+            heap: heap.name(),
+            address,
+            block,
+            operation: "unload",
+            thread: crate::sys::thread_id(),
+            module: modules.used(),
+            advice: core::str::from_utf8(text.as_bytes()).unwrap_or_default(),
+            ..Report::NOTHING
         },
         action,
     );
@@ -113,16 +179,32 @@ fn raise(report: Report<'_>, action: Action) {
     report::raise(&report, action);
 }
 
-/// The block of a private heap that `address` lies in, busy or free.
+/// The block that `address` lies in, busy or free.
 pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
-    match lookup::look(address) {
-        Found::Region(region, heap) => {
-            let _core = heap.enter(super::flags::NO_SERIALIZE);
-            let this = match lookup::look(address) {
-                // SAFETY: the heap is locked, and the region still its own.
-                Found::Region(again, _) if core::ptr::eq(again, region) => unsafe { &*region },
-                _ => return None,
-            };
+    let found = lookup::look(address);
+    let (Found::Region(_, heap) | Found::Large(_, heap)) = found else {
+        return block_in(found, address);
+    };
+    let _core = heap.enter(super::flags::NO_SERIALIZE);
+    // Once more, since the heap may have changed until it was locked.
+    match (found, lookup::look(address)) {
+        (Found::Region(before, _), Found::Region(now, _)) if core::ptr::eq(before, now) => {
+            block_in(found, address)
+        }
+        (Found::Large(before, _), Found::Large(now, _)) if core::ptr::eq(before, now) => {
+            block_in(found, address)
+        }
+        _ => None,
+    }
+}
+
+/// The block that `address` lies in by what was found there. Locks nothing: the
+/// block of a heap that is not locked is told as it is just then.
+pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
+    match found {
+        Found::Region(region, _) => {
+            // SAFETY: records of regions are never unmapped.
+            let this = unsafe { &*region };
             let offset = address.checked_sub(this.start)?;
             let inside = (offset / UNIT).checked_sub(1)?;
             if inside >= this.end() {
@@ -136,7 +218,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 size: if is_free {
                     bytes
                 } else {
-                    bytes - this.units.unused(unit)
+                    bytes.saturating_sub(this.units.unused(unit))
                 },
                 state: if is_free {
                     BlockState::Free
@@ -145,20 +227,14 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 },
             })
         }
-        Found::Large(record, heap) => {
-            let _core = heap.enter(super::flags::NO_SERIALIZE);
-            match lookup::look(address) {
-                // SAFETY: as above.
-                Found::Large(again, _) if core::ptr::eq(again, record) => unsafe {
-                    Some(Block {
-                        start: (*record).data(),
-                        size: (*record).size.load(Ordering::Relaxed),
-                        state: BlockState::Busy,
-                    })
-                },
-                _ => None,
-            }
-        }
+        // SAFETY: records of large blocks are never unmapped.
+        Found::Large(record, _) => unsafe {
+            Some(Block {
+                start: (*record).data(),
+                size: (*record).size.load(Ordering::Relaxed),
+                state: BlockState::Busy,
+            })
+        },
         Found::Bucket(descriptor, _) => {
             // SAFETY: what the slice table leads to is readable, and has a
             // mark for every index.
@@ -179,17 +255,7 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
                 })
             }
         }
-        Found::Process(_) => crate::heap::misuse::block_at(address),
+        Found::Process(descriptor) => crate::heap::misuse::block_of(descriptor, address),
         Found::Gone | Found::Nothing => None,
-    }
-}
-
-/// The name of the heap that the memory at an address belongs to.
-pub(in crate::heap) fn owner_name(address: usize) -> Option<&'static str> {
-    match lookup::look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
-            Some(heap.name())
-        }
-        _ => None,
     }
 }

@@ -43,6 +43,9 @@
 //! when a quarter as much was freed as is in use, 64 KiB at least (Windows'
 //! DeCommitTotalFreeThreshold).
 
+mod advice;
+#[cfg(unix)]
+mod elsewhere;
 mod fast;
 mod free;
 mod heap;
@@ -63,20 +66,24 @@ mod units;
 mod validate;
 mod walk;
 
+pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
 pub(in crate::heap) use info::collect;
 pub use info::{
-    RegionInfo, Summary, UserInfo, compact, compatibility, flags_of, for_each, handles, name_of,
-    owner_of, process_heap_at, region_of, set_compatibility, set_user_flags, set_user_value,
-    shape_of, summary, user_info,
+    RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,
+    name_of, owner_of, process_heap_at, region_of, set_compatibility, set_user_flags,
+    set_user_value, shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
-pub use misuse::{bad_handle, terminate_on_corruption};
-pub(in crate::heap) use misuse::{block_at, owner_name};
+#[cfg(feature = "crt")]
+pub use met::when_no_memory;
+pub(in crate::heap) use misuse::block_at;
+pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub use walk::{Cursor, Entry, EntryKind, walk};
 
 use crate::config::Action;
 use crate::sync::Once;
+use crate::trace::{self, Argument};
 use core::ffi::c_void;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -178,6 +185,9 @@ pub struct Settings<'a> {
     pub action: Option<Action>,
     /// Memory to lie in, with a shape that is fixed.
     pub memory: Option<Memory>,
+    /// Of a C runtime's heap, any address in the module whose runtime it is; 0
+    /// for other heaps.
+    pub module: usize,
 }
 
 impl Settings<'_> {
@@ -190,6 +200,7 @@ impl Settings<'_> {
         name: "",
         action: None,
         memory: None,
+        module: 0,
     };
 }
 
@@ -234,6 +245,7 @@ pub struct Handle(pub(super) usize);
 
 /// The process heap's handle, once there is one.
 static PROCESS_HANDLE: AtomicUsize = AtomicUsize::new(0);
+
 static PROCESS_MADE: Once = Once::new();
 
 impl Handle {
@@ -274,6 +286,11 @@ impl Handle {
             return made;
         }
         Ok(Handle(PROCESS_HANDLE.load(Ordering::Acquire)))
+    }
+
+    /// Whether blocks of malloc's front end pass for this heap's.
+    fn takes_mallocs(self) -> bool {
+        self.is_process() || met::malloc_heap() == Some(self)
     }
 
     /// Whether this is the process heap's.
@@ -356,6 +373,15 @@ pub unsafe fn allocate(handle: Handle, flags: u32, size: usize) -> Result<NonNul
     }
 }
 
+/// The arguments of a call, for who listens.
+fn told(handle: Handle, flags: u32, name: &'static core::ffi::CStr, value: usize) -> [Argument; 3] {
+    [
+        Argument::new(c"heap", handle.0 as u64),
+        Argument::new(c"flags", u64::from(flags)),
+        Argument::new(name, value as u64),
+    ]
+}
+
 /// Allocates `size` bytes at a multiple of `align`, a power of two.
 ///
 /// # Safety
@@ -368,7 +394,12 @@ pub unsafe fn allocate_aligned(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => place::allocate(heap, flags, size, align),
+        Ok(heap) => {
+            let arguments = || told(handle, flags, c"size", size);
+            trace::during(c"RtlAllocateHeap", arguments, || {
+                place::allocate(heap, flags, size, align)
+            })
+        }
         Err(error) => {
             misuse::bad_handle("HeapAlloc", handle);
             Err(error)
@@ -388,14 +419,33 @@ pub unsafe fn reallocate(
     block: *mut u8,
     size: usize,
 ) -> Result<NonNull<u8>, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { reallocate_as("HeapReAlloc", handle, flags, block, size) }
+}
+
+/// [`reallocate`] of a function that reports are to call `operation`.
+///
+/// # Safety
+/// As for [`reallocate`].
+pub unsafe fn reallocate_as(
+    operation: &str,
+    handle: Handle,
+    flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { resize::reallocate(heap, flags, block, size) };
-            result.inspect_err(|&error| misuse::report("HeapReAlloc", heap, block.addr(), error))
+            let result = trace::during(
+                c"RtlReAllocateHeap",
+                || told(handle, flags, c"size", size),
+                || unsafe { resize::reallocate(heap, flags, block, size) },
+            );
+            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
         }
         Err(error) => {
-            misuse::bad_handle("HeapReAlloc", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
     }
@@ -441,28 +491,85 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
 /// As for [`free()`].
 #[inline(never)]
 unsafe fn free_slow(handle: Handle, flags: u32, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe { free_checked("HeapFree", handle, flags, block) }
+}
+
+/// [`free()`] without flags, of a function that reports are to call
+/// `operation`.
+///
+/// # Safety
+/// As for [`free()`].
+#[inline]
+pub unsafe fn free_as(operation: &str, handle: Handle, block: *mut u8) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if free_at_hand(handle, block) {
+            return Ok(());
+        }
+        free_checked(operation, handle, 0, block)
+    }
+}
+
+unsafe fn free_checked(
+    operation: &str,
+    handle: Handle,
+    flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { free::free(heap, flags, block) };
-            result.inspect_err(|&error| misuse::report("HeapFree", heap, block.addr(), error))
+            let result = trace::during(
+                c"RtlFreeHeap",
+                || told(handle, flags, c"block", block.addr()),
+                || unsafe { free::free(heap, flags, block) },
+            );
+            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
         }
         Err(error) => {
-            misuse::bad_handle("HeapFree", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
     }
 }
 
+/// Whether a busy block of the heap starts at `address`; what is none is
+/// reported as found by `operation`.
+pub fn owns(operation: &str, handle: Handle, address: usize) -> bool {
+    size_as(operation, handle, address).is_ok()
+}
+
 /// The bytes that a block was asked for.
 pub fn size_of(handle: Handle, _flags: u32, block: *const u8) -> Result<usize, Error> {
+    size_as("HeapSize", handle, block.addr())
+}
+
+/// [`size_of`] of a function that reports are to call `operation`.
+pub fn size_as(operation: &str, handle: Handle, address: usize) -> Result<usize, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => lookup::size_of(heap, block.addr())
-            .inspect_err(|&error| misuse::report("HeapSize", heap, block.addr(), error)),
+        Ok(heap) => lookup::size_of(heap, address)
+            .inspect_err(|&error| misuse::report(operation, heap, address, error)),
         Err(error) => {
-            misuse::bad_handle("HeapSize", handle);
+            misuse::bad_handle(operation, handle);
             Err(error)
         }
+    }
+}
+
+/// The size of the busy block of the heap that starts at `address`, if one does.
+/// Reports nothing.
+pub fn busy_size(handle: Handle, address: usize) -> Option<usize> {
+    let heap = heap::at(handle.0).ok()?;
+    lookup::size_of(heap, address).ok()
+}
+
+/// Reports an address that is no block of the kind that `operation` takes, be it
+/// a block of the heap or not.
+#[cold]
+pub fn report_stranger(operation: &str, handle: Handle, address: usize) {
+    if let Ok(heap) = heap::at(handle.0) {
+        misuse::report(operation, heap, address, Error::NotABlock);
     }
 }
 

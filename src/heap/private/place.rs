@@ -124,7 +124,8 @@ fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static
     let class = bucket_of(size)?;
     let count = core.counts.get(class).copied().unwrap_or(0);
     let is_hot = count & lfh::OUT >= lfh::HOT || count & !lfh::OUT == !lfh::OUT;
-    if !heap.buckets_allowed || !is_hot {
+    // Who listens wants to be told of each call, which buckets would serve alone.
+    if !heap.buckets_allowed || !is_hot || crate::trace::is_listening() {
         return None;
     }
     if heap.compatibility.swap(2, Ordering::Relaxed) == 0 {

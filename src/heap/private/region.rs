@@ -354,6 +354,33 @@ impl Region {
         true
     }
 
+    /// Writes `byte` over what is free, but for pages that hold no memory now.
+    pub(super) fn fill_free(&mut self, byte: u8) {
+        let (mut unit, end) = (self.first(), self.end());
+        while unit < end {
+            let units = self.units.size(unit).max(1);
+            if self.units.is_free(unit) {
+                let (mut at, to) = ((unit + 1) * UNIT, (unit + units) * UNIT);
+                while at < to {
+                    let page = at / PAGE;
+                    let next = to.min((page + 1) * PAGE);
+                    // SAFETY: the region has a byte for each of its pages; one
+                    // that was touched is backed, and the bytes are no block's
+                    // while the heap is locked.
+                    unsafe {
+                        if self.touched.add(page).read() != 0 {
+                            let place =
+                                core::ptr::with_exposed_provenance_mut::<u8>(self.start + at);
+                            place.write_bytes(byte, next - at);
+                        }
+                    }
+                    at = next;
+                }
+            }
+            unit += units;
+        }
+    }
+
     /// Bytes from the start to the end of the last page that may hold memory.
     pub(super) fn high(&self) -> usize {
         let pages = self.limit.div_ceil(PAGE);

@@ -53,7 +53,7 @@ pub(super) unsafe fn reallocate(
             }
             (old, info, value)
         }
-        Err(Error::OtherHeap) if heap.handle().is_process() && is_mallocs(block.addr()) => {
+        Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(block.addr()) => {
             // SAFETY: the caller's block.
             return unsafe { reallocate_mallocs(heap, all, block, size) };
         }

@@ -60,6 +60,7 @@ fn at_least(word: u64, least: u8) -> u64 {
 }
 
 /// The table of one region. All of its memory is zero at first.
+#[repr(C)]
 pub(super) struct Units {
     table: *mut u8,
     best: *mut u8,

@@ -2,7 +2,7 @@
 //! allocator. As in `c/loops.c`: once to warm up, then `n` times, then `2 * n`
 //! times, with a call of `mark` after each.
 //!
-//! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|handle|shared|local|empty|sizes N SIZE`
+//! `ntheap-loop-pairs constant|runtime|global|zeroed|aligned|reallocs|handle|shared|local|crt|crt_unowned|empty|sizes N SIZE`
 //! `ntheap-loop-pairs among|no_among N HEAPS`
 
 use ntheap::heap::private::{self, Buckets, Handle, HeapRef, Settings, flags};
@@ -161,6 +161,48 @@ fn local<const SIZE: usize>(n: usize) {
     own_heap::<true>(flags::NO_SERIALIZE, SIZE, n);
 }
 
+/// A module's runtime.
+static MODULE: ntheap::CrtHeap = ntheap::CrtHeap::new("module");
+
+/// Makes a size hot in the module's heap.
+fn warm_module(layout: Layout) {
+    // SAFETY: each block is freed once, with its Layout.
+    unsafe {
+        let blocks = [(); 64].map(|()| MODULE.alloc(layout));
+        for block in blocks {
+            MODULE.dealloc(block, layout);
+        }
+    }
+}
+
+/// A pair in a module's heap, which looks the owner up.
+#[inline(never)]
+fn crt<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 8) };
+    warm_module(layout);
+    for _ in 0..n {
+        // SAFETY: the block is freed once, with its Layout.
+        unsafe {
+            let block = black_box(MODULE.alloc(layout));
+            MODULE.dealloc(block, layout);
+        }
+    }
+}
+
+/// The same without the comparison of the owner.
+#[inline(never)]
+fn crt_unowned<const SIZE: usize>(n: usize) {
+    let layout = const { layout(SIZE, 8) };
+    warm_module(layout);
+    for _ in 0..n {
+        // SAFETY: the block is this heap's, and freed once.
+        unsafe {
+            let block = black_box(MODULE.alloc(layout));
+            MODULE.free_unowned(block);
+        }
+    }
+}
+
 /// Bytes of the blocks where there are many heaps.
 const AMONG: usize = 64;
 
@@ -220,6 +262,8 @@ fn of_size<const SIZE: usize>(name: &str) -> fn(usize) {
         "handle" => handle::<SIZE>,
         "shared" => shared::<SIZE>,
         "local" => local::<SIZE>,
+        "crt" => crt::<SIZE>,
+        "crt_unowned" => crt_unowned::<SIZE>,
         "empty" => empty::<SIZE>,
         "sizes" => sizes::<SIZE>,
         _ => panic!("no loop is called {name:?}"),

@@ -1,0 +1,146 @@
+//! A debug heap in the life of its process: entered before its first request,
+//! held across a fork, and asked for leaks at the end.
+//!
+//! Invariants:
+//! - A debug heap's lock comes before those of the runtime's heaps. The fork
+//!   handlers are registered after the heaps' own, so that they take their locks
+//!   before and give them back after.
+//! - No two debug heaps' locks are held by a thread but by the one that forks.
+
+use super::heap::DebugHeap;
+use super::kind::flags;
+use super::query::Known;
+use super::report;
+use crate::sync::{Lock, Once};
+use crate::sys;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// The debug heap that was entered last; each leads to the one before.
+static ENTERED: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
+
+impl DebugHeap {
+    /// Enters the debug heap, once: before its first request.
+    #[inline]
+    pub(super) fn start(&'static self) {
+        if !self.started.is_ready() {
+            self.enter();
+        }
+    }
+
+    #[cold]
+    fn enter(&'static self) {
+        // The heap registers its fork handlers when it is first used.
+        let base = self.crt.allocate(0);
+        if !base.is_null() {
+            // SAFETY: nobody else knows of the block.
+            let _ = unsafe { self.crt.free(base) };
+        }
+        register();
+        if self.started.begin() {
+            let me = ptr::from_ref(self).cast_mut();
+            let mut before = ENTERED.load(Ordering::Acquire);
+            loop {
+                self.entered.store(before, Ordering::Relaxed);
+                let exchange =
+                    ENTERED.compare_exchange(before, me, Ordering::AcqRel, Ordering::Acquire);
+                match exchange {
+                    Ok(_) => break,
+                    Err(now) => before = now,
+                }
+            }
+            self.started.end(true);
+        }
+    }
+}
+
+/// Registers the fork handlers. The system may allocate for that, so no lock is
+/// held.
+fn register() {
+    static REGISTERED: Once = Once::new();
+    if !REGISTERED.is_ready() && REGISTERED.begin() {
+        REGISTERED.end(sys::at_fork(prepare, parent, child));
+    }
+}
+
+/// Visits debug heaps from the one at `first` on.
+fn for_each_from(first: *const DebugHeap, visit: &mut dyn FnMut(&DebugHeap)) {
+    let mut at = first;
+    // SAFETY: only `'static` debug heaps are entered.
+    while let Some(heap) = unsafe { at.as_ref() } {
+        visit(heap);
+        at = heap.entered.load(Ordering::Relaxed);
+    }
+}
+
+/// The first of the debug heaps that the fork under way holds. One that is
+/// entered meanwhile is not held, and must not be given back.
+static HELD: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
+
+fn for_each_held(visit: &mut dyn FnMut(&Lock)) {
+    let first = HELD.load(Ordering::Relaxed);
+    for_each_from(first, &mut |heap| visit(heap.list.raw()));
+    // The last to be given back, as the first to be taken: it keeps HELD.
+    visit(report::lock());
+}
+
+unsafe extern "C" fn prepare() {
+    report::lock().acquire();
+    let first = ENTERED.load(Ordering::Acquire);
+    HELD.store(first, Ordering::Relaxed);
+    for_each_from(first, &mut |heap| heap.list.raw().acquire());
+}
+
+unsafe extern "C" fn parent() {
+    for_each_held(&mut |lock| lock.release());
+}
+
+unsafe extern "C" fn child() {
+    for_each_held(&mut |lock| lock.reset());
+}
+
+/// What is known of the debug block that starts at an address, in whichever
+/// debug heap: for whoever was given it for a block of the runtime's heap. Any
+/// address may be asked about. Takes the debug heaps' locks, one at a time.
+pub fn known_at(data: *const u8) -> Option<Known> {
+    let mut found = None;
+    for_each_from(ENTERED.load(Ordering::Acquire), &mut |heap| {
+        if found.is_none() {
+            found = heap.block_at(data);
+        }
+    });
+    found
+}
+
+/// Whether somebody else asks for leaks at the end.
+static IS_ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Has the process ask for leaks at its end, unless somebody else does.
+pub(super) fn expect_end() {
+    static EXPECTED: Once = Once::new();
+    if !IS_ASKED.load(Ordering::Acquire) && !EXPECTED.is_ready() && EXPECTED.begin() {
+        extern "C" fn end() {
+            ask_for_leaks();
+        }
+        sys::at_exit(end);
+        EXPECTED.end(true);
+    }
+}
+
+/// Says that the caller will call [`ask_for_leaks`] at the process's end: a
+/// library, whose own end is later than that of the program's handlers. To be
+/// called before any debug heap's flags are set.
+pub fn will_ask_for_leaks() {
+    IS_ASKED.store(true, Ordering::Release);
+}
+
+/// Reports the leaks of all debug heaps with [`flags::LEAK_CHECK`].
+///
+/// Source: "_CrtSetDbgFlag".
+pub fn ask_for_leaks() {
+    for_each_from(ENTERED.load(Ordering::Acquire), &mut |heap| {
+        if heap.has(flags::LEAK_CHECK) {
+            heap.dump_leaks();
+        }
+    });
+}

@@ -1,0 +1,173 @@
+//! Memory read and written by the system on the process's behalf, which tells
+//! what cannot be accessed where the process itself would fault; and what is in
+//! memory.
+
+use super::{Call, admit};
+use core::ptr;
+
+/// Copies `size` bytes from `from`, any address, to `to`, any address. How many
+/// were copied, from the first one on: fewer when either cannot be accessed.
+/// `None` where the system does not do it.
+pub fn copy(to: usize, from: usize, size: usize) -> Option<usize> {
+    if !admit(Call::Copy) {
+        return None;
+    }
+    if size == 0 {
+        return Some(0);
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let local = libc::iovec {
+            iov_base: ptr::with_exposed_provenance_mut(to),
+            iov_len: size,
+        };
+        let remote = libc::iovec {
+            iov_base: ptr::with_exposed_provenance_mut(from),
+            iov_len: size,
+        };
+        // SAFETY: whoever asks for the copy owns the bytes written to; the
+        // kernel checks both ranges.
+        let copied = unsafe {
+            libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
+        };
+        if let Ok(copied) = usize::try_from(copied) {
+            return Some(copied);
+        }
+        (super::os::errno() == libc::EFAULT).then_some(0)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (to, from);
+        None
+    }
+}
+
+/// How many bytes from `address` on can be read, up to `size`: a byte of each
+/// page is. `None` where the system does not tell.
+pub fn readable(address: usize, size: usize) -> Option<usize> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        const AT_ONCE: usize = 64;
+        let end = address.checked_add(size)?;
+        let page = super::page_size();
+        let mut next = address;
+        while next < end {
+            if !admit(Call::Copy) {
+                return None;
+            }
+            let mut pages = [libc::iovec {
+                iov_base: ptr::null_mut(),
+                iov_len: 1,
+            }; AT_ONCE];
+            let mut count = 0;
+            let first = next;
+            for entry in &mut pages {
+                if next >= end {
+                    break;
+                }
+                entry.iov_base = ptr::with_exposed_provenance_mut(next);
+                next = (next & !(page - 1)).saturating_add(page);
+                count += 1;
+            }
+            let mut bytes = [0u8; AT_ONCE];
+            let local = libc::iovec {
+                iov_base: bytes.as_mut_ptr().cast(),
+                iov_len: count,
+            };
+            // SAFETY: the kernel writes at most `count` bytes to the buffer, and
+            // checks what it reads.
+            let copied = unsafe {
+                let own = libc::getpid();
+                let to = &raw const local;
+                libc::process_vm_readv(own, to, 1, pages.as_ptr(), count as _, 0)
+            };
+            let read = match usize::try_from(copied) {
+                Ok(read) => read,
+                Err(_) if super::os::errno() == libc::EFAULT => 0,
+                Err(_) => return None,
+            };
+            if read < count {
+                let bad = pages.get(read).map_or(first, |entry| entry.iov_base.addr());
+                return Some(bad.saturating_sub(address));
+            }
+        }
+        Some(size)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (address, size);
+        None
+    }
+}
+
+/// Writes `size` bytes from `from` to `to` whatever the rights of the pages
+/// there, as a debugger does. False when the system refuses.
+///
+/// # Safety
+/// `from` can be read, and nobody relies on what the bytes at `to` were.
+pub unsafe fn overwrite(to: usize, from: *const u8, size: usize) -> bool {
+    if !admit(Call::Copy) {
+        return false;
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: a constant path; the flags need no third argument. The kernel
+        // reads `size` bytes that the caller may read.
+        unsafe {
+            let flags = libc::O_RDWR | libc::O_CLOEXEC;
+            let file = libc::open(c"/proc/self/mem".as_ptr(), flags);
+            if file < 0 {
+                return false;
+            }
+            let written = libc::pwrite64(file, from.cast(), size, to as i64);
+            libc::close(file);
+            written == size as isize
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (to, from, size);
+        false
+    }
+}
+
+/// Shows `visit` each page of a range that is in memory; all of them where the
+/// system does not tell. Start and size are whole pages.
+pub fn for_each_resident(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
+    const AT_ONCE: usize = 1024;
+    let page = super::page_size();
+    let mut resident = [1u8; AT_ONCE];
+    let mut next = start;
+    let end = start + size;
+    while next < end {
+        let count = ((end - next) / page).min(AT_ONCE);
+        // SAFETY: the kernel writes a byte for each of `count` pages.
+        let told = unsafe {
+            let address = ptr::with_exposed_provenance_mut(next);
+            libc::mincore(address, count * page, resident.as_mut_ptr().cast()) == 0
+        };
+        for (index, state) in resident.iter().take(count).enumerate() {
+            if !told || state & 1 != 0 {
+                visit(next + index * page);
+            }
+        }
+        next += count * page;
+    }
+}
+
+/// Has processors run the instructions that were written to a range: those that
+/// do not see to it themselves are told.
+pub fn flush_instructions(start: usize, size: usize) {
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+    {
+        unsafe extern "C" {
+            fn __clear_cache(start: *mut core::ffi::c_void, end: *mut core::ffi::c_void);
+        }
+        let first = ptr::with_exposed_provenance_mut(start);
+        let end = ptr::with_exposed_provenance_mut(start.saturating_add(size));
+        // SAFETY: the function of the compiler's own library changes no memory.
+        unsafe { __clear_cache(first, end) };
+    }
+    #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+    let _ = (start, size);
+}

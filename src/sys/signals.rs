@@ -1,0 +1,38 @@
+//! Signals: held back while a lock is held, and caught where they are faults.
+
+use core::mem::MaybeUninit;
+
+/// Keeps all signals of the calling thread back until it is dropped.
+pub struct SignalsHeld {
+    before: libc::sigset_t,
+}
+
+/// Has the calling thread's signals wait. Those that are faults of its own end
+/// the process meanwhile.
+pub fn hold_signals() -> SignalsHeld {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both sets live here; the first is filled, the second is written
+    // by a call that fails for wrong arguments only.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::sigemptyset(before.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        SignalsHeld {
+            before: before.assume_init(),
+        }
+    }
+}
+
+impl Drop for SignalsHeld {
+    fn drop(&mut self) {
+        // SAFETY: the set was the thread's mask before.
+        unsafe {
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.before,
+                core::ptr::null_mut(),
+            );
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The program's own regions: what `VirtualAlloc` reserves for it, and the
+//! address space of views.
+//!
+//! ```text
+//!   area at A, 5 pages                    area at B
+//!   | reserved | read-write    | reserved || read-only ...
+//!   run A..A+1   run A+1..A+3    run ..A+5   run B..
+//! ```
+//!
+//! An *area* is a reservation: private pages, a section's view, a placeholder
+//! (address space that is kept for one of these) or a window for physical pages.
+//! *Runs* are pages in a row of one area that are alike: one state, one
+//! protection. Both lie beside the memory and never in it, in pages of their
+//! own (`runs`, `area`); finding what an address is in takes a time that grows
+//! with the logarithm of the number of runs.
+//!
+//! Invariants:
+//! - Runs do not overlap; those of one area follow each other without a gap and
+//!   cover it; two neighbours of one area differ.
+//! - Areas begin at multiples of 64 KiB, unless they are what is left of one, or
+//!   replace a placeholder that was split. Address space is given out in whole
+//!   64 KiB: what is left of the last 64 KiB of an area stays free.
+//! - What a function refuses it has not changed, in the records, in the account,
+//!   or in the pages' contents. So room for records is made before the system is
+//!   asked, and taken after.
+//!
+//! One lock around everything, the system's calls included: two threads that
+//! commit pages of one area must not undo each other. It comes after every lock
+//! of the layers above (a heap in its maker's memory commits pages here while it
+//! is locked), and is held across a fork. Once the fault handler is in use,
+//! signals wait while a thread holds the lock: a handler that touches a guard
+//! page finds it free.
+
+mod area;
+mod change;
+mod contents;
+mod notes;
+mod physical;
+mod placeholder;
+mod protect;
+mod release;
+mod reserve;
+mod runs;
+mod touch;
+mod views;
+mod watch;
+
+use super::{GRANULARITY, Use};
+use crate::sync::{Guard, Lock, Mutex, Once};
+use crate::sys;
+pub(crate) use area::{Area, Kind, Touch, View};
+use area::{AreaId, Areas};
+pub(crate) use change::{commit, decommit, protect};
+pub(crate) use contents::{
+    Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
+};
+use core::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use physical::{change_physical, is_physical};
+pub(crate) use placeholder::{coalesce, split_placeholder};
+pub(crate) use protect::Protect;
+pub(crate) use release::{release, release_part};
+pub(crate) use reserve::{Request, Whereabouts, reserve};
+use runs::{Run, Runs};
+pub(crate) use touch::{Access, Touched, set_guard, touched};
+pub(crate) use views::{commit_sparse, drop_view, for_each_view, insert_view, view_at};
+pub(crate) use watch::{Unwatched, forget_written, written};
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// An argument has no meaning.
+    Invalid,
+    /// A protection is none that these pages can have.
+    Protection,
+    /// The addresses are not free, or not in one area, or of the wrong kind.
+    Conflict,
+    /// Nothing is reserved there.
+    NotAllocated,
+    /// Pages are not committed.
+    NotCommitted,
+    /// No area begins there.
+    NotAtBase,
+    /// More is named than the area has.
+    PastTheEnd,
+    /// The pages are a view's, which has them whole.
+    IsView,
+    /// The pages are committed already, and for good.
+    IsCommitted,
+    /// The system has no memory or no address space.
+    NoMemory,
+    /// The system has no large pages.
+    NoLargePages,
+    /// The limit of committed bytes is reached.
+    CommitLimit,
+    /// The system cannot do it.
+    Unsupported,
+}
+
+/// What is known of an address, and of the pages behind it that are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Where the pages begin that are alike.
+    pub(crate) start: usize,
+    /// The byte after the last of them.
+    pub(crate) end: usize,
+    /// The pages' protection; `None` where they are only reserved.
+    pub(crate) committed: Option<Protect>,
+    /// What they are part of.
+    pub(crate) area: Area,
+}
+
+struct Regions {
+    runs: Runs,
+    areas: Areas,
+}
+
+static REGIONS: Mutex<Regions> = Mutex::new(Regions {
+    runs: Runs::new(),
+    areas: Areas::new(),
+});
+
+/// Whether signals wait while a thread holds the lock.
+static HOLDS_SIGNALS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a layer above holds the lock across forks, with its own locks in
+/// their order.
+static HELD_ABOVE: AtomicBool = AtomicBool::new(false);
+/// Whether the handlers here hold it, in the fork that is under way.
+static HELD_HERE: AtomicBool = AtomicBool::new(false);
+
+/// The lock, for a layer above that holds it across forks, after its own.
+pub(crate) fn lock() -> &'static Lock {
+    REGIONS.raw()
+}
+
+/// Says that a layer above holds the lock across forks from now on.
+pub(crate) fn is_held_above() {
+    HELD_ABOVE.store(true, Ordering::Relaxed);
+}
+
+/// Registers the fork handlers. The system may allocate for that, so no lock
+/// is held.
+fn start() {
+    static STARTED: Once = Once::new();
+    if !STARTED.is_ready() && STARTED.begin() {
+        STARTED.end(sys::at_fork(prepare, parent, child));
+    }
+}
+
+unsafe extern "C" fn prepare() {
+    if !HELD_ABOVE.load(Ordering::Relaxed) {
+        REGIONS.raw().acquire();
+        HELD_HERE.store(true, Ordering::Relaxed);
+        before_fork();
+    }
+}
+
+unsafe extern "C" fn parent() {
+    if HELD_HERE.swap(false, Ordering::Relaxed) {
+        REGIONS.raw().release();
+    }
+}
+
+unsafe extern "C" fn child() {
+    if HELD_HERE.swap(false, Ordering::Relaxed) {
+        after_fork();
+        REGIONS.raw().reset();
+    }
+}
+
+/// In the parent, before a fork, by whoever holds the lock across it.
+pub(crate) fn before_fork() {
+    // SAFETY: the caller holds the lock.
+    unsafe { &*REGIONS.held() }.note_all_written();
+}
+
+/// In the child, after a fork, by whoever holds the lock across it.
+pub(crate) fn after_fork() {
+    // SAFETY: the caller holds the lock.
+    unsafe { &*REGIONS.held() }.watch_again();
+}
+
+/// The records, held. Signals that waited come when it is gone.
+struct Held {
+    regions: Guard<'static, Regions>,
+    // After the guard, so that they come after it.
+    _signals: Option<sys::SignalsHeld>,
+}
+
+impl core::ops::Deref for Held {
+    type Target = Regions;
+
+    fn deref(&self) -> &Regions {
+        &self.regions
+    }
+}
+
+impl core::ops::DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Regions {
+        &mut self.regions
+    }
+}
+
+/// Has signals wait from now on while a thread holds the lock.
+pub(crate) fn hold_signals_from_now() {
+    HOLDS_SIGNALS.store(true, Ordering::SeqCst);
+}
+
+/// Takes the lock.
+fn hold() -> Held {
+    start();
+    let signals = HOLDS_SIGNALS
+        .load(Ordering::Relaxed)
+        .then(sys::hold_signals);
+    Held {
+        regions: REGIONS.lock(),
+        _signals: signals,
+    }
+}
+
+/// What is known of the page of `address`; `None` where the program has reserved
+/// nothing.
+pub(crate) fn find(address: usize) -> Option<Told> {
+    let mut regions = hold();
+    let told = regions.told(address)?;
+    if told.committed.is_none()
+        && matches!(told.area.kind, Kind::View(view) if view.commits != 0)
+        && regions.refresh(told.area)
+    {
+        return regions.told(address);
+    }
+    Some(told)
+}
+
+/// Where the last area below `address` ends, and where the next one begins; 0
+/// and `usize::MAX` where there is none. Nothing is reserved at `address`.
+pub(crate) fn around(address: usize) -> (usize, usize) {
+    let regions = hold();
+    let place = regions.runs.at_or_after(address);
+    let next = regions.runs.get(place);
+    let before = regions.runs.before(place);
+    (
+        before.map_or(0, |run| run.end),
+        next.map_or(usize::MAX, |run| run.start),
+    )
+}
+
+fn round_down_to_page(address: usize) -> usize {
+    address & !(super::page_size() - 1)
+}
+
+/// The end of the last page that `[address, address + size)` touches.
+fn end_of(address: usize, size: usize) -> Result<usize, Refusal> {
+    let end = address.checked_add(size).ok_or(Refusal::Invalid)?;
+    match super::round_to_pages(end) {
+        Some(end) if size != 0 && isize::try_from(end).is_ok() => Ok(end),
+        _ => Err(Refusal::Invalid),
+    }
+}
+
+fn pointer(address: usize) -> *mut u8 {
+    core::ptr::with_exposed_provenance_mut(address)
+}
+
+fn refusal_of(limit: super::Limit) -> Refusal {
+    match limit {
+        super::Limit::Commit => Refusal::CommitLimit,
+        super::Limit::System => Refusal::NoMemory,
+    }
+}
+
+impl Regions {
+    fn told(&self, address: usize) -> Option<Told> {
+        let (_, run) = self.runs.find(address)?;
+        let area = self.areas.get(run.area)?;
+        Some(Told {
+            start: run.start,
+            end: run.end,
+            committed: run.committed,
+            area: *area,
+        })
+    }
+
+    /// The area that holds `address`.
+    fn area_at(&self, address: usize) -> Option<(AreaId, Area)> {
+        let (_, run) = self.runs.find(address)?;
+        Some((run.area, *self.areas.get(run.area)?))
+    }
+
+    /// Whether any area has pages in the 64 KiB units of `[start, end)`.
+    fn touches_units(&self, start: usize, end: usize) -> bool {
+        let start = start & !(GRANULARITY - 1);
+        let end = end.saturating_add(GRANULARITY - 1) & !(GRANULARITY - 1);
+        let next = self.runs.get(self.runs.at_or_after(start));
+        next.is_some_and(|run| run.start < end)
+    }
+
+    /// The runs that `[start, end)` touches, cut to it.
+    fn runs_in(&self, start: usize, end: usize) -> impl Iterator<Item = Run> {
+        let runs = self.runs.from(self.runs.at_or_after(start));
+        runs.take_while(move |run| run.start < end)
+            .map(move |run| Run {
+                start: run.start.max(start),
+                end: run.end.min(end),
+                ..run
+            })
+    }
+
+    /// Bytes of `[start, end)` that are committed.
+    fn committed(&self, start: usize, end: usize) -> usize {
+        self.runs_in(start, end)
+            .filter(|run| run.committed.is_some())
+            .map(|run| run.end - run.start)
+            .sum()
+    }
+
+    /// Gives the pages of `[start, end)` the rights again that the records
+    /// say, after the system changed some of them and then refused. As far as
+    /// it lets us.
+    fn restore(&self, start: usize, end: usize) {
+        for run in self.runs_in(start, end) {
+            let right = run.committed.map_or(sys::Protection::None, Protect::system);
+            // SAFETY: the range lies in an area of the program's and gets the
+            // rights it had a moment ago.
+            unsafe { sys::protect(pointer(run.start), run.end - run.start, right) };
+        }
+    }
+
+    /// Enters an area of one run. There is room for both.
+    fn enter(&mut self, area: Area, committed: Option<Protect>) {
+        let id = self.areas.add(area);
+        self.runs.insert(Run {
+            start: area.start,
+            end: area.end,
+            area: id,
+            committed,
+        });
+    }
+
+    /// Forgets an area.
+    fn forget(&mut self, id: AreaId, area: &Area) {
+        area.free_notes();
+        self.runs.remove(area.start, area.end);
+        self.areas.remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(all(test, target_os = "linux"))]
+mod view_tests;

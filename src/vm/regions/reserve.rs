@@ -1,0 +1,257 @@
+//! Address space for a new area.
+
+use super::notes::Notes;
+use super::{
+    Area, AreaId, GRANULARITY, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
+    refusal_of,
+};
+use crate::sys;
+use crate::vm::{self, fault};
+
+/// Where an area is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whereabouts {
+    /// At this address, or anywhere if it is 0.
+    pub(crate) address: usize,
+    /// Not below this one.
+    pub(crate) lowest: usize,
+    /// Below this one; 0 for no limit.
+    pub(crate) limit: usize,
+    /// At a multiple of this power of two; 0 for 64 KiB.
+    pub(crate) alignment: usize,
+    /// At the highest address there is. The system's own order is that, too,
+    /// where nothing else is asked for.
+    pub(crate) top_down: bool,
+    /// In place of the placeholder that lies exactly there.
+    pub(crate) replaces: bool,
+}
+
+/// What an area is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// What its pages are.
+    pub(crate) kind: Kind,
+    /// The protection that it is made with.
+    pub(crate) initial: Protect,
+    /// Whether its pages are committed at once.
+    pub(crate) commits: bool,
+    /// Whether they are large.
+    pub(crate) large: bool,
+    /// Whether it is noted which are written to.
+    pub(crate) watched: bool,
+    /// How a touch of them is answered.
+    pub(crate) touch: Touch,
+}
+
+impl Request {
+    /// Private pages of this protection, reserved only.
+    pub(crate) const fn private(initial: Protect) -> Request {
+        Request {
+            kind: Kind::Private,
+            initial,
+            commits: false,
+            large: false,
+            watched: false,
+            touch: Touch::Fault,
+        }
+    }
+
+    /// The same, committed at once.
+    pub(crate) const fn committed(self) -> Request {
+        Request {
+            commits: true,
+            ..self
+        }
+    }
+}
+
+/// Address space that was taken for an area, and not entered yet.
+pub(super) struct Taken {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The placeholder that it was.
+    pub(super) placeholder: Option<AreaId>,
+}
+
+/// Reserves `size` bytes, rounded up to pages, as the request says. The address
+/// of the first one, and how many it came to.
+pub(crate) fn reserve(
+    at: &Whereabouts,
+    size: usize,
+    request: &Request,
+) -> Result<(usize, usize), Refusal> {
+    if request.initial.is_copy() {
+        return Err(Refusal::Protection);
+    }
+    if (request.initial.is_guard() || request.touch != Touch::Fault) && !fault::catch() {
+        return Err(Refusal::Unsupported);
+    }
+    if request.large {
+        return reserve_large(at, size, request);
+    }
+    let mut regions = hold();
+    let taken = regions.take(at, size)?;
+    let (start, end) = (taken.start, taken.end);
+    let base = pointer(start);
+    if request.commits {
+        let right = request.initial.system();
+        // SAFETY: the range was taken just above, nothing of it is committed,
+        // and nobody else knows it.
+        let done = unsafe { vm::commit_as(Use::Program, base, end - start, end - start, right) };
+        if let Err(limit) = done {
+            regions.give_back(&taken);
+            return Err(refusal_of(limit));
+        }
+    }
+    let written = if request.watched {
+        match regions.watch(start, end) {
+            Ok(written) => written,
+            Err(refusal) => {
+                regions.give_back_committed(&taken, request.commits);
+                return Err(refusal);
+            }
+        }
+    } else {
+        Notes::NONE
+    };
+    regions.settle(&taken, request, written);
+    Ok((start, end - start))
+}
+
+/// Pages of the system's large size: reserved and committed in one.
+fn reserve_large(
+    at: &Whereabouts,
+    size: usize,
+    request: &Request,
+) -> Result<(usize, usize), Refusal> {
+    let unit = sys::large_page_size().ok_or(Refusal::NoLargePages)?;
+    if size == 0 || size % unit != 0 || at.address % unit != 0 || at.replaces {
+        return Err(Refusal::Invalid);
+    }
+    let at = Whereabouts {
+        alignment: at.alignment.max(unit),
+        ..*at
+    };
+    let mut regions = hold();
+    let taken = regions.take(&at, size)?;
+    // SAFETY: the range was taken just above and nobody else knows it.
+    let done = unsafe {
+        vm::commit_large(
+            Use::Program,
+            pointer(taken.start),
+            size,
+            request.initial.system(),
+        )
+    };
+    if let Err(limit) = done {
+        regions.give_back(&taken);
+        return Err(match limit {
+            vm::Limit::Commit => Refusal::CommitLimit,
+            vm::Limit::System => Refusal::NoLargePages,
+        });
+    }
+    regions.settle(&taken, request, Notes::NONE);
+    Ok((taken.start, size))
+}
+
+impl Regions {
+    /// Takes address space, and makes room for an area and its run: reserved
+    /// pages that are not entered yet.
+    pub(super) fn take(&mut self, at: &Whereabouts, size: usize) -> Result<Taken, Refusal> {
+        let start = if at.replaces {
+            at.address
+        } else {
+            at.address & !(GRANULARITY - 1)
+        };
+        let end = end_of(at.address, size)?;
+        if !self.runs.room(1) || !self.areas.room(1) {
+            return Err(Refusal::NoMemory);
+        }
+        if at.replaces {
+            let (id, area) = self.area_at(start).ok_or(Refusal::Conflict)?;
+            if area.kind != Kind::Placeholder || (area.start, area.end) != (start, end) {
+                return Err(Refusal::Conflict);
+            }
+            return Ok(Taken {
+                start,
+                end,
+                placeholder: Some(id),
+            });
+        }
+        let start = if at.address == 0 {
+            let align = at.alignment.max(GRANULARITY);
+            let base = if at.lowest == 0 && at.limit == 0 {
+                vm::reserve(Use::Program, end, align)
+            } else {
+                vm::reserve_within(Use::Program, end, align, at.lowest, at.limit, at.top_down)
+            };
+            if base.is_null() {
+                return Err(Refusal::NoMemory);
+            }
+            base.expose_provenance()
+        } else {
+            if start == 0 || self.touches_units(start, end) {
+                return Err(Refusal::Conflict);
+            }
+            match vm::reserve_at(Use::Program, pointer(start), end - start) {
+                sys::Placed::Done => {}
+                sys::Placed::InUse => return Err(Refusal::Conflict),
+                sys::Placed::NoMemory => return Err(Refusal::NoMemory),
+            }
+            start
+        };
+        let end = if at.address == 0 { start + end } else { end };
+        Ok(Taken {
+            start,
+            end,
+            placeholder: None,
+        })
+    }
+
+    /// Gives address space back that was taken, nothing of it committed.
+    pub(super) fn give_back(&mut self, taken: &Taken) {
+        if taken.placeholder.is_none() {
+            // SAFETY: the range was taken by the caller, nobody else knows it,
+            // and nothing of it is committed.
+            unsafe {
+                vm::release(
+                    Use::Program,
+                    pointer(taken.start),
+                    taken.end - taken.start,
+                    0,
+                )
+            };
+        }
+    }
+
+    /// The same, all of it committed if `committed` says so.
+    fn give_back_committed(&mut self, taken: &Taken, committed: bool) {
+        let size = taken.end - taken.start;
+        if committed {
+            // SAFETY: the range was taken by the caller and nobody else knows
+            // it; all of it is committed.
+            unsafe { vm::decommit_part(Use::Program, pointer(taken.start), size, size) };
+        }
+        self.give_back(taken);
+    }
+
+    /// Enters an area where address space was taken.
+    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) {
+        if let Some(id) = taken.placeholder {
+            self.runs.remove(taken.start, taken.end);
+            self.areas.remove(id);
+        }
+        let area = Area {
+            start: taken.start,
+            end: taken.end,
+            kind: request.kind,
+            initial: request.initial,
+            was_placeholder: taken.placeholder.is_some(),
+            is_large: request.large,
+            touch: request.touch,
+            written,
+            offered: Notes::NONE,
+        };
+        self.enter(area, request.commits.then_some(request.initial));
+    }
+}

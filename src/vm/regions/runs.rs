@@ -1,0 +1,536 @@
+//! Runs of pages in the order of their addresses, in leaves of 4 KiB.
+//!
+//! ```text
+//!   directory   | first address, leaf, count | ...      halved
+//!                        |
+//!   leaf        | run | run | run | ... |               halved
+//! ```
+//!
+//! Finding a run halves the directory and then a leaf: the time grows with the
+//! logarithm of the number of runs. A change moves the records of one leaf, and
+//! of the directory once in a leaf's length.
+//!
+//! Invariants:
+//! - No leaf is empty; each entry of the directory says where its leaf's first
+//!   run starts.
+//! - [`Runs::room`] is asked before the system is: what follows cannot fail.
+
+use super::super::Use;
+use super::super::table::Table;
+use super::area::AreaId;
+use super::protect::Protect;
+use crate::sys;
+use core::ptr;
+
+/// Pages in a row of one reservation that are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) area: AreaId,
+    /// The pages' protection; `None` where they are only reserved.
+    pub(super) committed: Option<Protect>,
+}
+
+const LEAF_BYTES: usize = 4096;
+const LEAF_RUNS: usize = LEAF_BYTES / size_of::<Run>();
+/// Leaves that are taken from the system in one piece.
+const SLAB_LEAVES: usize = 16;
+/// Spare leaves that keep their memory.
+const KEPT: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Leaf {
+    /// Where the first run starts.
+    start: usize,
+    runs: *mut Run,
+    len: usize,
+}
+
+// SAFETY: a leaf's runs are reached through the one table that owns the leaf.
+unsafe impl Send for Leaf {}
+
+#[derive(Clone, Copy)]
+struct Spare(*mut Run);
+
+// SAFETY: nobody but the table that owns a spare leaf knows of it.
+unsafe impl Send for Spare {}
+
+/// The place of a run, until the next change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    leaf: usize,
+    index: usize,
+}
+
+pub(super) struct Runs {
+    directory: Table<Leaf>,
+    spare: Table<Spare>,
+    count: usize,
+}
+
+impl Runs {
+    pub(super) const fn new() -> Runs {
+        Runs {
+            directory: Table::new(),
+            spare: Table::new(),
+            count: 0,
+        }
+    }
+
+    /// How many runs there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    fn leaf(&self, leaf: usize) -> &[Run] {
+        match self.directory.records().get(leaf) {
+            // SAFETY: the leaf's first `len` runs were written, it is this
+            // table's, and only `&mut self` changes it.
+            Some(leaf) => unsafe { core::slice::from_raw_parts(leaf.runs, leaf.len) },
+            None => &[],
+        }
+    }
+
+    fn leaf_mut(&mut self, leaf: usize) -> &mut [Run] {
+        match self.directory.records().get(leaf) {
+            // SAFETY: as in `leaf`, and `&mut self` excludes other borrows.
+            Some(leaf) => unsafe { core::slice::from_raw_parts_mut(leaf.runs, leaf.len) },
+            None => &mut [],
+        }
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<Run> {
+        self.leaf(place.leaf).get(place.index).copied()
+    }
+
+    /// The place of the first run that ends after `address`; past the last one
+    /// there is nothing to get.
+    pub(super) fn at_or_after(&self, address: usize) -> Place {
+        let leaves = self.directory.records();
+        let after = leaves.partition_point(|leaf| leaf.start <= address);
+        let Some(leaf) = after.checked_sub(1) else {
+            return Place { leaf: 0, index: 0 };
+        };
+        let runs = self.leaf(leaf);
+        let index = runs.partition_point(|run| run.end <= address);
+        if index == runs.len() {
+            return Place {
+                leaf: after,
+                index: 0,
+            };
+        }
+        Place { leaf, index }
+    }
+
+    /// The run that holds `address`.
+    pub(super) fn find(&self, address: usize) -> Option<(Place, Run)> {
+        let place = self.at_or_after(address);
+        let run = self.get(place)?;
+        (run.start <= address).then_some((place, run))
+    }
+
+    pub(super) fn next(&self, place: Place) -> Place {
+        if place.index + 1 < self.leaf(place.leaf).len() {
+            return Place {
+                index: place.index + 1,
+                ..place
+            };
+        }
+        Place {
+            leaf: place.leaf + 1,
+            index: 0,
+        }
+    }
+
+    /// The run before a place.
+    pub(super) fn before(&self, place: Place) -> Option<Run> {
+        match place.index.checked_sub(1) {
+            Some(index) => self.get(Place { index, ..place }),
+            None => self.leaf(place.leaf.checked_sub(1)?).last().copied(),
+        }
+    }
+
+    /// The runs from the one at `place` on.
+    pub(super) fn from(&self, mut place: Place) -> impl Iterator<Item = Run> {
+        core::iter::from_fn(move || {
+            let run = self.get(place)?;
+            place = self.next(place);
+            Some(run)
+        })
+    }
+
+    /// Makes room for `more` runs, after which inserting so many cannot fail.
+    /// False, and nothing changed, when there is no memory.
+    pub(super) fn room(&mut self, more: usize) -> bool {
+        // An insertion takes one leaf at most.
+        if !self.directory.reserve(more) {
+            return false;
+        }
+        while self.spare.records().len() < more {
+            // Every leaf of the directory may come to be spare.
+            let leaves = self.directory.records().len() + self.spare.records().len();
+            if !self.spare.reserve(leaves + SLAB_LEAVES) {
+                return false;
+            }
+            let slab = super::super::allocate(Use::Metadata, SLAB_LEAVES * LEAF_BYTES);
+            if slab.is_null() {
+                return false;
+            }
+            for nth in 0..SLAB_LEAVES {
+                let leaf = slab.wrapping_add(nth * LEAF_BYTES).cast();
+                self.spare.insert(self.spare.records().len(), Spare(leaf));
+            }
+        }
+        true
+    }
+
+    fn take_leaf(&mut self) -> Option<*mut Run> {
+        let last = self.spare.records().len().checked_sub(1)?;
+        let spare = self.spare.records().get(last).copied()?;
+        self.spare.remove(last, 1);
+        Some(spare.0)
+    }
+
+    fn drop_leaf(&mut self, index: usize) {
+        let Some(leaf) = self.directory.records().get(index).copied() else {
+            return;
+        };
+        self.directory.remove(index, 1);
+        let spares = self.spare.records().len();
+        // A leaf may be part of a system page where those are larger.
+        if spares >= KEPT && sys::page_size() == LEAF_BYTES {
+            // SAFETY: the leaf is this table's own page and holds nothing now.
+            unsafe { super::super::purge(leaf.runs.cast(), LEAF_BYTES) };
+        }
+        // There is room: `room` counted this leaf in.
+        self.spare.insert(spares, Spare(leaf.runs));
+    }
+
+    fn set_len(&mut self, leaf: usize, len: usize) {
+        let start = self.leaf(leaf).first().map(|run| run.start);
+        if let Some(entry) = self.directory.records_mut().get_mut(leaf) {
+            entry.len = len;
+            entry.start = start.unwrap_or(entry.start);
+        }
+    }
+
+    fn say_start(&mut self, leaf: usize) {
+        let len = self.leaf(leaf).len();
+        self.set_len(leaf, len);
+    }
+
+    /// Puts a run where its address belongs. There is room for it.
+    pub(super) fn insert(&mut self, run: Run) {
+        let after = self
+            .directory
+            .records()
+            .partition_point(|leaf| leaf.start <= run.start);
+        let mut leaf = after.saturating_sub(1);
+        if self.leaf(leaf).len() == LEAF_RUNS || self.directory.records().is_empty() {
+            let Some(fresh) = self.take_leaf() else {
+                return;
+            };
+            // What is added in order leaves full leaves behind.
+            let keep = if self
+                .leaf(leaf)
+                .last()
+                .is_some_and(|last| last.start < run.start)
+            {
+                self.leaf(leaf).len()
+            } else {
+                self.leaf(leaf).len() / 2
+            };
+            let moved = self.leaf(leaf).get(keep..).unwrap_or_default();
+            let count = moved.len();
+            // SAFETY: the fresh leaf has room for a whole leaf's runs, and is
+            // none that the directory has.
+            unsafe { ptr::copy_nonoverlapping(moved.as_ptr(), fresh, count) };
+            let start = moved.first().map_or(run.start, |first| first.start);
+            let at = if self.directory.records().is_empty() {
+                0
+            } else {
+                self.set_len(leaf, keep);
+                leaf + 1
+            };
+            let entry = Leaf {
+                start,
+                runs: fresh,
+                len: count,
+            };
+            self.directory.insert(at, entry);
+            if start <= run.start {
+                leaf = at;
+            }
+        }
+        let index = self
+            .leaf(leaf)
+            .partition_point(|other| other.start < run.start);
+        let Some(entry) = self.directory.records_mut().get_mut(leaf) else {
+            return;
+        };
+        // SAFETY: the leaf has room for `len + 1` runs, `index` is at most
+        // `len`, and the runs from `index` on move up by one.
+        unsafe {
+            let at = entry.runs.add(index);
+            ptr::copy(at, at.add(1), entry.len - index);
+            at.write(run);
+        }
+        entry.len += 1;
+        self.count += 1;
+        self.say_start(leaf);
+    }
+
+    /// Takes out the runs that start in `[start, end)`.
+    pub(super) fn remove(&mut self, start: usize, end: usize) {
+        let leaves = self.directory.records();
+        let mut leaf = leaves
+            .partition_point(|leaf| leaf.start <= start)
+            .saturating_sub(1);
+        loop {
+            let runs = self.leaf(leaf);
+            let first = runs.partition_point(|run| run.start < start);
+            let last = runs.partition_point(|run| run.start < end);
+            let len = runs.len();
+            if len == 0 || (first == last && last < len) {
+                break;
+            }
+            if let Some(entry) = self.directory.records().get(leaf)
+                && first < last
+            {
+                // SAFETY: `first <= last <= len`; the runs behind move down.
+                unsafe {
+                    let at = entry.runs.add(first);
+                    ptr::copy(entry.runs.add(last), at, len - last);
+                }
+            }
+            let left = len - (last - first);
+            self.count -= last - first;
+            if left == 0 {
+                self.drop_leaf(leaf);
+                continue;
+            }
+            self.set_len(leaf, left);
+            if last < len {
+                break;
+            }
+            leaf += 1;
+        }
+        self.join_leaves(leaf);
+    }
+
+    /// Puts a leaf's runs into the one before it if both are nearly empty.
+    fn join_leaves(&mut self, leaf: usize) {
+        let Some(before) = leaf.checked_sub(1) else {
+            return;
+        };
+        let (here, there) = (self.leaf(leaf).len(), self.leaf(before).len());
+        if here == 0 || here + there > LEAF_RUNS / 2 {
+            return;
+        }
+        let leaves = self.directory.records();
+        if let (Some(from), Some(to)) = (leaves.get(leaf), leaves.get(before)) {
+            // SAFETY: two different leaves of this table; the earlier one has
+            // room behind its `there` runs.
+            unsafe { ptr::copy_nonoverlapping(from.runs, to.runs.add(there), here) };
+        }
+        self.set_len(before, there + here);
+        self.drop_leaf(leaf);
+    }
+
+    /// Makes `at` a border between runs, if it lies inside one. There is room
+    /// for one more.
+    fn split(&mut self, at: usize) {
+        let Some((place, run)) = self.find(at) else {
+            return;
+        };
+        if run.start == at {
+            return;
+        }
+        if let Some(first) = self.leaf_mut(place.leaf).get_mut(place.index) {
+            first.end = at;
+        }
+        self.insert(Run { start: at, ..run });
+    }
+
+    /// Records for all pages of `[start, end)` what `state` makes of what they
+    /// are, and joins neighbours that are alike then. There is room for two
+    /// more runs.
+    pub(super) fn change(&mut self, start: usize, end: usize, mut state: impl FnMut(&mut Run)) {
+        self.split(start);
+        self.split(end);
+        let first = self.at_or_after(start);
+        let mut place = first;
+        while let Some(run) = self.leaf_mut(place.leaf).get_mut(place.index) {
+            if run.start >= end {
+                break;
+            }
+            state(run);
+            place = self.next(place);
+        }
+        self.join(start, end);
+    }
+
+    /// Takes `[start, end)` out, and no more of the runs that reach over its
+    /// borders. There is room for two more runs.
+    pub(super) fn cut(&mut self, start: usize, end: usize) {
+        self.split(start);
+        self.split(end);
+        self.remove(start, end);
+    }
+
+    /// Joins neighbours that are alike, from the run before `start` to the one
+    /// that begins at `end`.
+    fn join(&mut self, start: usize, end: usize) {
+        let (mut place, Some(mut run)) = self.before_or_at(start) else {
+            return;
+        };
+        loop {
+            // What follows and is like it.
+            let mut last = run.end;
+            let mut next = self.next(place);
+            while let Some(other) = self.get(next) {
+                let alike = other.start == last
+                    && other.area == run.area
+                    && other.committed == run.committed;
+                if !alike || other.start > end {
+                    break;
+                }
+                last = other.end;
+                next = self.next(next);
+            }
+            if last != run.end {
+                if let Some(first) = self.leaf_mut(place.leaf).get_mut(place.index) {
+                    first.end = last;
+                }
+                self.remove(run.start + 1, last);
+            }
+            let after = self.at_or_after(last);
+            match self.get(after) {
+                Some(other) if other.start <= end => (place, run) = (after, other),
+                _ => return,
+            }
+        }
+    }
+
+    /// The run that ends where `start` is or holds it, else the next.
+    fn before_or_at(&self, start: usize) -> (Place, Option<Run>) {
+        let place = self.at_or_after(start.saturating_sub(1));
+        (place, self.get(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    const UNIT: usize = 4096;
+
+    fn area(number: u8) -> AreaId {
+        AreaId::from_index(usize::from(number))
+    }
+
+    /// The runs that pages of these states make; 0 is no run.
+    fn runs_of(pages: &[u8]) -> Vec<Run> {
+        let mut runs = Vec::<Run>::new();
+        for (page, &state) in pages.iter().enumerate() {
+            if state == 0 {
+                continue;
+            }
+            let start = page * UNIT;
+            let committed = match state & 3 {
+                1 => None,
+                2 => Some(Protect::READ),
+                _ => Some(Protect::READ_WRITE),
+            };
+            match runs.last_mut() {
+                Some(last)
+                    if last.end == start
+                        && last.area == area(state >> 2)
+                        && last.committed == committed =>
+                {
+                    last.end += UNIT;
+                }
+                _ => runs.push(Run {
+                    start,
+                    end: start + UNIT,
+                    area: area(state >> 2),
+                    committed,
+                }),
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn it_keeps_what_an_array_of_pages_keeps() {
+        const PAGES: usize = 6000;
+        let mut runs = Runs::new();
+        let mut pages = vec![0u8; PAGES];
+        let mut seed = 7u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (seed >> 33) as usize % below.max(1)
+        };
+        let mut most = 0;
+        for step in 0..60_000 {
+            let first = next(PAGES);
+            let wide = if step % 500 == 0 { 2000 } else { 8 };
+            let last = (first + 1 + next(wide)).min(PAGES);
+            let (start, end) = (first * UNIT, last * UNIT);
+            assert!(runs.room(2));
+            if pages[first..last].iter().all(|&state| state == 0) {
+                let own = (next(15) + 1) as u8;
+                pages[first..last].fill(own << 2 | 1);
+                runs.insert(Run {
+                    start,
+                    end,
+                    area: area(own),
+                    committed: None,
+                });
+                runs.change(start, end, |_| {});
+            } else if step % 501 == 0 {
+                // Whole runs go.
+                let from = runs.at_or_after(start);
+                let (from, to) = match (runs.get(from), runs.get(runs.next(from))) {
+                    (Some(one), Some(two)) => (one.start, two.end),
+                    _ => continue,
+                };
+                runs.remove(from, to);
+                pages[from / UNIT..to / UNIT].fill(0);
+            } else {
+                let state = next(3) as u8 + 1;
+                for page in &mut pages[first..last] {
+                    if *page != 0 {
+                        *page = *page & !3 | state;
+                    }
+                }
+                let committed = match state {
+                    1 => None,
+                    2 => Some(Protect::READ),
+                    _ => Some(Protect::READ_WRITE),
+                };
+                runs.change(start, end, |run| run.committed = committed);
+            }
+            most = most.max(runs.len());
+            if step % 97 == 0 {
+                let all: Vec<Run> = runs.from(runs.at_or_after(0)).collect();
+                assert_eq!(all, runs_of(&pages), "step {step}");
+                assert_eq!(all.len(), runs.len());
+                let page = next(PAGES);
+                let found = runs.find(page * UNIT + 5).map(|(_, run)| run);
+                let expected = all
+                    .iter()
+                    .find(|run| (run.start..run.end).contains(&(page * UNIT)));
+                assert_eq!(found.as_ref(), expected);
+            }
+        }
+        assert!(most > 3 * LEAF_RUNS, "{most} runs");
+        runs.remove(0, PAGES * UNIT);
+        assert_eq!(runs.len(), 0);
+        assert_eq!(runs.get(runs.at_or_after(0)), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! `VirtualAlloc` and its kin, for the process's own pages.
+//!
+//! The region table below (`vm::regions`) knows what is reserved; here are the
+//! rules about arguments, and what Windows calls each refusal. The native
+//! functions and the others share them: what fails is a status first, and the
+//! last error follows from it (`status`).
+//!
+//! ```text
+//!   VirtualAlloc --+--> allocate --> regions::reserve, commit, reset
+//!   NtAllocate... -+        |
+//!                           +--> NTSTATUS --> last error
+//! ```
+//!
+//! Pages have 4 KiB; where the system's are larger (some of its ARM versions)
+//! they have its size.
+
+mod advise;
+mod allocate;
+mod free;
+mod nt;
+mod probe;
+mod protect;
+mod query;
+mod watch;
+
+pub use advise::{
+    DiscardVirtualMemory, OfferVirtualMemory, PrefetchVirtualMemory, ReclaimVirtualMemory,
+    VirtualLock, VirtualUnlock,
+};
+pub use allocate::{
+    VirtualAlloc, VirtualAlloc2, VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp,
+};
+pub use free::{VirtualFree, VirtualFreeEx};
+pub use nt::{
+    NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory,
+};
+pub use probe::{
+    FlushInstructionCache, IsBadCodePtr, IsBadHugeReadPtr, IsBadHugeWritePtr, IsBadReadPtr,
+    IsBadStringPtrA, IsBadStringPtrW, IsBadWritePtr, ReadProcessMemory, WriteProcessMemory,
+};
+pub use protect::{VirtualProtect, VirtualProtectEx, VirtualProtectFromApp};
+pub use query::{VirtualQuery, VirtualQueryEx};
+pub use watch::{GetWriteWatch, ResetWriteWatch};
+
+pub(super) use probe::is_readable;
+pub(super) use query::query;
+
+use super::constants::*;
+use super::types::{BOOL, DWORD, HANDLE, NTSTATUS};
+use super::{last_error, status};
+use crate::vm::regions::Refusal;
+
+fn status_of(refusal: Refusal) -> NTSTATUS {
+    match refusal {
+        Refusal::Invalid => STATUS_INVALID_PARAMETER,
+        Refusal::Protection => STATUS_INVALID_PAGE_PROTECTION,
+        Refusal::Conflict => STATUS_CONFLICTING_ADDRESSES,
+        Refusal::NotAllocated => STATUS_MEMORY_NOT_ALLOCATED,
+        Refusal::NotCommitted => STATUS_NOT_COMMITTED,
+        Refusal::NotAtBase => STATUS_FREE_VM_NOT_AT_BASE,
+        Refusal::PastTheEnd => STATUS_UNABLE_TO_FREE_VM,
+        Refusal::IsView => STATUS_UNABLE_TO_DELETE_SECTION,
+        Refusal::IsCommitted => STATUS_ALREADY_COMMITTED,
+        Refusal::NoMemory => STATUS_NO_MEMORY,
+        Refusal::NoLargePages => STATUS_INSUFFICIENT_RESOURCES,
+        Refusal::CommitLimit => STATUS_COMMITMENT_LIMIT,
+        Refusal::Unsupported => STATUS_NOT_SUPPORTED,
+    }
+}
+
+/// Whether a handle is the process's own: of other processes nothing is changed
+/// from here.
+fn own(process: HANDLE) -> Result<(), NTSTATUS> {
+    if process.addr() == usize::MAX {
+        Ok(())
+    } else {
+        Err(STATUS_INVALID_HANDLE)
+    }
+}
+
+/// Sets the last error that stands for a status.
+#[cold]
+fn fail(status: NTSTATUS) {
+    last_error::set(status::error_of(status));
+}
+
+/// TRUE, or FALSE and the last error.
+fn truth(result: Result<(), NTSTATUS>) -> BOOL {
+    match result {
+        Ok(()) => TRUE,
+        Err(status) => {
+            fail(status);
+            FALSE
+        }
+    }
+}
+
+/// Whether `[address, address + size)` lies below the end of what programs have.
+fn is_user_range(address: usize, size: usize) -> bool {
+    address
+        .checked_add(size)
+        .is_some_and(|end| end <= crate::sys::USER_END)
+}
+
+/// The number of a protection of which everything else is none.
+const EXECUTE_RIGHTS: DWORD =
+    PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;

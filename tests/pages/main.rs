@@ -1,0 +1,14 @@
+//! Pages under load, under failure, across forks and among signals: what the
+//! Windows names and `ntheap::vm` promise, held against models and against the
+//! kernel's own list of mappings.
+
+#![cfg(target_os = "linux")]
+
+mod faults;
+mod fork;
+mod limits;
+mod model;
+mod refused;
+mod stacks;
+mod support;
+mod types;

@@ -1,0 +1,141 @@
+//! Shared by the tests: the Windows names with numbers for addresses, and the
+//! kernel's list.
+
+use ntheap::win32::*;
+use std::fs;
+use std::process::Command;
+
+pub(crate) const PAGE: usize = 0x1000;
+pub(crate) const UNIT: usize = 0x10000;
+pub(crate) const BOTH: DWORD = MEM_RESERVE | MEM_COMMIT;
+
+/// `VirtualAlloc`: the address, or the last error.
+pub(crate) fn allocate(
+    address: usize,
+    size: usize,
+    kind: DWORD,
+    protect: DWORD,
+) -> Result<usize, DWORD> {
+    // SAFETY: the tests change only what they reserved.
+    let base = unsafe {
+        let address = std::ptr::with_exposed_provenance_mut(address);
+        VirtualAlloc(address, size, kind, protect)
+    };
+    if base.is_null() {
+        // SAFETY: nothing to keep.
+        Err(unsafe { GetLastError() })
+    } else {
+        Ok(base.expose_provenance())
+    }
+}
+
+/// TRUE as `Ok`, FALSE as the last error.
+fn truth(result: BOOL) -> Result<(), DWORD> {
+    if result == TRUE {
+        Ok(())
+    } else {
+        // SAFETY: nothing to keep.
+        Err(unsafe { GetLastError() })
+    }
+}
+
+pub(crate) fn free(address: usize, size: usize, kind: DWORD) -> Result<(), DWORD> {
+    // SAFETY: the tests free only what they reserved, and use it no more.
+    truth(unsafe { VirtualFree(std::ptr::with_exposed_provenance_mut(address), size, kind) })
+}
+
+/// The protection that the first page had.
+pub(crate) fn protect(address: usize, size: usize, protect: DWORD) -> Result<DWORD, DWORD> {
+    let mut old = 0;
+    let address = std::ptr::with_exposed_provenance_mut(address);
+    // SAFETY: the tests protect only what they reserved.
+    truth(unsafe { VirtualProtect(address, size, protect, &raw mut old) }).map(|()| old)
+}
+
+/// What a query tells.
+pub(crate) fn query(address: usize) -> MEMORY_BASIC_INFORMATION {
+    let mut told = std::mem::MaybeUninit::uninit();
+    // SAFETY: the buffer has room for the structure, which is then filled.
+    unsafe {
+        let address = std::ptr::with_exposed_provenance(address);
+        assert_eq!(VirtualQuery(address, told.as_mut_ptr(), 48), 48);
+        told.assume_init()
+    }
+}
+
+/// A byte of memory that the test knows it may use.
+pub(crate) fn byte(address: usize) -> *mut u8 {
+    std::ptr::with_exposed_provenance_mut(address)
+}
+
+/// One line of the kernel's list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapped {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// `r`, `w` and `x`, or `-`.
+    pub(crate) rights: [u8; 3],
+}
+
+/// The kernel's list of mappings.
+pub(crate) fn mappings() -> Vec<Mapped> {
+    let list = fs::read_to_string("/proc/self/maps").expect("the list");
+    list.lines()
+        .map(|line| {
+            let (addresses, rest) = line.split_once(' ').expect("rights");
+            let (start, end) = addresses.split_once('-').expect("two addresses");
+            let number = |text| usize::from_str_radix(text, 16).expect("an address");
+            Mapped {
+                start: number(start),
+                end: number(end),
+                rights: rest.as_bytes()[..3].try_into().expect("three rights"),
+            }
+        })
+        .collect()
+}
+
+/// How many mappings the kernel lets a process have.
+pub(crate) fn most_mappings() -> usize {
+    let text = fs::read_to_string("/proc/sys/vm/max_map_count").expect("the limit");
+    text.trim().parse().expect("a number")
+}
+
+/// A generator of numbers.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit.max(1)
+    }
+}
+
+/// Runs one test of this program in a process of its own, `name` with its module;
+/// true in that process, whose caller then does what the test is about.
+pub(crate) fn alone(name: &str) -> bool {
+    const MARK: &str = "PAGES_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let program = std::env::current_exe().expect("this program");
+    let ended = Command::new(program)
+        .args([name, "--exact", "--test-threads=1", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .expect("started");
+    let output = String::from_utf8_lossy(&ended.stdout);
+    assert!(
+        ended.status.success() && output.contains("1 passed"),
+        "{name}: {}\n{output}\n{}",
+        ended.status,
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    false
+}
