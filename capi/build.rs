@@ -1,11 +1,18 @@
-//! Gives the shared library its name.
+//! Gives the shared library its name and the order of its code.
+
+use std::env;
+use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+    println!("cargo:rerun-if-changed=rare.ld");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libntheap.so");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,now");
         // Threads that end call into the library whether it was closed or not.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        let folder = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+        let order = Path::new(&folder).join("rare.ld");
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-T,{}", order.display());
     }
 }

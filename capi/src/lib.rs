@@ -10,7 +10,7 @@
 //! `malloc` here, calls the new handler, and throws what it must. (The Windows
 //! library has an operator new, which calls `_set_new_handler`'s handler.)
 //!
-//! At load nothing of Rust's standard library runs; [`report`] writes one line
+//! At load nothing of Rust's standard library runs; [`run`] writes one line
 //! if `ntheap run` asked for it. Where panics abort, as in the release profile,
 //! none of it is in the library: a quarter of a megabyte that a process would
 //! have in memory for printing backtraces of panics that do not happen.
@@ -20,7 +20,7 @@
 pub mod crt;
 pub mod crtdbg;
 pub mod malloc;
-mod report;
+mod run;
 pub mod trace;
 pub mod win32;
 mod word;

@@ -75,7 +75,7 @@ pub struct ThreadCache {
     /// The bins of shard 0 and of the classes that have no shards.
     pub(super) bins: [Bin; COUNT],
     /// The slice table and its mask, copied here to be at hand.
-    table: Cell<*mut u8>,
+    table: AtomicPtr<u8>,
     mask: Cell<usize>,
     pub(super) state: AtomicU8,
     /// Made by others: give everything back at the next slow path.
@@ -85,7 +85,7 @@ pub struct ThreadCache {
     /// Whether magazines have keys.
     is_checked: bool,
     /// The bins of the thread's own shard, of which there are [`ROW`].
-    row: *const Bin,
+    row: AtomicPtr<Bin>,
     /// The other shards' rows; null in a plain front end.
     pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
@@ -149,20 +149,38 @@ const fn nowhere() -> *mut Entry {
 }
 
 /// The cache of every thread that has none yet: what a word first leads to.
-pub static UNBORN: ThreadCache = ThreadCache::shared(State::Unborn, (&raw const UNBORN).cast());
-static DEAD: ThreadCache = ThreadCache::shared(State::Dead, (&raw const DEAD).cast());
+pub static UNBORN: ThreadCache = ThreadCache::shared(
+    State::Unborn,
+    nowhere(),
+    slices::stand_in(),
+    (&raw const UNBORN).cast_mut().cast(),
+);
+/// The cache of every thread that must not have one. It has no addresses before its
+/// first use: the loader would have to write them into every process.
+static DEAD: ThreadCache = ThreadCache::shared(
+    State::Dead,
+    ptr::null_mut(),
+    ptr::null_mut(),
+    ptr::null_mut(),
+);
 
 impl ThreadCache {
-    const fn shared(state: State, row: *const Bin) -> Self {
+    const fn shared(state: State, top: *mut Entry, table: *mut u8, row: *mut Bin) -> Self {
+        let mut bins = [const { closed() }; COUNT];
+        let mut class = 0;
+        while class < COUNT {
+            bins[class].top = AtomicPtr::new(top);
+            class += 1;
+        }
         ThreadCache {
-            bins: [const { closed() }; COUNT],
-            table: Cell::new(slices::stand_in()),
+            bins,
+            table: AtomicPtr::new(table),
             mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
             request: Request::new(),
             diverted: AtomicBool::new(false),
             is_checked: false,
-            row,
+            row: AtomicPtr::new(row),
             rows: ptr::null_mut(),
             pressed: Cell::new(false),
             watch: Watch::new(),
@@ -188,8 +206,21 @@ impl ThreadCache {
     }
 
     /// The cache of a thread that must not have one (any more).
-    pub(super) const fn dead() -> *const ThreadCache {
+    pub(super) fn dead() -> *const ThreadCache {
+        // Every thread that comes here writes the same addresses, before it uses
+        // them.
+        DEAD.close();
         &raw const DEAD
+    }
+
+    /// Closes all bins, and leads to them and to the slice table's stand-in.
+    fn close(&self) {
+        for bin in &self.bins {
+            bin.top.store(nowhere(), Ordering::Relaxed);
+        }
+        self.table.store(slices::stand_in(), Ordering::Relaxed);
+        let row = (&raw const self.bins).cast_mut().cast();
+        self.row.store(row, Ordering::Relaxed);
     }
 
     /// Writes a fresh live cache to `place`.
@@ -199,7 +230,16 @@ impl ThreadCache {
     /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
     /// that was drained.
     pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8) {
-        let mut fresh = ThreadCache::shared(State::Live, place.cast());
+        // In place, since a copy would take pages of the stack.
+        // SAFETY: the caller's memory is ours to write, and a cache of zeros is
+        // one: numbers, null pointers, false.
+        let fresh = unsafe {
+            place.write_bytes(0, 1);
+            &mut *place
+        };
+        fresh.close();
+        fresh.state = AtomicU8::new(State::Live as u8);
+        fresh.watch = Watch::new();
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
         fresh.request.use_row(0);
@@ -209,18 +249,15 @@ impl ThreadCache {
             unsafe {
                 fresh.rows = foreign::rows_of(place);
                 if shard != 0 {
-                    fresh.row = Rows::open(fresh.rows, shard);
+                    let row = Rows::open(fresh.rows, shard);
+                    fresh.row = AtomicPtr::new(row.cast_mut());
                 }
             }
             fresh.request.use_row(shard);
         }
-        // SAFETY: the caller's memory is ours to write.
-        unsafe { place.write(fresh) };
-        // SAFETY: just written, and still ours alone.
-        let cache = unsafe { &*place };
         let (table, mask) = slices::table();
-        cache.table.set(table);
-        cache.mask.set(mask);
+        fresh.table = AtomicPtr::new(table);
+        fresh.mask.set(mask);
     }
 
     /// Makes the cache the calling thread's.
@@ -241,7 +278,7 @@ impl ThreadCache {
 
     /// The bins of the thread's own shard.
     pub(super) fn row(&self) -> *const Bin {
-        self.row
+        self.row.load(Ordering::Relaxed)
     }
 
     /// The bin that blocks of `class` are taken from.
@@ -251,7 +288,7 @@ impl ThreadCache {
         // class above the last is taken for class 0.
         unsafe {
             if class < ROW {
-                &*self.row.add(class)
+                &*self.row().add(class)
             } else {
                 self.bins
                     .get_unchecked(if class < COUNT { class } else { 0 })
@@ -345,7 +382,7 @@ impl ThreadCache {
         // magazine is a block of that class, which its mark says was handed
         // out.
         unsafe {
-            let table = (*this).table.get();
+            let table = (*this).table.load(Ordering::Relaxed);
             let descriptor = slices::find_in(table, (*this).mask.get(), address.addr());
             let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
                 return false;

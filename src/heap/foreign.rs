@@ -32,7 +32,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
 use super::descriptor::Kind;
-use super::front::{FIRST_CAPACITY, Front, Shared};
+use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize;
 use super::swap::{has_room, is_calm, store};
@@ -283,9 +283,9 @@ impl Front {
         let shelf = foreign.shelf;
         let current = foreign.current();
         if current.is_null() {
-            shelf
-                .capacity
-                .set(FIRST_CAPACITY.min(self.most_foreign(class)));
+            // At once: a bin that grew would send nothing home until it is as
+            // large, and so hold as much.
+            shelf.capacity.set(self.most_foreign(class));
             cache.request.use_row(shard);
             let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
@@ -294,19 +294,14 @@ impl Front {
         }
         // SAFETY: the cache is this thread's and the bucket is locked.
         unsafe { foreign.settle(cache) };
-        let (count, capacity) = (foreign.count(), shelf.capacity.get());
+        let count = foreign.count();
         let mut next = (current, count);
-        if count >= usize::from(capacity) {
+        if count >= usize::from(shelf.capacity.get()) {
             state.falling = state.falling.saturating_add(1);
-            let most = self.most_foreign(class);
-            if capacity < most {
-                shelf.capacity.set((capacity * 2).min(most));
-            } else {
-                next = (
-                    self.send_home(shared, &mut state, class, shard, current, count),
-                    0,
-                );
-            }
+            next = (
+                self.send_home(shared, &mut state, class, shard, current, count),
+                0,
+            );
         }
         let (magazine, count) = next;
         // SAFETY: the magazine is this thread's, with so many blocks, or null.

@@ -45,7 +45,8 @@ pub(super) const FIRST_CAPACITY: u16 = 4;
 
 /// A front end.
 pub(crate) struct Front {
-    pub(super) kind: Kind,
+    /// Whether its blocks have marks.
+    is_checked: AtomicBool,
     pub(super) buckets: [Bucket; COUNT],
     pub(super) pool: Pool,
     pub(super) caches: Mutex<Caches>,
@@ -107,11 +108,12 @@ pub(super) struct Shared<'a> {
 }
 
 impl Front {
-    pub(super) const fn new(kind: Kind) -> Self {
+    /// A front end with every word zero; [`Front::begin`] comes before any use.
+    pub(super) const fn new() -> Self {
         Front {
-            kind,
+            is_checked: AtomicBool::new(false),
             buckets: [const { Bucket::new() }; COUNT],
-            pool: Pool::new(kind),
+            pool: Pool::new(),
             caches: Mutex::new(Caches {
                 live: ptr::null_mut(),
                 free: ptr::null_mut(),
@@ -123,15 +125,33 @@ impl Front {
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
             idle_shards: AtomicU32::new(0),
             diverted: AtomicBool::new(false),
-            refill_limit: AtomicU32::new(u32::MAX),
-            cache_bytes: AtomicUsize::new(32 * 1024),
+            refill_limit: AtomicU32::new(0),
+            cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes it a front end of `kind` whose magazines hold up to `cache_bytes`.
+    pub(super) fn begin(&self, kind: Kind, cache_bytes: usize) {
+        self.is_checked
+            .store(kind == Kind::Checked, Ordering::Relaxed);
+        self.pool.begin(kind);
+        self.cache_bytes.store(cache_bytes, Ordering::Relaxed);
+        self.refill_limit.store(u32::MAX, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn kind(&self) -> Kind {
+        if self.is_checked.load(Ordering::Relaxed) {
+            Kind::Checked
+        } else {
+            Kind::Plain
         }
     }
 
     pub(super) fn place<'a>(&self, shared: Shared<'a>, class: usize, shard: u8) -> Place<'a> {
         Place {
-            kind: self.kind,
+            kind: self.kind(),
             class,
             shard,
             back_end: shared.back_end,
@@ -183,7 +203,7 @@ impl Front {
             let bin = &raw const *cache.bin(class);
             // SAFETY: the cache is this thread's and the class's bin is its.
             let block = unsafe {
-                match self.kind {
+                match self.kind() {
                     Kind::Plain => ThreadCache::pop::<false>(bin),
                     Kind::Checked => ThreadCache::pop::<true>(bin),
                 }
@@ -223,7 +243,7 @@ impl Front {
             return ptr::null_mut();
         }
         state.allocations += 1;
-        if self.kind == Kind::Checked {
+        if self.kind() == Kind::Checked {
             // SAFETY: `take` left the key of the block's mark.
             unsafe { Descriptor::set_busy(key) };
         }
@@ -338,7 +358,7 @@ impl Front {
         unsafe {
             let top = cache.bin(class).top.load(Ordering::Relaxed);
             Entry::set(top, block);
-            if self.kind == Kind::Checked {
+            if self.kind() == Kind::Checked {
                 top.add(MARKS).write(key);
             }
             cache.bin(class).top.store(top.add(1), Ordering::Relaxed);

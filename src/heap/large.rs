@@ -87,6 +87,7 @@ pub(super) struct LargeList {
 unsafe impl Send for LargeList {}
 
 impl LargeList {
+    /// No blocks, and every word zero. Its limits are set before any use.
     pub(super) const fn new() -> Self {
         LargeList {
             live: ptr::null_mut(),
@@ -99,7 +100,7 @@ impl LargeList {
             retain: 0,
             released: 0,
             regret: 0,
-            huge_above: usize::MAX,
+            huge_above: 0,
             allocations: 0,
         }
     }

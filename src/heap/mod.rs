@@ -130,12 +130,14 @@ pub(crate) struct Heap {
     reclaiming: Mutex<()>,
 }
 
+// Every word is zero, so that it takes no room in the library's file, and in memory
+// only the pages that are used: `configure` sets the rest.
 static PROCESS: Heap = Heap {
-    plain: Front::new(Kind::Plain),
-    checked: Front::new(Kind::Checked),
+    plain: Front::new(),
+    checked: Front::new(),
     large: Mutex::new(LargeList::new()),
     back_end: Mutex::new(Backend::new()),
-    sparse: Mutex::new(Backend::sparse()),
+    sparse: Mutex::new(Backend::new()),
     totals: Totals {
         active: AtomicUsize::new(0),
         out: AtomicUsize::new(0),
@@ -181,10 +183,9 @@ impl Heap {
 
     fn configure(&self, config: &Config) {
         vm::set_commit_limit(config.commit_limit());
+        self.plain.begin(Kind::Plain, config.cache_bytes());
+        self.checked.begin(Kind::Checked, config.cache_bytes());
         for front in [&self.plain, &self.checked] {
-            front
-                .cache_bytes
-                .store(config.cache_bytes(), Ordering::Relaxed);
             front.set_diverted(config.count_calls());
         }
         let (segments, blocks) = match config.huge_pages() {
@@ -194,12 +195,8 @@ impl Heap {
             HugePages::Default => (HugePages::THRESHOLD, HugePages::THRESHOLD / 8),
             HugePages::Always => (0, 2 * classes::MAX_CLASS_SIZE),
         };
-        {
-            let mut back_end = self.back_end.lock();
-            back_end.retain = config.retain();
-            back_end.huge_above = segments;
-        }
-        self.sparse.lock().retain = config.retain();
+        self.back_end.lock().begin(config.retain(), segments);
+        self.sparse.lock().begin_sparse(config.retain());
         {
             let mut large = self.large.lock();
             large.retain = config.retain().saturating_mul(2);

@@ -4,11 +4,13 @@ use super::descriptor::Kind;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The magazines of one front end that no thread and no depot has.
 pub(super) struct Pool {
     free: Mutex<Lists>,
-    kind: Kind,
+    /// Whether a magazine has a second half, for keys.
+    has_keys: AtomicBool,
 }
 
 struct Lists {
@@ -17,21 +19,29 @@ struct Lists {
 }
 
 impl Pool {
-    pub(super) const fn new(kind: Kind) -> Self {
+    /// A pool with every word zero; [`Pool::begin`] comes before any use.
+    pub(super) const fn new() -> Self {
         Pool {
             free: Mutex::new(Lists {
                 large: FreeList::new(),
                 small: FreeList::new(),
             }),
-            kind,
+            has_keys: AtomicBool::new(false),
         }
     }
 
+    /// Makes it the pool of a front end of `kind`.
+    pub(super) fn begin(&self, kind: Kind) {
+        self.has_keys
+            .store(kind == Kind::Checked, Ordering::Relaxed);
+    }
+
     /// Bytes of a large magazine, or of two small ones.
-    const fn bytes(&self) -> usize {
-        let words = match self.kind {
-            Kind::Plain => MARKS,
-            Kind::Checked => 2 * MARKS,
+    fn bytes(&self) -> usize {
+        let words = if self.has_keys.load(Ordering::Relaxed) {
+            2 * MARKS
+        } else {
+            MARKS
         };
         words * size_of::<Entry>()
     }

@@ -104,22 +104,24 @@ pub(super) struct Backend {
     /// Dirty bytes kept whatever the heap's size.
     pub(super) retain: usize,
     /// Used bytes above which new segments ask for huge pages.
-    pub(super) huge_above: usize,
+    huge_above: usize,
     /// Chunks that asked for huge pages.
     huge_chunks: usize,
     /// Whether there were some before the heap shrank.
     was_huge: bool,
     /// Used bytes above which they do so again.
     again_above: usize,
-    /// Whether the root record leads to its segments.
-    is_anchored: bool,
+    /// Whether an outsider learns nothing of its segments: the root record does
+    /// not lead to them.
+    is_hidden: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
 unsafe impl Send for Backend {}
 
 impl Backend {
-    /// No segments.
+    /// No segments, and every word zero: a static one takes no room in a file.
+    /// [`Backend::begin`] or [`Backend::begin_sparse`] comes before any use.
     pub(super) const fn new() -> Self {
         Backend {
             all: ptr::null_mut(),
@@ -129,25 +131,31 @@ impl Backend {
             used_slices: 0,
             dirty_units: 0,
             released: 0,
-            regret: FIRST_REGRET,
+            regret: 0,
             record_bytes: 0,
             retain: 0,
-            huge_above: usize::MAX,
+            huge_above: 0,
             huge_chunks: 0,
             was_huge: false,
             again_above: 0,
-            is_anchored: true,
+            is_hidden: false,
         }
     }
 
-    /// No segments, of which an outsider learns nothing, and no huge pages ever:
-    /// for slices of which a page or two are used.
-    pub(super) const fn sparse() -> Self {
-        Backend {
-            is_anchored: false,
-            regret: 0,
-            ..Backend::new()
-        }
+    /// Sets how many dirty bytes it keeps whatever its size, and above how many
+    /// used bytes it asks for huge pages.
+    pub(super) fn begin(&mut self, retain: usize, huge_above: usize) {
+        self.regret = FIRST_REGRET;
+        self.retain = retain;
+        self.huge_above = huge_above;
+    }
+
+    /// The same for slices of which a page or two are used: an outsider learns
+    /// nothing of the segments, and huge pages are never asked for.
+    pub(super) fn begin_sparse(&mut self, retain: usize) {
+        self.is_hidden = true;
+        self.retain = retain;
+        self.huge_above = usize::MAX;
     }
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their

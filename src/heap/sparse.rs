@@ -75,7 +75,7 @@ impl Front {
     pub(super) fn purge_free_pages(&self) {
         for class in 1..=LAST_BUCKET {
             let geometry = Geometry::of(class);
-            let bits_at = geometry.bits_at(self.kind);
+            let bits_at = geometry.bits_at(self.kind());
             let state = self.bucket(class).state.lock();
             // SAFETY: the bucket is locked, so its open subsegments are live
             // and their free bits stay.

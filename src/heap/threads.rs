@@ -125,7 +125,7 @@ impl Front {
         // SAFETY: the cache is the calling thread's.
         unsafe { word.set(place) };
         // Setting the hook may allocate, on the cache just made.
-        if !crate::sys::at_thread_exit(self.kind as usize, shared.thread_exit, place.cast()) {
+        if !crate::sys::at_thread_exit(self.kind() as usize, shared.thread_exit, place.cast()) {
             // Nobody would give the cache back: do without one.
             // SAFETY: this thread's own cache, just made.
             unsafe { self.bury(shared, place) };
@@ -140,7 +140,7 @@ impl Front {
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.free;
         if place.is_null() {
-            place = meta::allocate(foreign::bytes_of(self.kind)).cast();
+            place = meta::allocate(foreign::bytes_of(self.kind())).cast();
             if place.is_null() {
                 return place;
             }
@@ -153,7 +153,7 @@ impl Front {
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.
         let cache = unsafe {
-            ThreadCache::birth(place, self.kind, shard);
+            ThreadCache::birth(place, self.kind(), shard);
             &*place
         };
         cache

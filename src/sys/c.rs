@@ -29,6 +29,7 @@ pub(super) struct rlimit {
     pub(super) rlim_max: u64,
 }
 
+pub(super) const AT_PAGESZ: c_ulong = 6;
 pub(super) const AT_SECURE: c_ulong = 23;
 pub(super) const CLOCK_MONOTONIC: c_int = 1;
 pub(super) const EFAULT: c_int = 14;
@@ -62,7 +63,6 @@ pub(super) const SYS_getrandom: c_long = 318;
 pub(super) const SYS_gettid: c_long = 186;
 pub(super) const SYS_membarrier: c_long = 324;
 pub(super) const SYS_rt_sigprocmask: c_long = 14;
-pub(super) const _SC_PAGESIZE: c_int = 30;
 
 unsafe extern "C" {
     pub(super) fn __errno_location() -> *mut c_int;
@@ -114,7 +114,6 @@ unsafe extern "C" {
     pub(super) fn read(file: c_int, buffer: *mut c_void, size: usize) -> isize;
     pub(super) fn sched_yield() -> c_int;
     pub(super) fn syscall(number: c_long, ...) -> c_long;
-    pub(super) fn sysconf(name: c_int) -> c_long;
     pub(super) fn write(file: c_int, buffer: *const c_void, size: usize) -> isize;
 }
 
@@ -141,12 +140,12 @@ mod tests {
     #[test]
     fn numbers_are_the_systems() {
         same_numbers! {
-            AT_SECURE CLOCK_MONOTONIC EFAULT EINTR FUTEX_PRIVATE_FLAG FUTEX_WAIT FUTEX_WAKE
+            AT_PAGESZ AT_SECURE CLOCK_MONOTONIC EFAULT EINTR FUTEX_PRIVATE_FLAG FUTEX_WAIT FUTEX_WAKE
             GRND_NONBLOCK MADV_DONTNEED MADV_HUGEPAGE MADV_NOHUGEPAGE MAP_ANON MAP_FAILED
             MAP_FIXED MAP_FIXED_NOREPLACE MAP_NORESERVE MAP_PRIVATE MREMAP_FIXED
             MREMAP_MAYMOVE O_CLOEXEC O_RDONLY PROT_EXEC PROT_NONE PROT_READ PROT_WRITE
             RLIMIT_AS RLIM_INFINITY SIGTRAP SYS_futex SYS_getrandom SYS_gettid SYS_membarrier
-            SYS_rt_sigprocmask _SC_PAGESIZE
+            SYS_rt_sigprocmask
         }
     }
 
@@ -174,7 +173,6 @@ mod tests {
             read: unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;
             sched_yield: unsafe extern "C" fn() -> c_int;
             syscall: unsafe extern "C" fn(c_long, ...) -> c_long;
-            sysconf: unsafe extern "C" fn(c_int) -> c_long;
             write: unsafe extern "C" fn(c_int, *const c_void, usize) -> isize;
         }
         // These name a structure of their own.

@@ -179,7 +179,7 @@ impl Backend {
     }
 
     fn anchor(&self) {
-        if self.is_anchored {
+        if !self.is_hidden {
             vm::root::set_anchor(vm::root::Anchor::Segments, self.all.addr());
         }
     }

@@ -152,9 +152,16 @@ fn is_direct_child() -> bool {
 
 extern "C" fn at_load() {
     let path = environment(c"NTHEAP_RUN_REPORT");
-    if path.is_null() {
-        return;
+    if !path.is_null() {
+        tell_load(path);
     }
+}
+
+// These two are functions of their own, so that no other process pays for the
+// pages of stack that a line takes.
+#[cold]
+#[inline(never)]
+fn tell_load(path: *const c_char) {
     let mut line = Line::new();
     // SAFETY: no arguments.
     let pid = unsafe { libc::getpid() };
@@ -194,9 +201,14 @@ fn foreign_bytes() -> usize {
 
 extern "C" fn at_exit() {
     let path = environment(c"NTHEAP_RUN_REPORT");
-    if path.is_null() {
-        return;
+    if !path.is_null() {
+        tell_exit(path);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn tell_exit(path: *const c_char) {
     let stats = heap::stats();
     let mut line = Line::new();
     // SAFETY: no arguments.
