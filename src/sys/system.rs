@@ -72,7 +72,7 @@ pub fn lock_limit() -> u64 {
     let is_root = unsafe { libc::geteuid() } == 0;
     match known {
         _ if is_root => u64::MAX,
-        true => limit.rlim_cur as u64,
+        true => limit.rlim_cur,
         false => 0,
     }
 }

@@ -130,7 +130,7 @@ mod linux {
         for count in [100, 1000, 10_000, 100_000] {
             while all.len() < count {
                 let base = allocate(ptr::null_mut(), 4 * PAGE, MEM_RESERVE);
-                if all.len() % 10 == 0 {
+                if all.len().is_multiple_of(10) {
                     allocate(base.wrapping_add(PAGE), PAGE, MEM_COMMIT);
                 }
                 all.push(base);

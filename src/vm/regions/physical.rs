@@ -208,7 +208,7 @@ impl Physical {
     }
 
     /// The record of which frame a page of a window shows.
-    fn shown(&self, address: usize) -> Option<&mut u32> {
+    fn shown(&mut self, address: usize) -> Option<&mut u32> {
         let window = self.window(address)?;
         let page = (address - window.start) / page_size();
         // SAFETY: a window has a record for each page, and the table's owner alone

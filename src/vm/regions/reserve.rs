@@ -126,7 +126,7 @@ fn reserve_large(
     request: &Request,
 ) -> Result<(usize, usize), Refusal> {
     let unit = sys::large_page_size().ok_or(Refusal::NoLargePages)?;
-    if size == 0 || size % unit != 0 || at.address % unit != 0 || at.replaces {
+    if size == 0 || !size.is_multiple_of(unit) || !at.address.is_multiple_of(unit) || at.replaces {
         return Err(Refusal::Invalid);
     }
     let at = Whereabouts {

@@ -335,7 +335,7 @@ unsafe fn allocate_2(
     let address = address.expose_provenance();
     let reserves = kind & MEM_RESERVE != 0 && kind & MEM_REPLACE_PLACEHOLDER == 0;
     let page = crate::sys::page_size();
-    if size % page != 0 || (reserves && address % GRANULARITY != 0) {
+    if !size.is_multiple_of(page) || (reserves && !address.is_multiple_of(GRANULARITY)) {
         return Err(STATUS_INVALID_PARAMETER);
     }
     allocate(address, size, kind, protect, &extended)
