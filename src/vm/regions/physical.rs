@@ -175,7 +175,7 @@ impl Physical {
     /// Keeps frames in memory, if the limits allow it.
     fn lock(&mut self, file: files::Descriptor, first: usize, count: usize) {
         let size = count * page_size();
-        if count == 0 || sys::system::lock_limit() < size as u64 || !self.lockers.reserve(1) {
+        if count == 0 || sys::system::lock_limit() < size || !self.lockers.reserve(1) {
             return;
         }
         let base = sys::reserve(size, vm::GRANULARITY);
@@ -208,7 +208,7 @@ impl Physical {
     }
 
     /// The record of which frame a page of a window shows.
-    fn shown(&self, address: usize) -> Option<&mut u32> {
+    fn shown(&mut self, address: usize) -> Option<&mut u32> {
         let window = self.window(address)?;
         let page = (address - window.start) / page_size();
         // SAFETY: a window has a record for each page, and the table's owner alone
