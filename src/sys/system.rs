@@ -61,7 +61,7 @@ pub fn processors() -> u32 {
 }
 
 /// The most memory in bytes that this process may lock.
-pub fn lock_limit() -> u64 {
+pub fn lock_limit() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -71,8 +71,8 @@ pub fn lock_limit() -> u64 {
     // SAFETY: no arguments, no memory.
     let is_root = unsafe { libc::geteuid() } == 0;
     match known {
-        _ if is_root => u64::MAX,
-        true => limit.rlim_cur,
+        _ if is_root => usize::MAX,
+        true => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
         false => 0,
     }
 }

@@ -175,7 +175,7 @@ impl Physical {
     /// Keeps frames in memory, if the limits allow it.
     fn lock(&mut self, file: files::Descriptor, first: usize, count: usize) {
         let size = count * page_size();
-        if count == 0 || sys::system::lock_limit() < size as u64 || !self.lockers.reserve(1) {
+        if count == 0 || sys::system::lock_limit() < size || !self.lockers.reserve(1) {
             return;
         }
         let base = sys::reserve(size, vm::GRANULARITY);
