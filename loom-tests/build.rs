@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 27] = [
+const MUTANTS: [Mutant; 40] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -150,6 +150,47 @@ const MUTANTS: [Mutant; 27] = [
         "self.holder.store(0, Ordering::Release);",
         "",
     ),
+    // Two threads count the same number up, and both have it.
+    (
+        "numbers_count_blindly",
+        "heap/private/numbers.rs",
+        "users.compare_exchange(fewest, more, Ordering::Relaxed, Ordering::Relaxed)",
+        "{ users.store(more, Ordering::Relaxed); Ok::<u32, u32>(fewest) }",
+    ),
+    // What a thread had at its end stays its own.
+    (
+        "numbers_keep_left",
+        "heap/private/numbers.rs",
+        "users.fetch_sub(1, Ordering::Relaxed);",
+        "let _ = users;",
+    ),
+    // A heap that has left the roll is taken for one that lives.
+    (
+        "roll_keeps_alive",
+        "heap/private/roll.rs",
+        "(*member).life().0.store(0, Ordering::Relaxed);",
+        "",
+    ),
+    // Whoever sees that a heap lives does not see all of its record.
+    (
+        "roll_looks_relaxed",
+        "heap/private/roll.rs",
+        "self.0.load(Ordering::Acquire) != 0",
+        "self.0.load(Ordering::Relaxed) != 0",
+    ),
+    (
+        "roll_begins_relaxed",
+        "heap/private/roll.rs",
+        "self.0.store(handle, Ordering::Release);",
+        "self.0.store(handle, Ordering::Relaxed);",
+    ),
+    // The heap before the one that leaves is not the last from then on.
+    (
+        "roll_loses_last",
+        "heap/private/roll.rs",
+        "None => self.last = previous,",
+        "None if previous.is_null() => self.last = previous,\n                None => {}",
+    ),
     // Whoever takes a slot does not see what the one before left in it.
     (
         "slot_takes_relaxed",
@@ -192,6 +233,66 @@ const MUTANTS: [Mutant; 27] = [
         "heap/seize.rs",
         "S::set(first.wrapping_add(at), ptr::null_mut());",
         "",
+    ),
+    // The data is read before it is known to stay.
+    (
+        "entry_data_read_early",
+        "win32/global/entry.rs",
+        "self.exchange(word, more).ok()?;\n        Some(self.data())",
+        "let data = self.data();\n        self.exchange(word, more).ok()?;\n        Some(data)",
+    ),
+    // Who changes a handle does not see what those did that had it locked.
+    (
+        "entry_exchanges_relaxed",
+        "win32/global/entry.rs",
+        "compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)",
+        "compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed)",
+    ),
+    // A handle is locked while it is changed.
+    (
+        "entry_change_unseen",
+        "win32/global/entry.rs",
+        "self.exchange(word, word & !IN_USE)?;",
+        "",
+    ),
+    // The new data is not published.
+    (
+        "entry_change_ends_relaxed",
+        "win32/global/entry.rs",
+        "pub(crate) fn end(&self, word: usize, data: *mut u8) {\n        \
+         self.data.store(data, Ordering::Relaxed);\n        \
+         self.word.store(word, Ordering::Release);",
+        "pub(crate) fn end(&self, word: usize, data: *mut u8) {\n        \
+         self.data.store(data, Ordering::Relaxed);\n        \
+         self.word.store(word, Ordering::Relaxed);",
+    ),
+    // Two calls end a handle.
+    (
+        "entry_closes_twice",
+        "win32/global/entry.rs",
+        "self.exchange(word, link)?;",
+        "self.word.store(link, Ordering::Release);",
+    ),
+    // An entry that went and came back is taken for one that stayed.
+    (
+        "free_list_without_turns",
+        "win32/global/free_list.rs",
+        "const TURN: usize = REGION;",
+        "const TURN: usize = 0;",
+    ),
+    // Whoever takes an entry does not see who gave it.
+    (
+        "free_list_gives_relaxed",
+        "win32/global/free_list.rs",
+        "self.exchange(place.head, place.new, Ordering::Release)",
+        "self.exchange(place.head, place.new, Ordering::Relaxed)",
+    ),
+    // The first entry's link is read before it is written.
+    (
+        "free_list_looks_relaxed",
+        "win32/global/free_list.rs",
+        "let head = self.head.load(Ordering::Acquire);",
+        "let head = self.head.load(Ordering::Relaxed);",
     ),
 ];
 

@@ -83,8 +83,8 @@ pub use global::{NtHeap, purge, stats};
 #[cfg(feature = "heaps")]
 #[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]
 pub use own::{
-    Heap, HeapEntry, HeapError, HeapGuard, HeapInfo, HeapOptions, HeapShape, HeapSummary, HeapWalk,
-    Heaps, LocalHeap, heaps,
+    Heap, HeapBlock, HeapChange, HeapChanges, HeapEntry, HeapError, HeapGuard, HeapInfo,
+    HeapOptions, HeapShape, HeapSnapshot, HeapSummary, HeapWalk, Heaps, LocalHeap, heaps,
 };
 pub use report::{Block, BlockState, Hook, Report, Stop, set_hook};
 pub use stats::{BUCKETS, BucketStats, Stats};

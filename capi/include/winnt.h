@@ -18,12 +18,14 @@ typedef void *PVOID;
 typedef char CHAR, *PCHAR;
 typedef int16_t SHORT, *PSHORT;
 typedef int32_t LONG, *PLONG, *LPLONG;
+typedef LONG HRESULT;
 typedef int64_t LONGLONG, *PLONGLONG;
 typedef uint64_t ULONGLONG, *PULONGLONG;
 typedef uint64_t DWORDLONG, *PDWORDLONG;
 typedef BYTE BOOLEAN, *PBOOLEAN;
 typedef ULONG LOGICAL, *PLOGICAL;
 typedef PVOID HANDLE, *PHANDLE, *LPHANDLE;
+typedef HANDLE HGLOBAL, HLOCAL;
 
 /* A UTF-16 code unit. With -fshort-wchar, as pkg-config gives it, that is
  * wchar_t, and L"" is a string of them; without, it is char16_t and u"" is. */
@@ -186,6 +188,86 @@ typedef struct _MEM_ADDRESS_REQUIREMENTS {
 #define STATUS_STACK_OVERFLOW ((DWORD)0xC00000FDu)
 #define STATUS_HEAP_CORRUPTION ((DWORD)0xC0000374u)
 #endif
+
+/* "LARGE_INTEGER". */
+typedef union _LARGE_INTEGER {
+    __extension__ struct {
+        DWORD LowPart;
+        LONG HighPart;
+    };
+    struct {
+        DWORD LowPart;
+        LONG HighPart;
+    } u;
+    LONGLONG QuadPart;
+} LARGE_INTEGER, *PLARGE_INTEGER;
+
+/* "ACCESS_MASK": rights to an object. */
+typedef DWORD ACCESS_MASK, *PACCESS_MASK;
+
+#define GENERIC_READ 0x80000000
+#define GENERIC_WRITE 0x40000000
+#define GENERIC_EXECUTE 0x20000000
+#define GENERIC_ALL 0x10000000
+
+#define DUPLICATE_CLOSE_SOURCE 0x00000001
+#define DUPLICATE_SAME_ACCESS 0x00000002
+
+#define FILE_SHARE_READ 0x00000001
+#define FILE_SHARE_WRITE 0x00000002
+#define FILE_SHARE_DELETE 0x00000004
+#define FILE_ATTRIBUTE_NORMAL 0x00000080
+
+/* "File Mapping Security and Access Rights". */
+#define SECTION_QUERY 0x0001
+#define SECTION_MAP_WRITE 0x0002
+#define SECTION_MAP_READ 0x0004
+#define SECTION_MAP_EXECUTE 0x0008
+#define SECTION_EXTEND_SIZE 0x0010
+#define SECTION_MAP_EXECUTE_EXPLICIT 0x0020
+#define SECTION_ALL_ACCESS 0x000F001F
+
+/* "CreateFileMappingA": attributes of a section. */
+#define SEC_FILE 0x00800000
+#define SEC_IMAGE 0x01000000
+#define SEC_RESERVE 0x04000000
+#define SEC_COMMIT 0x08000000
+#define SEC_NOCACHE 0x10000000
+#define SEC_IMAGE_NO_EXECUTE (SEC_IMAGE | SEC_NOCACHE)
+#define SEC_WRITECOMBINE 0x40000000
+#define SEC_LARGE_PAGES 0x80000000
+
+/* "UnmapViewOfFile2". */
+#define MEM_UNMAP_WITH_TRANSIENT_BOOST 0x00000001
+
+/* "LUID", "LUID_AND_ATTRIBUTES", "TOKEN_PRIVILEGES", "Privilege Constants". */
+typedef struct _LUID {
+    DWORD LowPart;
+    LONG HighPart;
+} LUID, *PLUID;
+
+typedef struct _LUID_AND_ATTRIBUTES {
+    LUID Luid;
+    DWORD Attributes;
+} LUID_AND_ATTRIBUTES, *PLUID_AND_ATTRIBUTES;
+
+typedef struct _TOKEN_PRIVILEGES {
+    DWORD PrivilegeCount;
+    LUID_AND_ATTRIBUTES Privileges[ANYSIZE_ARRAY];
+} TOKEN_PRIVILEGES, *PTOKEN_PRIVILEGES;
+
+#define SE_LOCK_MEMORY_NAME TEXT("SeLockMemoryPrivilege")
+#define SE_PRIVILEGE_ENABLED_BY_DEFAULT 0x00000001
+#define SE_PRIVILEGE_ENABLED 0x00000002
+#define SE_PRIVILEGE_REMOVED 0x00000004
+#define TOKEN_QUERY 0x0008
+#define TOKEN_ADJUST_PRIVILEGES 0x0020
+
+/* "SYSTEM_INFO". */
+#define PROCESSOR_ARCHITECTURE_AMD64 9
+#define PROCESSOR_ARCHITECTURE_ARM64 12
+#define PROCESSOR_ARCHITECTURE_UNKNOWN 0xFFFF
+#define PROCESSOR_AMD_X8664 8664
 
 /* "EXCEPTION_RECORD", "EXCEPTION_POINTERS". */
 #define EXCEPTION_NONCONTINUABLE 0x1

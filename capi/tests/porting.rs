@@ -5,93 +5,10 @@
 
 mod common;
 
-use common::{command, find, folder, run, skip, text, windows_library};
+use common::example::{ours_says, wine_says};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
-const WINE: &str = "/usr/lib/wine/wine64";
-const MINGW: &str = "x86_64-w64-mingw32-g++-win32";
-
-/// The example's source.
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/porting/heap_allocator.cpp")
-}
-
-/// Compiles it without a warning; the program's output.
-fn ours() -> Option<String> {
-    if find("g++").is_none() {
-        skip("the porting example", "g++ is not installed");
-        return None;
-    }
-    let library = windows_library().parent().expect("in a folder");
-    let program = folder("porting").join("heap_allocator");
-    run(command("g++")
-        .args([
-            "-std=c++11",
-            "-O2",
-            "-fshort-wchar",
-            "-Wall",
-            "-Wextra",
-            "-Wpedantic",
-        ])
-        .args(["-Wconversion", "-Werror"])
-        .arg("-I")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
-        .arg(source())
-        .arg("-o")
-        .arg(&program)
-        .arg("-L")
-        .arg(library)
-        .args(["-lntheap_win32", "-lntheap"])
-        .arg(format!("-Wl,-rpath,{}", library.display())))
-    .expect_success("g++");
-    let ended = run(&mut command(program)).expect_success("the example");
-    Some(text(&ended.stdout))
-}
-
-/// The same by MinGW, under Wine.
-fn windows() -> Option<String> {
-    if !Path::new(WINE).is_file() || find(MINGW).is_none() {
-        skip(
-            "the porting example under Wine",
-            &format!("{WINE} or {MINGW} is not installed"),
-        );
-        return None;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/windows.sh");
-    let ended = run(command(script).arg("--prefix")).expect_success("windows.sh --prefix");
-    let prefix = text(&ended.stdout)
-        .lines()
-        .last()
-        .expect("a line")
-        .to_owned();
-    let folder = folder("porting-wine");
-    run(command(MINGW)
-        .args([
-            "-std=c++11",
-            "-O2",
-            "-static",
-            "-Wall",
-            "-Wextra",
-            "-Wpedantic",
-            "-Werror",
-        ])
-        .arg(source())
-        .arg("-o")
-        .arg(folder.join("heap_allocator.exe")))
-    .expect_success("MinGW");
-    // What Wine leaves running for a while must not hold this test's pipes.
-    let script = format!("{WINE} heap_allocator.exe >report 2>/dev/null");
-    run(command("sh")
-        .args(["-c", &script])
-        .current_dir(&folder)
-        .env("WINEPREFIX", prefix)
-        .env("WINEDEBUG", "-all")
-        .env_remove("DISPLAY"))
-    .expect_success("Wine");
-    let report = std::fs::read(folder.join("report")).expect("a report");
-    Some(text(&report).replace('\r', ""))
-}
+const EXAMPLE: &str = "porting/heap_allocator";
 
 /// The numbers in a line.
 fn numbers(line: &str) -> Vec<u64> {
@@ -204,7 +121,7 @@ fn sound(whose: &str, report: &str) {
 
 #[test]
 fn the_porting_example_prints_the_same_report_on_both() {
-    let (ours, windows) = (ours(), windows());
+    let (ours, windows) = (ours_says(EXAMPLE, &[]), wine_says(EXAMPLE, ""));
     if let Some(report) = &ours {
         sound("ntheap", report);
     }

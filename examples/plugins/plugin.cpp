@@ -12,6 +12,10 @@
 
 NTHEAP_STATIC_CRT(NAME)
 
+/* Of the debug runtime: crtdbg.h would make release builds call malloc, and debug
+ * builds have an operator new of its own. */
+extern "C" void *_malloc_dbg(size_t size, int use, const char *file, int line);
+
 /* An object of this module's. */
 struct Message {
     char text[200];
@@ -54,6 +58,12 @@ extern "C" void *plugin_aligned_malloc(size_t size, size_t alignment)
 extern "C" void plugin_aligned_free(void *block)
 {
     ntheap_crt_aligned_free(ntheap_own_crt(), block);
+}
+
+/* A block of the debug runtime. */
+extern "C" void *plugin_debug_malloc(size_t size)
+{
+    return _malloc_dbg(size, 1, __FILE__, __LINE__);
 }
 
 /* What the runtime of a library does when the library is unloaded. */

@@ -10,6 +10,12 @@ mod magazine;
 #[path = "../../src/heap/private/lock.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod lock;
+#[path = "../../src/heap/private/numbers.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod numbers;
+#[path = "../../src/heap/private/roll.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod roll;
 #[path = "../../src/heap/private/slot.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod slot;
@@ -20,7 +26,9 @@ mod seize;
 
 mod depot_model;
 mod heap_lock_model;
+mod numbers_model;
 mod request_model;
+mod roll_model;
 mod seize_model;
 mod slot_model;
 
@@ -40,6 +48,12 @@ crate::mutant!(heap_lock_does_not_wait);
 crate::mutant!(heap_lock_passes_nothing);
 crate::mutant!(heap_lock_forgets_holder);
 crate::mutant!(heap_lock_ends_relaxed);
+crate::mutant!(numbers_count_blindly);
+crate::mutant!(numbers_keep_left);
+crate::mutant!(roll_keeps_alive);
+crate::mutant!(roll_looks_relaxed);
+crate::mutant!(roll_begins_relaxed);
+crate::mutant!(roll_loses_last);
 crate::mutant!(slot_takes_relaxed);
 crate::mutant!(slot_gives_relaxed);
 crate::mutant!(slot_looks_and_takes);

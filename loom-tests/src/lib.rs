@@ -12,7 +12,11 @@
 //! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured in every row of bins, blocks and limits survive them |
 //! | `src/heap/seize.rs` | `heap/seize_model.rs` | a bin's blocks are seized while its owner goes on, none lost, none doubled |
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |
+//! | `src/heap/private/numbers.rs` | `heap/numbers_model.rs` | threads that live at a time have different numbers |
+//! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost |
 //! | `src/heap/private/slot.rs` | `heap/slot_model.rs` | blocks pass through a slot, none lost, none doubled |
+//! | `src/win32/global/entry.rs` | `win32/entry_model.rs` | a handle's data stays while it is locked, and is freed once |
+//! | `src/win32/global/free_list.rs` | `win32/free_list_model.rs` | entries pass through the list, none lost, none doubled |
 //!
 //! Each model also runs on mutants: the same source with one line changed
 //! (build.rs lists them). A mutant that passes means that the model is blind.
@@ -21,6 +25,8 @@
 mod heap;
 #[cfg(test)]
 mod sync;
+#[cfg(test)]
+mod win32;
 
 /// Compiles a mutant that build.rs made.
 #[cfg(test)]

@@ -33,11 +33,13 @@ mod allocator;
 mod list;
 mod local;
 mod options;
+mod snapshot;
 mod walk;
 
 pub use list::{HeapInfo, Heaps, heaps};
 pub use local::LocalHeap;
 pub use options::{HeapOptions, HeapShape};
+pub use snapshot::{HeapBlock, HeapChange, HeapChanges, HeapSnapshot};
 pub use walk::{HeapEntry, HeapGuard, HeapWalk};
 
 use crate::heap::private::{self, Handle, HeapRef, NAME_MAX, Shape, flags};

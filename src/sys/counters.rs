@@ -25,6 +25,10 @@ pub enum Call {
     Advise,
     /// Thread-exit hook set.
     ThreadHook,
+    /// Part of a file, or of memory like one, mapped.
+    Map,
+    /// File opened, made, resized or written out.
+    File,
     /// Pages locked in memory, or no longer.
     Lock,
     /// Written pages asked for.
@@ -37,7 +41,7 @@ pub enum Call {
 
 impl Call {
     /// All kinds, in the order of [`CallCounts::by_kind`].
-    pub const ALL: [Call; 13] = [
+    pub const ALL: [Call; 15] = [
         Call::Reserve,
         Call::Commit,
         Call::Decommit,
@@ -47,6 +51,8 @@ impl Call {
         Call::Remap,
         Call::Advise,
         Call::ThreadHook,
+        Call::Map,
+        Call::File,
         Call::Lock,
         Call::Watch,
         Call::Copy,
@@ -65,6 +71,8 @@ impl Call {
             Call::Remap => "remap",
             Call::Advise => "advise",
             Call::ThreadHook => "thread_hook",
+            Call::Map => "map",
+            Call::File => "file",
             Call::Lock => "lock",
             Call::Watch => "watch",
             Call::Copy => "copy",

@@ -30,14 +30,22 @@ mod counters;
 pub mod fault;
 #[cfg(all(unix, feature = "pages"))]
 mod faults;
+#[cfg(all(unix, feature = "pages"))]
+pub mod files;
 #[cfg(unix)]
 mod maps;
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
+pub mod names;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
 mod signals;
 #[cfg(all(unix, feature = "pages"))]
 mod stack;
+#[cfg(all(unix, feature = "pages"))]
+pub mod system;
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod text;
 #[cfg(unix)]
 mod traced;
 #[cfg(unix)]

@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// Asks that a reservation be charged to nobody. FreeBSD and its relatives
 /// have no such flag.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-const UNCHARGED: c_int = c::MAP_NORESERVE;
+pub(super) const UNCHARGED: c_int = c::MAP_NORESERVE;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-const UNCHARGED: c_int = 0;
+pub(super) const UNCHARGED: c_int = 0;
 
 const RESERVE_FLAGS: c_int = c::MAP_PRIVATE | c::MAP_ANON | UNCHARGED;
 
@@ -134,7 +134,8 @@ pub(super) unsafe fn release(base: *mut u8, size: usize) -> bool {
     unsafe { call::munmap(base.cast(), size) == 0 }
 }
 
-pub(super) fn bits_of(protection: Protection) -> c_int {
+/// What the system calls these rights.
+pub(super) const fn bits_of(protection: Protection) -> c_int {
     match protection {
         Protection::None => c::PROT_NONE,
         Protection::Read => c::PROT_READ,

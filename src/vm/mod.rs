@@ -27,6 +27,8 @@ pub(crate) mod regions;
 #[cfg(feature = "pages")]
 mod reservation;
 pub mod root;
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod sections;
 #[cfg(feature = "pages")]
 mod sparse;
 #[cfg(all(
@@ -149,6 +151,15 @@ pub fn set_commit_limit(bytes: usize) {
     LIMIT.store(bytes, Ordering::Relaxed);
 }
 
+/// Bytes charged to this copy of ntheap, and the most that may be.
+#[cfg(all(unix, feature = "win32"))]
+pub(crate) fn charge_and_limit() -> (usize, usize) {
+    (
+        CHARGED.load(Ordering::Relaxed),
+        LIMIT.load(Ordering::Relaxed),
+    )
+}
+
 fn ledger(of: Use) -> &'static Ledger {
     &LEDGERS[of as usize]
 }
@@ -158,7 +169,7 @@ fn ledgers_address() -> usize {
     (&raw const LEDGERS).addr()
 }
 
-fn charge(of: Use, size: usize) -> bool {
+pub(crate) fn charge(of: Use, size: usize) -> bool {
     let limit = LIMIT.load(Ordering::Relaxed);
     let within = |charged: usize| charged.checked_add(size).filter(|&total| total <= limit);
     let charged = CHARGED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
@@ -169,7 +180,7 @@ fn charge(of: Use, size: usize) -> bool {
     true
 }
 
-fn credit(of: Use, size: usize) {
+pub(crate) fn credit(of: Use, size: usize) {
     CHARGED.fetch_sub(size, Ordering::Relaxed);
     ledger(of).committed.fetch_sub(size, Ordering::Relaxed);
 }

@@ -14,8 +14,12 @@ macro_rules! constants {
 }
 
 mod pages;
+mod sections;
+mod system;
 
 pub use pages::*;
+pub use sections::*;
+pub use system::*;
 
 constants! { DWORD:
     /// The caller excludes other threads itself.
@@ -91,6 +95,10 @@ constants! { DWORD:
     ERROR_INVALID_HANDLE = 6;
     /// There is no memory.
     ERROR_NOT_ENOUGH_MEMORY = 8;
+    /// What was found makes no sense.
+    ERROR_INVALID_DATA = 13;
+    /// There are no more.
+    ERROR_NO_MORE_FILES = 18;
     /// A structure has the wrong size.
     ERROR_BAD_LENGTH = 24;
     /// Something failed.
@@ -99,6 +107,8 @@ constants! { DWORD:
     ERROR_NOT_SUPPORTED = 50;
     /// An argument is wrong.
     ERROR_INVALID_PARAMETER = 87;
+    /// There is no block: it was discarded.
+    ERROR_DISCARDED = 157;
     /// A buffer is too small.
     ERROR_INSUFFICIENT_BUFFER = 122;
     /// There are no more.

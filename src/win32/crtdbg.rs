@@ -9,13 +9,9 @@
 //!   ([`report`](crate::crt::debug::report)).
 //! - Any thread may call them.
 
-use super::types::{
-    _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CrtClientVisitor, _CrtMemState, INT, LPCSTR, LPCVOID,
-    LPCWSTR, LPSTR, LPWSTR, PINT, PVOID, UCHAR, UINT, long, size_t,
-};
+use super::types::{INT, LPCSTR, LPCWSTR, LPSTR, LPWSTR, PVOID, UCHAR, size_t};
 use crate::crt::debug::aligned::Alignment;
-use crate::crt::debug::kind::flags;
-use crate::crt::debug::{DebugHeap, Known, Origin};
+use crate::crt::debug::{DebugHeap, Origin};
 use crate::crt::{errno, invalid};
 use core::ffi::CStr;
 use core::ptr;
@@ -24,8 +20,13 @@ fn heap() -> &'static DebugHeap {
     DebugHeap::shared()
 }
 
-fn origin(file: LPCSTR, line: INT) -> Origin {
-    Origin { file, line }
+/// Where a request comes from.
+///
+/// # Safety
+/// `file` is null or a text that lives as long as the process.
+unsafe fn origin(file: LPCSTR, line: INT) -> Origin {
+    // SAFETY: the caller's promise.
+    unsafe { Origin::from_raw(file, line) }
 }
 
 /// malloc with a type and an origin: `size` bytes of 0xCD between fences of
@@ -44,7 +45,9 @@ pub unsafe extern "system" fn _malloc_dbg(
     file: LPCSTR,
     line: INT,
 ) -> PVOID {
-    heap().allocate(size, block_use, origin(file, line)).cast()
+    // SAFETY: the caller's promise.
+    let origin = unsafe { origin(file, line) };
+    heap().allocate(size, block_use, origin).cast()
 }
 
 /// calloc with a type and an origin; otherwise as [`_malloc_dbg`]. ENOMEM also
@@ -61,8 +64,10 @@ pub unsafe extern "system" fn _calloc_dbg(
     file: LPCSTR,
     line: INT,
 ) -> PVOID {
+    // SAFETY: the caller's promise.
+    let origin = unsafe { origin(file, line) };
     heap()
-        .allocate_zeroed(count, size, block_use, origin(file, line))
+        .allocate_zeroed(count, size, block_use, origin)
         .cast()
 }
 
@@ -257,9 +262,11 @@ pub unsafe extern "system" fn _aligned_offset_malloc_dbg(
         return ptr::null_mut();
     }
     match self::alignment(size, alignment, offset) {
-        Some(alignment) => heap()
-            .allocate_aligned(size, alignment, origin(file, line))
-            .cast(),
+        Some(alignment) => {
+            // SAFETY: the caller's promise.
+            let origin = unsafe { origin(file, line) };
+            heap().allocate_aligned(size, alignment, origin).cast()
+        }
         None => ptr::null_mut(),
     }
 }
@@ -447,280 +454,4 @@ pub unsafe extern "system" fn _wcsdup_dbg(
         }
         copy
     }
-}
-
-/// Sets the flags of the debug heap; those before. `_CRTDBG_REPORT_FLAG`, -1,
-/// sets nothing. EINVAL, after the invalid parameter handler, and nothing set,
-/// for bits that mean nothing.
-///
-/// With `_CRTDBG_LEAK_CHECK_DF` leaks are reported when the process ends by exit
-/// or by returning from main: for C programs after all of their own exit handlers
-/// and destructors ran, for Rust programs before those that were registered
-/// earlier.
-///
-/// Source: "_CrtSetDbgFlag".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtSetDbgFlag(new: INT) -> INT {
-    if new == -1 {
-        return heap().flags();
-    }
-    heap().set_flags(new).unwrap_or_else(|| {
-        invalid::parameter();
-        heap().flags()
-    })
-}
-
-/// Where the flags are: the variable `_crtDbgFlag`. A leak check at the end is
-/// asked for by [`_CrtSetDbgFlag`] only.
-///
-/// Source: "_crtDbgFlag".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn __p__crtDbgFlag() -> PINT {
-    heap().flags_place()
-}
-
-/// Breaks into the debugger, by SIGTRAP, at the request of this number, before
-/// it is done; -1 at none. The number before.
-///
-/// Source: "_CrtSetBreakAlloc".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtSetBreakAlloc(request: long) -> long {
-    heap().break_at(request as isize) as long
-}
-
-/// Where that number is: the variable `_crtBreakAlloc`.
-///
-/// Source: "CRT debug heap details".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn __p__crtBreakAlloc() -> *mut long {
-    heap().break_place().cast()
-}
-
-/// Sets the allocation hook, or takes it away; the one before. It is called with
-/// no lock held and may allocate and free.
-///
-/// Source: "_CrtSetAllocHook".
-///
-/// # Safety
-/// The hook can be called until it is replaced, and a while after that if other
-/// threads are allocating.
-pub unsafe extern "system" fn _CrtSetAllocHook(hook: _CRT_ALLOC_HOOK) -> _CRT_ALLOC_HOOK {
-    // SAFETY: the caller's promise.
-    unsafe { heap().set_alloc_hook(hook) }
-}
-
-/// The allocation hook, or null.
-///
-/// Source: "_CrtGetAllocHook".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtGetAllocHook() -> _CRT_ALLOC_HOOK {
-    heap().alloc_hook()
-}
-
-/// Sets what shows client blocks in dumps, in place of their first bytes; what
-/// did before.
-///
-/// Source: "_CrtSetDumpClient".
-///
-/// # Safety
-/// As for [`_CrtSetAllocHook`].
-pub unsafe extern "system" fn _CrtSetDumpClient(dump: _CRT_DUMP_CLIENT) -> _CRT_DUMP_CLIENT {
-    // SAFETY: the caller's promise.
-    unsafe { heap().set_dump_client(dump) }
-}
-
-/// What shows client blocks, or null.
-///
-/// Source: "_CrtGetDumpClient".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtGetDumpClient() -> _CRT_DUMP_CLIENT {
-    heap().dump_client()
-}
-
-/// Looks at all blocks, and at the heap below; TRUE when all is well, or when
-/// `_CRTDBG_ALLOC_MEM_DF` is off. What is wrong is reported as warnings. Takes
-/// time with the blocks.
-///
-/// Source: "_CrtCheckMemory".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtCheckMemory() -> INT {
-    INT::from(heap().check())
-}
-
-/// Writes the debug heap's figures. EINVAL, after the invalid parameter handler,
-/// for null. Constant time.
-///
-/// Source: "_CrtMemCheckpoint".
-///
-/// # Safety
-/// `state` is null or can be written to.
-pub unsafe extern "system" fn _CrtMemCheckpoint(state: *mut _CrtMemState) {
-    if state.is_null() {
-        invalid::parameter();
-        return;
-    }
-    // SAFETY: the caller's promise.
-    unsafe { state.write(heap().checkpoint()) };
-}
-
-/// Writes how two states differ; TRUE when they do significantly: in the blocks
-/// or bytes of a type that counts. FALSE and EINVAL, after the invalid parameter
-/// handler, where one is null.
-///
-/// Source: "_CrtMemDifference".
-///
-/// # Safety
-/// Each is null, or can be read, and the first written to.
-pub unsafe extern "system" fn _CrtMemDifference(
-    difference: *mut _CrtMemState,
-    old: *const _CrtMemState,
-    new: *const _CrtMemState,
-) -> INT {
-    if difference.is_null() || old.is_null() || new.is_null() {
-        invalid::parameter();
-        return 0;
-    }
-    let with_crt = heap().flags() & flags::CHECK_CRT != 0;
-    // SAFETY: the caller's promise. The difference may be one of the two: both
-    // are read before it is written.
-    unsafe {
-        let (result, differs) = old.read().difference(&new.read(), with_crt);
-        difference.write(result);
-        INT::from(differs)
-    }
-}
-
-/// Reports a state's figures, a line each. EINVAL, after the invalid parameter
-/// handler, for null.
-///
-/// Source: "_CrtMemDumpStatistics".
-///
-/// # Safety
-/// `state` is null or can be read.
-pub unsafe extern "system" fn _CrtMemDumpStatistics(state: *const _CrtMemState) {
-    // SAFETY: the caller's promise.
-    match unsafe { state.as_ref() } {
-        Some(state) => heap().dump_statistics(state),
-        None => invalid::parameter(),
-    }
-}
-
-/// Reports all blocks that were asked for since a state, or ever, newest first.
-/// No lock is held meanwhile. Takes time with the blocks.
-///
-/// Source: "_CrtMemDumpAllObjectsSince".
-///
-/// # Safety
-/// `state` is null or can be read.
-pub unsafe extern "system" fn _CrtMemDumpAllObjectsSince(state: *const _CrtMemState) {
-    // SAFETY: the caller's promise.
-    heap().dump_since(unsafe { state.as_ref() });
-}
-
-/// Reports all blocks, if there are any that count as leaks; TRUE then.
-///
-/// Source: "_CrtDumpMemoryLeaks".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtDumpMemoryLeaks() -> INT {
-    INT::from(heap().dump_leaks())
-}
-
-/// Calls a function for every client block, newest first, with no lock held.
-/// Nothing when `_CRTDBG_ALLOC_MEM_DF` is off. EINVAL, after the invalid
-/// parameter handler, for null.
-///
-/// Source: "_CrtDoForAllClientObjects".
-///
-/// # Safety
-/// The function can be called with the context.
-pub unsafe extern "system" fn _CrtDoForAllClientObjects(visit: _CrtClientVisitor, context: PVOID) {
-    match visit {
-        // SAFETY: the caller's promise.
-        Some(visit) => unsafe { heap().for_all_client_blocks(visit, context) },
-        None => invalid::parameter(),
-    }
-}
-
-/// TRUE unless the address is null, as since Visual Studio 2010.
-///
-/// Source: "_CrtIsValidPointer".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtIsValidPointer(
-    address: LPCVOID,
-    _size: UINT,
-    _access: INT,
-) -> INT {
-    INT::from(!address.is_null())
-}
-
-/// Whether a debug block starts at the address. Any address may be asked about.
-///
-/// Source: "_CrtIsValidHeapPointer".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtIsValidHeapPointer(block: LPCVOID) -> INT {
-    INT::from(heap().is_block(block.cast()))
-}
-
-/// Whether a debug block of that size starts at the address, and was not freed.
-/// Its request's number, file and line are written where that is wanted; 0, null
-/// and 0 for none.
-///
-/// Source: "_CrtIsMemoryBlock".
-///
-/// # Safety
-/// The last three are null, or can be written to.
-pub unsafe extern "system" fn _CrtIsMemoryBlock(
-    block: LPCVOID,
-    size: UINT,
-    request: *mut long,
-    file: *mut LPSTR,
-    line: PINT,
-) -> INT {
-    let known = heap().block_of(block.cast(), size as usize);
-    let told = |known: &Known| (known.request as long, known.origin);
-    let (number, origin) = known.as_ref().map_or((0, Origin::NONE), told);
-    // SAFETY: the caller's promise.
-    unsafe {
-        if !request.is_null() {
-            request.write(number);
-        }
-        if !file.is_null() {
-            file.write(origin.file.cast_mut());
-        }
-        if !line.is_null() {
-            line.write(origin.line);
-        }
-    }
-    INT::from(known.is_some())
-}
-
-/// Type and subtype of the debug block that starts at the address; -1 where
-/// there is none, or one that was freed.
-///
-/// Source: "_CrtReportBlockType".
-///
-/// # Safety
-/// None to keep.
-pub unsafe extern "system" fn _CrtReportBlockType(block: LPCVOID) -> INT {
-    heap().block_type(block.cast())
 }

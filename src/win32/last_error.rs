@@ -35,6 +35,22 @@ mod word {
         ".popsection",
     );
 
+    /// As `with` and a store, in two instructions.
+    #[inline(always)]
+    pub(super) fn set(value: u32) {
+        // SAFETY: writes to the word, whose distance from the thread pointer is a
+        // constant of the program's image; see below.
+        unsafe {
+            core::arch::asm!(
+                concat!("mov {distance}, qword ptr [rip + ", symbol!(), "@GOTTPOFF]"),
+                "mov dword ptr fs:[{distance}], {value:e}",
+                distance = out(reg) _,
+                value = in(reg) value,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
     #[inline]
     pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
         let word: *const Cell<u32>;
@@ -66,6 +82,10 @@ mod word {
         // is.
         WORD.with(use_it)
     }
+
+    pub(super) fn set(value: u32) {
+        with(|word| word.set(value));
+    }
 }
 
 /// The calling thread's last error: what the last function that failed, and
@@ -94,5 +114,5 @@ pub(super) fn get() -> DWORD {
 }
 
 pub(super) fn set(error: DWORD) {
-    word::with(|word| word.set(error));
+    word::set(error);
 }

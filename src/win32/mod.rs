@@ -44,25 +44,37 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]
 
+mod com;
 mod constants;
 mod crt;
 mod crtdbg;
 mod crtdbg_report;
+mod crtdbg_state;
 mod debug;
 mod exceptions;
 mod failure;
 mod faults;
+mod files;
+mod global;
+mod handles;
 mod heap;
 mod information;
 mod last_error;
 mod names;
 mod pages;
+mod physical;
 mod rtl;
 mod rtl_create;
+mod sections;
 mod status;
+mod system;
+mod tokens;
+mod toolhelp;
 mod types;
 mod walk;
+mod wide;
 
+pub use com::*;
 pub use constants::*;
 pub use crt::{
     _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
@@ -72,15 +84,10 @@ pub use crt::{
     _recalloc, _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
 };
 pub use crtdbg::{
-    __p__crtBreakAlloc, __p__crtDbgFlag, _CrtCheckMemory, _CrtDoForAllClientObjects,
-    _CrtDumpMemoryLeaks, _CrtGetAllocHook, _CrtGetDumpClient, _CrtIsMemoryBlock,
-    _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
-    _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
-    _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient, _aligned_free_dbg, _aligned_malloc_dbg,
-    _aligned_msize_dbg, _aligned_offset_malloc_dbg, _aligned_offset_realloc_dbg,
-    _aligned_offset_recalloc_dbg, _aligned_realloc_dbg, _aligned_recalloc_dbg, _calloc_dbg,
-    _expand_dbg, _free_dbg, _malloc_dbg, _mbsdup_dbg, _msize_dbg, _realloc_dbg, _recalloc_dbg,
-    _strdup_dbg, _wcsdup_dbg,
+    _aligned_free_dbg, _aligned_malloc_dbg, _aligned_msize_dbg, _aligned_offset_malloc_dbg,
+    _aligned_offset_realloc_dbg, _aligned_offset_recalloc_dbg, _aligned_realloc_dbg,
+    _aligned_recalloc_dbg, _calloc_dbg, _expand_dbg, _free_dbg, _malloc_dbg, _mbsdup_dbg,
+    _msize_dbg, _realloc_dbg, _recalloc_dbg, _strdup_dbg, _wcsdup_dbg,
 };
 pub use crtdbg_report::{
     _CrtDbgBreak, _CrtGetReportHook, _CrtSetReportFile, _CrtSetReportHook, _CrtSetReportHook2,
@@ -89,8 +96,21 @@ pub use crtdbg_report::{
 #[cfg(all(target_arch = "x86_64", not(windows)))]
 #[doc(hidden)]
 pub use crtdbg_report::{report_list, report_list_wide};
+pub use crtdbg_state::{
+    __p__crtBreakAlloc, __p__crtDbgFlag, _CrtCheckMemory, _CrtDoForAllClientObjects,
+    _CrtDumpMemoryLeaks, _CrtGetAllocHook, _CrtGetDumpClient, _CrtIsMemoryBlock,
+    _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
+    _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
+    _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient,
+};
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};
+pub use files::{
+    _get_osfhandle, _open_osfhandle, CreateFileA, CreateFileW, FlushFileBuffers, GetFileSize,
+    GetFileSizeEx, ReadFile, SetEndOfFile, SetFilePointer, SetFilePointerEx, WriteFile,
+};
+pub use global::*;
+pub use handles::{CloseHandle, DuplicateHandle, GetCurrentProcess, GetCurrentProcessId, NtClose};
 pub use heap::{
     GetProcessHeap, GetProcessHeaps, HeapAlloc, HeapCompact, HeapCreate, HeapDestroy, HeapFree,
     HeapLock, HeapReAlloc, HeapSize, HeapUnlock, HeapValidate,
@@ -107,6 +127,10 @@ pub use pages::{
     VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
     VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
 };
+pub use physical::{
+    AllocateUserPhysicalPages, FreeUserPhysicalPages, MapUserPhysicalPages,
+    MapUserPhysicalPagesScatter,
+};
 pub use rtl::{
     RtlAllocateHeap, RtlCompactHeap, RtlFreeHeap, RtlGetNtGlobalFlags, RtlGetProcessHeaps,
     RtlGetUserInfoHeap, RtlLockHeap, RtlMultipleAllocateHeap, RtlMultipleFreeHeap,
@@ -114,5 +138,19 @@ pub use rtl::{
     RtlValidateHeap,
 };
 pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
+pub use sections::{
+    CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,
+    MapViewOfFileEx, MapViewOfFileFromApp, NtCreateSection, NtMapViewOfSection, NtQuerySection,
+    NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW, UnmapViewOfFile, UnmapViewOfFile2,
+    UnmapViewOfFileEx,
+};
+pub use system::{
+    GetLargePageMinimum, GetNativeSystemInfo, GetPhysicallyInstalledSystemMemory, GetSystemInfo,
+    GlobalMemoryStatus, GlobalMemoryStatusEx, K32GetPerformanceInfo, K32GetProcessMemoryInfo,
+};
+pub use tokens::{
+    AdjustTokenPrivileges, LookupPrivilegeValueA, LookupPrivilegeValueW, OpenProcessToken,
+};
+pub use toolhelp::*;
 pub use types::*;
 pub use walk::{HeapWalk, RtlWalkHeap};

@@ -10,7 +10,7 @@ use super::types::{
     SIZE_T, ULONG,
 };
 use super::{heap, last_error, pages};
-use crate::heap::private::{self, CommitRoutine, Memory, Settings, Shape};
+use crate::heap::private::{self, CommitRoutine, Memory, Settings, Shape, Tuning};
 use crate::vm::regions::{self, Protect};
 use core::ptr;
 
@@ -33,9 +33,15 @@ const RESERVE_STEP: usize = 16 * 0x1000;
 ///   is called while the heap is locked, and does not use it. The memory stays the
 ///   caller's when the heap is destroyed.
 ///
-/// Of the parameters only these three count, and only when Length is the
-/// structure's size; the thresholds are this heap's own affair. `lock` is not
-/// used: the heap has a lock.
+/// The parameters count when Length is the structure's size; what is 0 is as for
+/// `HeapCreate`. SegmentReserve is what the second region reserves, at most
+/// 0xFD0000 bytes, each further one twice as much; SegmentCommit what a region
+/// commits at a time; the pages of free blocks of DeCommitFreeBlockThreshold bytes
+/// and more go back to the system once DeCommitTotalFreeThreshold bytes, or a
+/// quarter of what is in use, were freed, though they count as committed. A block
+/// above VirtualMemoryThreshold, which is lowered to `HeapCreate`'s, has a mapping
+/// of its own, and one above MaximumAllocationSize is refused. `lock` is not used:
+/// the heap has a lock.
 ///
 /// The handle; null and the last error otherwise: ERROR_NOACCESS for parameters
 /// that cannot be read; ERROR_INVALID_PARAMETER for a commit routine without a
@@ -74,6 +80,7 @@ struct Told {
     commit: usize,
     reserve: usize,
     routine: PRTL_HEAP_COMMIT_ROUTINE,
+    tuning: Tuning,
 }
 
 fn read_parameters(parameters: PRTL_HEAP_PARAMETERS) -> Result<Told, DWORD> {
@@ -99,6 +106,14 @@ fn read_parameters(parameters: PRTL_HEAP_PARAMETERS) -> Result<Told, DWORD> {
         commit: all.InitialCommit,
         reserve: all.InitialReserve,
         routine: all.CommitRoutine,
+        tuning: Tuning {
+            region: all.SegmentReserve,
+            commit: all.SegmentCommit,
+            free_block: all.DeCommitFreeBlockThreshold,
+            freed: all.DeCommitTotalFreeThreshold,
+            most: all.MaximumAllocationSize,
+            large: all.VirtualMemoryThreshold,
+        },
     })
 }
 
@@ -117,6 +132,7 @@ unsafe fn create(
     let common = Settings {
         flags,
         name: name.as_str(),
+        tuning: told.tuning,
         ..Settings::DEFAULT
     };
     let settings = if !base.is_null() {

@@ -5,20 +5,27 @@ use core::ffi::{c_char, c_void};
 
 mod crt;
 mod crtdbg;
+mod pages;
+mod sections;
+mod system;
 
-pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, INT, UINT, intptr_t, size_t};
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, intptr_t, size_t};
 pub use crtdbg::{
     _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
     _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,
 };
-mod pages;
-
 pub use pages::*;
+pub use sections::*;
+pub use system::*;
 
 /// A truth value: 0 is FALSE, anything else TRUE.
 pub type BOOL = i32;
 /// A truth value of one byte, as the Rtl functions return it.
 pub type BOOLEAN = u8;
+/// C's own integer.
+pub type INT = i32;
+/// C's own integer without sign.
+pub type UINT = u32;
 /// 32 bits without sign.
 pub type DWORD = u32;
 /// 32 bits without sign.

@@ -1,10 +1,10 @@
 //! Each damage is planted and caught, in Microsoft's words.
 
 use crate::support::{at, client, free, messages, normal, own_heap, reported, shown};
-use ntheap::crt::debug::DebugHeap;
 use ntheap::crt::debug::kind::{
     ASSERT, CLIENT_BLOCK, CRT_BLOCK, ERROR, IGNORE_BLOCK, NORMAL_BLOCK, WARN, flags,
 };
+use ntheap::crt::debug::{DebugHeap, Origin};
 use std::ffi::CString;
 
 /// Writes a byte at a distance from a block's first.
@@ -104,16 +104,14 @@ fn blocks_of_each_type_are_named() {
 #[test]
 fn origins_are_told_where_they_are_known() {
     own_heap!(HEAP);
-    let block = HEAP.allocate(4, NORMAL_BLOCK, ntheap::crt::debug::Origin::NONE);
+    let block = HEAP.allocate(4, NORMAL_BLOCK, Origin::NONE);
     poke(block, 4, 0);
     let text = messages(|| free(&HEAP, block));
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(!text.contains("Memory allocated"), "{text}");
 
-    let gone = ntheap::crt::debug::Origin {
-        file: std::ptr::without_provenance(0x10_0000_0000),
-        line: 77,
-    };
+    // SAFETY: reports look at the text with care, and this test keeps it.
+    let gone = unsafe { Origin::from_raw(std::ptr::without_provenance(0x10_0000_0000), 77) };
     let block = HEAP.allocate(4, NORMAL_BLOCK, gone);
     poke(block, 4, 0);
     let text = messages(|| free(&HEAP, block));
@@ -123,10 +121,8 @@ fn origins_are_told_where_they_are_known() {
     );
 
     let long = CString::new("x".repeat(5000)).expect("no 0");
-    let origin = ntheap::crt::debug::Origin {
-        file: long.as_ptr(),
-        line: 1,
-    };
+    // SAFETY: reports look at the text with care, and this test keeps it.
+    let origin = unsafe { Origin::from_raw(long.as_ptr(), 1) };
     let block = HEAP.allocate(4, NORMAL_BLOCK, origin);
     poke(block, 4, 0);
     let text = messages(|| free(&HEAP, block));
@@ -323,7 +319,7 @@ fn a_block_is_found_without_its_stamp() {
         poke(block, distance, 0);
     }
     let known = HEAP.block_at(block).expect("found");
-    assert_eq!((known.request, known.origin.line), (21, 20));
+    assert_eq!((known.request, known.origin.line()), (21, 20));
     // A stamp that leads to another block's record is not believed.
     // SAFETY: both blocks have a stamp there.
     unsafe {
@@ -332,7 +328,7 @@ fn a_block_is_found_without_its_stamp() {
             .copy_from_nonoverlapping(blocks[3].wrapping_sub(64), 16);
     }
     let known = HEAP.block_at(block).expect("found");
-    assert_eq!((known.request, known.origin.line), (21, 20));
+    assert_eq!((known.request, known.origin.line()), (21, 20));
 }
 
 /// What a release free sees of a debug block, and what it can find out.
@@ -346,7 +342,7 @@ fn a_release_free_can_tell_a_debug_block() {
     assert_eq!(RUNTIME.size_of(block.wrapping_sub(64)), Some(30 + 68));
     let known = ntheap::crt::debug::known_at(block).expect("known");
     assert_eq!(
-        (known.start, known.size, known.request, known.origin.line),
+        (known.start, known.size, known.request, known.origin.line()),
         (block, 30, 1, 12)
     );
     assert!(ntheap::crt::debug::known_at(block.wrapping_add(16)).is_none());

@@ -43,7 +43,7 @@ fn a_million_blocks_live_and_go_in_any_order() {
         blocks.swap(index, index - numbers.below(index.min(1000)));
     }
     let middle = HEAP.block_at(blocks[MILLION / 2]).expect("a block");
-    assert_eq!(middle.size, middle.origin.line as usize % 64);
+    assert_eq!(middle.size, middle.origin.line() as usize % 64);
     let ((), reports) = reported(|| {
         for block in blocks {
             free(&HEAP, block);

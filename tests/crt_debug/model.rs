@@ -90,7 +90,7 @@ fn compare(heap: &'static DebugHeap, model: &Model) {
                 known.size,
                 known.block_use,
                 known.request,
-                known.origin.line
+                known.origin.line()
             ),
             (
                 block.contents.len(),

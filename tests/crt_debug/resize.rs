@@ -53,7 +53,7 @@ fn a_block_in_the_middle_of_the_list_becomes_the_newest() {
     // SAFETY: the old address is used no more.
     let new = unsafe { HEAP.reallocate(blocks[2], 100_010, NORMAL_BLOCK, at(50)) };
     let known = HEAP.block_at(new).expect("a block");
-    assert_eq!((known.request, known.origin.line), (6, 50));
+    assert_eq!((known.request, known.origin.line()), (6, 50));
     assert_eq!(HEAP.checkpoint().newest.cast::<u8>(), new.wrapping_sub(48));
     assert_eq!(HEAP.checkpoint().sizes[1], 500_010);
 }

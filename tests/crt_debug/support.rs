@@ -24,10 +24,7 @@ pub(crate) use own_heap;
 
 /// The place of a request: the test's file and a line.
 pub(crate) const fn at(line: i32) -> Origin {
-    Origin {
-        file: c"test.rs".as_ptr(),
-        line,
-    }
+    Origin::new(c"test.rs", line)
 }
 
 /// A normal block, which there must be.

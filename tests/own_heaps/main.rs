@@ -5,6 +5,7 @@ mod limits;
 mod many;
 #[cfg(unix)]
 mod reports;
+mod snapshots;
 mod threads;
 mod walks;
 

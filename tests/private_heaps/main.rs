@@ -14,5 +14,6 @@ mod locks;
 mod misuse;
 mod model;
 mod sizes;
+mod slots;
 mod threads;
 mod walks;

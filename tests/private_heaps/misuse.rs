@@ -137,6 +137,25 @@ fn the_owner_of_an_address_is_known() {
     );
     let mapping = private::region_of(large).unwrap();
     assert_eq!(mapping.base + 0x40, large);
+    assert_eq!(mapping.reserved, mapping.committed);
+    // Any address of it, to its last.
+    for inner in [large - 1, large + 0x1_0000, large + 0x1f_ffff] {
+        assert_eq!(private::owner_of(inner), Some(heap.0));
+        assert_eq!(private::region_of(inner), Some(mapping));
+    }
+    let end = mapping.base + mapping.reserved;
+    assert_ne!(private::region_of(end), Some(mapping));
+    // What it was shrunk by is reserved still, and its own.
+    assert_eq!(heap.in_place(large, 0x18_0000), Ok(large));
+    let shrunk = private::region_of(large + 0x1f_0000).unwrap();
+    assert_eq!(
+        (shrunk.base, shrunk.reserved),
+        (mapping.base, mapping.reserved)
+    );
+    assert_eq!(shrunk.committed, 0x18_1000);
+    heap.free(large).unwrap();
+    assert!(private::region_of(large + 0x1_0000).is_none());
+    assert_eq!(private::owner_of(large), None);
     assert!(private::region_of(1).is_none());
 }
 
@@ -229,5 +248,59 @@ fn a_heap_that_is_to_report_names_both_heaps_and_the_block() {
         assert_eq!(inner.1, [first.base(), own + 16, 100, first.base()]);
         assert_eq!(twice.0, Stop::DoubleFree);
         assert_eq!(twice.1[..2], [first.base(), own]);
+    });
+}
+
+#[test]
+fn what_is_no_block_is_reported_by_what_asks_for_its_value_or_flags_too() {
+    isolated(|| {
+        ntheap::set_hook(Some(note));
+        let heap = TestHeap::with(&Settings {
+            action: Some(Action::Continue),
+            ..Settings::DEFAULT
+        });
+        let silent = TestHeap::new();
+        let block = heap.allocate(100);
+        let _behind = heap.allocate(1);
+        let at = |address| pointer(address).cast_const();
+        for heap in [&silent, &heap] {
+            let error = if heap.0 == silent.0 {
+                Error::OtherHeap
+            } else {
+                Error::NotABlock
+            };
+            let inner = at(block + 16);
+            assert_eq!(private::set_user_value(heap.0, 0, inner, 1), Err(error));
+            assert_eq!(private::user_info(heap.0, 0, inner), Err(error));
+            let flagged = private::set_user_flags(heap.0, 0, inner, 0, 0x200);
+            assert_eq!(flagged, Err(error));
+        }
+        // A block without a value, or flags that are none, are no misuse.
+        assert_eq!(
+            private::set_user_value(heap.0, 0, at(block), 1),
+            Err(Error::InvalidParameter)
+        );
+        assert_eq!(
+            private::set_user_flags(heap.0, 0, at(block + 16), 0, 1),
+            Err(Error::InvalidParameter)
+        );
+        let reports = REPORTS.lock().unwrap();
+        let operations = [
+            "RtlSetUserValueHeap",
+            "RtlGetUserInfoHeap",
+            "RtlSetUserFlagsHeap",
+        ];
+        assert_eq!(reports.len(), operations.len(), "{reports:?}");
+        for (report, operation) in reports.iter().zip(operations) {
+            assert_eq!(report.0, Stop::SwitchedHeapHandle);
+            assert_eq!(report.1, [heap.base(), block + 16, 100, heap.base()]);
+            assert!(
+                report
+                    .4
+                    .contains(&format!("{operation}({:#x})", block + 16)),
+                "{}",
+                report.4
+            );
+        }
     });
 }

@@ -374,3 +374,96 @@ fn a_walk_goes_on_or_ends_where_subsegments_come_and_go() {
     assert!(walks > 10 && entries > walks, "{walks} {entries}");
     assert!(walked.is_valid(0));
 }
+
+/// The addresses of a block in a heap's first region, in its second one, in a
+/// large block and in a bucket, as another thread makes and ends that heap.
+type Places = [AtomicUsize; 4];
+
+fn make_and_end_heaps(places: &Places, end: Instant) {
+    while Instant::now() < end {
+        let heap = TestHeap::with(&Settings {
+            name: "another",
+            buckets: Buckets::Always,
+            ..Settings::DEFAULT
+        });
+        let hot: Vec<usize> = (0..20).map(|_| heap.allocate(64)).collect();
+        let blocks = [1000, 0x8_0000, 0x20_0000].map(|size| heap.allocate(size));
+        for (place, block) in places.iter().zip(blocks.iter().chain(hot.last())) {
+            place.store(*block, Ordering::Relaxed);
+        }
+        // Regions and large blocks that go while the heap stays.
+        heap.free(blocks[1]).unwrap();
+        heap.free(blocks[2]).unwrap();
+    }
+}
+
+#[test]
+fn blocks_of_heaps_that_others_end_at_that_moment_are_told_for_none() {
+    isolated(|| {
+        fn note(report: &ntheap::Report<'_>) {
+            assert_eq!(report.heap, "own");
+            // Whole, and of a heap that has been.
+            let owner = report.owner.unwrap_or("");
+            assert!(matches!(owner, "" | "another" | "own"), "{owner:?}");
+            REPORTS.fetch_add(1, Ordering::Relaxed);
+        }
+        static REPORTS: AtomicUsize = AtomicUsize::new(0);
+        ntheap::set_hook(Some(note));
+        let end = Instant::now() + Duration::from_secs(if long() { 30 } else { 2 });
+        let places: [Places; 2] = Default::default();
+        let told = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for places in &places {
+                scope.spawn(|| make_and_end_heaps(places, end));
+            }
+            for nth in 0..2 {
+                let (places, told) = (&places, &told);
+                scope.spawn(move || {
+                    let own = TestHeap::with(&Settings {
+                        name: "own",
+                        // The second one's mistakes are looked into.
+                        action: (nth == 1).then_some(ntheap::Action::Continue),
+                        ..Settings::DEFAULT
+                    });
+                    let _silent = nth == 1 && silence();
+                    let mut random = Random::new(nth);
+                    while Instant::now() < end {
+                        for place in places.iter().flatten() {
+                            let address = place.load(Ordering::Relaxed) & !15;
+                            if address == 0 {
+                                continue;
+                            }
+                            let near = address + 16 * random.below(3);
+                            assert!(!own.is_valid(near));
+                            assert!(own.size(near).is_err() && own.free(near).is_err());
+                            let _ = (private::owner_of(near), private::region_of(near));
+                            told.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                    assert!(own.is_valid(0));
+                });
+            }
+        });
+        assert!(told.load(Ordering::Relaxed) > 1000);
+        assert!(REPORTS.load(Ordering::Relaxed) > 100);
+    });
+}
+
+/// From here on standard error says nothing, where that can be had: reports go by
+/// the thousand.
+#[cfg(not(unix))]
+fn silence() -> bool {
+    false
+}
+
+/// As above.
+#[cfg(unix)]
+fn silence() -> bool {
+    use std::os::fd::AsRawFd;
+    let nowhere = std::fs::File::options()
+        .write(true)
+        .open("/dev/null")
+        .unwrap();
+    // SAFETY: both are open files.
+    unsafe { libc::dup2(nowhere.as_raw_fd(), 2) == 2 }
+}

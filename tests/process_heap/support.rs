@@ -181,7 +181,9 @@ impl Random {
 const CHILD: &str = "HEAP_TEST_CHILD";
 const DONE: &str = "[the child's part is done]";
 /// A child that takes longer hangs.
-const CHILD_SECONDS: u64 = 300;
+fn child_seconds() -> u64 {
+    if long() { 1500 } else { 300 }
+}
 
 /// The name of the test whose body `closure` is.
 fn test_name<F>(_closure: &F) -> &'static str {
@@ -218,8 +220,9 @@ fn watch() {
     let watching = Arc::clone(&born);
     std::thread::spawn(move || {
         watching.wait();
-        std::thread::sleep(Duration::from_secs(CHILD_SECONDS));
-        eprintln!("no end after {CHILD_SECONDS} s");
+        let seconds = child_seconds();
+        std::thread::sleep(Duration::from_secs(seconds));
+        eprintln!("no end after {seconds} s");
         std::process::abort();
     });
     born.wait();
@@ -300,7 +303,7 @@ pub(crate) fn in_fork(body: impl FnOnce() -> u8) -> u8 {
         assert!(child >= 0, "fork");
         if child == 0 {
             // A fork that hangs dies of this.
-            libc::alarm(CHILD_SECONDS as u32 / 3);
+            libc::alarm(child_seconds() as u32 / 3);
             let body = std::panic::AssertUnwindSafe(body);
             libc::_exit(i32::from(std::panic::catch_unwind(body).unwrap_or(101)));
         }

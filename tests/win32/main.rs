@@ -13,6 +13,8 @@ mod errors;
 mod exceptions;
 mod heap_exceptions;
 mod heaps;
+mod moveable;
 mod native;
 mod pages;
+mod task_memory;
 mod termination;

@@ -175,3 +175,97 @@ fn flags_that_are_set_without_room_for_them_are_refused() {
     }
     destroy(heap);
 }
+
+/// A heap that grows, made with parameters.
+fn tuned(change: impl FnOnce(&mut RTL_HEAP_PARAMETERS)) -> PVOID {
+    let mut parameters = RTL_HEAP_PARAMETERS {
+        Length: size_of::<RTL_HEAP_PARAMETERS>() as ULONG,
+        // SAFETY: numbers and an address, all of which may be 0.
+        ..unsafe { zeroed() }
+    };
+    change(&mut parameters);
+    // SAFETY: no memory is given.
+    let heap = unsafe { RtlCreateHeap(HEAP_GROWABLE, NULL, 0, 0, NULL, &raw const parameters) };
+    holds!(!heap.is_null());
+    heap
+}
+
+fn allocate(heap: PVOID, size: usize) -> (PVOID, DWORD) {
+    // SAFETY: the heap lives.
+    with_error(|| unsafe { RtlAllocateHeap(heap, 0, size) })
+}
+
+/// What is known of the reservation that a block lies in: its base, and how much
+/// of it is committed and reserved.
+fn reservation(block: PVOID) -> (PVOID, usize, usize) {
+    let query = |at: PVOID| {
+        let mut told = MaybeUninit::<MEMORY_BASIC_INFORMATION>::uninit();
+        // SAFETY: the buffer has room for the structure.
+        unsafe {
+            holds!(VirtualQuery(at, told.as_mut_ptr(), 48) == 48);
+            told.assume_init()
+        }
+    };
+    let base = query(block).AllocationBase;
+    let first = query(base);
+    let rest = query(base.wrapping_byte_add(first.RegionSize));
+    let reserved = if rest.AllocationBase == base {
+        rest.RegionSize
+    } else {
+        0
+    };
+    (base, first.RegionSize, first.RegionSize + reserved)
+}
+
+#[test]
+fn parameters_choose_how_a_heap_reserves_and_commits() {
+    let heap = tuned(|all| {
+        all.SegmentReserve = 0x3_0000;
+        all.SegmentCommit = 0x6000;
+    });
+    // Past the first region's 64 KiB, and past the second one's.
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        let (base, committed, reserved) = reservation(allocate(heap, 0x5000).0);
+        if base != heap && !seen.contains(&(base, reserved)) {
+            seen.push((base, reserved));
+            // Fresh, with room for one block.
+            assert_eq!(committed, 0x6000);
+        }
+    }
+    let sizes: Vec<usize> = seen.iter().map(|(_, reserved)| *reserved).collect();
+    assert!(sizes.starts_with(&[0x3_0000, 0x6_0000]), "{sizes:x?}");
+    let (_, committed, _) = reservation(heap);
+    assert_eq!((committed - 0x2000) % 0x6000, 0, "{committed:#x}");
+    destroy(heap);
+}
+
+#[test]
+fn parameters_choose_which_blocks_are_large_and_too_large() {
+    let heap = tuned(|all| {
+        all.VirtualMemoryThreshold = 0x8000;
+        all.MaximumAllocationSize = 0x10_0000;
+    });
+    let (inside, outside) = (allocate(heap, 0x7ff8).0, allocate(heap, 0x7ff9).0);
+    assert_eq!(reservation(inside).0, heap);
+    assert_eq!(reservation(outside).0, outside.wrapping_byte_sub(0x40));
+    let (block, error) = allocate(heap, 0x10_0000);
+    assert!(!block.is_null() && error == UNTOUCHED);
+    assert_eq!(allocate(heap, 0x10_0001), (NULL, ERROR_NOT_ENOUGH_MEMORY));
+    // SAFETY: the heap and its blocks live; what is refused changes nothing.
+    unsafe {
+        for flags in [0, HEAP_REALLOC_IN_PLACE_ONLY] {
+            let grown = with_error(|| RtlReAllocateHeap(heap, flags, block, 0x10_0001));
+            assert_eq!(grown, (NULL, ERROR_NOT_ENOUGH_MEMORY));
+        }
+        assert_eq!(RtlSizeHeap(heap, 0, block), 0x10_0000);
+        assert_eq!(RtlValidateHeap(heap, 0, NULL), TRUE as BOOLEAN);
+    }
+    destroy(heap);
+    // A threshold above Windows' is Windows'.
+    let heap = tuned(|all| all.VirtualMemoryThreshold = usize::MAX);
+    let large = allocate(heap, 0xf_f000).0;
+    assert_eq!(reservation(large).0, large.wrapping_byte_sub(0x40));
+    assert_ne!(reservation(allocate(heap, 0xf_d000).0).0, large);
+    destroy(heap);
+}

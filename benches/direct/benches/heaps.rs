@@ -111,6 +111,9 @@ fn shared(c: &mut Criterion) {
     let mut group = c.benchmark_group("alloc and free of 64 bytes in one Heap, threads");
     for threads in [1, 2] {
         let heap = heap();
+        // SAFETY: the bench's own blocks, each freed once.
+        let free = |block| unsafe { heap.free(block) }.expect("freed");
+        wake(|of| heap.alloc(of).expect("a block"), free, layout(64, 8));
         group.throughput(Throughput::Elements(threads));
         group.bench_function(BenchmarkId::from_parameter(threads), |b| {
             b.iter_custom(|pairs| {

@@ -42,3 +42,25 @@ void free_in_nothing(void *heap, unsigned flags, void *block)
 {
     __asm__ volatile("" : : "r"(heap), "r"(flags), "r"(block) : "memory");
 }
+
+void *global_in_nothing(unsigned flags, size_t size)
+{
+    __asm__ volatile("" : : "r"(flags) : "memory");
+    return (void *)size;
+}
+
+void *lock_in_nothing(void *handle)
+{
+    __asm__ volatile("" : : : "memory");
+    return handle;
+}
+
+void unlock_in_nothing(void *handle)
+{
+    __asm__ volatile("" : : "r"(handle) : "memory");
+}
+
+void release_in_nothing(void *handle)
+{
+    __asm__ volatile("" : : "r"(handle) : "memory");
+}

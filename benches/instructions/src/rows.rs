@@ -61,6 +61,9 @@ pub enum Load {
     WindowsPair,
     /// The same through libntheap_win32.so.
     WindowsForwarded,
+    /// `GlobalAlloc` of a moveable block, `GlobalLock`, `GlobalUnlock` and
+    /// `GlobalFree`, as libntheap.so exports them, of a size that is hot.
+    WindowsMoveable,
 }
 
 /// A loop and the size of its blocks. `Display` is what the table and the
@@ -127,6 +130,7 @@ impl Row {
             rows(Load::CrtUnowned, &[OTHER_SIZE]),
             rows(Load::WindowsPair, &[OTHER_SIZE]),
             rows(Load::WindowsForwarded, &[OTHER_SIZE]),
+            rows(Load::WindowsMoveable, &[OTHER_SIZE]),
         ]
         .concat()
     }
@@ -176,6 +180,7 @@ impl Row {
             Load::CrtUnowned => single(Program::Rust, ["crt_unowned", "empty"], 0),
             Load::WindowsPair => single(Program::Windows, ["pairs", "no_pairs"], 3),
             Load::WindowsForwarded => single(Program::Windows, ["forwarded", "no_pairs"], 3),
+            Load::WindowsMoveable => single(Program::Windows, ["moveable", "no_moveable"], 6),
         }
     }
 }
@@ -205,6 +210,7 @@ impl fmt::Display for Row {
             Load::CrtUnowned => "CrtHeap, pair, owner not looked up",
             Load::WindowsPair => "Windows names, HeapAlloc and HeapFree",
             Load::WindowsForwarded => "Windows names, by libntheap_win32.so",
+            Load::WindowsMoveable => "Windows names, moveable alloc, lock, unlock, free",
         };
         write!(f, "{load}, {}", Bytes(self.size))
     }

@@ -15,6 +15,10 @@ const C_PAIR: f64 = 45.0;
 /// Most instructions of a pair of 64 bytes by the Windows names.
 const WINDOWS_PAIR: f64 = 75.0;
 
+/// Most times as many instructions as such a pair that a moveable block's
+/// allocation, lock, unlock and free take.
+const MOVEABLE_TIMES: f64 = 2.0;
+
 /// Most instructions of a pair of 64 bytes in a private heap: by its handle,
 /// serialized, and one thread's.
 const HEAP_PAIRS: [(Load, f64); 3] = [
@@ -84,6 +88,21 @@ fn looking_the_owner_up_takes_at_most_a_twentieth_more() {
     assert!(
         checked <= 1.05 * unchecked,
         "{checked} instructions, {unchecked} without"
+    );
+}
+
+#[test]
+fn moveable_memory_takes_at_most_twice_what_a_pair_takes() {
+    let Some(counted) = counted("instructions of moveable memory") else {
+        return;
+    };
+    let count = |load| counted.counts[&Row { load, size: 64 }.to_string()];
+    let (pair, moveable) = (count(Load::WindowsPair), count(Load::WindowsMoveable));
+    assert!(pair > 6.0, "{pair} counts nothing");
+    assert!(moveable > pair, "{moveable} counts less than a pair");
+    assert!(
+        moveable <= MOVEABLE_TIMES * pair,
+        "{moveable} instructions, {pair} for a pair"
     );
 }
 

@@ -3,6 +3,8 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+pub(crate) mod example;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;

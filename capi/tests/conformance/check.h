@@ -7,6 +7,10 @@
 #ifndef CONFORMANCE_CHECK_H
 #define CONFORMANCE_CHECK_H
 
+/* COM in C, in C++ as well. */
+#define CINTERFACE
+#define COBJMACROS
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +20,7 @@
 /* The project's header serves on Windows too; the folder it is in must not be
  * searched there. */
 #include "../../include/ntrtlheap.h"
+#include "../../include/ntsection.h"
 
 #ifdef _WIN32
 #include <io.h>
@@ -85,6 +90,42 @@ HELPER int finish(void)
 {
     say("done %d\n", checks_made);
     return checks_failed != 0;
+}
+
+/* The path of a file that the program may make, and removes at its end. */
+HELPER const char *scratch(const char *name)
+{
+    static char path[260];
+#ifdef _WIN32
+    snprintf(path, sizeof path, "%s.tmp", name);
+#else
+    snprintf(path, sizeof path, "/tmp/conformance-%d-%s.tmp", (int)getpid(), name);
+#endif
+    return path;
+}
+
+/* Makes a file of `size` bytes, which say where they are; whether it did. */
+HELPER BOOL make_file(const char *path, long size)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return FALSE;
+    for (long i = 0; i < size; i++)
+        fputc((int)(i % 251), file);
+    return fclose(file) == 0;
+}
+
+/* Opens a file with these rights, for sharing. */
+HELPER HANDLE open_file(const char *path, DWORD access)
+{
+    return CreateFileA(path, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                       OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+/* Makes a section of memory. */
+HELPER HANDLE make_section(DWORD protect, DWORD size)
+{
+    return CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, protect, 0, size, NULL);
 }
 
 /* An address `bytes` behind another. */

@@ -45,6 +45,19 @@ differences! {
     buckets_walk_end {
         "count-in-bounds" => "has three entries: it never has buckets";
     }
+    com_get_malloc {
+        "no-spy" => "leaves the address";
+    }
+    com_spy_moves {
+        "heap-size", "size" => "has bytes of its own in a block while there is a spy";
+        "(end)" => "loses the addresses of a spy that moves them, and faults";
+    }
+    com_spy_order {
+        "revoked" => "takes a block that was resized for one of the spy's";
+    }
+    com_spy_refuses {
+        "free-calls" => "takes a block whose resizing was refused for another's";
+    }
     compatibility_no_heap {
         "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
     }
@@ -116,11 +129,45 @@ differences! {
     free_wild {
         "(end)" => "reads before the address and faults";
     }
+    global_bad_handles {
+        "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
+    }
+    global_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error" => "says ERROR_INVALID_HANDLE";
+        "lock-error" => "leaves the last error";
+    }
+    global_flags {
+        "local-shows-no-sharing" => "shows it";
+    }
+    global_modify {
+        "data-copied" => "makes the block the handle's data";
+    }
+    global_realloc_fixed {
+        "modify-keeps-size" => "resizes it";
+        "small-in-place-refused", "small-in-place-error", "small-size-still",
+        "small-moves-to-shrink" => "never has buckets";
+    }
+    global_realloc_locked {
+        "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
+            "grows it where it is";
+    }
+    global_realloc_moveable {
+        "grown-elsewhere" => "grows it where it is";
+    }
     growable_first_region {
         "none", "64-KiB", "320-KiB" => "reserves 4 MiB";
     }
     growable_growth {
         "regions-enough" => "has fewer and larger regions";
+    }
+    handles {
+        "source-closed", "source-closed-error", "third-closed" =>
+            "closes the source first and gives its number out again";
+    }
+    local_bad_pointers {
+        "flags", "flags-error" => "does not look at the address";
+        "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
     }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
@@ -185,6 +232,25 @@ differences! {
     pages_reset_undo {
         "undone", "kept" => "has no MEM_RESET_UNDO";
     }
+    mapping_query {
+        "class" => "answers STATUS_NOT_IMPLEMENTED";
+    }
+    memory_status {
+        "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
+        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+    }
+    memory_usage {
+        "faults-grow" => "counts no faults";
+        "private" => "does not tell it";
+    }
+    native_sections {
+        "more-than-the-section" => "does not look at the section's protection";
+        "bad-protection" => "takes any protection";
+    }
+    physical_pages {
+        "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
+        "privilege" => "holds no such privilege";
+    }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
         "new-one-at-the-end" => "puts the newest heap behind the process heap";
@@ -213,9 +279,34 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    tokens {
+        "adjusted-error", "changed" => "holds no such privilege";
+    }
+    toolhelp_errors {
+        "no-flags-error", "no-process-error" => "leaves another last error";
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_lists {
+        "snapshot" => "has no snapshots of heaps";
+    }
+    toolhelp_moveable {
+        "(end)" => "has no Heap32First and ends the program";
+    }
+    toolhelp_walk {
+        "(end)" => "has no Heap32First and ends the program";
+    }
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_placeholders {
+        "placeholder" => "has no placeholders";
+    }
+    view_protect {
+        "not-shared" => "writes to the section";
+    }
+    view_unmap {
+        "flush-private", "flush-private-error" => "takes any memory";
     }
     walk_fresh {
         "region-committed" => "commits 64 KiB";

@@ -153,6 +153,16 @@ programs! {
 
     user_info user_info_realloc
 
+    global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
+    global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
+    local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked
+    global_modify global_discard
+
+    com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
+    com_spy_moves com_strings com_string_cache
+
+    toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
+
     crt_constants crt_sizes crt_recalloc crt_expand crt_invalid crt_aligned crt_aligned_recalloc crt_heap crt_heapset
     crt_new_mode
 
@@ -164,6 +174,11 @@ programs! {
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
     pages_access_violation pages_offer pages_stack
+
+    mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
+    mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
+    view_alignment view_unmap view_placeholders native_sections native_names handles files
+    descriptors physical_pages tokens system_info memory_status memory_usage
 }
 
 #[test]

@@ -13,14 +13,6 @@ macro_rules! pending {
     };
 }
 
-// Blocks of GlobalAlloc and LocalAlloc, and their handles.
-pending! {
-    validate_of_a_handle_table_entry_is_false: "needs moveable handles";
-    process_heap_walk_shows_no_moveable_flag_with_handles_alive: "needs moveable handles";
-    user_info_of_a_moveable_block_is_its_handle_and_0x200: "needs moveable handles";
-    user_info_of_a_handle_is_refused_as_invalid_parameter: "needs moveable handles";
-}
-
 // The heap flags that GlobalFlag stands for.
 pending! {
     global_flag_bits_become_heap_flags: "needs the debug flags";

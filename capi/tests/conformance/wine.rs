@@ -48,7 +48,8 @@ fn batch(prefix: &Path, folder: &Path) -> BTreeMap<String, u32> {
     let once = ["-include", header.to_str().expect("UTF-8")];
     for program in PROGRAMS {
         let file = source(&format!("{program}.c"));
-        let arguments = [&once[..], &[&file, "-lntdll"]].concat();
+        let libraries = ["-lntdll", "-lole32", "-loleaut32", "-luuid"];
+        let arguments = [&once[..], &[&file], &libraries].concat();
         compile(&arguments, &folder.join(format!("{program}.exe")));
     }
     compile(&[&source("batch/batch.c")], &folder.join("batch.exe"));

@@ -88,5 +88,29 @@ fn the_library_has_the_headers_layouts() {
             InitialReserve CommitRoutine Reserved
         }
         RTL_HEAP_WALK_ENTRY { DataAddress DataSize OverheadBytes SegmentIndex Flags }
+        SECURITY_ATTRIBUTES { nLength lpSecurityDescriptor bInheritHandle }
+        OVERLAPPED { Internal InternalHigh Offset OffsetHigh hEvent }
+        UNICODE_STRING { Length MaximumLength Buffer }
+        OBJECT_ATTRIBUTES { Length RootDirectory ObjectName Attributes SecurityDescriptor
+            SecurityQualityOfService }
+        SECTION_BASIC_INFORMATION { BaseAddress AllocationAttributes MaximumSize }
+        LUID { LowPart HighPart }
+        LUID_AND_ATTRIBUTES { Luid Attributes }
+        TOKEN_PRIVILEGES { PrivilegeCount Privileges }
+        SYSTEM_INFO { wProcessorArchitecture wReserved dwPageSize
+            lpMinimumApplicationAddress lpMaximumApplicationAddress dwActiveProcessorMask
+            dwNumberOfProcessors dwProcessorType dwAllocationGranularity wProcessorLevel
+            wProcessorRevision }
+        MEMORYSTATUS { dwLength dwMemoryLoad dwTotalPhys dwAvailPhys dwTotalPageFile
+            dwAvailPageFile dwTotalVirtual dwAvailVirtual }
+        MEMORYSTATUSEX { dwLength dwMemoryLoad ullTotalPhys ullAvailPhys ullTotalPageFile
+            ullAvailPageFile ullTotalVirtual ullAvailVirtual ullAvailExtendedVirtual }
+        PERFORMANCE_INFORMATION { cb CommitTotal CommitLimit CommitPeak PhysicalTotal
+            PhysicalAvailable SystemCache KernelTotal KernelPaged KernelNonpaged PageSize
+            HandleCount ProcessCount ThreadCount }
+        PROCESS_MEMORY_COUNTERS { cb PageFaultCount PeakWorkingSetSize WorkingSetSize
+            QuotaPeakPagedPoolUsage QuotaPagedPoolUsage QuotaPeakNonPagedPoolUsage
+            QuotaNonPagedPoolUsage PagefileUsage PeakPagefileUsage }
+        PROCESS_MEMORY_COUNTERS_EX { PrivateUsage }
     }
 }

@@ -82,7 +82,8 @@ fn the_headers_declare_the_list_and_nothing_else() {
 /// measured needs no library.
 fn program() -> String {
     let mut source = String::from(
-        "#include <ntrtlheap.h>\n#include <ntvirtual.h>\n#include <stdio.h>\n#include <windows.h>\n\
+        "#include <io.h>\n#include <ntrtlheap.h>\n#include <ntsection.h>\n#include <ntvirtual.h>\n\
+         #include <psapi.h>\n#include <stdio.h>\n#include <windows.h>\n#include <tlhelp32.h>\n\
          #include <crtdbg.h>\n#include <malloc.h>\n#include <new.h>\n#include <stdlib.h>\n\
          #ifdef __cplusplus\n#define SAME(type, name) \
          static_assert(sizeof(static_cast<type>(&name)) == sizeof(type), \"\")\n\

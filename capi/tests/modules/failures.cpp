@@ -7,6 +7,13 @@
 #include <malloc.h>
 #include <windows.h>
 
+/* Of the debug runtime: crtdbg.h would make release builds call malloc, and debug
+ * builds have an operator new of its own. */
+extern "C" void *_malloc_dbg(size_t size, int use, const char *file, int line);
+extern "C" void _free_dbg(void *block, int use);
+extern "C" int _CrtIsValidHeapPointer(const void *block);
+static const int normal_block = 1;
+
 /* Has a destructor, so that new[] keeps how many there are. */
 struct Thing {
     char bytes[30];
@@ -74,6 +81,18 @@ int main(int count, char **arguments)
         void *again = hidden(block);
         free(block);
         free(again);
+    } else if (is(which, "debug-free")) {
+        free(shown(_malloc_dbg(100, normal_block, "failures.cpp", 1)));
+    } else if (is(which, "free-debug")) {
+        _free_dbg(shown(malloc(100)), normal_block);
+    } else if (is(which, "other-free-debug")) {
+        ntheap_crt *a = ntheap_crt_open("a", &others);
+        _free_dbg(shown(ntheap_crt_malloc(a, 100)), normal_block);
+    } else if (is(which, "is-valid")) {
+        ntheap_crt *a = ntheap_crt_open("a", &others);
+        void *own = _malloc_dbg(100, normal_block, "failures.cpp", 2);
+        void *other = ntheap_crt_malloc(a, 100);
+        std::printf("%d %d\n", _CrtIsValidHeapPointer(own), _CrtIsValidHeapPointer(other));
     } else if (is(which, "nothing")) {
         shown(nullptr);
     } else {

@@ -3,6 +3,7 @@
 
 use super::common::{Ended, command, find, folder, run, skip, text, windows_library};
 use super::reports::*;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -266,6 +267,55 @@ fn double_free() {
     }
 }
 
+/// Row: a block of the debug runtime freed by the release runtime.
+#[test]
+fn debug_block_freed_by_the_release_runtime() {
+    for mode in MODES {
+        let Some(ended) = play("debug-free", mode) else {
+            return;
+        };
+        // A stamp and the header before, a fence and the rest behind.
+        inside(&ended, of_malloc(mode), 168, 64, DEBUG_BLOCK);
+    }
+}
+
+/// Asserts that the debug runtime said that the block is none of its heap's, and
+/// ended the process.
+fn asserted(ended: &Ended) {
+    let errors = text(&ended.stderr);
+    assert_eq!(ended.status.signal(), Some(6), "{errors}");
+    assert_eq!(
+        errors,
+        "Debug Assertion Failed!\n\nExpression: _CrtIsValidHeapPointer(block)\n"
+    );
+}
+
+/// Row: the reverse, and a block of another runtime given to the debug runtime.
+#[test]
+fn block_of_another_runtime_freed_by_the_debug_runtime() {
+    for mode in MODES {
+        for case in ["free-debug", "other-free-debug"] {
+            let Some(ended) = play(case, mode) else {
+                return;
+            };
+            asserted(&ended);
+        }
+    }
+}
+
+/// The debug runtime knows its own blocks from those of a release runtime, whatever
+/// heaps they are on.
+#[test]
+fn a_heap_pointer_of_a_release_runtime_is_not_valid() {
+    for mode in MODES {
+        let Some(ended) = play("is-valid", mode) else {
+            return;
+        };
+        assert_eq!(text(&ended.stderr), "");
+        assert_eq!(text(&ended.stdout), "1 0\nwent on\n");
+    }
+}
+
 /// That the program has nothing else to say.
 #[test]
 fn nothing_wrong_says_nothing() {
@@ -291,9 +341,8 @@ macro_rules! pending {
 
 // Rows that need what is not there yet.
 pending! {
-    debug_runtime_asserts_that_a_block_is_its_own: "needs the debug runtime";
-    is_valid_heap_pointer_is_true_for_all_on_one_heap: "needs the debug runtime";
-    debug_block_freed_by_the_release_runtime: "needs the debug runtime";
+    is_valid_heap_pointer_is_true_of_another_debug_runtimes_block_on_one_heap:
+        "needs a debug runtime for each module";
     heap_alloc_freed_by_local_free_or_global_free: "needs GlobalAlloc and LocalAlloc";
     moveable_handle_given_to_heap_free: "needs moveable handles";
     overrun_is_noticed_at_free: "needs tail checking and page heap";

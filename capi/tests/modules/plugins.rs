@@ -179,6 +179,37 @@ fn aligned_malloc_meets_free() {
     }
 }
 
+#[test]
+fn a_debug_block_meets_release_free() {
+    let process = ("process heap", "");
+    for (mode, used, owner) in [
+        ("private", CPP_A, Some(SHARED)),
+        ("shared", SHARED, None),
+        ("process", process, None),
+    ] {
+        let Some(ended) = play("debug-free", mode, "abort") else {
+            return;
+        };
+        let address = block(&ended);
+        caught(&ended, |pid, lines| {
+            Switched {
+                operation: "free",
+                used,
+                address,
+                size: 168,
+                place: format!(
+                    "the address lies 64 bytes inside a busy block of 168 bytes that starts at \
+                     {:#x}",
+                    address - 64
+                ),
+                owner,
+                advice: DEBUG_BLOCK,
+            }
+            .expect(pid, lines);
+        });
+    }
+}
+
 /// A plugin is unloaded while a block of it lives.
 fn unloaded(case: &str, operation: &'static str, size: usize, used: Heap, owner: Heap, gone: Heap) {
     let Some(ended) = play(case, "private", "abort") else {
@@ -237,5 +268,5 @@ fn the_host_plays_all_cases_and_says_what_came_of_them() {
     let out = super::common::text(&ended.stdout);
     let count = |what: &str| out.lines().filter(|line| line.ends_with(what)).count();
     let found = (count(": caught"), count(": works"), count(": hidden"));
-    assert_eq!(found, (11, 6, 7), "{out}");
+    assert_eq!(found, (14, 6, 7), "{out}");
 }

@@ -14,6 +14,9 @@ pub(crate) const NOT_HEAP_FREE: &str = "advice: give what malloc or new allocate
 /// What advises who frees an aligned block.
 pub(crate) const ALIGNED: &str = "advice: a block of _aligned_malloc lies around it; such are \
      released by _aligned_free alone (\"_aligned_malloc\")";
+/// What advises who frees a debug block.
+pub(crate) const DEBUG_BLOCK: &str = "advice: a block of the debug runtime lies around it; free it \
+     with the debug runtime that allocated it (\"CRT debug heap details\")";
 /// What advises who frees a block of a heap that is gone.
 pub(crate) const GONE: &str = "advice: that heap was destroyed with the runtime of its module, and \
      all its blocks with it; free them before the module is unloaded, or let all modules share one \

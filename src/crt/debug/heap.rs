@@ -4,6 +4,12 @@
 //! the program's allocation hook, the runtime's heap, the list. Of a free: checks
 //! that are due, the look at the block, reports of what is wrong with it, the
 //! hook, the list, the runtime's heap.
+//!
+//! Microsoft's pages have the words of dumps and of assertions in general. Those of
+//! damage, and of what is no block, are the ones that programs' users quote in
+//! public; where the two say nothing of a case (a request that cannot be, a hook
+//! that refuses), the choice is this library's: a warning, and the documented
+//! errno.
 
 use super::block::{self, LEAD, OVERHEAD};
 use super::kind::{
@@ -18,7 +24,7 @@ use super::text::Text;
 use crate::crt::{Crt, MAX_REQUEST, errno, instance, new_handler};
 use crate::sync::{Mutex, Once};
 use crate::sys;
-use core::ffi::{c_char, c_int, c_long, c_uchar, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, Ordering};
 
@@ -38,14 +44,11 @@ pub type AllocHook = unsafe extern "C" fn(
 /// A program's own way to show a client block: its bytes, and how many they are.
 pub type DumpClient = unsafe extern "C" fn(block: *mut c_void, size: usize);
 
-/// Where a request comes from. The text is kept as an address: it should live
-/// as long as the program, and is looked at with care.
+/// Where a request comes from. The text is kept as an address.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
-    /// The file, a text that ends with 0, or null.
-    pub file: *const c_char,
-    /// The line in it.
-    pub line: i32,
+    file: *const c_char,
+    line: i32,
 }
 
 impl Origin {
@@ -54,6 +57,33 @@ impl Origin {
         file: ptr::null(),
         line: 0,
     };
+
+    /// A line of a file.
+    pub const fn new(file: &'static CStr, line: i32) -> Origin {
+        Origin {
+            file: file.as_ptr(),
+            line,
+        }
+    }
+
+    /// A line of a file by the address of its name, which may be null.
+    ///
+    /// # Safety
+    /// A text that ends with 0 lies there, which does not change. It should live
+    /// as long as the program: where it can be read no more, reports say so.
+    pub const unsafe fn from_raw(file: *const c_char, line: i32) -> Origin {
+        Origin { file, line }
+    }
+
+    /// The address of the file's name, or null.
+    pub const fn file(&self) -> *const c_char {
+        self.file
+    }
+
+    /// The line.
+    pub const fn line(&self) -> i32 {
+        self.line
+    }
 }
 
 /// What a new block's bytes are.
@@ -88,7 +118,8 @@ impl DebugHeap {
         &SHARED
     }
 
-    /// A debug heap on an instance of the runtime.
+    /// A debug heap on an instance of the runtime, which is not to be detached
+    /// from its module any more.
     pub const fn on(crt: &'static Crt) -> DebugHeap {
         DebugHeap {
             crt,

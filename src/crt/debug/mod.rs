@@ -40,7 +40,7 @@
 //!
 //! let heap = DebugHeap::shared();
 //! let before = heap.checkpoint();
-//! let origin = Origin { file: c"example.rs".as_ptr(), line: 7 };
+//! let origin = Origin::new(c"example.rs", 7);
 //! let block = heap.allocate(10, kind::NORMAL_BLOCK, origin);
 //! let (difference, differs) = before.difference(&heap.checkpoint(), false);
 //! assert!(differs);

@@ -78,19 +78,25 @@ pub(in crate::heap) fn own_module() -> usize {
 /// here has it.
 #[cold]
 pub(in crate::heap) fn owner_of(address: usize) -> Option<Owner> {
-    let found = lookup::look(address);
-    let (handle, name, module) = match found {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => (
-            heap.handle().address(),
-            HeapName::of(heap.name()),
-            heap.module,
-        ),
-        Found::Process(_) => {
-            let process = super::PROCESS_HANDLE.load(Ordering::Relaxed);
-            (process, HeapName::of(PROCESS_HEAP), 0)
-        }
-        Found::Gone => return gone(address),
-        Found::Nothing => return elsewhere(address),
+    match lookup::look(address) {
+        Found::Gone => gone(address),
+        Found::Nothing => elsewhere(address),
+        _ => here(address),
+    }
+}
+
+/// Whose an address is that a heap of this copy has, if it is not destroyed by
+/// now.
+fn here(address: usize) -> Option<Owner> {
+    // No heap is destroyed while the list is held.
+    let list = list::LIST.lock();
+    let (handle, name, module) = if let Found::Process(_) = lookup::look(address) {
+        let process = super::PROCESS_HANDLE.load(Ordering::Relaxed);
+        (process, HeapName::of(PROCESS_HEAP), 0)
+    } else {
+        let heap = lookup::listed(address, &list)?;
+        let handle = heap.handle().address();
+        (handle, HeapName::of(heap.name()), heap.module)
     };
     Some(Owner {
         handle,
@@ -99,7 +105,7 @@ pub(in crate::heap) fn owner_of(address: usize) -> Option<Owner> {
         is_runtimes: module != 0,
         is_here: true,
         is_gone: false,
-        block: misuse::block_at(address),
+        block: misuse::block_of(address, &list),
     })
 }
 

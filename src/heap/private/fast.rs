@@ -5,9 +5,9 @@
 //! that is no busy block of a bucket.
 
 use super::heap::{self, PrivateHeap};
-use super::lfh::{self, BUSY, HeapBucket};
+use super::lfh::{BUSY, HeapBucket};
 use super::slot::Slot;
-use super::{Error, Handle, free, misuse, place};
+use super::{Error, Handle, flags, free, home, info, misuse, place, settable};
 use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
@@ -45,20 +45,59 @@ pub(super) unsafe fn take<const LOCAL: bool>(heap: &PrivateHeap, size: usize) ->
     }
 }
 
-/// The thread's slot, null where the bucket sleeps, or the first one, which is
-/// not.
+/// As [`take`], with settable flags, `info`, and a value.
+///
+/// # Safety
+/// As for [`take`].
+#[inline(always)]
+pub(super) unsafe fn take_settable<const LOCAL: bool>(
+    heap: &PrivateHeap,
+    size: usize,
+    info: u8,
+    value: usize,
+) -> *mut u8 {
+    if size > super::SETTABLE_NEAR {
+        return ptr::null_mut();
+    }
+    let class = size.div_ceil(16) + 1;
+    // SAFETY: as in `take`; the block's last words are what was made room for.
+    unsafe {
+        let bucket = heap.near.get_unchecked(class).load(Ordering::Acquire);
+        let slot = slot::<LOCAL>(bucket);
+        if !LOCAL && (slot.is_null() || !(*slot).try_acquire()) {
+            return ptr::null_mut();
+        }
+        let mark = settable::MARK + (size.wrapping_neg() % 16) as u8;
+        let block = (*slot).pop(|key| {
+            (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+        });
+        if !LOCAL {
+            (*slot).release();
+        }
+        if !block.is_null() {
+            let words = block.add((class - 1) * 16).cast::<usize>();
+            words.write(usize::from(info));
+            words.add(1).write(value);
+        }
+        block
+    }
+}
+
+/// The thread's slot, null where the bucket sleeps and not to be had where the
+/// thread has none yet; or the first one, which is not null.
 ///
 /// # Safety
 /// The bucket is live.
 #[inline(always)]
 unsafe fn slot<const LOCAL: bool>(bucket: *const HeapBucket) -> *const Slot {
-    // SAFETY: the caller's bucket; `home` is below the number of slots.
+    // SAFETY: the caller's bucket, which has a place for every number and for
+    // none.
     unsafe {
         if LOCAL {
-            return &raw const (*bucket).first;
+            return &raw const (*bucket).first.0;
         }
         let slots = &(*bucket).slots;
-        slots.get_unchecked(lfh::home()).load(Ordering::Acquire)
+        slots.get_unchecked(home::get()).load(Ordering::Acquire)
     }
 }
 
@@ -124,6 +163,14 @@ impl HeapRef {
         heap::at(handle.address()).map(|heap| HeapRef(NonNull::from(heap)))
     }
 
+    /// The process heap.
+    ///
+    /// # Errors
+    /// Those of [`Handle::process`].
+    pub fn process() -> Result<HeapRef, Error> {
+        HeapRef::new(Handle::process()?)
+    }
+
     /// The heap as an address, for [`HeapRef::from_ptr`].
     pub fn as_ptr(self) -> *mut () {
         self.0.as_ptr().cast()
@@ -165,6 +212,65 @@ impl HeapRef {
             }
         }
         self.allocate_rest_or_null(size, align)
+    }
+
+    /// [`HeapRef::allocate_settable`] of a block that is at hand, else null.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::allocate`].
+    #[inline(always)]
+    pub unsafe fn settable_at_hand(self, size: usize, user_flags: u32, value: usize) -> *mut u8 {
+        let info = place::info_of(user_flags | flags::SETTABLE_USER_VALUE);
+        // SAFETY: the caller's promise.
+        unsafe { take_settable::<false>(self.heap(), size, info, value) }
+    }
+
+    /// [`HeapRef::free`] of a block that its thread's slot has room for; false, and
+    /// nothing done, of another.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::free`].
+    #[inline(always)]
+    pub unsafe fn free_at_hand(self, block: *mut u8) -> bool {
+        let own = self.heap();
+        // SAFETY: the caller's promise; the heap has the table and its mask.
+        unsafe {
+            let descriptor = slices::find_in(own.slices, own.slice_mask, block.addr());
+            give::<false>(descriptor, block, |owner| ptr::eq(owner, own))
+        }
+    }
+
+    /// A block with settable flags (0x200, 0x400, 0x800) and a settable value,
+    /// which is set.
+    ///
+    /// # Safety
+    /// As for [`HeapRef::allocate`].
+    pub unsafe fn allocate_settable(
+        self,
+        size: usize,
+        user_flags: u32,
+        value: usize,
+    ) -> Result<NonNull<u8>, Error> {
+        let flags = user_flags | flags::SETTABLE_USER_VALUE;
+        // SAFETY: the caller's promise.
+        let block =
+            unsafe { take_settable::<false>(self.heap(), size, place::info_of(flags), value) };
+        match NonNull::new(block) {
+            Some(block) => Ok(block),
+            None => self.allocate_settable_rest(size, flags, value),
+        }
+    }
+
+    #[inline(never)]
+    fn allocate_settable_rest(
+        self,
+        size: usize,
+        flags: u32,
+        value: usize,
+    ) -> Result<NonNull<u8>, Error> {
+        let block = place::allocate(self.heap(), flags, size, 16)?;
+        info::set_user_value(self.handle(), 0, block.as_ptr(), value)?;
+        Ok(block)
     }
 
     #[inline(never)]

@@ -7,7 +7,7 @@ use super::large::{self, Large};
 use super::lfh::HeapBucket;
 use super::lookup::{Block, busy_block, is_mallocs};
 use super::memory;
-use super::place::count;
+use super::place::{count, with_words};
 use super::region::Region;
 use super::units::UNIT;
 use crate::heap::cache::ThreadCache;
@@ -15,9 +15,6 @@ use crate::heap::checked;
 use crate::heap::word::Word;
 use core::ptr;
 use core::sync::atomic::Ordering;
-
-/// Bytes freed in regions before free pages are looked for.
-const FREED_LEAST: usize = 64 * 1024;
 
 /// Frees a block.
 ///
@@ -93,8 +90,9 @@ fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit
     let this = unsafe { &mut *region };
     let bytes = this.units.size(unit) * UNIT;
     let size = bytes - this.units.unused(unit);
+    let served = with_words(size, this.units.flags(unit));
     this.free(unit);
-    count(core, size, -1);
+    count(core, served, -1);
     take(&heap.figures.bytes, size);
     take(&heap.figures.blocks, 1);
     core.freed += bytes;
@@ -102,7 +100,7 @@ fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit
         drop_empty(heap, core, region);
     }
     let in_use = heap.figures.bytes.load(Ordering::Relaxed);
-    if core.freed > FREED_LEAST.max(in_use / 4) {
+    if core.freed > heap.choices.freed().max(in_use / 4) {
         sweep(heap, core);
     }
 }
@@ -149,7 +147,7 @@ pub(super) fn sweep(heap: &PrivateHeap, core: &mut Core) {
     // SAFETY: listed regions are live, and the heap is locked.
     while let Some(this) = unsafe { region.as_mut() } {
         let active = this.active;
-        this.sweep();
+        this.sweep(heap.choices.free_block());
         take(&heap.figures.backed, active - this.active);
         region = this.next;
     }

@@ -10,6 +10,8 @@ use super::list::{self, LIST};
 use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
 use super::region::{self, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
+use super::roll::{Life, Links, Member};
+use super::tuning::Choices;
 use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
 use crate::heap::budget::Budget;
@@ -29,8 +31,8 @@ const AS_THE_PROCESS: u8 = 2;
 pub(super) struct PrivateHeap {
     /// The next record of the free list; of no meaning while the heap lives.
     free_link: usize,
-    /// The handle; 0 while the record is nobody's.
-    pub(super) handle: AtomicUsize,
+    /// The handle, while the record is a heap's.
+    pub(super) life: Life,
     /// The slice table and its mask, to be at hand.
     pub(super) slices: *mut u8,
     pub(super) slice_mask: usize,
@@ -49,6 +51,7 @@ pub(super) struct PrivateHeap {
     /// Whether a block of a bucket is never resized where it is, as on Windows.
     pub(super) buckets_are_rigid: bool,
     pub(super) shape: Shape,
+    pub(super) choices: Choices,
     pub(super) lock: HeapLock,
     pub(super) budget: Budget,
     core: UnsafeCell<Core>,
@@ -57,14 +60,13 @@ pub(super) struct PrivateHeap {
     /// Of a C runtime's heap, an address in the module whose runtime it is.
     pub(super) module: usize,
     /// Neighbours in the list of heaps; they belong to its lock.
-    pub(super) next: *mut PrivateHeap,
-    pub(super) previous: *mut PrivateHeap,
+    links: Links<PrivateHeap>,
     /// Figures that anybody may read; written under the heap's lock.
     pub(super) figures: Figures,
 }
 
 // SAFETY: what is not atomic is constant while the heap lives, or belongs to
-// the heap's lock (`core`) or the list's (`next`, `previous`). A heap without
+// the heap's lock (`core`) or the list's (`links`). A heap without
 // serialization has one thread at a time, as its maker promises.
 unsafe impl Sync for PrivateHeap {}
 
@@ -147,10 +149,25 @@ impl Drop for Guard<'_> {
     }
 }
 
+impl Member for PrivateHeap {
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn links(&self) -> &Links<PrivateHeap> {
+        &self.links
+    }
+}
+
 impl PrivateHeap {
     /// The heap's handle.
     pub(super) fn handle(&self) -> Handle {
-        Handle(self.handle.load(Ordering::Relaxed))
+        Handle(self.life.handle())
+    }
+
+    /// Whether the record is a heap's that lives; for whoever holds the list.
+    pub(super) fn is_live(&self) -> bool {
+        self.life.is_on()
     }
 
     /// Whether the heap has a lock.
@@ -324,9 +341,9 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             .descriptor
             .owner
             .store(record.cast(), Ordering::Relaxed);
-        (*record).handle.store((*made).start, Ordering::Release);
+        (*record).life.begin((*made).start);
         memory::enter(made);
-        LIST.lock().link(record, is_first);
+        LIST.lock().roll.enter(record, is_first);
         Ok(Handle((*made).start))
     }
 }
@@ -342,7 +359,13 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         _ => usize::MAX,
     };
     let is_fixed = matches!(settings.shape, Shape::Fixed(_));
+    let choices = Choices::of(&settings.tuning);
     let windows_rule = !is_fixed && settings.flags & flags::NO_SERIALIZE == 0;
+    let is_allowed = match settings.buckets {
+        super::Buckets::WindowsRule => windows_rule,
+        super::Buckets::Always => !is_fixed,
+        super::Buckets::Never => false,
+    };
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -351,7 +374,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         add(&figures.backed, (*first).committed);
         record.write(PrivateHeap {
             free_link: 0,
-            handle: AtomicUsize::new(0),
+            life: Life::none(),
             slices,
             slice_mask,
             near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
@@ -364,12 +387,9 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                     .map_or(AS_THE_PROCESS, |action| action as u8),
             ),
             compatibility: AtomicU8::new(0),
-            buckets_allowed: match settings.buckets {
-                super::Buckets::WindowsRule => windows_rule,
-                super::Buckets::Always => !is_fixed,
-                super::Buckets::Never => false,
-            },
+            buckets_allowed: is_allowed && choices.allows_buckets(),
             shape: settings.shape,
+            choices,
             lock: HeapLock::new(),
             budget: Budget::new((*first).committed, limit),
             core: UnsafeCell::new(Core {
@@ -385,8 +405,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             name,
             name_len,
             module: settings.module,
-            next: ptr::null_mut(),
-            previous: ptr::null_mut(),
+            links: Links::new(),
             figures,
         });
     }
@@ -402,9 +421,8 @@ pub(super) fn find(address: usize) -> Option<&'static PrivateHeap> {
         let owner = (*descriptor).owner.load(Ordering::Relaxed);
         owner.cast::<PrivateHeap>().as_ref()
     }?;
-    // SAFETY: a plain read folds into the comparison. It is the handle of a heap
-    // that lives as long as the caller uses it, or a number that differs.
-    let handle = unsafe { heap.handle.as_ptr().read() };
+    // SAFETY: records are never unmapped.
+    let handle = unsafe { Life::peek(&raw const heap.life) };
     (handle == address).then_some(heap)
 }
 
@@ -438,10 +456,10 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
-    // Another thread that lists heaps is done with this one when it is out of
-    // the list.
-    LIST.lock().unlink(record);
-    heap.handle.store(0, Ordering::Relaxed);
+    // Another thread that lists heaps, or was given an address of this one's, is
+    // done with it when it is out of the list.
+    // SAFETY: a heap is on the list until here.
+    unsafe { LIST.lock().roll.leave(record) };
     // SAFETY: nobody else uses the heap. What is freed is on no list after
     // that, and each thing's successor is read before it.
     unsafe {

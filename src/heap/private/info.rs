@@ -5,6 +5,7 @@ use super::heap::{self, PrivateHeap};
 use super::lfh;
 use super::list::LIST;
 use super::lookup::{self, Found};
+use super::misuse;
 use super::units::UNIT;
 use super::{Error, Handle, Shape, flags};
 use crate::heap::classes;
@@ -68,20 +69,16 @@ pub fn flags_of(handle: Handle) -> Result<u32, Error> {
 }
 
 /// The heap that an address lies in, as far as the slice table knows: of a
-/// large block, its first 64 KiB. The process heap where it is malloc's.
+/// large block, its first 4 GiB. The process heap where it is malloc's.
 pub fn owner_of(address: usize) -> Option<Handle> {
-    lookup::owner(address).map(PrivateHeap::handle)
+    lookup::owner(address)
 }
 
 /// The process heap, if an address lies in what its instance here has, and not
 /// malloc.
 pub fn process_heap_at(address: usize) -> Option<Handle> {
-    match lookup::look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => {
-            Some(heap.handle()).filter(|handle| handle.is_process())
-        }
-        _ => None,
-    }
+    let heap = lookup::look(address).heap()?;
+    Some(heap.handle()).filter(|handle| handle.is_process())
 }
 
 /// Writes the heap's name; returns how many bytes of it there are.
@@ -158,12 +155,12 @@ pub struct UserInfo {
 
 /// What the program has set of a block.
 pub fn user_info(handle: Handle, call_flags: u32, block: *const u8) -> Result<UserInfo, Error> {
-    let heap = heap::at(handle.address())?;
-    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
-    Ok(UserInfo {
-        // SAFETY: a block's value is its own, and its heap is locked.
-        value: block.value().map(|value| unsafe { value.read() }),
-        flags: u32::from(block.info()) << 8 & flags::SETTABLE_USER_FLAGS,
+    on_block("RtlGetUserInfoHeap", handle, call_flags, block, |block| {
+        Ok(UserInfo {
+            // SAFETY: a block's value is its own, and its heap is locked.
+            value: block.value().map(|value| unsafe { value.read() }),
+            flags: u32::from(block.info()) << 8 & flags::SETTABLE_USER_FLAGS,
+        })
     })
 }
 
@@ -175,12 +172,12 @@ pub fn set_user_value(
     block: *const u8,
     value: usize,
 ) -> Result<(), Error> {
-    let heap = heap::at(handle.address())?;
-    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
-    let place = block.value().ok_or(Error::InvalidParameter)?;
-    // SAFETY: as above.
-    unsafe { place.write(value) };
-    Ok(())
+    on_block("RtlSetUserValueHeap", handle, call_flags, block, |block| {
+        let place = block.value().ok_or(Error::InvalidParameter)?;
+        // SAFETY: as above.
+        unsafe { place.write(value) };
+        Ok(())
+    })
 }
 
 /// Clears and sets flags of a block. Fails with [`Error::InvalidParameter`]
@@ -196,15 +193,30 @@ pub fn set_user_flags(
     if (clear | set) & !flags::SETTABLE_USER_FLAGS != 0 {
         return Err(Error::InvalidParameter);
     }
+    on_block("RtlSetUserFlagsHeap", handle, call_flags, block, |block| {
+        let old = block.info();
+        let new = old & !((clear >> 8) as u8) | (set >> 8) as u8;
+        if old == 0 && new != 0 {
+            return Err(Error::InvalidParameter);
+        }
+        block.set_info(new);
+        Ok(())
+    })
+}
+
+/// Runs `use_it` on a busy block while its heap is locked. What is none is
+/// reported as found by `operation`.
+fn on_block<T>(
+    operation: &str,
+    handle: Handle,
+    call_flags: u32,
+    block: *const u8,
+    use_it: impl FnOnce(&lookup::Block) -> Result<T, Error>,
+) -> Result<T, Error> {
     let heap = heap::at(handle.address())?;
-    let (_core, block) = lookup::busy_block(heap, call_flags, block.addr())?;
-    let old = block.info();
-    let new = old & !((clear >> 8) as u8) | (set >> 8) as u8;
-    if old == 0 && new != 0 {
-        return Err(Error::InvalidParameter);
-    }
-    block.set_info(new);
-    Ok(())
+    let done = lookup::busy_block(heap, call_flags, block.addr())
+        .and_then(|(_core, block)| use_it(&block));
+    done.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
 }
 
 /// The reservation that an address lies in.
@@ -221,8 +233,11 @@ pub struct RegionInfo {
 }
 
 /// The region, or large block's mapping, of a private heap that an address lies
-/// in; of a mapping, only its first 64 KiB are known by address.
+/// in; of a mapping, only its first 4 GiB are known by address.
 pub fn region_of(address: usize) -> Option<RegionInfo> {
+    // Whose heap it is may be destroying it: not while the list is held.
+    let list = LIST.lock();
+    lookup::listed(address, &list)?;
     let heap = match lookup::look(address) {
         Found::Region(_, heap) | Found::Large(_, heap) => heap,
         Found::Bucket(descriptor, heap) => {
@@ -267,9 +282,7 @@ pub fn region_of(address: usize) -> Option<RegionInfo> {
 /// is in a heap.
 pub(in crate::heap) fn collect(stats: &mut Stats) {
     let list = LIST.lock();
-    let mut at = list.first;
-    // SAFETY: listed heaps are live while the list is locked.
-    while let Some(heap) = unsafe { at.as_ref() } {
+    for heap in list.roll.each() {
         let get = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
         let figures = &heap.figures;
         stats.allocated += get(&figures.bytes) + get(&figures.large_bytes);
@@ -287,7 +300,6 @@ pub(in crate::heap) fn collect(stats: &mut Stats) {
                 stats.allocated += live * classes::size_of(bucket.class);
             }
         });
-        at = heap.next;
     }
     stats.active += lfh::TOTALS.active.load(Ordering::Relaxed);
     stats.retained += list.gone_bytes;
@@ -301,15 +313,12 @@ pub fn for_each(visit: &mut dyn FnMut(Handle) -> bool) -> usize {
     // Listed even when nobody has used it yet.
     let _ = Handle::process();
     let list = LIST.lock();
-    let mut at = list.first;
-    // SAFETY: listed heaps are live while the list is locked.
-    while let Some(heap) = unsafe { at.as_ref() } {
+    for heap in list.roll.each() {
         if !visit(heap.handle()) {
             break;
         }
-        at = heap.next;
     }
-    list.count
+    list.roll.count()
 }
 
 /// Writes the handles of all heaps, in the order of [`for_each`], as far as

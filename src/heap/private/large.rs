@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The record lies with the allocator's records. The slice table leads to it
-//! from the slice that the data starts in, which is the block's alone.
+//! from the slices of the mapping, which are the block's alone, to its end or for
+//! [`TOLD`] bytes.
 
 use super::heap::PrivateHeap;
 use super::{Error, flags};
@@ -25,12 +26,19 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 pub(super) const OFFSET: usize = 0x40;
 const TRIES: usize = 4;
 
+/// Bytes of a mapping of which the slice table says whose they are: entries cost
+/// an eighth of a thousandth of them. What lies further on is known by nothing.
+const TOLD: usize = 4 << 30;
+
 /// A large block's record.
 #[repr(C)]
 pub(super) struct Large {
     /// Its `base` is the data's address, its `span` the committed bytes from
     /// there, `extent` and `region_size` the mapping.
     pub(super) descriptor: Descriptor,
+    /// The mapping's first and last byte, for who does not hold the heap's lock.
+    first: AtomicUsize,
+    last: AtomicUsize,
     pub(super) next: *mut Large,
     pub(super) previous: *mut Large,
     /// Bytes asked for.
@@ -48,6 +56,16 @@ pub(super) static RECORDS: Mutex<FreeList> = Mutex::new(FreeList::new());
 impl Large {
     pub(super) fn data(&self) -> usize {
         self.descriptor.base.load(Ordering::Relaxed)
+    }
+
+    /// Whether an address lies in the mapping.
+    ///
+    /// # Safety
+    /// The record was a large block's when the slice table was asked.
+    pub(super) unsafe fn has(this: *const Large, address: usize) -> bool {
+        // SAFETY: records are never unmapped, and are large blocks' for ever.
+        let (first, last) = unsafe { (&(*this).first, &(*this).last) };
+        (first.load(Ordering::Relaxed)..=last.load(Ordering::Relaxed)).contains(&address)
     }
 }
 
@@ -101,11 +119,12 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
         if base.is_null() {
             break;
         }
-        let data = data_in(base.addr(), offset, align);
-        // SAFETY: just reserved, nothing committed.
-        if slices::claim(data, 1) && unsafe { commit_or_disclaim(heap, base, bytes, data) } {
-            found = base;
-            break;
+        if slices::claim(base.addr(), told(bytes)) {
+            // SAFETY: just reserved, nothing committed, and the slices claimed.
+            if unsafe { commit_or_disclaim(heap, base, bytes) } {
+                found = base;
+                break;
+            }
         }
         *place = base;
     }
@@ -130,10 +149,12 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
     descriptor.extent = base;
     descriptor.region_size = bytes;
     // SAFETY: the record is ours alone until the slice table leads to it, and
-    // the slice was claimed.
+    // the slices were claimed.
     unsafe {
         record.write(Large {
             descriptor,
+            first: AtomicUsize::new(base),
+            last: AtomicUsize::new(base + (bytes - 1)),
             next: ptr::null_mut(),
             previous: ptr::null_mut(),
             size: AtomicUsize::new(size),
@@ -142,9 +163,14 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
             has_value: false,
             value: 0,
         });
-        slices::enter(data & !(SLICE - 1), 1, record.cast());
+        slices::enter(base, told(bytes).div_ceil(SLICE), record.cast());
     }
     Ok(record)
+}
+
+/// Bytes from a mapping's start that the slice table knows.
+fn told(bytes: usize) -> usize {
+    bytes.min(TOLD)
 }
 
 fn data_in(base: usize, offset: usize, align: usize) -> usize {
@@ -156,8 +182,8 @@ fn data_in(base: usize, offset: usize, align: usize) -> usize {
 }
 
 /// # Safety
-/// The mapping was just reserved and its slice claimed.
-unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize, data: usize) -> bool {
+/// The mapping was just reserved and its slices claimed.
+unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize) -> bool {
     let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
     // SAFETY: the caller's promise. If what was committed cannot be given back,
     // the pages stay, unused, in the account.
@@ -168,7 +194,7 @@ unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize, da
             }
             vm::decommit(Use::Large, base, bytes);
         }
-        slices::disclaim(data & !(SLICE - 1), 1);
+        slices::disclaim(base.addr(), told(bytes));
     }
     false
 }
@@ -181,11 +207,10 @@ pub(super) unsafe fn release(heap: &PrivateHeap, record: *mut Large) {
     // SAFETY: the caller's block is live and nobody else's.
     unsafe {
         let this = &*record;
-        let data = this.data();
         let base: *mut u8 = ptr::with_exposed_provenance_mut(this.descriptor.extent);
         let (size, committed) = (this.descriptor.region_size, this.committed);
-        slices::clear(data & !(SLICE - 1), 1);
-        slices::disclaim(data & !(SLICE - 1), 1);
+        slices::clear(base.addr(), told(size).div_ceil(SLICE));
+        slices::disclaim(base.addr(), told(size));
         if !vm::release(Use::Large, base, size, committed) {
             // The address space stays behind, without memory.
             vm::purge(base, committed);

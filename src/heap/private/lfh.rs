@@ -14,10 +14,11 @@
 //! the number lies behind the free bits. No mark of a private heap is one of
 //! malloc's, so neither takes the other's blocks.
 //!
-//! Slots are not blocked by the heap's lock. A bucket begins with one; a thread
-//! that finds it taken makes one of its own.
+//! Slots are not blocked by the heap's lock. A bucket begins with one, which is
+//! the first thread's; each further one makes one of its own (slots.rs).
 
 use super::heap::PrivateHeap;
+use super::settable;
 use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
 use crate::heap::bucket::{Owned, Place, State, Totals};
 use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
@@ -31,12 +32,15 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// Slots of a bucket.
 pub(super) const SLOTS: usize = 16;
+/// Places by which threads find them: one more, for threads without a number.
+pub(super) const PLACES: usize = super::home::NONE + 1;
 /// Added to a mark while its block is handed out.
 pub(super) const BUSY: u8 = 0x80;
-/// The most unused bytes that a mark alone can tell.
-const MOST_UNUSED: usize = 0x7f;
+/// The most unused bytes that a mark alone can tell. Larger numbers say that the
+/// block has settable words (settable.rs).
+const MOST_UNUSED: usize = 0x6e;
 /// The last class whose marks tell all.
-const LAST_EXACT: usize = MAX_LINEAR_SIZE / 16;
+pub(super) const LAST_EXACT: usize = MAX_LINEAR_SIZE / 16;
 /// The room of a slot at first; it doubles.
 const FIRST_ROOM: usize = 8;
 /// Bytes of blocks in a slot at most, but for a few blocks.
@@ -67,7 +71,7 @@ pub(super) static TOTALS: Totals = Totals {
 pub(super) struct Records {
     tables: FreeList,
     buckets: FreeList,
-    slots: FreeList,
+    pub(super) slots: FreeList,
 }
 
 pub(super) static RECORDS: Mutex<Records> = Mutex::new(Records {
@@ -82,21 +86,29 @@ pub(super) struct Table {
     pub(super) buckets: [AtomicPtr<HeapBucket>; LAST_BUCKET + 1],
 }
 
-/// A bucket that is awake.
-#[repr(C, align(64))]
+/// A bucket that is awake. What all threads read lies apart from what one of
+/// them writes, by two cache lines, for processors fetch them in pairs.
+#[repr(C, align(128))]
 pub(super) struct HeapBucket {
-    /// The first slot.
-    pub(super) first: Slot,
-    /// By thread. All are the first one until two threads meet there; in a heap
-    /// without serialization, for ever.
-    pub(super) slots: [AtomicPtr<Slot>; SLOTS],
+    /// The slots by their threads' numbers; [`NOBODYS`] for numbers that have
+    /// none, and for [`home::NONE`](super::home::NONE). In a heap without
+    /// serialization all are the first one.
+    pub(super) slots: [AtomicPtr<Slot>; PLACES],
+    /// Whose number the first slot is for; [`SLOTS`] while it is nobody's.
+    pub(super) first_number: AtomicUsize,
     heap: AtomicPtr<PrivateHeap>,
     owned: Owned,
     pub(super) class: usize,
+    /// The first slot.
+    pub(super) first: Apart<Slot>,
     pub(super) state: Mutex<State>,
     /// The first slot's words.
     words: [Word; WORDS],
 }
+
+/// Keeps what one thread writes on cache lines of its own.
+#[repr(C, align(128))]
+pub(super) struct Apart<T>(pub(super) T);
 
 // SAFETY: the words belong to the first slot's lock, as that says; `owned` is
 // constant.
@@ -116,9 +128,8 @@ static NO_WORDS: NoWords = NoWords {
 /// What stands for a bucket that sleeps: its first slot is empty and full, and
 /// there are no others.
 pub(super) static ASLEEP: HeapBucket = HeapBucket {
-    // SAFETY: a slot without room writes no word.
-    first: unsafe { Slot::new((&raw const NO_WORDS).cast::<Word>().cast_mut(), 0, 0) },
-    slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+    slots: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES],
+    first_number: AtomicUsize::new(SLOTS),
     heap: AtomicPtr::new(ptr::null_mut()),
     owned: Owned {
         heap: ptr::null_mut(),
@@ -126,31 +137,22 @@ pub(super) static ASLEEP: HeapBucket = HeapBucket {
         budget: ptr::null(),
     },
     class: 0,
+    // SAFETY: a slot without room writes no word.
+    first: Apart(unsafe { Slot::new((&raw const NO_WORDS).cast::<Word>().cast_mut(), 0, 0) }),
     state: Mutex::new(State::new()),
     words: [ptr::null_mut(); WORDS],
 };
+
+/// The slot of threads that have none in a bucket yet.
+pub(super) static NOBODYS: Slot = Slot::nobodys();
 
 /// The buckets of one size step up to 1 KiB, and none for class 0: what the
 /// fast ways look at.
 pub(super) const NEAR: usize = LAST_EXACT + 1;
 
-/// A slot and its words.
-#[repr(C)]
-struct SlotMemory {
-    slot: Slot,
-    words: [Word; WORDS],
-}
-
-/// The number of the slot that the calling thread goes to first. Stacks of
-/// megabytes start 2 MiB or more apart, and often at multiples of that.
-#[inline(always)]
-pub(super) fn home() -> usize {
-    (crate::sys::thread_token() >> 21) % SLOTS
-}
-
 /// A record off a list of those that are nobody's, or a new one; zero. Null when
 /// there is no memory.
-fn take(list: &mut FreeList, size: usize) -> *mut u8 {
+pub(super) fn take(list: &mut FreeList, size: usize) -> *mut u8 {
     let record = list.pop();
     if record.is_null() {
         return meta::allocate(size);
@@ -173,11 +175,10 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
         // SAFETY: the record is ours alone.
         unsafe {
             let words = (&raw mut (*record).words).cast::<Word>();
-            let first = &raw mut (*record).first;
-            let room = FIRST_ROOM.min(most_room(class));
+            let room = first_room(class);
             record.write(HeapBucket {
-                first: Slot::new(words, 0, room),
-                slots: [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS],
+                slots: [const { AtomicPtr::new((&raw const NOBODYS).cast_mut()) }; PLACES],
+                first_number: AtomicUsize::new(SLOTS),
                 heap: AtomicPtr::new((&raw const *heap).cast_mut()),
                 owned: Owned {
                     heap: (&raw const *heap).cast_mut().cast(),
@@ -185,15 +186,23 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
                     budget: &raw const heap.budget,
                 },
                 class,
+                first: Apart(Slot::new(words, 0, room)),
                 state: Mutex::new(State::new()),
                 words: [ptr::null_mut(); WORDS],
             });
-            for slot in &(*record).slots {
-                slot.store(first, Ordering::Relaxed);
+            if !heap.is_serialized() {
+                for slot in &(*record).slots {
+                    slot.store(&raw mut (*record).first.0, Ordering::Relaxed);
+                }
             }
         }
     }
     record
+}
+
+/// The blocks that a slot of `class` keeps at first.
+pub(super) fn first_room(class: usize) -> usize {
+    FIRST_ROOM.min(most_room(class))
 }
 
 /// The most blocks that a slot of `class` keeps.
@@ -238,6 +247,8 @@ pub(super) unsafe fn unused_of(
         Some(if class > LAST_EXACT {
             let place = Descriptor::unused_at(descriptor, class, index);
             usize::from((*place).load(Ordering::Relaxed))
+        } else if settable::is_mark(mark) {
+            settable::unused(mark, settable::words_of(descriptor, class, index), class)
         } else {
             usize::from(mark & !BUSY)
         })
@@ -263,6 +274,11 @@ pub(super) unsafe fn set_size(
     // SAFETY: the caller's promise.
     unsafe {
         let key = Descriptor::key(descriptor, index);
+        if let Some(words) = settable::find(descriptor, class, index) {
+            let mark = settable::write(words, unused, settable::info(words));
+            (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+            return;
+        }
         let base = (*descriptor).base.load(Ordering::Relaxed);
         let block = ptr::with_exposed_provenance_mut(base + index * classes::size_of(class));
         mark_busy(class, unused, block, key);
@@ -270,12 +286,12 @@ pub(super) unsafe fn set_size(
 }
 
 impl HeapBucket {
-    fn heap(&self) -> &PrivateHeap {
+    pub(super) fn heap(&self) -> &PrivateHeap {
         // SAFETY: a bucket's heap lives longer than the bucket.
         unsafe { &*self.heap.load(Ordering::Relaxed) }
     }
 
-    /// Where the bucket's operations take place, for the slot `shard`.
+    /// Where the bucket's operations take place, for threads of a number.
     pub(super) fn place(&self, shard: u8) -> Place<'_> {
         Place {
             kind: Kind::Checked,
@@ -287,86 +303,10 @@ impl HeapBucket {
         }
     }
 
-    /// The slots there are.
-    fn each_slot(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().enumerate().filter_map(|(nth, slot)| {
-            // SAFETY: a bucket's slots live as long as the bucket.
-            let slot = unsafe { slot.load(Ordering::Acquire).as_ref() }?;
-            (usize::from(slot.shard) == nth).then_some(slot)
-        })
-    }
-
-    /// A slot whose lock the caller has now: the one that the thread goes to,
-    /// which is made its own when another thread goes there too, or, while that
-    /// is taken, any.
-    fn acquire(&self) -> &Slot {
-        let home = home();
-        let me = crate::sys::thread_token();
-        loop {
-            for at in 0..SLOTS {
-                let slot = self.slot((home + at) % SLOTS);
-                let is_taken = !slot.try_acquire();
-                let is_anothers = at == 0 && (is_taken || slot.is_anothers(me));
-                if is_anothers && self.may_have_own(home) {
-                    // A fork waits for slots while it holds the records.
-                    if !is_taken {
-                        slot.release();
-                    }
-                    if let Some(own) = self.make_slot(home)
-                        && own.try_acquire()
-                    {
-                        return own;
-                    }
-                } else if !is_taken {
-                    return slot;
-                }
-            }
-            crate::sys::yield_now();
-        }
-    }
-
-    fn slot(&self, nth: usize) -> &Slot {
-        let slot = self.slots.get(nth).map(|slot| slot.load(Ordering::Acquire));
-        // SAFETY: a bucket's slots live as long as the bucket.
-        unsafe { slot.and_then(|slot| slot.as_ref()) }.unwrap_or(&self.first)
-    }
-
-    /// Whether the slot of this number is the first one still and may be one of
-    /// its own: threads may have different ones.
-    fn may_have_own(&self, nth: usize) -> bool {
-        let place = self.slots.get(nth);
-        let is_first =
-            |place: &AtomicPtr<Slot>| ptr::eq(place.load(Ordering::Relaxed), &raw const self.first);
-        nth != 0 && place.is_some_and(is_first) && self.heap().is_serialized()
-    }
-
-    /// Makes the slot of this number one of its own, if it may be. The caller
-    /// holds no slot.
+    /// Allocates a block for `size` bytes and what `info` needs, at most the
+    /// class's; null when the system, or the heap's limit, has none to give.
     #[inline(never)]
-    fn make_slot(&self, nth: usize) -> Option<&Slot> {
-        let place = self.slots.get(nth)?;
-        // Held while a fork holds slots: none comes to be meanwhile.
-        let mut records = RECORDS.lock();
-        if !self.may_have_own(nth) {
-            return None;
-        }
-        let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
-        // SAFETY: null, or zeroed memory of a slot, ours alone until it is
-        // stored.
-        unsafe {
-            let words = (&raw mut memory.as_mut()?.words).cast();
-            let room = FIRST_ROOM.min(most_room(self.class));
-            let slot = &raw mut (*memory).slot;
-            slot.write(Slot::new(words, nth as u8, room));
-            place.store(slot, Ordering::Release);
-            slot.as_ref()
-        }
-    }
-
-    /// Allocates a block for `size` bytes, at most the class's; null when the
-    /// system, or the heap's limit, has none to give.
-    #[inline(never)]
-    pub(super) fn allocate(&self, size: usize) -> Word {
+    pub(super) fn allocate(&self, size: usize, info: u8) -> Word {
         let slot = self.acquire();
         let unused = classes::size_of(self.class).saturating_sub(size);
         // SAFETY: the lock is held.
@@ -376,7 +316,12 @@ impl HeapBucket {
             }
             let mut key = ptr::null_mut();
             let block = slot.pop(|found| key = found);
-            if !block.is_null() {
+            if !block.is_null() && info != 0 {
+                let words = settable::words_at(block.addr(), self.class);
+                words.write([0; 2]);
+                let mark = settable::write(words, unused, info);
+                (*Descriptor::mark_of(key)).store(mark, Ordering::Relaxed);
+            } else if !block.is_null() {
                 mark_busy(self.class, unused, block, key);
             }
             block
@@ -392,7 +337,7 @@ impl HeapBucket {
     unsafe fn refill(&self, slot: &Slot) {
         let room = slot.room();
         let want = room.min(most_room(self.class));
-        let place = self.place(slot.shard);
+        let place = self.place(self.shard_of(slot));
         // SAFETY: the slot is empty and has room for that many.
         let got = unsafe {
             self.state
@@ -438,7 +383,7 @@ impl HeapBucket {
     /// # Safety
     /// The caller holds the slot's lock.
     unsafe fn spill(&self, slot: &Slot) {
-        let place = self.place(slot.shard);
+        let place = self.place(self.shard_of(slot));
         let mut state = self.state.lock();
         let room = slot.room();
         let has = state.subsegments * classes::blocks_of(self.class);
@@ -465,26 +410,13 @@ impl HeapBucket {
                 crate::sys::yield_now();
             }
             let count = slot.count();
-            let place = self.place(slot.shard);
+            let place = self.place(self.shard_of(slot));
             // SAFETY: the lock is held, and nobody uses the blocks.
             unsafe {
                 self.state.lock().put(&place, slot.first().cast(), count);
                 slot.drop_oldest(count);
             }
             slot.release();
-        }
-    }
-
-    /// Takes the locks of all slots, or gives them back, for a fork. What the
-    /// slots of threads keep that are gone in the child stays at hand.
-    pub(super) fn hold_slots(&self, is_taking: bool) {
-        for slot in self.each_slot() {
-            while is_taking && !slot.try_acquire() {
-                crate::sys::yield_now();
-            }
-            if !is_taking {
-                slot.release();
-            }
         }
     }
 
@@ -583,15 +515,8 @@ pub(super) unsafe fn destroy(table: *mut Table) {
         unsafe {
             bucket.state.lock().remove_all(&bucket.place(0));
             let mut records = RECORDS.lock();
-            // The list writes to the slots it is given; the first is the
-            // bucket's own.
-            let mut slots = [ptr::null_mut(); SLOTS];
-            for (place, slot) in slots.iter_mut().zip(bucket.each_slot().skip(1)) {
-                *place = (&raw const *slot).cast_mut();
-            }
-            for slot in slots.into_iter().filter(|slot| !slot.is_null()) {
-                records.slots.push(slot.cast());
-            }
+            // The list writes to the slots it is given.
+            bucket.each_own(|slot| records.slots.push(slot.cast()));
             records.buckets.push((&raw const *bucket).cast_mut().cast());
         }
     });

@@ -7,10 +7,12 @@
 
 use super::advice::HeapName;
 use super::heap::PrivateHeap;
+use super::home;
 use super::large;
 use super::lfh;
 use super::memory::{self, Source};
 use super::region::Region;
+use super::roll::Roll;
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::REGION_GONE;
 use crate::heap::meta::{self, FreeList};
@@ -48,9 +50,7 @@ pub(super) fn gone_at(address: usize) -> Option<Gone> {
 
 /// The list of heaps. Its lock comes before every other lock of a heap.
 pub(super) static LIST: Mutex<List> = Mutex::new(List {
-    first: ptr::null_mut(),
-    last: ptr::null_mut(),
-    count: 0,
+    roll: Roll::new(),
     records: FreeList::new(),
     gone: [ptr::null_mut(); REMEMBERED],
     names: [Gone::NONE; REMEMBERED],
@@ -59,9 +59,7 @@ pub(super) static LIST: Mutex<List> = Mutex::new(List {
 });
 
 pub(super) struct List {
-    pub(super) first: *mut PrivateHeap,
-    last: *mut PrivateHeap,
-    pub(super) count: usize,
+    pub(super) roll: Roll<PrivateHeap>,
     records: FreeList,
     /// First regions of destroyed heaps, a ring.
     gone: [*mut Region; REMEMBERED],
@@ -93,47 +91,6 @@ impl List {
         // SAFETY: the caller's record; its first word is not looked at while
         // its handle, the second one, is 0.
         unsafe { self.records.push(record.cast()) };
-    }
-
-    /// Enters a heap.
-    pub(super) fn link(&mut self, heap: *mut PrivateHeap, is_first: bool) {
-        // SAFETY: the callers' heap is live and on no list; those listed are
-        // live.
-        unsafe {
-            let (previous, next) = if is_first {
-                (ptr::null_mut(), self.first)
-            } else {
-                (self.last, ptr::null_mut())
-            };
-            (*heap).previous = previous;
-            (*heap).next = next;
-            match previous.as_mut() {
-                Some(previous) => previous.next = heap,
-                None => self.first = heap,
-            }
-            match next.as_mut() {
-                Some(next) => next.previous = heap,
-                None => self.last = heap,
-            }
-        }
-        self.count += 1;
-    }
-
-    /// Takes a heap out.
-    pub(super) fn unlink(&mut self, heap: *mut PrivateHeap) {
-        // SAFETY: the callers' heap is on the list, whose members are live.
-        unsafe {
-            let (previous, next) = ((*heap).previous, (*heap).next);
-            match previous.as_mut() {
-                Some(previous) => previous.next = next,
-                None => self.first = next,
-            }
-            match next.as_mut() {
-                Some(next) => next.previous = previous,
-                None => self.last = previous,
-            }
-        }
-        self.count -= 1;
     }
 
     /// Remembers the first region of a destroyed heap; returns the one that is
@@ -213,15 +170,17 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
         });
     });
     visit(large::RECORDS.raw());
+    visit(memory::RECORDS.raw());
     if !is_taking {
         visit(lfh::RECORDS.raw());
         visit(LIST.raw());
     }
 }
 
-/// In a forked child: threads that are gone hold no heap. Its locks are held
-/// still.
+/// In a forked child: threads that are gone hold no heap, and have no number.
+/// The heaps' locks are held still.
 pub(in crate::heap) fn forget_holders() {
+    home::forget_others();
     let me = crate::sys::thread_token();
     for_each_held(&mut |heap| heap.lock.forget_holder(me));
 }
@@ -231,10 +190,6 @@ fn for_each_held(visit: &mut dyn FnMut(&PrivateHeap)) {
     // SAFETY: the lock is held by this thread, so the list stays and the
     // heaps on it are live.
     unsafe {
-        let mut at = (*LIST.held()).first;
-        while let Some(heap) = at.as_ref() {
-            visit(heap);
-            at = heap.next;
-        }
+        (*LIST.held()).roll.each().for_each(visit);
     }
 }

@@ -1,11 +1,12 @@
 //! From an address to what lies there: whose it is, and the busy block that
 //! starts at it.
 
-use super::heap::{self, Guard, PrivateHeap};
+use super::heap::{Guard, PrivateHeap};
 use super::large::Large;
+use super::list::List;
 use super::region::Region;
 use super::units::UNIT;
-use super::{Error, flags, lfh};
+use super::{Error, Handle, flags, lfh, settable};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{
     BUSY, Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT,
@@ -19,7 +20,7 @@ use core::sync::atomic::Ordering;
 pub(in crate::heap) enum Found {
     /// A region of a heap.
     Region(*mut Region, &'static PrivateHeap),
-    /// The slice where the data of a large block starts.
+    /// A large block's mapping.
     Large(*mut Large, &'static PrivateHeap),
     /// A subsegment of a bucket of a heap.
     Bucket(*mut Descriptor, &'static PrivateHeap),
@@ -51,14 +52,14 @@ pub(in crate::heap) fn look_at(descriptor: *mut Descriptor, address: usize) -> F
         let is_in_first_slice = address / SLICE == base / SLICE;
         match ((*descriptor).what.load(Ordering::Relaxed), heap) {
             (REGION, Some(heap)) => {
-                let region: *mut Region = descriptor.cast();
                 // Its slices are its own to their ends.
-                if !is_within((*region).reserved.next_multiple_of(SLICE)) {
+                let reserved = (*descriptor).span.load(Ordering::Relaxed);
+                if !is_within(reserved.next_multiple_of(SLICE)) {
                     return Found::Nothing;
                 }
-                Found::Region(region, heap)
+                Found::Region(descriptor.cast(), heap)
             }
-            (PRIVATE_LARGE, Some(heap)) if is_in_first_slice => {
+            (PRIVATE_LARGE, Some(heap)) if Large::has(descriptor.cast(), address) => {
                 Found::Large(descriptor.cast(), heap)
             }
             (SUBSEGMENT, _) if !is_within(classes::slices_of(class) * SLICE) => Found::Nothing,
@@ -67,6 +68,16 @@ pub(in crate::heap) fn look_at(descriptor: *mut Descriptor, address: usize) -> F
             (LARGE, None) if is_in_first_slice => Found::Process(descriptor),
             (REGION_GONE, _) if is_in_first_slice => Found::Gone,
             _ => Found::Nothing,
+        }
+    }
+}
+
+impl Found {
+    /// The private heap whose it is.
+    pub(super) fn heap(self) -> Option<&'static PrivateHeap> {
+        match self {
+            Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
+            Found::Process(_) | Found::Gone | Found::Nothing => None,
         }
     }
 }
@@ -117,10 +128,9 @@ pub(super) fn busy_block(
     call_flags: u32,
     address: usize,
 ) -> Result<(Option<Guard<'static>>, Block), Error> {
-    let core = match look(address) {
-        Found::Region(_, owner) | Found::Large(_, owner) | Found::Bucket(_, owner)
-            if !ptr::eq(owner, heap) =>
-        {
+    let found = look(address);
+    let core = match found {
+        found if found.heap().is_some_and(|owner| !ptr::eq(owner, heap)) => {
             return Err(Error::OtherHeap);
         }
         Found::Bucket(descriptor, _) => {
@@ -131,8 +141,13 @@ pub(super) fn busy_block(
         Found::Process(_) => return Err(Error::OtherHeap),
         Found::Gone | Found::Nothing => return Err(Error::NotABlock),
     };
-    // Once more, since the heap may have changed until it was locked.
-    match look(address) {
+    // Once more, since the heap may have changed until it was locked, but for its
+    // first region, which stays.
+    let found = match found {
+        Found::Region(region, _) if ptr::eq(region, core.first) => found,
+        _ => look(address),
+    };
+    match found {
         Found::Region(region, owner) if ptr::eq(owner, heap) => {
             // SAFETY: a region of this heap, which is locked.
             let this = unsafe { &*region };
@@ -190,7 +205,10 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
-            Block::Bucket(..) => 0,
+            // SAFETY: a block that was found busy, as above.
+            Block::Bucket(..) => self
+                .words()
+                .map_or(0, |words| unsafe { settable::info(words) }),
         }
     }
 
@@ -208,7 +226,7 @@ impl Block {
             }
             // SAFETY: as above.
             Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
-            Block::Bucket(..) => None,
+            Block::Bucket(..) => self.words().map(settable::value),
         }
     }
 
@@ -219,8 +237,39 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags = info },
-            Block::Bucket(..) => {}
+            Block::Bucket(..) => {
+                let unused = self.room() - self.size();
+                if let Some(words) = self.words() {
+                    // SAFETY: a block that was found busy, as above; its size
+                    // stays, and so does its mark.
+                    unsafe { settable::write(words, unused, info) };
+                }
+            }
         }
+    }
+
+    /// The settable words of a bucket's block, if it has some.
+    fn words(&self) -> Option<settable::Words> {
+        let Block::Bucket(descriptor, index) = *self else {
+            return None;
+        };
+        // SAFETY: a block that was found busy is so until its owner gives it up,
+        // and the subsegment lives as long.
+        unsafe {
+            let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+            settable::find(descriptor, class, index)
+        }
+    }
+
+    /// The bytes of a bucket's block; 0 of others.
+    fn room(&self) -> usize {
+        let Block::Bucket(descriptor, _) = *self else {
+            return 0;
+        };
+        // SAFETY: as above.
+        classes::size_of(usize::from(unsafe {
+            (*descriptor).class.load(Ordering::Relaxed)
+        }))
     }
 }
 
@@ -238,15 +287,17 @@ pub(super) fn is_mallocs(address: usize) -> bool {
     }
 }
 
-/// The heap that the memory at an address belongs to; `None` where it is no
-/// private heap's.
-pub(super) fn owner(address: usize) -> Option<&'static PrivateHeap> {
+/// The private heap that an address lies in, if it lives. With the list of heaps
+/// held it lives as long as that.
+pub(super) fn listed(address: usize, _list: &List) -> Option<&'static PrivateHeap> {
+    look(address).heap().filter(|heap| heap.is_live())
+}
+
+/// The heap that the memory at an address belongs to, the process heap where it
+/// is malloc's; `None` where it is no heap's.
+pub(super) fn owner(address: usize) -> Option<Handle> {
     match look(address) {
-        Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
-        Found::Process(_) => {
-            let handle = super::Handle::process().ok()?;
-            heap::at(handle.0).ok()
-        }
-        Found::Gone | Found::Nothing => None,
+        Found::Process(_) => Handle::process().ok(),
+        found => found.heap().map(PrivateHeap::handle),
     }
 }

@@ -1,24 +1,30 @@
 //! Where a region's memory and its record come from.
 //!
 //! ```text
-//!   slices    a run of the process's segments; the record lies with the
+//!   slices    a run of the process's segments; record and tables lie with the
 //!             segment's descriptors. No system call.
-//!   own       a reservation of its own, the record behind the memory:
-//!             | region, backed as it is committed | record, sparse |
-//!   caller's  memory of whoever made the heap; the record has a
-//!             reservation of its own
+//!   own       a reservation of its own, the tables behind the memory:
+//!             | region, backed as it is committed | tables, sparse |
+//!   caller's  memory of whoever made the heap; the tables have a
+//!             reservation of their own
 //! ```
 //!
-//! A destroyed heap's first region stays out of use for a while (stale.rs),
-//! its record saying that it is gone.
+//! Who has read a record's address from the slice table may look at it though
+//! another thread releases the region at that moment. So the records of the last
+//! two kinds lie with the allocator's records and are used again, never unmapped;
+//! and those of the first, which are all heaps' first regions, stay for as long as
+//! the destroyed heap is remembered (list.rs), saying that it is gone. Tables go
+//! with the region; only whoever holds the heap's lock looks at them.
 
 use super::CommitRoutine;
 use super::region::{PAGE, Region};
 use super::units::{self, UNIT, Units};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{Descriptor, REGION};
+use crate::heap::meta::{self, FreeList};
 use crate::heap::segment::Segment;
 use crate::heap::{PROCESS, slices};
+use crate::sync::Mutex;
 use crate::sys::{self, Protection};
 use crate::vm::{self, Use};
 use core::ffi::c_void;
@@ -51,12 +57,15 @@ pub(super) struct Backing {
     backed: usize,
     /// Bytes of the memory, at the end of which it cannot be backed any more.
     whole: usize,
-    /// The reservation that the record lies in: its address and its bytes.
+    /// The reservation that the tables lie in: its address and its bytes.
     reservation: *mut u8,
     reservation_size: usize,
-    /// Bytes of it that are committed apart from the region's memory.
-    record_bytes: usize,
+    /// Bytes of a reservation that are committed apart from the region's memory.
+    table_bytes: usize,
 }
+
+/// Records of regions with reservations that were released.
+pub(super) static RECORDS: Mutex<FreeList> = Mutex::new(FreeList::new());
 
 /// What a region is to be like.
 pub(super) struct Plan {
@@ -67,91 +76,134 @@ pub(super) struct Plan {
     pub(super) backed: usize,
 }
 
-fn record_size(reserved: usize) -> usize {
-    let header = size_of::<Region>().next_multiple_of(64);
-    let tables = units::bytes_for(reserved / UNIT);
-    (header + tables + reserved.div_ceil(PAGE)).next_multiple_of(64)
+/// Bytes of a record that tables follow.
+const RECORD: usize = size_of::<Region>().next_multiple_of(64);
+
+/// Bytes of a region's tables.
+fn tables_size(reserved: usize) -> usize {
+    (units::bytes_for(reserved / UNIT) + reserved.div_ceil(PAGE)).next_multiple_of(64)
 }
 
-/// Makes a region: its memory reserved, its record zero but for what is set
-/// here, nothing entered in the slice table but that the slices are ours. Null
-/// when the system has nothing to give, and nothing changed.
+fn take_record() -> *mut Region {
+    let record = RECORDS.lock().pop();
+    if record.is_null() {
+        return meta::allocate(size_of::<Region>()).cast();
+    }
+    record.cast()
+}
+
+/// # Safety
+/// The record came from `take_record`, and the slice table does not lead to it
+/// any more.
+unsafe fn give_record(record: *mut Region) {
+    // SAFETY: the caller's record. Its descriptor is wiped first but for the word
+    // that links the list, which reads as a base that no span follows.
+    unsafe {
+        (*record).descriptor = Descriptor::nothing().0;
+        RECORDS.lock().push(record.cast());
+    }
+}
+
+/// Makes a region: its memory reserved, its record and tables zero but for what
+/// is set here, nothing entered in the slice table but that the slices are ours.
+/// Null when the system has nothing to give, and nothing changed.
 ///
 /// # Safety
 /// A caller's memory is as the plan says, and nobody else's.
 pub(super) unsafe fn make(plan: &Plan) -> *mut Region {
-    match plan.source {
-        Source::Slices if plan.reserved <= MOST_SLICES * SLICE => from_slices(plan.reserved),
-        Source::Caller { .. } => {
-            if !slices::claim(plan.base.addr(), plan.reserved) {
-                return ptr::null_mut();
-            }
-            let record = record_size(plan.reserved).next_multiple_of(vm::GRANULARITY);
-            let reservation = vm::reserve(Use::Metadata, record, vm::GRANULARITY);
-            // SAFETY: just reserved, nothing of it committed.
-            let is_there =
-                !reservation.is_null() && unsafe { vm::commit(Use::Metadata, reservation, record) };
-            if !is_there {
-                if !reservation.is_null() {
-                    // SAFETY: just reserved, unused.
-                    unsafe { vm::release(Use::Metadata, reservation, record, 0) };
-                }
-                // SAFETY: claimed just above.
-                unsafe { slices::disclaim(plan.base.addr(), plan.reserved) };
-                return ptr::null_mut();
-            }
-            let backing = Backing {
-                source: plan.source,
-                backed: plan.backed,
-                whole: plan.reserved,
-                reservation,
-                reservation_size: record,
-                record_bytes: record,
-            };
-            plan.base.expose_provenance();
-            // SAFETY: the record is committed, zero and ours alone.
-            unsafe { write(reservation, plan.base.addr(), plan.reserved, backing) }
-        }
-        source => from_reservation(plan.reserved, source),
+    if matches!(plan.source, Source::Slices) && plan.reserved <= MOST_SLICES * SLICE {
+        return from_slices(plan.reserved);
     }
+    let record = take_record();
+    if record.is_null() {
+        return record;
+    }
+    // SAFETY: a record nobody has, and the caller's plan.
+    let made = unsafe {
+        match plan.source {
+            Source::Caller { .. } => from_caller(record, plan),
+            source => from_reservation(record, plan.reserved, source),
+        }
+    };
+    if made.is_none() {
+        // SAFETY: taken above, and written by nobody.
+        unsafe { give_record(record) };
+        return ptr::null_mut();
+    }
+    record
+}
+
+/// # Safety
+/// The record is the caller's, and the memory as the plan says.
+unsafe fn from_caller(record: *mut Region, plan: &Plan) -> Option<()> {
+    if !slices::claim(plan.base.addr(), plan.reserved) {
+        return None;
+    }
+    let size = tables_size(plan.reserved).next_multiple_of(vm::GRANULARITY);
+    let tables = vm::reserve(Use::Metadata, size, vm::GRANULARITY);
+    // SAFETY: just reserved, nothing of it committed.
+    let is_there = !tables.is_null() && unsafe { vm::commit(Use::Metadata, tables, size) };
+    if !is_there {
+        if !tables.is_null() {
+            // SAFETY: just reserved, unused.
+            unsafe { vm::release(Use::Metadata, tables, size, 0) };
+        }
+        // SAFETY: claimed just above.
+        unsafe { slices::disclaim(plan.base.addr(), plan.reserved) };
+        return None;
+    }
+    let backing = Backing {
+        source: plan.source,
+        backed: plan.backed,
+        whole: plan.reserved,
+        reservation: tables,
+        reservation_size: size,
+        table_bytes: size,
+    };
+    let base = plan.base.expose_provenance();
+    // SAFETY: the tables are committed, zero and ours alone.
+    unsafe { write(record, tables, base, plan.reserved, backing) };
+    Some(())
 }
 
 fn from_slices(reserved: usize) -> *mut Region {
     let count = reserved.div_ceil(SLICE);
-    let taken = PROCESS.sparse.lock().take(count, record_size(reserved));
-    let Some(run) = taken else {
+    let size = RECORD + tables_size(reserved);
+    let Some(run) = PROCESS.sparse.lock().take(count, size) else {
         return ptr::null_mut();
     };
-    // SAFETY: the record is zero but for its size, and ours alone.
+    let region: *mut Region = run.descriptor.cast();
+    let backing = Backing {
+        source: Source::Slices,
+        backed: count * SLICE,
+        whole: count * SLICE,
+        reservation: ptr::null_mut(),
+        reservation_size: 0,
+        table_bytes: 0,
+    };
+    let base = run.base.expose_provenance();
+    // SAFETY: the record is zero but for its size, which stays, and ours alone.
     unsafe {
         let extent = (*run.descriptor).extent;
-        let backing = Backing {
-            source: Source::Slices,
-            backed: count * SLICE,
-            whole: count * SLICE,
-            reservation: ptr::null_mut(),
-            reservation_size: 0,
-            record_bytes: 0,
-        };
-        let base = run.base.expose_provenance();
-        let region = write(run.descriptor.cast(), base, reserved, backing);
+        let tables = region.cast::<u8>().add(RECORD);
+        write(region, tables, base, reserved, backing);
         (*region).descriptor.extent = extent;
         (*region).descriptor.segment = run.segment;
         (*region).descriptor.first_slice = run.first_slice;
-        region
     }
+    region
 }
 
-fn from_reservation(reserved: usize, source: Source) -> *mut Region {
+/// # Safety
+/// The record is the caller's.
+unsafe fn from_reservation(record: *mut Region, reserved: usize, source: Source) -> Option<()> {
     let whole = reserved.next_multiple_of(SLICE);
-    let record = record_size(reserved).next_multiple_of(vm::page_size());
-    let Some(size) = whole.checked_add(record) else {
-        return ptr::null_mut();
-    };
+    let table_bytes = tables_size(reserved).next_multiple_of(vm::page_size());
+    let size = whole.checked_add(table_bytes)?;
     // A place that would share slice-table entries stays in the way while
     // another one is sought.
     let mut in_the_way = [ptr::null_mut(); TRIES];
-    let mut region = ptr::null_mut();
+    let mut made = None;
     for place in &mut in_the_way {
         let base = vm::reserve(Use::Segments, size, vm::GRANULARITY);
         if base.is_null() {
@@ -161,9 +213,9 @@ fn from_reservation(reserved: usize, source: Source) -> *mut Region {
             *place = base;
             continue;
         }
-        let at = base.wrapping_add(whole);
+        let tables = base.wrapping_add(whole);
         // SAFETY: just reserved, nothing of it committed.
-        if !unsafe { vm::commit(Use::Segments, at, record) } {
+        if !unsafe { vm::commit(Use::Segments, tables, table_bytes) } {
             // SAFETY: claimed just above.
             unsafe { slices::disclaim(base.addr(), whole) };
             *place = base;
@@ -175,11 +227,12 @@ fn from_reservation(reserved: usize, source: Source) -> *mut Region {
             whole,
             reservation: base,
             reservation_size: size,
-            record_bytes: record,
+            table_bytes,
         };
-        base.expose_provenance();
-        // SAFETY: the record is committed, zero and ours alone.
-        region = unsafe { write(at, base.addr(), reserved, backing) };
+        let start = base.expose_provenance();
+        // SAFETY: the tables are committed, zero and ours alone.
+        unsafe { write(record, tables, start, reserved, backing) };
+        made = Some(());
         break;
     }
     for base in in_the_way {
@@ -188,19 +241,24 @@ fn from_reservation(reserved: usize, source: Source) -> *mut Region {
             unsafe { vm::release(Use::Segments, base, size, 0) };
         }
     }
-    region
+    made
 }
 
 /// Writes a region's record.
 ///
 /// # Safety
-/// `record` is memory for it, zero, at a multiple of 64.
-unsafe fn write(record: *mut u8, start: usize, reserved: usize, backing: Backing) -> *mut Region {
-    let tables = record.wrapping_add(size_of::<Region>().next_multiple_of(64));
+/// The record is the caller's; `tables` is memory for the tables, zero, at a
+/// multiple of 64.
+unsafe fn write(
+    region: *mut Region,
+    tables: *mut u8,
+    start: usize,
+    reserved: usize,
+    backing: Backing,
+) {
     let capacity = reserved / UNIT;
     let touched = tables.wrapping_add(units::bytes_for(capacity));
-    let region = record.cast::<Region>();
-    // SAFETY: the caller's memory has room for the record and its tables.
+    // SAFETY: the caller's memory has room for the record and for the tables.
     unsafe {
         region.write(Region {
             descriptor: Descriptor::nothing().0,
@@ -225,7 +283,6 @@ unsafe fn write(record: *mut u8, start: usize, reserved: usize, backing: Backing
         descriptor.span.store(reserved, Ordering::Relaxed);
         descriptor.what.store(REGION, Ordering::Relaxed);
     }
-    region
 }
 
 impl Backing {
@@ -350,8 +407,8 @@ pub(super) unsafe fn enter(region: *mut Region) {
     }
 }
 
-/// Gives up what a destroyed region holds, but for its address space and the
-/// start of its record.
+/// Gives up what a destroyed region holds, but for its address space, its tables
+/// and its record.
 ///
 /// # Safety
 /// Nothing of the region is in use, and it is not a caller's.
@@ -386,13 +443,12 @@ pub(super) unsafe fn held(region: *const Region) -> usize {
     }
 }
 
-/// Gives a region's memory and record back.
+/// Gives a region's memory, tables and record back.
 ///
 /// # Safety
 /// Nothing of the region is in use, and no list leads to it.
 pub(super) unsafe fn release(region: *mut Region) {
-    // SAFETY: the caller's region, which nobody else knows; what is needed of
-    // its record is read before that goes.
+    // SAFETY: the caller's region, which nobody else knows.
     unsafe {
         let this = &*region;
         let (start, reserved) = (this.start, this.reserved);
@@ -409,7 +465,7 @@ pub(super) unsafe fn release(region: *mut Region) {
                     count,
                     high,
                     region.cast(),
-                    record_size(reserved),
+                    RECORD + tables_size(reserved),
                 );
             }
             Source::Own { .. } | Source::Caller { .. } => {
@@ -424,12 +480,13 @@ pub(super) unsafe fn release(region: *mut Region) {
                     0
                 };
                 let (base, size) = (this.backing.reservation, this.backing.reservation_size);
-                let committed = own_bytes + this.backing.record_bytes;
+                let committed = own_bytes + this.backing.table_bytes;
                 slices::disclaim(start, reserved);
                 if !vm::release(of, base, size, committed) {
                     // The address space stays behind, without memory.
                     vm::purge(base, own_bytes);
                 }
+                give_record(region);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::advice::{self, Modules};
 use super::heap::PrivateHeap;
 use super::lfh;
+use super::list::{LIST, List};
 use super::lookup::{self, Found};
 use super::units::UNIT;
 use super::{Error, Handle};
@@ -179,12 +180,24 @@ fn raise(report: Report<'_>, action: Action) {
     report::raise(&report, action);
 }
 
-/// The block that `address` lies in, busy or free.
+/// The block of a private heap, or of malloc's, that `address` lies in, busy or
+/// free. The caller holds no lock.
 pub(in crate::heap) fn block_at(address: usize) -> Option<Block> {
+    block_of(address, &LIST.lock())
+}
+
+/// [`block_at`], with the list of heaps held: no heap goes meanwhile.
+pub(super) fn block_of(address: usize, _list: &List) -> Option<Block> {
     let found = lookup::look(address);
-    let (Found::Region(_, heap) | Found::Large(_, heap)) = found else {
+    let Some(heap) = found.heap() else {
         return block_in(found, address);
     };
+    if !heap.is_live() {
+        return None;
+    }
+    if let Found::Bucket(..) = found {
+        return block_in(found, address);
+    }
     let _core = heap.enter(super::flags::NO_SERIALIZE);
     // Once more, since the heap may have changed until it was locked.
     match (found, lookup::look(address)) {

@@ -22,7 +22,9 @@
 //!
 //! Invariants:
 //! - No word of the heap's lies in a block or between blocks; the settable
-//!   value of a block is the program's, and lies behind its bytes.
+//!   value of a block is the program's, and lies behind its bytes. Of one kind of
+//!   block alone more lies there, which is believed no further than the block
+//!   goes (settable.rs).
 //! - An address may be anything: what is not the heap's is told from the slice
 //!   table alone, and is an error, never a fault.
 //! - A heap's figures, names and handles can be read by any thread while the
@@ -49,6 +51,7 @@ mod elsewhere;
 mod fast;
 mod free;
 mod heap;
+mod home;
 mod info;
 mod large;
 mod lfh;
@@ -58,10 +61,15 @@ mod lookup;
 mod memory;
 pub(in crate::heap) mod met;
 mod misuse;
+mod numbers;
 mod place;
 mod region;
 mod resize;
+mod roll;
+mod settable;
 mod slot;
+mod slots;
+mod tuning;
 mod units;
 mod validate;
 mod walk;
@@ -79,7 +87,8 @@ pub(in crate::heap) use list::{for_each_lock, forget_holders};
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
-pub use walk::{Cursor, Entry, EntryKind, walk};
+pub use tuning::Tuning;
+pub use walk::{Cursor, Entry, EntryKind, for_each_entry, walk};
 
 use crate::config::Action;
 use crate::sync::Once;
@@ -117,8 +126,11 @@ pub mod flags {
 /// Most bytes of a heap's name.
 pub const NAME_MAX: usize = 32;
 
-/// The largest block, in bytes, that a region holds. Windows' threshold lies
-/// between 0xFD000 and 0xFF000.
+/// Most bytes of a block with a settable value that can be at hand.
+pub const SETTABLE_NEAR: usize = super::classes::MAX_LINEAR_SIZE - settable::BYTES;
+
+/// The largest block, in bytes, that a region holds, unless less is chosen
+/// ([`Tuning`]). Windows' threshold lies between 0xFD000 and 0xFF000.
 pub const LARGEST: usize = 0xfe000;
 
 /// How a heap may grow.
@@ -188,6 +200,8 @@ pub struct Settings<'a> {
     /// Of a C runtime's heap, any address in the module whose runtime it is; 0
     /// for other heaps.
     pub module: usize,
+    /// How it reserves, commits and gives back.
+    pub tuning: Tuning,
 }
 
 impl Settings<'_> {
@@ -201,6 +215,14 @@ impl Settings<'_> {
         action: None,
         memory: None,
         module: 0,
+        tuning: Tuning {
+            region: 0,
+            commit: 0,
+            free_block: 0,
+            freed: 0,
+            most: 0,
+            large: 0,
+        },
     };
 }
 
@@ -451,6 +473,15 @@ pub unsafe fn reallocate_as(
     }
 }
 
+/// Makes a block smaller where it is, which fails with [`Error::NotInPlace`] for
+/// some blocks of buckets: never for those with a settable value.
+///
+/// # Safety
+/// As for [`allocate`]; nobody uses the bytes that go.
+pub unsafe fn shrink(handle: Handle, flags: u32, block: *mut u8, size: usize) -> Result<(), Error> {
+    resize::shrink(heap::at(handle.0)?, flags, block, size)
+}
+
 /// Frees a block. An address that is no block of this heap is an error and
 /// changes nothing.
 ///
@@ -479,7 +510,7 @@ pub unsafe fn free_at_hand(handle: Handle, block: *mut u8) -> bool {
     // heap's record, which is never unmapped.
     unsafe {
         let is_it = |owner: *const heap::PrivateHeap| {
-            !owner.is_null() && (*owner).handle.as_ptr().read() == handle.0
+            !owner.is_null() && roll::Life::peek(&raw const (*owner).life) == handle.0
         };
         fast::give::<false>(super::slices::find(block.addr()), block, is_it)
     }

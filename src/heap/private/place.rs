@@ -8,18 +8,15 @@ use super::large;
 use super::lfh::{self, HeapBucket};
 use super::lookup::value_offset;
 use super::memory::{self, Plan, Source};
-use super::region::{COMMIT_STEP, GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
+use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
-use super::{Error, LARGEST, flags};
+use super::{Error, LARGEST, flags, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// Bytes of the second region of a heap; each further one is twice as large.
-const SECOND_REGION: usize = 0x10_0000;
-
-/// Bytes of a region at most.
-const MOST_REGION: usize = 0xfd_0000;
+/// Bytes that a fresh region commits at most beyond its first block's.
+const MOST_COMMIT: usize = 0x10_0000;
 
 /// Bytes that a block of `size` bytes takes in a region, in units; with
 /// settable value or flags 16 bytes more.
@@ -31,6 +28,12 @@ pub(super) fn units_for(size: usize, has_info: bool) -> usize {
 /// has a settable value.
 pub(super) fn info_of(call_flags: u32) -> u8 {
     ((call_flags & (flags::SETTABLE_USER_VALUE | flags::SETTABLE_USER_FLAGS)) >> 8) as u8
+}
+
+/// The bytes of a block of `size` bytes with what `info` needs, as buckets see
+/// it.
+pub(super) fn with_words(size: usize, info: u8) -> usize {
+    size.saturating_add(if info == 0 { 0 } else { settable::BYTES })
 }
 
 /// The bucket that serves blocks of `size` bytes.
@@ -64,6 +67,9 @@ pub(super) fn place(
     size: usize,
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
+    if !heap.choices.allows(size) {
+        return Err(Error::NoMemory);
+    }
     let placed = try_place(heap, all, info, size, align);
     let table = heap.table.load(Ordering::Acquire);
     if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
@@ -82,11 +88,12 @@ fn try_place(
 ) -> Result<NonNull<u8>, Error> {
     let bucket = awake_bucket(heap, info, size, align);
     if let Some(bucket) = bucket
-        && let Some(block) = NonNull::new(bucket.allocate(size))
+        && let Some(block) = NonNull::new(bucket.allocate(size, info))
     {
         return Ok(block);
     }
-    let in_region = size <= LARGEST && align < LARGEST && size + align.max(UNIT) <= LARGEST + UNIT;
+    let largest = heap.choices.largest();
+    let in_region = size <= largest && align < largest && size + align.max(UNIT) <= largest + UNIT;
     if !in_region && heap.is_fixed() {
         return Err(Error::NoMemory);
     }
@@ -108,8 +115,12 @@ fn awake_bucket(
 ) -> Option<&'static HeapBucket> {
     // SAFETY: null, or the table of this heap, which lives as long as it.
     let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
-    let class = classes::class_for(size, align)?;
-    if info != 0 || class > LAST_BUCKET || !lfh::can_keep(class, size) {
+    let class = classes::class_for(with_words(size, info), align)?;
+    let is_kept = match info {
+        0 => class <= LAST_BUCKET && lfh::can_keep(class, size),
+        _ => class <= lfh::LAST_EXACT,
+    };
+    if !is_kept {
         return None;
     }
     let bucket = table.buckets.get(class)?.load(Ordering::Acquire);
@@ -194,11 +205,12 @@ fn place_in_region(
     align: usize,
     info: u8,
 ) -> Result<usize, Error> {
-    if info == 0
-        && align <= UNIT
-        && let Some(bucket) = wake(heap, core, size)
+    let served = with_words(size, info);
+    if align <= UNIT
+        && (info == 0 || bucket_of(served).is_some_and(|class| class <= lfh::LAST_EXACT))
+        && let Some(bucket) = wake(heap, core, served)
     {
-        let block = bucket.allocate(size);
+        let block = bucket.allocate(size, info);
         if !block.is_null() {
             return Ok(block.addr());
         }
@@ -218,7 +230,7 @@ fn place_in_region(
             ptr::with_exposed_provenance_mut::<usize>(address + value_offset(size)).write(0);
         }
     }
-    count(core, size, 1);
+    count(core, served, 1);
     add(&heap.figures.bytes, size);
     add(&heap.figures.blocks, 1);
     Ok(address)
@@ -263,7 +275,7 @@ fn find_place(
     // SAFETY: as above.
     while let Some(this) = unsafe { region.as_mut() } {
         let active = this.active;
-        match this.extend(units, align, &heap.budget) {
+        match this.extend(units, align, heap.choices.commit_step(), &heap.budget) {
             Ok(()) => {
                 add(&heap.figures.backed, this.active - active);
                 if let Some(place) = this.take(units, align) {
@@ -294,10 +306,9 @@ fn add_region(
     let slack = if align > UNIT { align + 2 * UNIT } else { 0 };
     let need = (REGION_HEADER + units * UNIT + slack + TAIL)
         .next_multiple_of(PAGE)
-        .max(COMMIT_STEP);
+        .max(heap.choices.commit_step().min(MOST_COMMIT));
     let least = (need + GUARD).next_multiple_of(SLICE);
-    let doublings = core.regions.saturating_sub(1).min(8);
-    let mut reserved = (SECOND_REGION << doublings).min(MOST_REGION).max(least);
+    let mut reserved = heap.choices.region(core.regions).max(least);
     if !heap.budget.charge(need) {
         return Err(Error::LimitReached);
     }

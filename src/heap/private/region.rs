@@ -28,7 +28,8 @@ pub(super) const REGION_HEADER: usize = 0x40;
 pub(super) const TAIL: usize = 0x40;
 /// Bytes at the end of a region of a growable heap that are never committed.
 pub(super) const GUARD: usize = 0x1000;
-/// What is committed at first, and at least each time.
+/// What is committed at first, and each time at least unless a heap's maker
+/// chooses.
 pub(super) const COMMIT_STEP: usize = 0x2000;
 /// The unit of commit.
 pub(super) const PAGE: usize = 0x1000;
@@ -174,11 +175,12 @@ impl Region {
     }
 
     /// Commits so much more that a block of `units` units, aligned, fits at the
-    /// end.
+    /// end; `least` bytes, if there are so many.
     pub(super) fn extend(
         &mut self,
         units: usize,
         align: usize,
+        least: usize,
         budget: &Budget,
     ) -> Result<(), Error> {
         let end = self.end();
@@ -192,7 +194,7 @@ impl Region {
         if need > most {
             return Err(Error::NoMemory);
         }
-        let step = need.max(COMMIT_STEP).min(most);
+        let step = need.max(least).min(most);
         let step = if budget.charge(step) {
             step
         } else if budget.charge(need) {
@@ -298,9 +300,9 @@ impl Region {
         self.begin();
     }
 
-    /// Gives the memory of free pages back to the system. Returns false when
-    /// the system refuses.
-    pub(super) fn sweep(&mut self) -> bool {
+    /// Gives the memory of the pages of free blocks of `least` bytes and more
+    /// back to the system. Returns false when the system refuses.
+    pub(super) fn sweep(&mut self, least: usize) -> bool {
         let page = vm::page_size().max(PAGE);
         let mut unit = self.first();
         let end = self.end();
@@ -309,10 +311,11 @@ impl Region {
             if units < LEAST {
                 return false;
             }
-            if self.units.is_free(unit) {
+            let is_last = unit + units == end;
+            if self.units.is_free(unit) && (is_last || units * UNIT >= least) {
                 let from = ((unit + 1) * UNIT).next_multiple_of(page);
                 // Nothing is used after the last block.
-                let to = if unit + units == end {
+                let to = if is_last {
                     self.limit
                 } else {
                     (unit + 1 + units) * UNIT

@@ -5,9 +5,9 @@ use super::heap::{Core, PrivateHeap, add, take};
 use super::large;
 use super::lfh;
 use super::lookup::{Block, busy_block, is_mallocs};
-use super::place::{allocate, bucket_of, count, info_of, place, units_for};
+use super::place::{allocate, bucket_of, count, info_of, place, units_for, with_words};
 use super::units::UNIT;
-use super::{Error, LARGEST, flags};
+use super::{Error, flags};
 use crate::heap::checked;
 use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
@@ -24,6 +24,9 @@ pub(super) unsafe fn reallocate(
     block: *mut u8,
     size: usize,
 ) -> Result<NonNull<u8>, Error> {
+    if !heap.choices.allows(size) {
+        return Err(Error::NoMemory);
+    }
     let all = call_flags | heap.flags.load(Ordering::Relaxed);
     let in_place_only = all & flags::REALLOC_IN_PLACE_ONLY != 0;
     let (old, info, value) = match busy_block(heap, all, block.addr()) {
@@ -34,14 +37,21 @@ pub(super) unsafe fn reallocate(
             } else {
                 found.info()
             };
-            let moves = !in_place_only && belongs_in_a_region(&found, size);
+            let moves = !in_place_only && belongs_in_a_region(heap, &found, size);
             // SAFETY: the value is the block's, whose heap is locked.
             let value = found.value().map(|value| unsafe { value.read() });
             let done = match (&mut core, found) {
                 _ if moves => false,
                 (_, Block::Bucket(descriptor, index)) => {
                     let is_rigid = in_place_only && heap.buckets_are_rigid;
-                    !is_rigid && info == 0 && resize_in_bucket(descriptor, index, size)
+                    let has_words = found.info() != 0;
+                    let fits = has_words == (info != 0)
+                        && !is_rigid
+                        && resize_in_bucket(descriptor, index, size, info);
+                    if fits && has_words {
+                        found.set_info(info);
+                    }
+                    fits
                 }
                 (Some(core), _) => resize(heap, core, &found, size, info),
                 (None, _) => false,
@@ -79,6 +89,36 @@ pub(super) unsafe fn reallocate(
     Ok(new)
 }
 
+/// Makes a block smaller where it is. Fails with [`Error::NotInPlace`] when it
+/// would grow, and for a block of a bucket that cannot tell the size.
+pub(super) fn shrink(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<(), Error> {
+    let (mut core, found) = busy_block(heap, call_flags, block.addr())?;
+    let info = found.info();
+    if size > found.size() {
+        return Err(Error::NotInPlace);
+    }
+    let done = match (&mut core, found) {
+        (_, Block::Bucket(descriptor, index)) => {
+            // SAFETY: the block is busy, so its subsegment is live.
+            let class = usize::from(unsafe { (*descriptor).class.load(Ordering::Relaxed) });
+            let can_tell = info != 0 || lfh::can_keep(class, size);
+            if can_tell {
+                // SAFETY: as above; it is the caller's.
+                unsafe { lfh::set_size(descriptor, class, index, size) };
+            }
+            can_tell
+        }
+        (Some(core), _) => resize(heap, core, &found, size, info),
+        (None, _) => false,
+    };
+    done.then_some(()).ok_or(Error::NotInPlace)
+}
+
 fn zero_growth(all: u32, block: *mut u8, old: usize, new: usize) {
     if all & flags::ZERO_MEMORY != 0 && new > old {
         // SAFETY: the callers' block has `new` bytes.
@@ -87,17 +127,18 @@ fn zero_growth(all: u32, block: *mut u8, old: usize, new: usize) {
 }
 
 /// Whether a large block that shrinks had better move.
-fn belongs_in_a_region(block: &Block, size: usize) -> bool {
-    matches!(block, Block::Large(_)) && size < LARGEST / 4
+fn belongs_in_a_region(heap: &PrivateHeap, block: &Block, size: usize) -> bool {
+    matches!(block, Block::Large(_)) && size < heap.choices.largest() / 4
 }
 
 /// Gives a block of a bucket `size` bytes, if its class serves that size.
-fn resize_in_bucket(descriptor: *mut Descriptor, index: usize, size: usize) -> bool {
+fn resize_in_bucket(descriptor: *mut Descriptor, index: usize, size: usize, info: u8) -> bool {
     // SAFETY: the callers' block is busy, so its subsegment is live.
     let class = usize::from(unsafe { (*descriptor).class.load(Ordering::Relaxed) });
     let room = classes::size_of(class);
-    let is_served = size <= room && (size > room / 2 || bucket_of(size) == Some(class));
-    if !is_served || !lfh::can_keep(class, size) {
+    let served = with_words(size, info);
+    let is_served = served <= room && (served > room / 2 || bucket_of(served) == Some(class));
+    if !is_served || (info == 0 && !lfh::can_keep(class, size)) {
         return false;
     }
     // SAFETY: as above.
@@ -124,14 +165,15 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
         }
         Block::Bucket(..) => false,
         Block::Region(region, unit) => {
-            if size > LARGEST {
+            if size > heap.choices.largest() {
                 return false;
             }
             let value = block.value();
             // SAFETY: the value is the block's; the heap is locked.
             let kept = value.map(|value| unsafe { value.read() });
             // A block that had none has no room for settable flags.
-            let info = if block.info() == 0 && info != 0 {
+            let old_info = block.info();
+            let info = if old_info == 0 && info != 0 {
                 return false;
             } else {
                 info
@@ -145,7 +187,11 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             {
                 let missing = units - this.units.size(unit);
                 let active = this.active;
-                if missing > free && this.extend(missing, 16, &heap.budget).is_ok() {
+                if missing > free
+                    && this
+                        .extend(missing, 16, heap.choices.commit_step(), &heap.budget)
+                        .is_ok()
+                {
                     add(&heap.figures.backed, this.active - active);
                     place = this.resize(unit, units);
                 }
@@ -161,8 +207,8 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
                 // SAFETY: the block has room for its value behind its bytes.
                 unsafe { at.write(kept) };
             }
-            count(core, old, -1);
-            count(core, size, 1);
+            count(core, with_words(old, old_info), -1);
+            count(core, with_words(size, info), 1);
             add(&heap.figures.bytes, size.wrapping_sub(old));
             true
         }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A bucket has a few slots, and a thread goes to the one that its number
-//! leads to; finding it taken, to another. So nobody waits for a thread that
-//! was stopped in the middle, and two threads seldom meet. Nothing is done
+//! leads to (slots.rs); finding it taken, to another. So nobody waits for a thread
+//! that was stopped in the middle, and two threads seldom meet. Nothing is done
 //! under the lock but a pop or a push, or an exchange with the bucket's free
 //! bits. The null word below the first block ends every pop.
 
@@ -30,7 +30,8 @@ pub(crate) type Word = *mut u8;
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     taken: AtomicU32,
-    /// The number of the slot in its bucket.
+    /// The number of the threads that it is for; the first slot's is another's
+    /// matter.
     pub(crate) shard: u8,
     /// Where the next block is put. Written by the lock's holder; others may
     /// read it, to count.
@@ -39,11 +40,9 @@ pub(crate) struct Slot {
     limit: Cell<*mut Word>,
     /// The slot's words.
     words: *mut Word,
-    /// The thread that last came here when it could not go the fast way.
-    visitor: Cell<usize>,
 }
 
-// SAFETY: `limit`, `visitor` and the words belong to the lock's holder.
+// SAFETY: `limit` and the words belong to the lock's holder.
 unsafe impl Sync for Slot {}
 
 impl Slot {
@@ -60,14 +59,25 @@ impl Slot {
             top: AtomicPtr::new(words.wrapping_add(1)),
             limit: Cell::new(words.wrapping_add(1 + room)),
             words,
-            visitor: Cell::new(0),
         }
     }
 
-    /// As above.
+    /// A slot whose lock nobody can take: what a thread finds that has none yet.
+    #[cfg(not(ntheap_model))]
+    pub(crate) const fn nobodys() -> Self {
+        Slot {
+            taken: AtomicU32::new(1),
+            shard: 0,
+            top: AtomicPtr::new(ptr::null_mut()),
+            limit: Cell::new(ptr::null_mut()),
+            words: ptr::null_mut(),
+        }
+    }
+
+    /// [`Slot::new`] of the models.
     ///
     /// # Safety
-    /// As above.
+    /// As there.
     #[cfg(ntheap_model)]
     pub(crate) unsafe fn new(words: *mut Word, shard: u8, room: usize) -> Self {
         Slot {
@@ -76,7 +86,6 @@ impl Slot {
             top: AtomicPtr::new(words.wrapping_add(1)),
             limit: Cell::new(words.wrapping_add(1 + room.min(CAPACITY))),
             words,
-            visitor: Cell::new(0),
         }
     }
 
@@ -136,13 +145,6 @@ impl Slot {
     fn move_top(&self, words: usize) {
         let top = self.top.load(Ordering::Relaxed);
         self.top.store(top.wrapping_add(words), Ordering::Relaxed);
-    }
-
-    /// Whether the last visitor was another than `me`, which is the last from
-    /// now on. For the lock's holder.
-    pub(crate) fn is_anothers(&self, me: usize) -> bool {
-        let last = self.visitor.replace(me);
-        last != 0 && last != me
     }
 
     /// Where the first block lies.

@@ -41,6 +41,8 @@ const CHUNK: usize = 64;
 
 const TOPS: u64 = 0x8080_8080_8080_8080;
 const ONES: u64 = 0x0101_0101_0101_0101;
+/// Times bytes of 0 and 1 has them as bits in its top byte, the lowest first.
+const GATHER: u64 = 0x0102_0408_1020_4080;
 
 /// The order of magnitude of a free block: exact to 65 units, then four steps
 /// a doubling. At most 127.
@@ -249,29 +251,35 @@ impl Units {
         }
     }
 
-    /// Eight bytes of the table, for the `word`th eight units of a chunk.
-    fn word(&self, chunk: usize, word: usize) -> u64 {
-        let unit = chunk * CHUNK + word * 8;
+    /// The free blocks that start in a chunk, a bit for each of its units.
+    #[inline]
+    fn free_starts(&self, chunk: usize) -> u64 {
+        let unit = chunk * CHUNK;
         if unit >= self.capacity {
             return 0;
         }
-        // SAFETY: the table is rounded up to whole chunks and starts at a
-        // multiple of eight.
-        unsafe { self.table.add(unit).cast::<u64>().read() }
+        let mut starts = 0;
+        for word in 0..CHUNK / 8 {
+            // SAFETY: the table is rounded up to whole chunks and starts at a
+            // multiple of eight.
+            let bytes = unsafe { self.table.add(unit).cast::<u64>().add(word).read() };
+            // A start without the bit below it; the product brings the eight
+            // top bits together.
+            let tops = (bytes & !(bytes << 1) & TOPS) >> 7;
+            starts |= (tops.wrapping_mul(GATHER) >> 56) << (8 * word);
+        }
+        starts
     }
 
     /// Visits the free blocks that start in a chunk, until `visit` says so.
+    #[inline]
     fn for_each_free(&self, chunk: usize, mut visit: impl FnMut(usize) -> bool) {
-        for word in 0..CHUNK / 8 {
-            let bytes = self.word(chunk, word);
-            // A start without the bit below it.
-            let mut starts = bytes & !(bytes << 1) & TOPS;
-            while starts != 0 {
-                let at = starts.trailing_zeros() as usize / 8;
-                starts &= starts - 1;
-                if visit(chunk * CHUNK + word * 8 + at) {
-                    return;
-                }
+        let mut starts = self.free_starts(chunk);
+        while starts != 0 {
+            let at = starts.trailing_zeros() as usize;
+            starts &= starts - 1;
+            if visit(chunk * CHUNK + at) {
+                return;
             }
         }
     }
@@ -333,18 +341,20 @@ impl Units {
             while chunks != 0 {
                 let chunk = first + chunks.trailing_zeros() as usize / 8;
                 chunks &= chunks - 1;
-                let mut found = None;
+                let (mut found, mut largest) = (None, 0);
                 self.for_each_free(chunk, |unit| {
                     let size = self.size(unit);
                     if size >= units && fits(unit, size) {
                         found = Some(unit);
                     }
+                    largest = largest.max(size);
                     found.is_some()
                 });
                 if found.is_some() {
                     return found;
                 }
-                let largest = self.largest_in(chunk);
+                // All were visited.
+                let largest = if largest == 0 { 0 } else { code_of(largest) };
                 if largest < self.best(chunk) {
                     self.set_best(chunk, largest);
                 }

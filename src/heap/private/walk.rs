@@ -17,6 +17,7 @@
 use super::heap::{self, Core, PrivateHeap};
 use super::large::Large;
 use super::lfh;
+use super::list::LIST;
 use super::lookup::{self, Block, Found};
 use super::region::Region;
 use super::units::UNIT;
@@ -156,6 +157,35 @@ pub fn walk(handle: Handle, cursor: &mut Cursor) -> Result<Entry, Error> {
         flags: entry.kind.flags(),
     };
     Ok(entry)
+}
+
+/// Visits the entries of all heaps that are serialized, the process heap first, until
+/// `visit` returns false. Each heap's are one moment's, but for blocks of buckets; a
+/// thread that holds a heap is not waited for. No heap is made or destroyed meanwhile:
+/// `visit` uses none.
+pub fn for_each_entry(visit: &mut dyn FnMut(Handle, &Entry) -> bool) {
+    // Listed even when nobody has used it yet.
+    let _ = Handle::process();
+    let list = LIST.lock();
+    for heap in list.roll.each() {
+        if !heap.is_serialized() {
+            continue;
+        }
+        // SAFETY: records of heaps are never unmapped, and this one is its heap's
+        // while the list is held.
+        let heap: &'static heap::PrivateHeap = unsafe { &*core::ptr::from_ref(heap) };
+        let core = heap.enter(flags::NO_SERIALIZE);
+        let mut cursor = Cursor::START;
+        while let Ok(entry) = after(heap, &core, cursor) {
+            if !visit(heap.handle(), &entry) {
+                return;
+            }
+            cursor = Cursor {
+                data: entry.data,
+                flags: entry.kind.flags(),
+            };
+        }
+    }
 }
 
 fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Result<Entry, Error> {
@@ -340,13 +370,11 @@ unsafe fn bucket_block(descriptor: *mut Descriptor, index: usize) -> Entry {
     let size = classes::size_of(usize::from(this.class.load(Ordering::Relaxed)));
     let data = this.base.load(Ordering::Relaxed) + index * size;
     match unused {
-        Some(unused) => Entry::new(
-            EntryKind::BucketBusy,
-            data,
-            size - unused,
-            BUCKET_OVERHEAD,
-            0,
-        ),
+        Some(unused) => {
+            let (kind, size) = (EntryKind::BucketBusy, size - unused);
+            Entry::new(kind, data, size, BUCKET_OVERHEAD, 0)
+                .with_info(&Block::Bucket(descriptor, index))
+        }
         None => Entry::new(EntryKind::BucketFree, data, size - UNIT, UNIT, 0),
     }
 }

@@ -3,6 +3,7 @@
 use super::super::table::Table;
 use super::notes::Notes;
 use super::protect::Protect;
+use crate::sys;
 
 /// What the pages of a reservation are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,18 @@ pub(crate) struct Area {
 }
 
 impl Area {
+    /// What the system is told of a page of this area with a protection.
+    pub(super) fn right_of(&self, protect: Protect) -> sys::Protection {
+        match self.kind {
+            // The mapping of a view that is written to is shared: it cannot make
+            // copies, and what is not to be shared is not written.
+            Kind::View(_) if protect.is_copy() && self.initial.writes_through() => {
+                sys::Protection::Read
+            }
+            _ => protect.system(),
+        }
+    }
+
     /// Ends what is noted about the pages.
     pub(super) fn free_notes(&self) {
         let pages = (self.end - self.start) / super::super::page_size();

@@ -179,11 +179,7 @@ pub(crate) fn protect(
         return Err(Refusal::NoMemory);
     }
     let protect = protect.cached_as(area.initial);
-    let right = match area.kind {
-        // The mapping of a view that is shared cannot make copies.
-        Kind::View(_) if protect.is_copy() && !area.initial.is_copy() => sys::Protection::Read,
-        _ => protect.system(),
-    };
+    let right = area.right_of(protect);
     // SAFETY: the range lies in one area of the program's, which asks for this,
     // and all of it is committed.
     let give = |base, size| unsafe { sys::protect(base, size, right) };

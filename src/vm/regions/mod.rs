@@ -55,14 +55,17 @@ pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
-pub(crate) use physical::{change_physical, is_physical};
+use physical::Physical;
+pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
 pub(crate) use protect::Protect;
 pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-pub(crate) use views::{commit_sparse, drop_view, for_each_view, insert_view, view_at};
+#[cfg(test)]
+pub(crate) use views::commit_sparse;
+pub(crate) use views::{drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, written};
 
 /// Why something was refused.
@@ -112,11 +115,13 @@ pub(crate) struct Told {
 struct Regions {
     runs: Runs,
     areas: Areas,
+    physical: Physical,
 }
 
 static REGIONS: Mutex<Regions> = Mutex::new(Regions {
     runs: Runs::new(),
     areas: Areas::new(),
+    physical: Physical::new(),
 });
 
 /// Whether signals wait while a thread holds the lock.
@@ -319,7 +324,10 @@ impl Regions {
     /// it lets us.
     fn restore(&self, start: usize, end: usize) {
         for run in self.runs_in(start, end) {
-            let right = run.committed.map_or(sys::Protection::None, Protect::system);
+            let right = match (run.committed, self.areas.get(run.area)) {
+                (Some(protect), Some(area)) => area.right_of(protect),
+                _ => sys::Protection::None,
+            };
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.
             unsafe { sys::protect(pointer(run.start), run.end - run.start, right) };

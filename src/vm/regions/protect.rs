@@ -169,6 +169,11 @@ impl Protect {
         !self.is_guard() && !self.is_offered()
     }
 
+    /// Whether what is written reaches what is mapped.
+    pub(crate) const fn writes_through(self) -> bool {
+        self.abilities() & CAN_WRITE != 0
+    }
+
     /// Whether the right is to run code.
     pub(crate) const fn is_executable(self) -> bool {
         self.is_open() && self.abilities() & CAN_EXECUTE != 0

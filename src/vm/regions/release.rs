@@ -28,6 +28,7 @@ pub(crate) unsafe fn release(address: usize) -> Result<(usize, usize), Refusal> 
     if !unsafe { vm::release(Use::Program, pointer(start), size, committed) } {
         return Err(Refusal::NoMemory);
     }
+    regions.physical.close_window(start);
     regions.forget(id, &area);
     Ok((start, size))
 }
@@ -67,6 +68,7 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
     if !unsafe { vm::release(Use::Program, pointer(start), end - start, committed) } {
         return Err(Refusal::NoMemory);
     }
+    regions.physical.close_window(start);
     regions.cut_out(id, &area, start, end);
     Ok((start, end - start))
 }

@@ -102,21 +102,9 @@ pub(crate) fn view_at(address: usize) -> Option<(View, Area)> {
     }
 }
 
-/// Shows each view of a section in this process. The time grows with the number
-/// of areas. The lock is held: `visit` asks for nothing here.
-pub(crate) fn for_each_view(section: usize, mut visit: impl FnMut(&View, &Area)) {
-    let regions = hold();
-    for (_, area) in regions.areas.iter() {
-        if let Kind::View(view) = &area.kind
-            && view.section == section
-        {
-            visit(view, area);
-        }
-    }
-}
-
 /// Commits `size` bytes of a section from `offset` on, whole pages, in all its
 /// views. Its pages that were not committed are charged to the account, once.
+#[cfg(test)]
 pub(crate) fn commit_sparse(section: usize, offset: u64, size: usize) -> Result<(), Refusal> {
     hold().commit_sparse(section, offset, size)
 }
@@ -148,10 +136,12 @@ impl Regions {
         let page = vm::page_size();
         let first = usize::try_from(offset).map_err(|_| Refusal::Invalid)? / page;
         let found = self.areas.iter().find_map(|(_, area)| match area.kind {
-            Kind::View(view) if view.section == section && view.commits != 0 => Some(view.commits),
+            Kind::View(view) if view.section == section && view.commits != 0 => {
+                Some((view.commits, view.token))
+            }
             _ => None,
         });
-        let commits = found.ok_or(Refusal::Conflict)?;
+        let (commits, token) = found.ok_or(Refusal::Conflict)?;
         let views = self
             .areas
             .iter()
@@ -190,6 +180,8 @@ impl Regions {
             // SAFETY: as above.
             unsafe { &*word }.fetch_or(mask, Ordering::Relaxed);
         }
+        // SAFETY: the token is one of this section's views, which are there.
+        unsafe { vm::sections::note_charged(token, fresh * page) };
         let mut next = AreaId::from_index(0);
         while let Some((id, area)) = self.view_from(next, section) {
             next = id.next();

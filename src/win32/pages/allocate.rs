@@ -27,11 +27,11 @@ const OF_RESERVATIONS: DWORD = MEM_WRITE_WATCH | MEM_PHYSICAL | MEM_LARGE_PAGES;
 
 /// Where pages may lie, and whether the call is one that has such arguments.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Extended {
-    pub(super) lowest: usize,
+pub(in crate::win32) struct Extended {
+    pub(in crate::win32) lowest: usize,
     /// One past the last byte; 0 for no limit.
-    pub(super) limit: usize,
-    pub(super) alignment: usize,
+    pub(in crate::win32) limit: usize,
+    pub(in crate::win32) alignment: usize,
     /// Whether placeholders are known to the call.
     pub(super) knows_placeholders: bool,
 }
@@ -150,7 +150,7 @@ fn reset(address: usize, size: usize, kind: DWORD) -> Result<(usize, usize), NTS
 /// # Safety
 /// `parameters` is null or leads to `count` of them, and those that are
 /// pointers lead to what their types say.
-pub(super) unsafe fn extended(
+pub(in crate::win32) unsafe fn extended(
     parameters: *const MEM_EXTENDED_PARAMETER,
     count: ULONG,
 ) -> Result<Extended, NTSTATUS> {

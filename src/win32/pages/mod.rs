@@ -43,12 +43,13 @@ pub use protect::{VirtualProtect, VirtualProtectEx, VirtualProtectFromApp};
 pub use query::{VirtualQuery, VirtualQueryEx};
 pub use watch::{GetWriteWatch, ResetWriteWatch};
 
+pub(super) use allocate::extended;
 pub(super) use probe::is_readable;
 pub(super) use query::query;
 
 use super::constants::*;
 use super::types::{BOOL, DWORD, HANDLE, NTSTATUS};
-use super::{last_error, status};
+use super::{handles, last_error, status};
 use crate::vm::regions::Refusal;
 
 fn status_of(refusal: Refusal) -> NTSTATUS {
@@ -72,7 +73,7 @@ fn status_of(refusal: Refusal) -> NTSTATUS {
 /// Whether a handle is the process's own: of other processes nothing is changed
 /// from here.
 fn own(process: HANDLE) -> Result<(), NTSTATUS> {
-    if process.addr() == usize::MAX {
+    if handles::is_own_process(process) {
         Ok(())
     } else {
         Err(STATUS_INVALID_HANDLE)

@@ -4,10 +4,6 @@
 pub type size_t = usize;
 /// A number with sign as wide as a pointer.
 pub type intptr_t = isize;
-/// C's int.
-pub type INT = i32;
-/// C's unsigned int.
-pub type UINT = u32;
 /// What `_set_new_handler` is told: the bytes asked for; 0 gives up.
 pub type _PNH = Option<crate::crt::new_handler::Handler>;
 /// What `_set_invalid_parameter_handler` is told: expression, function and file,

@@ -33,8 +33,6 @@ pub type PMEMORY_BASIC_INFORMATION = *mut MEMORY_BASIC_INFORMATION;
 
 /// Where a number lies.
 pub type PDWORD = *mut DWORD;
-/// A number without sign.
-pub type UINT = u32;
 /// A number as wide as a pointer.
 pub type UINT_PTR = usize;
 /// Where a number as wide as a pointer lies.

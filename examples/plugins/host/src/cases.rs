@@ -17,7 +17,7 @@ pub(crate) struct Case {
 }
 
 /// All of them.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 9] = [
     Case {
         name: "string",
         what: "a String built in plugin a is dropped in plugin b",
@@ -53,6 +53,12 @@ pub(crate) const CASES: [Case; 8] = [
         what: "a block of _aligned_malloc meets free",
         is_allowed_in_one_runtime: false,
         play: aligned_free,
+    },
+    Case {
+        name: "debug-free",
+        what: "a block of the debug runtime meets the release runtime's free",
+        is_allowed_in_one_runtime: false,
+        play: debug_free,
     },
     Case {
         name: "unload",
@@ -173,6 +179,16 @@ fn aligned_free(folder: &Path) {
     unsafe {
         let block = a.function::<AlignedMalloc>(c"plugin_aligned_malloc")(400, 64);
         println!("block {:#x} of 400 bytes", block.addr());
+        a.function::<Delete>(c"plugin_free")(block);
+    }
+}
+
+fn debug_free(folder: &Path) {
+    let (a, _) = cpp(folder, 'a');
+    // SAFETY: the plugin's functions have these types; the bug to be shown.
+    unsafe {
+        let block = a.function::<Malloc>(c"plugin_debug_malloc")(100);
+        println!("block {:#x} of 100 bytes", block.addr());
         a.function::<Delete>(c"plugin_free")(block);
     }
 }

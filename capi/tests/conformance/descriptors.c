@@ -1,0 +1,47 @@
+/* Descriptors as handles, and handles as descriptors. */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include "check.h"
+#include <fcntl.h>
+#ifdef _WIN32
+#define descriptor_of _fileno
+#else
+#include "../../include/io.h"
+#define descriptor_of fileno
+#endif
+
+int main(void)
+{
+    const char *path = scratch("descriptors");
+    NEED("file", make_file(path, 0x1000));
+    FILE *stream = fopen(path, "r+b");
+    NEED("stream", stream);
+    HANDLE handle = (HANDLE)_get_osfhandle(descriptor_of(stream));
+    NEED("handle", handle != INVALID_HANDLE_VALUE);
+    EQUAL("same-again", (HANDLE)_get_osfhandle(descriptor_of(stream)), handle);
+    HANDLE section = CreateFileMappingA(handle, NULL, PAGE_READWRITE, 0, 0, NULL);
+    NEED("section", section);
+    char *view = (char *)MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+    NEED("view", view);
+    EQUAL("contents", (BYTE)view[300], 300 % 251);
+    view[300] = 'h';
+    CHECK("unmapped", UnmapViewOfFile(view));
+    CloseHandle(section);
+    fseek(stream, 300, SEEK_SET);
+    EQUAL("written", fgetc(stream), 'h');
+    fclose(stream);
+
+    /* The handle of a descriptor that was closed is none of the next file with its number. */
+    HANDLE file = open_file(path, GENERIC_READ);
+    NEED("opened", file != INVALID_HANDLE_VALUE);
+    int descriptor = _open_osfhandle((intptr_t)file, O_RDONLY);
+    CHECK("descriptor", descriptor >= 0);
+    EQUAL("leads-back", (HANDLE)_get_osfhandle(descriptor), file);
+    char bytes[4];
+    EQUAL("read", read(descriptor, bytes, 4), 4);
+    EQUAL("read-byte", bytes[3], 3);
+    EQUAL("closed", close(descriptor), 0);
+    remove(path);
+    return finish();
+}

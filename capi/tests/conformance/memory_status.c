@@ -1,0 +1,57 @@
+/* How much memory there is, and what reserving and committing take of it. */
+#include "check.h"
+
+#define MIB ((SIZE_T)1 << 20)
+
+static MEMORYSTATUSEX now(void)
+{
+    MEMORYSTATUSEX status;
+    memset(&status, 0x55, sizeof status);
+    status.dwLength = sizeof status;
+    if (!GlobalMemoryStatusEx(&status))
+        memset(&status, 0, sizeof status);
+    return status;
+}
+
+int main(void)
+{
+    MEMORYSTATUSEX status = now(), short_one = status;
+    EQUAL("length", status.dwLength, 64);
+    CHECK("load", status.dwMemoryLoad <= 100);
+    CHECK("physical", status.ullTotalPhys > 0 && status.ullAvailPhys <= status.ullTotalPhys);
+    CHECK("page-file", status.ullTotalPageFile > 0 &&
+                           status.ullAvailPageFile <= status.ullTotalPageFile);
+    CHECK("virtual", status.ullAvailVirtual < status.ullTotalVirtual);
+    EQUAL("virtual-total", status.ullTotalVirtual, 0x7FFFFFFE0000u);
+    EQUAL("extended", status.ullAvailExtendedVirtual, 0);
+    short_one.dwLength = 63;
+    SetLastError(UNTOUCHED);
+    CHECK("wrong-length", !GlobalMemoryStatusEx(&short_one));
+    EQUAL("wrong-length-error", GetLastError(), ERROR_INVALID_PARAMETER);
+    MEMORYSTATUS old;
+    memset(&old, 0x55, sizeof old);
+    GlobalMemoryStatus(&old);
+    EQUAL("old-length", old.dwLength, sizeof old);
+    EQUAL("old-physical", old.dwTotalPhys, status.ullTotalPhys);
+
+    char *pages = (char *)VirtualAlloc(NULL, 1024 * MIB, MEM_RESERVE, PAGE_READWRITE);
+    NEED("reserved", pages);
+    MEMORYSTATUSEX reserved = now();
+    CHECK("reserving-takes-addresses",
+          status.ullAvailVirtual - reserved.ullAvailVirtual >= 1000 * MIB);
+    NEED("committed", VirtualAlloc(pages, 256 * MIB, MEM_COMMIT, PAGE_READWRITE));
+    MEMORYSTATUSEX committed = now();
+    CHECK("committing-takes-commit",
+          reserved.ullAvailPageFile - committed.ullAvailPageFile >= 200 * MIB &&
+              reserved.ullAvailPageFile - committed.ullAvailPageFile <= 400 * MIB);
+    CHECK("committing-takes-no-addresses",
+          reserved.ullAvailVirtual - committed.ullAvailVirtual < 16 * MIB);
+    NEED("released", VirtualFree(pages, 0, MEM_RELEASE));
+    MEMORYSTATUSEX released = now();
+    CHECK("releasing-gives-addresses",
+          released.ullAvailVirtual - reserved.ullAvailVirtual >= 1000 * MIB);
+    CHECK("releasing-gives-commit",
+          released.ullAvailPageFile - committed.ullAvailPageFile >= 200 * MIB &&
+              released.ullAvailPageFile > committed.ullAvailPageFile);
+    return finish();
+}

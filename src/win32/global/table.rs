@@ -1,0 +1,223 @@
+//! The table of handles: 65,536 entries, reserved at the first handle, committed
+//! by the page as they are used, and never given back. What is not committed reads
+//! 0, as free entries without a link: it need not be told apart.
+
+use super::entry::{Entry, Why};
+use super::free_list::{FreeList, REGION};
+use crate::heap::private::HeapRef;
+use crate::sync::{Lock, Mutex, Once};
+use crate::vm::{self, Use};
+use crate::win32::constants::ERROR_NOT_ENOUGH_MEMORY;
+use crate::win32::types::DWORD;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// Handles that a process can have, global and local ones together.
+pub(super) const ENTRIES: usize = 0x1_0000;
+/// Bytes of an entry.
+const ENTRY: usize = size_of::<Entry>();
+/// Where in its entry a handle leads to.
+const HANDLE: usize = 8;
+/// Where in the region the entries begin: at no distance of 0.
+const FIRST: usize = vm::GRANULARITY;
+const _: () = assert!(FIRST + ENTRIES * ENTRY <= REGION);
+const _: () = assert!(ENTRY == 16);
+
+/// What each call looks at.
+#[repr(C, align(64))]
+struct Table {
+    /// The first handle; 0 before there is one. Written once.
+    first: AtomicUsize,
+    /// How many there are; 0 before. Written once.
+    count: AtomicUsize,
+    free: FreeList,
+    /// Where the region begins.
+    region: AtomicUsize,
+    /// The process heap, which is there before an entry is.
+    heap: AtomicPtr<()>,
+}
+
+static TABLE: Table = Table {
+    first: AtomicUsize::new(0),
+    count: AtomicUsize::new(0),
+    free: FreeList::new(),
+    region: AtomicUsize::new(0),
+    heap: AtomicPtr::new(ptr::null_mut()),
+};
+/// Entries that are in use or were put on the list; held to commit more.
+static GROWING: Mutex<usize> = Mutex::new(0);
+/// Held by whoever gives a handle other data. Before the table's and the heap's.
+static MOVING: Lock = Lock::new();
+static FORK: Once = Once::new();
+
+/// Whether a number may be a handle, rather than a block's address: those are
+/// multiples of 16.
+#[inline(always)]
+pub(super) fn is_handle(handle: usize) -> bool {
+    handle & HANDLE != 0
+}
+
+/// Whether a number is a handle of the table's, free or not.
+#[inline(always)]
+pub(super) fn has(handle: usize) -> bool {
+    // SAFETY: both are written once, before the first handle is made, which whoever
+    // has one has seen. Others may find them 0 still, and so that there is none.
+    // Read like this, both fold into the instructions that use them.
+    let (first, count) = unsafe { (TABLE.first.as_ptr().read(), TABLE.count.as_ptr().read()) };
+    // Handles lie 16 apart: the low bits of any other distance make it too long.
+    handle.wrapping_sub(first).rotate_right(4) < count
+}
+
+/// The entry of a handle of the table's.
+#[inline(always)]
+pub(super) fn of(handle: usize) -> &'static Entry {
+    at(handle.wrapping_sub(HANDLE))
+}
+
+/// The entry at an address that is one's.
+#[inline(always)]
+fn at(address: usize) -> &'static Entry {
+    // SAFETY: the callers' address is a committed entry's. Entries are never
+    // unmapped, and all of one is atomic.
+    unsafe { &*ptr::with_exposed_provenance(address) }
+}
+
+/// The process heap, once there was a handle.
+///
+/// # Safety
+/// An entry was taken or found before.
+#[inline(always)]
+pub(super) unsafe fn heap() -> HeapRef {
+    // SAFETY: it was stored before the first entry was entered, and lives for ever.
+    unsafe { HeapRef::from_ptr(TABLE.heap.load(Ordering::Relaxed)).unwrap_unchecked() }
+}
+
+/// The handle of a free entry that is on no list then; `None` when none is at
+/// hand.
+#[inline(always)]
+pub(super) fn take_at_hand() -> Option<usize> {
+    let region = || TABLE.region.load(Ordering::Relaxed);
+    let entry = TABLE.free.try_pop(region, |address| at(address).link())?;
+    Some(entry + HANDLE)
+}
+
+/// As [`take_at_hand`]; the last error when there are no more, or no memory.
+pub(super) fn take() -> Result<usize, DWORD> {
+    match take_at_hand() {
+        Some(handle) => Ok(handle),
+        None => take_more(),
+    }
+}
+
+/// Puts a free entry back that is on no list, by its handle.
+#[inline(always)]
+pub(super) fn give(handle: usize) {
+    let entry = of(handle);
+    let address = handle.wrapping_sub(HANDLE);
+    TABLE.free.push(address, |next| entry.set_link(next));
+}
+
+/// Ends a handle; its data, and whether the entry is on the list now. If not, it is
+/// to be given back.
+#[inline(always)]
+pub(super) fn try_close(handle: usize) -> Result<(*mut u8, bool), Why> {
+    let place = TABLE.free.place(handle.wrapping_sub(HANDLE));
+    let data = of(handle).try_close(place.next)?;
+    Ok((data, TABLE.free.try_push(place)))
+}
+
+/// As [`take`], when none was at hand.
+#[cold]
+#[inline(never)]
+fn take_more() -> Result<usize, DWORD> {
+    let heap = super::heap()?;
+    hold_across_forks();
+    let mut entries = GROWING.lock();
+    let region = || TABLE.region.load(Ordering::Relaxed);
+    if region() == 0 {
+        // Twice as much as is used, for a region at its multiple to lie in it.
+        let reserved = vm::reserve_readable(Use::Metadata, 2 * REGION).expose_provenance();
+        if reserved == 0 {
+            return Err(ERROR_NOT_ENOUGH_MEMORY);
+        }
+        let region = reserved.next_multiple_of(REGION);
+        TABLE.heap.store(heap.as_ptr(), Ordering::Relaxed);
+        TABLE.region.store(region, Ordering::Relaxed);
+        TABLE
+            .first
+            .store(region + FIRST + HANDLE, Ordering::Relaxed);
+        TABLE.count.store(ENTRIES, Ordering::Release);
+    }
+    if let Some(entry) = TABLE.free.pop(region, |address| at(address).link()) {
+        return Ok(entry + HANDLE);
+    }
+    let more = vm::page_size() / ENTRY;
+    if *entries + more > ENTRIES {
+        return Err(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    let first = region() + FIRST + *entries * ENTRY;
+    let last = first + (more - 1) * ENTRY;
+    // SAFETY: the table's next page, which is reserved: entries begin at a multiple
+    // of 64 KiB and are so many bytes, too.
+    let is_committed = unsafe {
+        let page = ptr::with_exposed_provenance_mut(first);
+        vm::commit(Use::Metadata, page, more * ENTRY)
+    };
+    if !is_committed {
+        return Err(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    *entries += more;
+    for address in (first + ENTRY..last).step_by(ENTRY) {
+        at(address).set_link(address + ENTRY);
+    }
+    // The first one is the caller's; the others are a chain.
+    TABLE
+        .free
+        .push(first + ENTRY, |next| at(last).set_link(next));
+    Ok(first + HANDLE)
+}
+
+/// Runs a call that gives a handle other data, alone among those.
+pub(super) fn while_moving<R>(call: impl FnOnce() -> R) -> R {
+    MOVING.acquire();
+    let result = call();
+    MOVING.release();
+    result
+}
+
+/// Does `attempt` with an entry, again when another thread comes between, and
+/// after each change of it that is under way.
+pub(super) fn with<R>(
+    entry: &Entry,
+    mut attempt: impl FnMut(&Entry) -> Result<R, Why>,
+) -> Result<R, Why> {
+    loop {
+        match attempt(entry) {
+            Err(Why::Raced) => {}
+            Err(Why::Changing) => while_moving(|| {}),
+            done => return done,
+        }
+    }
+}
+
+/// Has a fork wait for changes under way: in the child nobody would end them.
+fn hold_across_forks() {
+    if FORK.begin() {
+        FORK.end(crate::sys::at_fork(prepare, parent, child));
+    }
+}
+
+unsafe extern "C" fn prepare() {
+    MOVING.acquire();
+    GROWING.raw().acquire();
+}
+
+unsafe extern "C" fn parent() {
+    GROWING.raw().release();
+    MOVING.release();
+}
+
+unsafe extern "C" fn child() {
+    GROWING.raw().reset();
+    MOVING.reset();
+}
