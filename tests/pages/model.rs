@@ -89,7 +89,7 @@ impl Model {
             Ok(_) => true,
             Err(ERROR_NOT_ENOUGH_MEMORY) => {
                 self.limited += 1;
-                if self.limited < 8 || self.limited % 4096 == 0 {
+                if self.limited < 8 || self.limited.is_multiple_of(4096) {
                     let (count, most) = (mappings().len(), most_mappings());
                     assert!(count + 16 >= most, "{what}: {count} mappings of {most}");
                 }
@@ -138,7 +138,7 @@ impl Model {
     fn change(&mut self) {
         let (first, last) = self.range();
         // Of what is not reserved here the system's list is asked, which is long.
-        if self.pages[first].reservation == 0 && self.step % 1000 != 0 {
+        if self.pages[first].reservation == 0 && !self.step.is_multiple_of(1000) {
             return;
         }
         let wanted = PROTECTS[self.random.below(PROTECTS.len())];
