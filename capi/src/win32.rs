@@ -13,6 +13,7 @@ macro_rules! export {
             ///
             /// # Safety
             /// As for the function of `ntheap::win32`.
+            #[allow(unused_unsafe, reason = "a few are safe to call")]
             #[unsafe(export_name = concat!("ntheap_", stringify!($name)))]
             pub unsafe extern "system" fn $name($($argument: $type),*) -> $result {
                 // SAFETY: the caller's promise is the callee's.

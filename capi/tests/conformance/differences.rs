@@ -251,6 +251,9 @@ differences! {
     pages_reset_undo {
         "undone", "kept" => "has no MEM_RESET_UNDO";
     }
+    pages_stack {
+        "lowest" => "shows the stack's reserved part committed";
+    }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
         "new-one-at-the-end" => "puts the newest heap behind the process heap";

@@ -40,8 +40,9 @@ int main(void)
     char image[128];
     EQUAL("short", (DWORD)NtQuerySection(section, SectionBasicInformation, &info, 4, NULL),
           0xC0000004u);
-    EQUAL("class", (DWORD)NtQuerySection(section, (SECTION_INFORMATION_CLASS)99, &info, sizeof info,
-                                         NULL),
+    int none = 99; /* a constant would not compile as C++ */
+    EQUAL("class", (DWORD)NtQuerySection(section, (SECTION_INFORMATION_CLASS)none, &info,
+                                         sizeof info, NULL),
           0xC0000003u);
     EQUAL("no-image", (DWORD)NtQuerySection(section, SectionImageInformation, image, 64, NULL),
           0xC0000049u);

@@ -3,66 +3,22 @@
 use crate::next::Next;
 use crate::record::{began, ended};
 use core::ffi::{CStr, c_int, c_void};
+use core::ptr;
 use heap::trace::Argument;
 use heap::win32::*;
 
-/// An argument or result as a number.
-trait Number: Copy {
-    fn number(self) -> u64;
-}
-
-impl Number for () {
-    fn number(self) -> u64 {
-        0
+/// An argument or result as a number: its bytes, the first eight of them, with
+/// zeros behind.
+fn number<T: Copy>(value: T) -> u64 {
+    let mut word = 0u64.to_le_bytes();
+    let size = size_of::<T>().min(word.len());
+    // SAFETY: as many bytes as both have. What Windows' functions take and give
+    // are numbers, addresses and functions, all of whose bytes are written.
+    unsafe {
+        ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), word.as_mut_ptr(), size);
     }
+    u64::from_le_bytes(word)
 }
-
-macro_rules! numbers {
-    ($($type:ty)*) => {
-        $(
-            impl Number for $type {
-                fn number(self) -> u64 {
-                    self as u64
-                }
-            }
-        )*
-    };
-}
-
-numbers!(u8 u16 u32 u64 usize i16 i64 isize);
-
-impl Number for i32 {
-    fn number(self) -> u64 {
-        u64::from(self as u32)
-    }
-}
-
-impl<T> Number for *mut T {
-    fn number(self) -> u64 {
-        self.addr() as u64
-    }
-}
-
-impl<T> Number for *const T {
-    fn number(self) -> u64 {
-        self.addr() as u64
-    }
-}
-
-/// Callbacks.
-macro_rules! callbacks {
-    ($($type:ty)*) => {
-        $(
-            impl Number for $type {
-                fn number(self) -> u64 {
-                    self.map_or(0, |function| (function as *const ()).addr() as u64)
-                }
-            }
-        )*
-    };
-}
-
-callbacks!(PVECTORED_EXCEPTION_HANDLER _PNH _invalid_parameter_handler);
 
 macro_rules! c_string {
     ($text:expr) => {
@@ -89,7 +45,7 @@ macro_rules! tell {
                 static NEXT: Next = Next::new(c_string!(concat!($prefix, stringify!($name))));
                 const NAME: &CStr = c_string!(stringify!($name));
                 began(NAME, &[$(
-                    Argument::new(const { c_string!(stringify!($argument)) }, Number::number($argument))
+                    Argument::new(const { c_string!(stringify!($argument)) }, number($argument))
                 ),*]);
                 // SAFETY: the next function of this name has this type, and the
                 // caller's promise is its.
@@ -100,7 +56,7 @@ macro_rules! tell {
                     >(NEXT.must());
                     next($($argument),*)
                 };
-                ended(NAME, Number::number(result));
+                ended(NAME, number(result));
                 result
             }
         )*

@@ -3,7 +3,7 @@
 
 use super::lookup::{self, Found};
 use super::{NAME_MAX, list, misuse};
-use crate::heap::{PROCESS, PROCESS_HEAP};
+use crate::heap::PROCESS_HEAP;
 use crate::report::{Block, BlockState, Report};
 use core::sync::atomic::Ordering;
 
@@ -69,9 +69,10 @@ pub(in crate::heap) struct Owner {
     pub(in crate::heap) block: Option<Block>,
 }
 
-/// An address in this copy's own module.
+/// An address in this copy's own module, in a part that a file is mapped to:
+/// its code.
 pub(in crate::heap) fn own_module() -> usize {
-    (&raw const PROCESS).addr()
+    (own_module as fn() -> usize as *const ()).addr()
 }
 
 /// Finds whose an address is; reads the system's list of mappings if no heap

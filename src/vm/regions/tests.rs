@@ -190,10 +190,8 @@ fn random_calls_leave_what_a_model_of_pages_says() {
             }
             1 => {
                 // SAFETY: the model forgets what the pages hold.
-                assert_eq!(
-                    unsafe { decommit(start, count * page) },
-                    Ok((start, count * page))
-                );
+                let done = unsafe { decommit(start, count * page) };
+                assert_eq!(done, Ok((start, count * page)));
                 pages.fill(none);
             }
             _ => {
