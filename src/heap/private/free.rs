@@ -13,6 +13,7 @@ use super::units::UNIT;
 use crate::heap::cache::ThreadCache;
 use crate::heap::checked;
 use crate::heap::word::Word;
+use crate::trace;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -21,6 +22,22 @@ use core::sync::atomic::Ordering;
 /// # Safety
 /// Nobody uses the block.
 pub(super) unsafe fn free(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
+    let arguments = || super::told(heap.handle(), call_flags, c"block", block.addr());
+    // SAFETY: the caller's promise is the callee's.
+    trace::during(c"RtlFreeHeap", arguments, || unsafe {
+        free_found(heap, call_flags, block)
+    })
+}
+
+/// [`free`], of which nobody is told.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn free_found(
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,

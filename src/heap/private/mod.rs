@@ -416,12 +416,7 @@ pub unsafe fn allocate_aligned(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => {
-            let arguments = || told(handle, flags, c"size", size);
-            trace::during(c"RtlAllocateHeap", arguments, || {
-                place::allocate(heap, flags, size, align)
-            })
-        }
+        Ok(heap) => place::allocate(heap, flags, size, align),
         Err(error) => {
             misuse::bad_handle("HeapAlloc", handle);
             Err(error)
@@ -551,11 +546,7 @@ unsafe fn free_checked(
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = trace::during(
-                c"RtlFreeHeap",
-                || told(handle, flags, c"block", block.addr()),
-                || unsafe { free::free(heap, flags, block) },
-            );
+            let result = unsafe { free::free(heap, flags, block) };
             result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
         }
         Err(error) => {

@@ -12,6 +12,7 @@ use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::{OVERHEAD, UNIT};
 use super::{Error, LARGEST, flags, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
+use crate::trace;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -48,14 +49,17 @@ pub(super) fn allocate(
     size: usize,
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
-    let all = call_flags | heap.flags.load(Ordering::Relaxed);
-    let info = info_of(call_flags);
-    let block = place(heap, all, info, size, align)?;
-    if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
-        // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
-        unsafe { block.write_bytes(0, size) };
-    }
-    Ok(block)
+    let arguments = || super::told(heap.handle(), call_flags, c"size", size);
+    trace::during(c"RtlAllocateHeap", arguments, || {
+        let all = call_flags | heap.flags.load(Ordering::Relaxed);
+        let info = info_of(call_flags);
+        let block = place(heap, all, info, size, align)?;
+        if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
+            // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
+            unsafe { block.write_bytes(0, size) };
+        }
+        Ok(block)
+    })
 }
 
 /// A block whose bytes are undefined, unless it is large: then zero. Before it
