@@ -31,7 +31,7 @@
 //!
 //! # Features
 //!
-//! None is on by default: [`NtHeap`] alone takes a third of the time to compile.
+//! None is on by default: a program that wants [`NtHeap`] alone compiles the allocator alone.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -40,7 +40,8 @@
 //! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
 //! | `win32` | `heaps`, and the Windows names, but on Windows itself |
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
-//! | `crt` | `heaps`, and what the C runtime's names are made of |
+//! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
+//! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
 

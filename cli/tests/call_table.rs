@@ -129,7 +129,11 @@ fn each_family_calls_the_layer_below() {
         let is_virtual = above == ["kernel32.VirtualAlloc"];
         let mut chain: Vec<&str> = above.to_vec();
         if is_virtual {
-            chain.extend(["ntdll.NtAllocateVirtualMemory", "system.mmap"]);
+            chain.extend([
+                "kernel32.VirtualAllocEx",
+                "ntdll.NtAllocateVirtualMemory",
+                "system.mmap",
+            ]);
         } else {
             chain.extend([
                 "ntdll.RtlAllocateHeap",

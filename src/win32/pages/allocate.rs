@@ -1,12 +1,14 @@
 //! Reserving and committing.
 
 use super::super::constants::*;
+use super::super::handles::GetCurrentProcess;
 use super::super::types::{
     DWORD, HANDLE, LPVOID, MEM_ADDRESS_REQUIREMENTS, MEM_EXTENDED_PARAMETER, NTSTATUS,
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
 use super::{EXECUTE_RIGHTS, fail, is_user_range, own, status_of};
 use crate::sys::USER_END;
+use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
 use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
 use core::ptr;
@@ -290,9 +292,20 @@ pub unsafe extern "system" fn VirtualAlloc(
     allocation_type: DWORD,
     protect: DWORD,
 ) -> LPVOID {
-    let address = address.expose_provenance();
-    let plain = Extended::default();
-    answer(allocate(address, size, allocation_type, protect, &plain))
+    let process = GetCurrentProcess();
+    let arguments = || {
+        [
+            Argument::new(c"process", process.addr() as u64),
+            Argument::new(c"address", address.addr() as u64),
+            Argument::new(c"size", size as u64),
+            Argument::new(c"allocation_type", u64::from(allocation_type)),
+            Argument::new(c"protect", u64::from(protect)),
+        ]
+    };
+    // SAFETY: the caller's promise is the callee's.
+    trace::during(c"VirtualAllocEx", arguments, || unsafe {
+        VirtualAllocEx(process, address, size, allocation_type, protect)
+    })
 }
 
 /// [`VirtualAlloc`] in a process: the own one, whose handle is
