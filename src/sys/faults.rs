@@ -134,6 +134,10 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, registe
 unsafe fn fault_of(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_void) -> Fault {
     // SAFETY: the signals caught here come with an address.
     let address = unsafe { (*info).si_addr() }.addr();
+    #[cfg_attr(
+        not(all(target_os = "linux", target_arch = "x86_64")),
+        allow(unused_mut, reason = "only there is more known")
+    )]
     let mut fault = Fault {
         address,
         wanted: Wanted::Read,

@@ -2,6 +2,7 @@
 //! process and all others use. Read where the system's tools read it, through
 //! buffers on the stack.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use super::text::number;
 
 /// What the system has of memory and how it is used, in bytes.
@@ -127,12 +128,14 @@ pub fn installed() -> Option<u64> {
 }
 
 /// The words of a line, by blanks.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| byte.is_ascii_whitespace())
         .filter(|word| !word.is_empty())
 }
 
 /// A line such as `MemTotal:  24683656 kB`, in bytes.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn figure(line: &[u8]) -> Option<(&[u8], u64)> {
     let mut words = words(line);
     let name = words.next()?.strip_suffix(b":")?;
@@ -140,6 +143,7 @@ fn figure(line: &[u8]) -> Option<(&[u8], u64)> {
     Some((name, count.saturating_mul(1024)))
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn memory_of(text: &[u8]) -> Memory {
     let mut memory = Memory::default();
     for (name, bytes) in text.split(|&byte| byte == b'\n').filter_map(figure) {

@@ -73,6 +73,10 @@ impl<const N: usize> Text<N> {
     }
 
     /// The text for the system; `None` if not all fitted or a NUL is in it.
+    #[cfg_attr(
+        target_os = "freebsd",
+        allow(dead_code, reason = "names of shared memory differ")
+    )]
     pub(crate) fn as_c_str(&self) -> Option<&CStr> {
         if self.overflowed {
             return None;

@@ -47,11 +47,12 @@ calls! {
     ) -> *mut c_void;
     munmap(address: *mut c_void as usize, length: usize as usize) -> c_int;
     mprotect(address: *mut c_void as usize, length: usize as usize, prot: c_int as u32) -> c_int;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     madvise(address: *mut c_void as usize, length: usize as usize, advice: c_int as u32) -> c_int;
 }
 
 /// Resizes or moves a mapping; `target` counts with MREMAP_FIXED.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) unsafe fn mremap(
     address: *mut c_void,
     old: usize,

@@ -66,7 +66,7 @@ fn raise(meaning: Meaning, fault: &Fault) -> bool {
     true
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod registers {
     use super::super::constants::{CONTEXT_CONTROL, CONTEXT_FLOATING_POINT, CONTEXT_INTEGER};
     use super::{CONTEXT, Fault};
@@ -131,7 +131,7 @@ mod registers {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 mod registers {
     use super::{CONTEXT, Fault};
 

@@ -459,7 +459,7 @@ pub(super) fn name_at(name: *const c_char) -> Option<Name> {
             known = Some(word);
         }
         // SAFETY: the word that this byte is in was found to be readable.
-        let byte = unsafe { at.read() }.cast_unsigned();
+        let byte = unsafe { at.read() } as u8;
         if byte == 0 {
             break;
         }
