@@ -33,8 +33,15 @@ pub(super) fn lock() -> &'static crate::sync::Lock {
 /// `size` bytes of zero at a multiple of 64, for ever; null when the system
 /// has none to give.
 pub(super) fn allocate(size: usize) -> *mut u8 {
+    allocate_aligned(size, 64)
+}
+
+/// [`allocate`] at a multiple of `align`, which is one of 64 and divides 64 KiB.
+pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
     let size = size.next_multiple_of(64);
     let mut arena = ARENA.lock();
+    // What lies before it is nobody's, unless a region begins anew.
+    arena.at = arena.at.next_multiple_of(align).min(arena.end);
     if arena.end - arena.at < size {
         let mut region = REGION;
         let base = loop {

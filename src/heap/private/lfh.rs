@@ -150,12 +150,12 @@ pub(super) static NOBODYS: Slot = Slot::nobodys();
 /// fast ways look at.
 pub(super) const NEAR: usize = LAST_EXACT + 1;
 
-/// A record off a list of those that are nobody's, or a new one; zero. Null when
-/// there is no memory.
+/// A record off a list of those that are nobody's, or a new one, aligned as a
+/// bucket is; zero. Null when there is no memory.
 pub(super) fn take(list: &mut FreeList, size: usize) -> *mut u8 {
     let record = list.pop();
     if record.is_null() {
-        return meta::allocate(size);
+        return meta::allocate_aligned(size, align_of::<HeapBucket>());
     }
     // SAFETY: the record is of this kind and nobody's.
     unsafe { record.write_bytes(0, size) };
