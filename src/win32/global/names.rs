@@ -251,10 +251,11 @@ pub unsafe extern "system" fn GlobalUnlock(memory: HGLOBAL) -> BOOL {
     if table::has(memory.addr())
         && let Some(is_locked) = table::of(memory.addr()).unlock_at_hand()
     {
-        if !is_locked {
-            last_error::set(NO_ERROR);
+        if is_locked {
+            return TRUE;
         }
-        return BOOL::from(is_locked);
+        last_error::set(NO_ERROR);
+        return FALSE;
     }
     unlock_rest(memory)
 }
