@@ -5,7 +5,8 @@
 mod common;
 
 use common::{
-    clean, folder, library, output, profile_folder, root, skip, stderr, stdout, windows_library,
+    clean, folder, library, output, profile_folder, root, skip, stderr, stdout, trace_library,
+    windows_library,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,6 +19,7 @@ fn install(target: &Path) -> Command {
     fs::create_dir_all(&release).expect("made");
     fs::copy(library(), release.join("libntheap.so")).expect("copied");
     fs::copy(windows_library(), release.join("libntheap_win32.so")).expect("copied");
+    fs::copy(trace_library(), release.join("libntheap_trace.so")).expect("copied");
     fs::copy(profile_folder().join("ntheap"), release.join("ntheap")).expect("copied");
     let mut command = Command::new("sh");
     command
@@ -46,6 +48,7 @@ fn the_installed_command_finds_the_installed_library() {
         [
             "bin/ntheap",
             "lib/libntheap.so",
+            "lib/libntheap_trace.so",
             "lib/libntheap_win32.so",
             "lib/pkgconfig/ntheap-win32.pc",
             "lib/pkgconfig/ntheap.pc"
