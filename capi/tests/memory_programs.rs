@@ -64,11 +64,10 @@ fn memory_status_tells_what_static_and_dynamic_allocation_take() {
     assert!(first("available page file") <= first("total page file"));
     // The array lies in the stack, which was there.
     assert!(first("less address space").abs() < 4 * MIB, "{report}");
-    assert!(first("less page file").abs() < 64 * MIB, "{report}");
-    // The block was not there: 300 MB of address space and of commit.
+    // The block was not there: 300 MB of address space. Of the page file the
+    // whole machine is told, where other programs come and go meanwhile.
     let second = |name| number(&report, name, 1);
     assert!(second("less address space") >= 300 * MIB, "{report}");
-    assert!(second("less page file") >= 200 * MIB, "{report}");
 }
 
 #[test]
