@@ -59,6 +59,14 @@ int main(int count, char **arguments)
         free(shown(HeapAlloc(GetProcessHeap(), 0, 300)));
     } else if (is(which, "free-of-another-heap")) {
         free(shown(HeapAlloc(HeapCreate(0, 0, 0), 0, 300)));
+    } else if (is(which, "local-free")) {
+        if (LocalFree(shown(HeapAlloc(GetProcessHeap(), 0, 300))))
+            return 3;
+        if (GlobalFree(hidden(HeapAlloc(GetProcessHeap(), 0, 300))))
+            return 3;
+    } else if (is(which, "handle-heap-free")) {
+        HeapSetInformation(nullptr, HeapEnableTerminationOnCorruption, nullptr, 0);
+        HeapFree(GetProcessHeap(), 0, shown(GlobalAlloc(GMEM_MOVEABLE, 300)));
     } else if (is(which, "new-free")) {
         free(shown(operator new(100)));
     } else if (is(which, "array-free")) {

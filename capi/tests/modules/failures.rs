@@ -162,6 +162,41 @@ fn heap_alloc_freed_by_free() {
     }
 }
 
+/// Row: HeapAlloc freed with LocalFree/GlobalFree. Documented as wrong, and works:
+/// fixed memory is the process heap's.
+#[test]
+fn heap_alloc_freed_by_local_free_or_global_free() {
+    for mode in MODES {
+        let Some(ended) = play("local-free", mode) else {
+            return;
+        };
+        went_on(&ended);
+    }
+}
+
+/// Row: a handle of moveable memory given to HeapFree: it lies in the table of
+/// handles, which is no block.
+#[test]
+fn moveable_handle_given_to_heap_free() {
+    for mode in MODES {
+        let Some(ended) = play("handle-heap-free", mode) else {
+            return;
+        };
+        caught(&ended, |pid, lines| {
+            Switched {
+                operation: "HeapFree",
+                used: PROCESS,
+                address: block(&ended),
+                size: 0,
+                place: "the address belongs to no block of any ntheap heap".to_owned(),
+                owner: None,
+                advice: "",
+            }
+            .expect(pid, lines);
+        });
+    }
+}
+
 /// Row: new[]/delete, new/free. Without a cookie nothing is wrong with the
 /// address.
 #[test]
@@ -343,7 +378,5 @@ macro_rules! pending {
 pending! {
     is_valid_heap_pointer_is_true_of_another_debug_runtimes_block_on_one_heap:
         "needs a debug runtime for each module";
-    heap_alloc_freed_by_local_free_or_global_free: "needs GlobalAlloc and LocalAlloc";
-    moveable_handle_given_to_heap_free: "needs moveable handles";
     overrun_is_noticed_at_free: "needs tail checking and page heap";
 }
