@@ -17,28 +17,7 @@ mod variadic;
 
 use heap::win32::*;
 
-// The standard library would bring it.
-#[cfg(panic = "abort")]
-#[link(name = "c")]
-unsafe extern "C" {}
-
-#[cfg(panic = "abort")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    heap::sys::abort()
-}
-
-// The unwinding tables of Rust's core library name this function; nothing
-// unwinds here. Hidden, for a program has its own.
-#[cfg(panic = "abort")]
-core::arch::global_asm!(
-    ".pushsection .text.rust_eh_personality",
-    ".hidden rust_eh_personality",
-    ".globl rust_eh_personality",
-    "rust_eh_personality:",
-    "ret",
-    ".popsection",
-);
+include!("../../no_std.rs");
 
 macro_rules! forward {
     ($(fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
