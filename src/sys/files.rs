@@ -374,18 +374,24 @@ pub unsafe fn read(
     size: usize,
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
-    let got = match offset {
-        None => {
-            // SAFETY: the system writes at most `size` bytes, or refuses.
-            unsafe { libc::read(file, buffer.cast(), size) }
+    let offset = offset.map(libc::off_t::try_from).transpose();
+    let offset = offset.map_err(|_| Errno(libc::EINVAL))?;
+    undisturbed(|| match offset {
+        // SAFETY: the system writes at most `size` bytes, or refuses.
+        None => unsafe { libc::read(file, buffer.cast(), size) },
+        // SAFETY: as above.
+        Some(offset) => unsafe { libc::pread(file, buffer.cast(), size, offset) },
+    })
+}
+
+/// Makes a call until no signal comes between; the bytes that it moved.
+fn undisturbed(mut call: impl FnMut() -> isize) -> Result<usize, Errno> {
+    loop {
+        match usize::try_from(call()).map_err(|_| Errno::last()) {
+            Err(error) if error.0 == libc::EINTR => {}
+            moved => return moved,
         }
-        Some(offset) => {
-            let offset = libc::off_t::try_from(offset).map_err(|_| Errno(libc::EINVAL))?;
-            // SAFETY: as above.
-            unsafe { libc::pread(file, buffer.cast(), size, offset) }
-        }
-    };
-    usize::try_from(got).map_err(|_| Errno::last())
+    }
 }
 
 /// Writes to a file, at `offset` or where it stands; the bytes written.
@@ -399,18 +405,14 @@ pub unsafe fn write(
     size: usize,
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
-    let got = match offset {
-        None => {
-            // SAFETY: the system reads at most `size` bytes, or refuses.
-            unsafe { libc::write(file, buffer.cast(), size) }
-        }
-        Some(offset) => {
-            let offset = libc::off_t::try_from(offset).map_err(|_| Errno(libc::EINVAL))?;
-            // SAFETY: as above.
-            unsafe { libc::pwrite(file, buffer.cast(), size, offset) }
-        }
-    };
-    usize::try_from(got).map_err(|_| Errno::last())
+    let offset = offset.map(libc::off_t::try_from).transpose();
+    let offset = offset.map_err(|_| Errno(libc::EINVAL))?;
+    undisturbed(|| match offset {
+        // SAFETY: the system reads at most `size` bytes, or refuses.
+        None => unsafe { libc::write(file, buffer.cast(), size) },
+        // SAFETY: as above.
+        Some(offset) => unsafe { libc::pwrite(file, buffer.cast(), size, offset) },
+    })
 }
 
 /// From where a file's place is counted.

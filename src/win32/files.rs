@@ -188,7 +188,7 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
 /// Ends handles that the program had of a descriptor of this number, which it has
 /// closed: the number is another file's now.
 fn forget_closed(file: Descriptor) {
-    while let Some(stale) = handles::find(&FILE, file as usize * 2 + 1) {
+    while let Some(stale) = handles::find(&FILE, file as usize * 2 + 1, None) {
         // SAFETY: what the handle led to is not there any more.
         unsafe { handles::CloseHandle(stale) };
     }
@@ -489,6 +489,9 @@ pub unsafe extern "system" fn WriteFile(
         while left != 0 {
             // SAFETY: the rest of the caller's bytes.
             let put = unsafe { files::write(descriptor(&file), from, left, offset) };
+            // SAFETY: the caller's promise.
+            let put =
+                put.inspect_err(|_| unsafe { moved(size as usize - left, count, overlapped) });
             let put = put.map_err(error_of)?;
             from = from.wrapping_add(put);
             left -= put.min(left);
@@ -514,9 +517,6 @@ pub extern "C" fn _get_osfhandle(file: c_int) -> isize {
         return NONE;
     };
     let value = file as usize * 2 + 1;
-    if let Some(handle) = handles::find(&FILE, value) {
-        return handle.addr().cast_signed();
-    }
     let mut rights = EXECUTE;
     if read {
         rights |= FILE.rights(GENERIC_READ);
@@ -524,7 +524,9 @@ pub extern "C" fn _get_osfhandle(file: c_int) -> isize {
     if write {
         rights |= FILE.rights(GENERIC_WRITE);
     }
-    match handles::open(&FILE, value, rights) {
+    // One with other rights is of a file that had the number before, or a duplicate.
+    let known = handles::find(&FILE, value, Some(rights));
+    match known.or_else(|| handles::open(&FILE, value, rights)) {
         Some(handle) => handle.addr().cast_signed(),
         None => NONE,
     }

@@ -47,6 +47,26 @@ fn is_caching() -> bool {
     !NO_CACHE.load(Ordering::Relaxed)
 }
 
+/// Has a fork wait for whoever is at the cache: in the child nobody would leave it.
+fn hold_across_forks() {
+    static FORK: Once = Once::new();
+    if !FORK.is_ready() && FORK.begin() {
+        FORK.end(crate::sys::at_fork(prepare, parent, child));
+    }
+}
+
+unsafe extern "C" fn prepare() {
+    CACHE.raw().acquire();
+}
+
+unsafe extern "C" fn parent() {
+    CACHE.raw().release();
+}
+
+unsafe extern "C" fn child() {
+    CACHE.raw().reset();
+}
+
 /// The bytes of the block for a string of so many bytes; `None` for too many.
 fn block_for(bytes: usize) -> Option<usize> {
     u32::try_from(bytes).ok()?;
@@ -65,6 +85,7 @@ fn make(bytes: usize) -> BSTR {
     };
     let mut block: *mut u8 = ptr::null_mut();
     if size <= LARGEST && is_caching() {
+        hold_across_forks();
         let mut cache = CACHE.lock();
         if let Some(row) = kept(&mut cache, size)
             && let Some(place) = row.iter_mut().find(|place| **place != 0)
@@ -113,8 +134,12 @@ unsafe fn free(string: BSTR) {
         (size, string.cast::<u8>().sub(BEFORE))
     };
     if size <= LARGEST && is_caching() {
+        hold_across_forks();
         let mut cache = CACHE.lock();
-        if let Some(row) = kept(&mut cache, size) {
+        // Once more: the cache may have been emptied for good meanwhile.
+        if let Some(row) = kept(&mut cache, size)
+            && !NO_CACHE.load(Ordering::Relaxed)
+        {
             let block = block.expose_provenance();
             // Freed twice: it is here already.
             if row.contains(&block) {

@@ -26,9 +26,9 @@ const _: () = assert!(ENTRY == 16);
 /// What each call looks at.
 #[repr(C, align(64))]
 struct Table {
-    /// The first handle; 0 before there is one. Written once.
+    /// The first handle; before there is one, [`NOWHERE`]. Written once.
     first: AtomicUsize,
-    /// How many there are; 0 before. Written once.
+    /// How many there are; 0 before. Written once, after the first.
     count: AtomicUsize,
     free: FreeList,
     /// Where the region begins.
@@ -37,8 +37,12 @@ struct Table {
     heap: AtomicPtr<()>,
 }
 
+/// A place where no handle lies, nor anything else: who finds this and already the
+/// number of handles takes no number that a program can have for one, null least.
+const NOWHERE: usize = 1 << 62;
+
 static TABLE: Table = Table {
-    first: AtomicUsize::new(0),
+    first: AtomicUsize::new(NOWHERE),
     count: AtomicUsize::new(0),
     free: FreeList::new(),
     region: AtomicUsize::new(0),
@@ -61,7 +65,7 @@ pub(super) fn is_handle(handle: usize) -> bool {
 #[inline(always)]
 pub(super) fn has(handle: usize) -> bool {
     // SAFETY: both are written once, before the first handle is made, which whoever
-    // has one has seen. Others may find them 0 still, and so that there is none.
+    // has one has seen. Others may find either as it was, and so that there is none.
     // Read like this, both fold into the instructions that use them.
     let (first, count) = unsafe { (TABLE.first.as_ptr().read(), TABLE.count.as_ptr().read()) };
     // Handles lie 16 apart: the low bits of any other distance make it too long.

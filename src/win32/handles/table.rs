@@ -20,7 +20,7 @@ impl Kind {
     /// Rights without generic ones.
     pub(in crate::win32) fn rights(&self, wanted: DWORD) -> DWORD {
         const FIRST_GENERIC: DWORD = 0x8000_0000;
-        let mut rights = wanted & 0x01ff_ffff;
+        let mut rights = wanted & 0x03ff_ffff;
         for (place, stands_for) in self.generic.iter().enumerate() {
             if wanted & FIRST_GENERIC >> place != 0 {
                 rights |= stands_for;
@@ -59,6 +59,8 @@ struct Handles {
     oldest: u32,
     /// The one that was freed last.
     newest: u32,
+    /// How many are free.
+    free: usize,
     objects: Table<Object>,
     free_object: u32,
 }
@@ -67,6 +69,7 @@ static HANDLES: Mutex<Handles> = Mutex::new(Handles {
     entries: Table::new(),
     oldest: 0,
     newest: 0,
+    free: 0,
     objects: Table::new(),
     free_object: 0,
 });
@@ -136,7 +139,7 @@ impl Handles {
             next: 0,
         };
         let count = self.entries.records().len();
-        let place = if self.oldest != 0 && count > STALE {
+        let place = if self.oldest != 0 && self.free > STALE {
             let place = (self.oldest - 1) as usize;
             let old = self.entries.records_mut().get_mut(place)?;
             self.oldest = old.next;
@@ -144,6 +147,7 @@ impl Handles {
                 self.newest = 0;
             }
             *old = entry;
+            self.free -= 1;
             place
         } else {
             u32::try_from(count + 1).ok()?;
@@ -185,6 +189,7 @@ impl Handles {
             None => self.oldest = number,
         }
         self.newest = number;
+        self.free += 1;
         Some(was)
     }
 
@@ -285,13 +290,24 @@ pub(in crate::win32) fn borrow(handle: HANDLE, kind: &'static Kind) -> Option<Bo
     any(handle).filter(|borrowed| borrowed.is(kind))
 }
 
-/// A handle of an object of that kind and value.
-pub(in crate::win32) fn find(kind: &'static Kind, value: usize) -> Option<HANDLE> {
+/// A handle of an object of that kind and value, with these rights if some are
+/// named.
+pub(in crate::win32) fn find(
+    kind: &'static Kind,
+    value: usize,
+    access: Option<DWORD>,
+) -> Option<HANDLE> {
+    start();
     let mut handles = HANDLES.lock();
     let count = handles.entries.records().len();
     (0..count).map(handle_of).find(|&handle| {
-        let number = handles.entry(handle).map_or(0, |entry| entry.object);
-        handles.object(number).is_some_and(|object| {
+        let Some(entry) = handles.entry(handle) else {
+            return false;
+        };
+        if access.is_some_and(|access| access != entry.access) {
+            return false;
+        }
+        handles.object(entry.object).is_some_and(|object| {
             object.kind.is_some_and(|own| ptr::eq(own, kind)) && object.value == value
         })
     })
@@ -312,6 +328,7 @@ pub(super) fn close(handle: HANDLE) -> bool {
 
 /// How many handles are open.
 pub(in crate::win32) fn count() -> usize {
+    start();
     let handles = HANDLES.lock();
     let entries = handles.entries.records().iter();
     entries.filter(|entry| entry.object != 0).count()
@@ -351,7 +368,7 @@ mod tests {
         assert_eq!((borrowed.value, borrowed.access), (1000, 3));
         assert!(borrow(first, &OTHER).is_none());
         let second = borrowed.duplicate(1).expect("a handle");
-        assert_eq!(find(&KIND, 1000), Some(first));
+        assert_eq!(find(&KIND, 1000, None), Some(first));
         assert!(close(first));
         assert!(!close(first) && any(first).is_none());
         assert!(close(second));
@@ -365,15 +382,20 @@ mod tests {
 
     #[test]
     fn a_closed_number_stays_out_of_use() {
+        // However many are open.
+        let held: Vec<HANDLE> = (0..2 * STALE)
+            .map(|_| open(&OTHER, 0, 0).expect("a handle"))
+            .collect();
         let mut closed = Vec::new();
-        for _ in 0..2 * STALE {
+        for _ in 0..4 * STALE {
             let handle = open(&OTHER, 0, 0).expect("a handle");
             let recent = closed.iter().rev().take(STALE / 2);
             assert!(recent.into_iter().all(|&stale| stale != handle));
             assert!(close(handle));
             closed.push(handle);
         }
-        assert!(closed.iter().any(|handle| handle == &closed[0]));
+        assert!(closed[1..].contains(&closed[0]));
+        assert!(held.into_iter().all(close));
     }
 
     #[test]
@@ -382,5 +404,6 @@ mod tests {
         assert_eq!(KIND.rights(0x4000_0008), 2 | 8);
         assert_eq!(KIND.rights(0x2000_0000), 4);
         assert_eq!(KIND.rights(0x1000_0000), 0xff);
+        assert_eq!(KIND.rights(MAXIMUM_ALLOWED), 0xff);
     }
 }
