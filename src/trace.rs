@@ -124,13 +124,24 @@ pub(crate) fn during<R: Outcome, const COUNT: usize>(
     arguments: impl FnOnce() -> [Argument; COUNT],
     body: impl FnOnce() -> R,
 ) -> R {
+    during_as(name, arguments, body, Outcome::number)
+}
+
+/// [`during`], and `told` is what is told of the result.
+#[inline]
+pub(crate) fn during_as<R: Copy, const COUNT: usize>(
+    name: &'static CStr,
+    arguments: impl FnOnce() -> [Argument; COUNT],
+    body: impl FnOnce() -> R,
+    told: impl FnOnce(R) -> u64,
+) -> R {
     if !is_listening() {
         return body();
     }
     let arguments = arguments();
     tell(name, &arguments, None);
     let result = body();
-    tell(name, &arguments, Some(result.number()));
+    tell(name, &arguments, Some(told(result)));
     result
 }
 

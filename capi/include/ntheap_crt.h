@@ -107,7 +107,7 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
             if (__atomic_compare_exchange_n(&state, &fresh, 1, 0, __ATOMIC_ACQUIRE,                \
                                             __ATOMIC_ACQUIRE)) {                                   \
                 crt = ntheap_crt_open(name, &state);                                               \
-                __atomic_store_n(&state, crt ? 2 : 0, __ATOMIC_RELEASE);                           \
+                __atomic_store_n(&state, 2, __ATOMIC_RELEASE);                                     \
             }                                                                                      \
         }                                                                                          \
         return crt;                                                                                \

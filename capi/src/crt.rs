@@ -106,8 +106,18 @@ pub unsafe extern "C" fn ntheap_crt_close(crt: *mut Crt) -> usize {
 /// The runtime is open; so for all functions below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_malloc(crt: *const Crt, size: usize) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
     // SAFETY: the caller's runtime.
     unsafe { (*crt).malloc(size).cast() }
+}
+
+/// What a module gets whose runtime could not be opened: null, and ENOMEM.
+#[cold]
+fn no_runtime() -> *mut c_void {
+    errno::set(errno::ENOMEM);
+    ptr::null_mut()
 }
 
 /// calloc of a module's runtime.
@@ -120,6 +130,9 @@ pub unsafe extern "C" fn ntheap_crt_calloc(
     count: usize,
     size: usize,
 ) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
     // SAFETY: the caller's runtime.
     unsafe { (*crt).calloc(count, size).cast() }
 }
@@ -135,6 +148,9 @@ pub unsafe extern "C" fn ntheap_crt_realloc(
     block: *mut c_void,
     size: usize,
 ) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
     // SAFETY: the caller's runtime and block.
     unsafe { (*crt).realloc(block.cast(), size).cast() }
 }
@@ -145,7 +161,7 @@ pub unsafe extern "C" fn ntheap_crt_realloc(
 /// As for [`ntheap_crt_malloc`]; nobody uses the block any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_free(crt: *const Crt, block: *mut c_void) {
-    if block.is_null() {
+    if crt.is_null() || block.is_null() {
         return;
     }
     // SAFETY: the caller's runtime and block. What is none was reported.

@@ -171,7 +171,7 @@ names are those of Windows and so are their modules:
   C++ operator new(size 40) -> 0x7f8a10000000
     msvcrt.malloc(size 40) -> 0x7f8a10000000
       kernel32.HeapAlloc = ntdll.RtlAllocateHeap(heap process heap, ...) -> ...
-        ntdll.NtAllocateVirtualMemory(address NULL, size 4194304, ...) -> ...
+        ntdll.NtAllocateVirtualMemory(address NULL, size 4194304, ...) -> STATUS_SUCCESS
           system mmap(address NULL, length 4194304, prot PROT_NONE, ...) -> ...";
 
 pub(crate) const TRACE_AFTER: &str = "\

@@ -51,7 +51,7 @@ impl Shape {
 
     /// Bytes of the heap's block that are not the program's.
     fn extra(self) -> usize {
-        WORD + self.gap + self.mask
+        WORD.wrapping_add(self.gap).wrapping_add(self.mask)
     }
 
     /// The program's block in the heap's.
@@ -211,7 +211,10 @@ impl Crt {
             bytes
         } else {
             match self.aligned_msize(block, alignment, offset) {
-                usize::MAX => return ptr::null_mut(),
+                usize::MAX => {
+                    errno::set(errno::EINVAL);
+                    return ptr::null_mut();
+                }
                 old => old,
             }
         };

@@ -276,6 +276,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callee's.
     trace::during(c"RtlFreeHeap", arguments, || unsafe {
         free_found(word, address);
+        true
     });
 }
 

@@ -47,7 +47,9 @@ pub(crate) fn catch() -> bool {
         return true;
     }
     if CAUGHT.begin() {
-        // First: whoever takes the lock from now on holds signals back.
+        // First, for none of it may be done where a fault is answered.
+        regions::start();
+        // Then: whoever takes the lock from now on holds signals back.
         regions::hold_signals_from_now();
         CAUGHT.end(sys::catch_faults(answer));
     }
@@ -87,7 +89,7 @@ fn answer(fault: &Fault) -> bool {
             return true;
         }
     }
-    if meaning == Meaning::Guard {
+    if matches!(meaning, Meaning::Guard | Meaning::StackEnd) {
         // Whoever is asked next, the system's own action in the end, is to find
         // the page as the instruction found it.
         regions::set_guard(fault.address);

@@ -43,7 +43,7 @@ mod stack;
 pub(crate) mod table;
 
 use crate::sys;
-use crate::trace::{Argument, Outcome, during};
+use crate::trace::{Argument, Outcome, during_as};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -217,7 +217,11 @@ fn told<R: Outcome>(what: Nt, base: *mut u8, size: usize, body: impl FnOnce() ->
             Argument::new(c"type", of),
         ]
     };
-    during(name, arguments, body)
+    // As the functions of these names say it: STATUS_NO_MEMORY or none.
+    during_as(name, arguments, body, |result| match result.number() {
+        0 => 0xC000_0017,
+        _ => 0,
+    })
 }
 
 /// Rounds up to whole pages; `None` on overflow.

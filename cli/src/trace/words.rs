@@ -141,8 +141,8 @@ pub(crate) fn result(name: &str, value: u64) -> String {
     match module(name) {
         "system" if value > u64::MAX - 4096 => "failed".to_owned(),
         "ntdll" if name.starts_with("Nt") => match value {
-            0 => "refused".to_owned(),
-            1 => "done".to_owned(),
+            0 => "STATUS_SUCCESS".to_owned(),
+            0xC000_0017 => "STATUS_NO_MEMORY".to_owned(),
             _ => plain(value),
         },
         _ => plain(value),
@@ -197,8 +197,11 @@ mod tests {
     fn results_are_written_by_who_gave_them() {
         assert_eq!(result("mmap", u64::MAX), "failed");
         assert_eq!(result("munmap", 0), "0");
-        assert_eq!(result("NtFreeVirtualMemory", 1), "done");
-        assert_eq!(result("NtAllocateVirtualMemory", 0), "refused");
+        assert_eq!(result("NtFreeVirtualMemory", 0), "STATUS_SUCCESS");
+        assert_eq!(
+            result("NtAllocateVirtualMemory", 0xC000_0017),
+            "STATUS_NO_MEMORY"
+        );
         assert_eq!(result("malloc", 0x7f00_0000_0010), "0x7f0000000010");
         assert_eq!(result("HeapFree", 1), "1");
     }

@@ -90,7 +90,7 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     }
     // malloc's callers are told no error: for them, it is the report or nothing.
     let is_windows = operation.starts_with("Heap") || operation.starts_with("Rtl");
-    let is_mallocs = heap.handle().is_process() && !is_windows;
+    let is_mallocs = heap.handle().takes_mallocs() && !is_windows;
     let always = is_mallocs.then(crate::heap::on_corruption);
     let Some(action) = heap.action().or(always) else {
         return;

@@ -146,7 +146,7 @@ pub(crate) fn is_held_above() {
 
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
-fn start() {
+pub(super) fn start() {
     static STARTED: Once = Once::new();
     if !STARTED.is_ready() && STARTED.begin() {
         STARTED.end(sys::at_fork(prepare, parent, child));
