@@ -123,13 +123,14 @@ mod linux {
     }
 
     /// Queries among more and more reservations, of which one in ten has a
-    /// committed page in its middle.
+    /// committed page in its middle. They fill what they take of address space: the
+    /// system joins them then, and has fewer mappings than it allows.
     pub(super) fn query(c: &mut Criterion) {
         let mut group = c.benchmark_group("VirtualQuery among reservations");
         let mut all: Vec<*mut u8> = Vec::new();
         for count in [100, 1000, 10_000, 100_000] {
             while all.len() < count {
-                let base = allocate(ptr::null_mut(), 4 * PAGE, MEM_RESERVE);
+                let base = allocate(ptr::null_mut(), 16 * PAGE, MEM_RESERVE);
                 if all.len().is_multiple_of(10) {
                     allocate(base.wrapping_add(PAGE), PAGE, MEM_COMMIT);
                 }
