@@ -374,7 +374,6 @@ pub fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
 /// Copies bytes of this process's own memory at an address that may be no
 /// memory. False, and `bytes` undefined, when some cannot be read or the system
 /// has no such call.
-#[cfg(unix)]
 pub fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
     os::read_own_memory(address, bytes)
 }

@@ -18,6 +18,7 @@ use windows_sys::Win32::Foundation::{FILETIME, HANDLE, HMODULE, INVALID_HANDLE_V
 use windows_sys::Win32::Security::Authentication::Identity::RtlGenRandom;
 use windows_sys::Win32::Storage::FileSystem::WriteFile;
 use windows_sys::Win32::System::Console::{GetStdHandle, STD_ERROR_HANDLE};
+use windows_sys::Win32::System::Diagnostics::Debug::ReadProcessMemory;
 use windows_sys::Win32::System::Environment::{FreeEnvironmentStringsW, GetEnvironmentStringsW};
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
@@ -31,18 +32,34 @@ use windows_sys::Win32::System::Memory::{
 use windows_sys::Win32::System::SystemInformation::{
     GetSystemInfo, GetSystemTimePreciseAsFileTime, SYSTEM_INFO,
 };
-use windows_sys::Win32::System::Threading::{
-    FLS_OUT_OF_INDEXES, FlsAlloc, FlsFree, FlsSetValue, FlushProcessWriteBuffers,
-    GetCurrentProcessId, GetCurrentThreadId, INFINITE, Sleep, SwitchToThread, WaitOnAddress,
-    WakeByAddressSingle,
-};
 #[cfg(not(any(
     target_arch = "x86",
     target_arch = "x86_64",
     target_arch = "aarch64",
     target_arch = "arm64ec"
 )))]
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+use windows_sys::Win32::System::Threading::TerminateProcess;
+use windows_sys::Win32::System::Threading::{
+    FLS_OUT_OF_INDEXES, FlsAlloc, FlsFree, FlsSetValue, FlushProcessWriteBuffers,
+    GetCurrentProcess, GetCurrentProcessId, GetCurrentThreadId, INFINITE, Sleep, SwitchToThread,
+    WaitOnAddress, WakeByAddressSingle,
+};
+
+pub(super) fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
+    let mut read = 0;
+    // SAFETY: the call writes to `bytes` alone; it checks the address it reads
+    // from, and fails when not all can be read.
+    let done = unsafe {
+        ReadProcessMemory(
+            GetCurrentProcess(),
+            ptr::without_provenance(address),
+            bytes.as_mut_ptr().cast(),
+            bytes.len(),
+            &mut read,
+        )
+    };
+    done != 0 && read == bytes.len()
+}
 
 pub(super) fn page_size() -> usize {
     let mut info = MaybeUninit::<SYSTEM_INFO>::zeroed();

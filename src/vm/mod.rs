@@ -30,6 +30,7 @@ pub(crate) mod regions;
 mod reservation;
 pub mod root;
 #[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod sections;
 #[cfg(feature = "pages")]
 mod sparse;

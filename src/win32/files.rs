@@ -188,7 +188,7 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
 /// Ends handles that the program had of a descriptor of this number, which it has
 /// closed: the number is another file's now.
 fn forget_closed(file: Descriptor) {
-    while let Some(stale) = handles::find(&FILE, file as usize * 2 + 1, None) {
+    while let Some(stale) = handles::find(&FILE, file as usize * 2 + 1, |_| true) {
         // SAFETY: what the handle led to is not there any more.
         unsafe { handles::CloseHandle(stale) };
     }
@@ -524,8 +524,10 @@ pub extern "C" fn _get_osfhandle(file: c_int) -> isize {
     if write {
         rights |= FILE.rights(GENERIC_WRITE);
     }
-    // One with other rights is of a file that had the number before, or a duplicate.
-    let known = handles::find(&FILE, value, Some(rights));
+    // One that reads or writes otherwise is of a file that had the number
+    // before, or a duplicate; _open_osfhandle's may lack the right to execute.
+    let modes = |rights: DWORD| rights & (READ_DATA | WRITE_DATA);
+    let known = handles::find(&FILE, value, |own| modes(own) == modes(rights));
     match known.or_else(|| handles::open(&FILE, value, rights)) {
         Some(handle) => handle.addr().cast_signed(),
         None => NONE,

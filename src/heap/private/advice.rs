@@ -290,22 +290,23 @@ fn about_the_start(address: usize, block: Block) -> Option<&'static str> {
     if block.state != BlockState::Busy || offset > block.size {
         return None;
     }
+    // The block's thread may free it, and its heap may end, at this moment:
+    // the bytes may be gone.
     // Where _aligned_malloc keeps the block's start.
     let slot = address.checked_sub(WORD)? & !(WORD - 1);
-    if slot >= block.start {
-        let slot = core::ptr::with_exposed_provenance::<usize>(slot);
-        // SAFETY: an aligned word within the bytes of a block that is in use;
-        // what it holds may be anything.
-        if unsafe { slot.read_volatile() } == block.start {
-            return Some(ALIGNED);
-        }
+    if slot >= block.start && read(slot).map(usize::from_ne_bytes) == Some(block.start) {
+        return Some(ALIGNED);
     }
     if offset >= HEADER {
-        let fence = core::ptr::with_exposed_provenance::<u32>(address - size_of::<u32>());
-        // SAFETY: bytes of the same block, as the offset says.
-        if unsafe { fence.read_unaligned() } == FENCE {
+        let fence = address.checked_sub(size_of::<u32>())?;
+        if read(fence).map(u32::from_ne_bytes) == Some(FENCE) {
             return Some(DEBUG_BLOCK);
         }
     }
     None
+}
+
+fn read<const N: usize>(address: usize) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    crate::sys::read_own_memory(address, &mut bytes).then_some(bytes)
 }

@@ -290,12 +290,11 @@ pub(in crate::win32) fn borrow(handle: HANDLE, kind: &'static Kind) -> Option<Bo
     any(handle).filter(|borrowed| borrowed.is(kind))
 }
 
-/// A handle of an object of that kind and value, with these rights if some are
-/// named.
+/// A handle of an object of that kind and value whose rights `suit`.
 pub(in crate::win32) fn find(
     kind: &'static Kind,
     value: usize,
-    access: Option<DWORD>,
+    suit: impl Fn(DWORD) -> bool,
 ) -> Option<HANDLE> {
     start();
     let mut handles = HANDLES.lock();
@@ -304,7 +303,7 @@ pub(in crate::win32) fn find(
         let Some(entry) = handles.entry(handle) else {
             return false;
         };
-        if access.is_some_and(|access| access != entry.access) {
+        if !suit(entry.access) {
             return false;
         }
         handles.object(entry.object).is_some_and(|object| {
