@@ -367,7 +367,7 @@ mod tests {
         assert_eq!((borrowed.value, borrowed.access), (1000, 3));
         assert!(borrow(first, &OTHER).is_none());
         let second = borrowed.duplicate(1).expect("a handle");
-        assert_eq!(find(&KIND, 1000, None), Some(first));
+        assert_eq!(find(&KIND, 1000, |_| true), Some(first));
         assert!(close(first));
         assert!(!close(first) && any(first).is_none());
         assert!(close(second));
