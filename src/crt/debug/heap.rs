@@ -23,7 +23,6 @@ use super::report::{self, complain};
 use super::text::Text;
 use crate::crt::{Crt, MAX_REQUEST, errno, instance, new_handler};
 use crate::sync::{Mutex, Once};
-use crate::sys;
 use core::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, Ordering};
@@ -368,18 +367,11 @@ impl DebugHeap {
         if data.addr() <= LEAD || !data.addr().is_multiple_of(16) {
             return NONE;
         }
-        let can_be_read = match self.crt.heap_here() {
-            Some(_) => self.crt.owns(base),
-            // Another copy's: its blocks are not known here.
-            None => {
-                errno::keep(|| sys::is_readable(base.addr()) && sys::is_readable(data.addr() - 1))
-            }
-        };
-        if !can_be_read {
+        if !self.crt.owns(base) {
             return NONE;
         }
         // SAFETY: a block of the runtime's heap starts at `base`, and any has 16
-        // bytes that can be read; or all of the lead was found to be readable.
+        // bytes that can be read.
         unsafe { list.find(data.cast_mut()) }.unwrap_or(NONE)
     }
 
