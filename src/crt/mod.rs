@@ -36,6 +36,7 @@ mod heap;
 mod instance;
 pub mod invalid;
 mod leaks;
+mod marks;
 mod mode;
 pub mod new_handler;
 mod runtime;

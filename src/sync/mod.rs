@@ -6,9 +6,13 @@
 //! files name atomics and waiting only through this module, so that the model
 //! checker can compile the very same files against its own atomics.
 
+#[cfg(feature = "heaps")]
+mod function;
 mod lock;
 mod once;
 
+#[cfg(feature = "heaps")]
+pub(crate) use function::Function;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) use lock::Guard;
 pub(crate) use lock::{Lock, Mutex};

@@ -25,9 +25,10 @@ pub unsafe extern "system" fn _msize(block: PVOID) -> size_t {
     crt().msize(block.cast())
 }
 
-/// Resizes a block where it is. Null, and the block as it was, when it cannot
-/// grow there; null and EINVAL, after the invalid parameter handler, for null;
-/// null and ENOMEM for a size above `_HEAP_MAXREQ`. A block that the
+/// Resizes a block where it is. Null and ENOMEM, and the block as it was, when it
+/// cannot grow there and for a size above `_HEAP_MAXREQ`; null and EINVAL, after
+/// the invalid parameter handler, for null, and after a report for what is no
+/// block. A block that the
 /// low-fragmentation heap serves does not shrink, and is the result all the
 /// same.
 ///

@@ -85,7 +85,7 @@ impl DebugHeap {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
-        let Some(request) = self.request(HOOK_REALLOC, size, block_use, origin) else {
+        let Some(request) = self.request(HOOK_REALLOC, data, size, block_use, origin) else {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
@@ -123,7 +123,7 @@ impl DebugHeap {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
-        let Some(request) = self.request(HOOK_REALLOC, size, block_use, origin) else {
+        let Some(request) = self.request(HOOK_REALLOC, data, size, block_use, origin) else {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.

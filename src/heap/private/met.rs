@@ -7,8 +7,9 @@ use super::{
     reallocate_as, size_of, validate,
 };
 use crate::heap::misuse;
+use crate::sync::Function;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The handle of the heap that malloc's blocks come from, where that is not the
 /// front end of the process heap; else 0.
@@ -31,28 +32,19 @@ pub(super) fn malloc_heap() -> Option<Handle> {
     }
 }
 
-/// Told how many bytes there is no memory for; whether to try again. Null for
-/// none.
-static NO_MEMORY: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// Told how many bytes there is no memory for; whether to try again.
+static NO_MEMORY: Function<fn(usize) -> bool> = Function::none();
 
 /// Sets what malloc asks when there is no memory, or takes it away.
 #[cfg(feature = "crt")]
 pub fn when_no_memory(ask: Option<fn(usize) -> bool>) {
-    let ask = ask.map_or(ptr::null_mut(), |ask| ask as *mut ());
-    NO_MEMORY.store(ask, Ordering::Release);
+    NO_MEMORY.swap(ask);
 }
 
 /// Asks what [`when_no_memory`] set. No lock may be held.
 #[cold]
 pub(in crate::heap) fn tries_again(size: usize) -> bool {
-    let ask = NO_MEMORY.load(Ordering::Acquire);
-    if ask.is_null() {
-        return false;
-    }
-    // SAFETY: `NO_MEMORY` only ever holds null, excluded above, or a function
-    // that `when_no_memory` cast to a pointer of the same size.
-    let ask = unsafe { core::mem::transmute::<*mut (), fn(usize) -> bool>(ask) };
-    ask(size)
+    NO_MEMORY.get().is_some_and(|ask| ask(size))
 }
 
 /// Whether malloc's blocks come from a heap that [`serve_malloc`] named.
