@@ -303,25 +303,20 @@ _CRTIMP int WINAPIV _CrtDbgReportW(int reportType, const WCHAR *filename, int li
 #endif
 
 #ifdef __cplusplus
-#include <new>
+#include <new.h>
+
+/* _malloc_dbg that leaves it to the caller to ask the new handler. */
+extern "C" void *ntheap_crt_debug_new(size_t size, int type, const char *file, int line);
 
 /* Memory for new, as new is documented to find it: the new handler is asked, and
  * without one an exception raised. */
 inline void *ntheap_debug_new(size_t size, int type, const char *file, int line)
 {
     for (;;) {
-        void *block = _malloc_dbg(size, type, file, line);
+        void *block = ntheap_crt_debug_new(size, type, file, line);
         if (block)
             return block;
-        std::new_handler handler = std::get_new_handler();
-        if (!handler) {
-#ifdef __cpp_exceptions
-            throw std::bad_alloc();
-#else
-            abort();
-#endif
-        }
-        handler();
+        ntheap_new_failed(_query_new_handler(), size);
     }
 }
 

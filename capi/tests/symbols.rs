@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 26] = [
+const EXPORTED: [&str; 30] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -23,12 +23,16 @@ const EXPORTED: [&str; 26] = [
     "memalign",
     "ntheap_crt_aligned_free",
     "ntheap_crt_aligned_malloc",
+    "ntheap_crt_aligned_new",
     "ntheap_crt_begin",
     "ntheap_crt_calloc",
     "ntheap_crt_close",
+    "ntheap_crt_debug_new",
     "ntheap_crt_free",
     "ntheap_crt_malloc",
     "ntheap_crt_msize",
+    "ntheap_crt_new",
+    "ntheap_crt_new_by",
     "ntheap_crt_open",
     "ntheap_crt_realloc",
     "ntheap_trace",
