@@ -88,6 +88,10 @@ fn what_a_handler_throws_at_malloc_ends_the_process() {
 #[test]
 fn a_modules_own_runtime_has_all_forms_of_new() {
     for standard in ["-std=c++11", "-std=c++20"] {
-        linked(&format!("own new {standard}"), "static_new.cpp", &[standard]);
+        linked(
+            &format!("own new {standard}"),
+            "static_new.cpp",
+            &[standard],
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::leaks;
 use super::mode::Mode;
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
 use crate::heap::{Word, checked};
 use crate::sync::Once;
@@ -144,6 +144,7 @@ impl Crt {
         if self.made.begin() {
             let made = self.make();
             self.made.end(made.is_ok());
+            runtime::stay_if_shared();
             return made;
         }
         Ok(Handle::unchecked(self.handle.load(Ordering::Acquire)))

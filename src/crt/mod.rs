@@ -32,6 +32,7 @@ mod calls;
 pub mod check;
 pub mod debug;
 pub mod errno;
+mod first;
 mod heap;
 mod instance;
 pub mod invalid;

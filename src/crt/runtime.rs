@@ -11,18 +11,20 @@
 //! ```
 //!
 //! A copy whose table others may have stays loaded for good, as the module of a
-//! shared runtime library does that is in use. Two copies whose first use falls
-//! into the same moment may both become the first; a program that uses its own
-//! runtime before it loads plugins has none of that.
+//! shared runtime library does that is in use.
+//!
+//! Two copies may begin in the same moment: [`first`] has them agree.
 
 use super::check::{self, HeapInfo};
+use super::first::{self, Others};
 use super::instance;
 use super::mode::Mode;
 use crate::heap::private::{self, Handle};
+use crate::sync::Once;
 use crate::vm::copies;
 use crate::vm::root::{self, Anchor};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The version of [`Runtime`]: copies of others do not call it.
 const VERSION: u32 = 2;
@@ -187,27 +189,25 @@ impl Runtime {
     /// The other copy's that this one is to use, if there is one. If there is
     /// none, others use this one's from here on.
     pub(super) fn of_the_process() -> Option<&'static Runtime> {
-        let mut found = None;
-        copies::for_each(&mut |record| {
-            let anchor = record.anchors.get(Anchor::Runtime as usize);
-            let address = anchor.map_or(0, |anchor| anchor.load(Ordering::Acquire));
-            if address != 0 {
-                let runtime = ptr::with_exposed_provenance::<Runtime>(address);
-                // SAFETY: a table that a copy of this layout published; its
-                // module stays loaded. All versions begin with these words.
-                let known = unsafe {
-                    (*runtime).version == VERSION
-                        && (*runtime).size as usize == size_of::<Runtime>()
-                };
-                // SAFETY: as above.
-                found = known.then(|| unsafe { &*runtime });
-            }
-            found.is_none()
-        });
-        if found.is_none() {
-            publish();
+        static IS_FIRST: Once = Once::new();
+        if IS_FIRST.is_ready() || !IS_FIRST.begin() {
+            return None;
         }
-        found
+        // Makes the root record, if that was not done.
+        let _ = crate::heap::on_corruption();
+        let first = root::own().and_then(|record| {
+            let word = record.anchors.get(Anchor::Runtime as usize)?;
+            let others = Copies {
+                own: record.address,
+            };
+            first::decide(word, (&raw const RUNTIME).addr(), &others)
+        });
+        IS_FIRST.end(first.is_none());
+        let table = first.filter(|&table| is_known(table))?;
+        let table = ptr::with_exposed_provenance::<Runtime>(table);
+        // SAFETY: a table that a copy of this layout published; its module stays
+        // loaded.
+        Some(unsafe { &*table })
     }
 
     pub(super) fn heap(&self, mode: Mode) -> usize {
@@ -277,16 +277,49 @@ impl Runtime {
     }
 }
 
-/// Lets other copies use this one's runtime.
-pub(super) fn publish() {
-    static IS_DONE: AtomicBool = AtomicBool::new(false);
-    if IS_DONE.swap(true, Ordering::Relaxed) {
-        return;
+/// The words of the other copies by which they are told apart whose tables this
+/// one can call.
+struct Copies {
+    /// This copy's record.
+    own: usize,
+}
+
+impl Others for Copies {
+    fn each(&self, show: &mut dyn FnMut(&AtomicUsize, bool)) {
+        copies::for_each(&mut |record| {
+            if let Some(word) = record.anchors.get(Anchor::Runtime as usize)
+                && is_known(word.load(Ordering::Acquire))
+            {
+                show(word, record.address < self.own);
+            }
+            true
+        });
     }
-    stay_loaded();
-    // Makes the root record, if that was not done.
-    let _ = crate::heap::on_corruption();
-    root::set_anchor(Anchor::Runtime, (&raw const RUNTIME).addr());
+}
+
+/// Whether what a copy's word says is a table of this layout, or no table.
+fn is_known(said: usize) -> bool {
+    if said < align_of::<Runtime>() {
+        return true;
+    }
+    let runtime = ptr::with_exposed_provenance::<Runtime>(said);
+    // SAFETY: a table that a copy published, whose module stays loaded. All
+    // versions begin with these words.
+    unsafe { (*runtime).version == VERSION && (*runtime).size as usize == size_of::<Runtime>() }
+}
+
+/// Keeps this copy's module loaded, if others may use its table. The system's
+/// loader takes locks of its own for that, under which it may run code that waits
+/// for a runtime: to be called while nobody waits for this copy's.
+pub(super) fn stay_if_shared() {
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+    let word = root::own().and_then(|record| record.anchors.get(Anchor::Runtime as usize));
+    let table = (&raw const RUNTIME).addr();
+    if word.is_some_and(|word| word.load(Ordering::Acquire) == table)
+        && !IS_DONE.swap(true, Ordering::Relaxed)
+    {
+        stay_loaded();
+    }
 }
 
 /// Sees to it that this copy's module is never unloaded.

@@ -474,7 +474,8 @@ impl DebugHeap {
     /// Frees a block of that type; null is none. What is wrong with it is
     /// reported; what is no block, or was freed, stays as it is. Freed bytes are
     /// filled with [`block::FREED`]; with [`flags::DELAY_FREE_MEM`] the block
-    /// stays in the list. errno stays as it was.
+    /// stays in the list. errno stays as it was. A block of another debug heap on
+    /// the same heap is freed there.
     ///
     /// Constant time, but for the filling and the checks that the flags ask for.
     ///
@@ -486,16 +487,17 @@ impl DebugHeap {
         if data.is_null() {
             return;
         }
-        self.check_if_due();
-        let Some(seen) = self.inspect(data, block_use) else {
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        let Some(seen) = me.inspect(data, block_use) else {
             return;
         };
         let record = seen.record;
-        if !self.ask_hook(HOOK_FREE, data, record.size, &record.request()) {
+        if !me.ask_hook(HOOK_FREE, data, record.size, &record.request()) {
             return;
         }
         // SAFETY: the caller's promise.
-        errno::keep(|| unsafe { self.release(&seen) });
+        errno::keep(|| unsafe { me.release(&seen) });
     }
 
     /// Takes a block out of the list, if it is still there, and gives it back, or
@@ -535,8 +537,9 @@ impl DebugHeap {
     ///
     /// Source: "_msize_dbg".
     pub fn size_of(&'static self, data: *mut u8, block_use: i32) -> Option<usize> {
-        self.check_if_due();
-        self.inspect(data, block_use).map(|seen| seen.record.size)
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        me.inspect(data, block_use).map(|seen| seen.record.size)
     }
 }
 
