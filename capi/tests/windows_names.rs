@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{command, compiled, preloaded, run, text, windows_library};
+use common::{command, compiled, compiled_as, preloaded, run, text, windows_library};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ fn built(test: &str, source: &str, more: &[&str]) -> Option<PathBuf> {
         "-ldl",
     ];
     flags.extend(more);
-    compiled(test, source, &flags)
+    compiled_as(&test.replace(' ', "-"), test, source, &flags)
 }
 
 /// Runs a program that is linked with both libraries.
@@ -93,5 +93,17 @@ fn a_modules_own_runtime_has_all_forms_of_new() {
             "static_new.cpp",
             &[standard],
         );
+    }
+}
+
+#[test]
+fn threads_with_many_keys_use_the_heap_that_serves_malloc() {
+    let Some(program) = compiled("keys", "keys.c", &["-pthread"]) else {
+        return;
+    };
+    for mode in ["", "private", "shared", "process"] {
+        let ended = run(preloaded(&program).env("NTHEAP_CRT", mode)).expect_success("keys");
+        assert_eq!(text(&ended.stdout), "done\n");
+        assert_eq!(text(&ended.stderr), "");
     }
 }
