@@ -2,6 +2,8 @@
 //! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
 //! those of the heap that serves malloc in the front end's place.
 
+#[cfg(feature = "crt")]
+use super::HeapRef;
 use super::{
     Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
     reallocate_as, size_of, validate,
@@ -9,6 +11,8 @@ use super::{
 use crate::heap::misuse;
 use crate::sync::Function;
 use core::ptr::{self, NonNull};
+#[cfg(feature = "crt")]
+use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The handle of the heap that malloc's blocks come from, where that is not the
@@ -20,7 +24,43 @@ static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
 /// freed.
 #[cfg(feature = "crt")]
 pub(in crate::heap) fn serve_malloc(heap: Handle) {
+    if let Ok(heap) = HeapRef::new(heap) {
+        MALLOC_HEAP.store(heap.as_ptr(), Ordering::Release);
+    }
     MALLOC_HANDLE.store(heap.address(), Ordering::Release);
+}
+
+/// The same heap, for the ways that touch a slot and nothing else; null for none.
+#[cfg(feature = "crt")]
+static MALLOC_HEAP: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+#[cfg(feature = "crt")]
+#[inline(always)]
+fn malloc_ref() -> Option<HeapRef> {
+    // SAFETY: null, or a heap's that `serve_malloc` stored, which is never
+    // destroyed.
+    unsafe { HeapRef::from_ptr(MALLOC_HEAP.load(Ordering::Acquire)) }
+}
+
+/// A block of that heap that is at hand; null, and nothing done, when there is none
+/// or malloc is not served so.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub(in crate::heap) fn at_hand(size: usize) -> *mut u8 {
+    // SAFETY: the heap is serialized, as `serve_malloc`'s caller sees to.
+    malloc_ref().map_or(ptr::null_mut(), |heap| unsafe { heap.at_hand(size) })
+}
+
+/// Frees a block of that heap which its thread's slot has room for; false, and
+/// nothing done, of anything else.
+///
+/// # Safety
+/// The caller gives the block up, if it is one.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub(in crate::heap) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the heap is serialized; the rest is the caller's promise.
+    malloc_ref().is_some_and(|heap| unsafe { heap.free_at_hand(block) })
 }
 
 /// The heap of [`serve_malloc`].
