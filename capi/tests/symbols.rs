@@ -185,7 +185,8 @@ fn the_windows_library_has_no_heap_of_its_own() {
         .filter(|line| !line.contains("ntheap_win32::") && !line.contains("ntheap::sys::"))
         .collect();
     assert!(heap.is_empty(), "{heap:?}");
-    // Code and data: a few instructions for each name.
+    // Code and data: a few instructions for each name, and up to a page that the
+    // linker fills up.
     let Some(sizes) = tool_on(windows_library(), "readelf", &["-lW"]) else {
         return;
     };
@@ -195,6 +196,6 @@ fn the_windows_library_has_no_heap_of_its_own() {
         .filter_map(|line| line.split_whitespace().nth(4))
         .filter_map(|size| u64::from_str_radix(size.trim_start_matches("0x"), 16).ok())
         .sum();
-    let most = 16 * 1024 + 128 * WINDOWS.len() as u64;
+    let most = 20 * 1024 + 128 * WINDOWS.len() as u64;
     assert!((1..most).contains(&loaded), "{loaded} bytes");
 }
