@@ -26,7 +26,8 @@ pub fn get() -> Option<Handler> {
 
 /// What a function does about an argument that is not allowed: the handler is
 /// called, then errno is EINVAL. Without a handler errno alone tells, as with
-/// the system's own `msvcrt.dll`.
+/// the system's own `msvcrt.dll`; the runtimes that come with Visual C++ end the
+/// process there ("Parameter Validation").
 #[cold]
 pub fn parameter() {
     if let Some(handler) = get() {
