@@ -6,12 +6,12 @@
 //! files name atomics and waiting only through this module, so that the model
 //! checker can compile the very same files against its own atomics.
 
-#[cfg(feature = "heaps")]
+#[cfg(feature = "crt")]
 mod function;
 mod lock;
 mod once;
 
-#[cfg(feature = "heaps")]
+#[cfg(feature = "crt")]
 pub(crate) use function::Function;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) use lock::Guard;

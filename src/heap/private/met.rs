@@ -9,6 +9,7 @@ use super::{
     reallocate_as, size_of, validate,
 };
 use crate::heap::misuse;
+#[cfg(feature = "crt")]
 use crate::sync::Function;
 use core::ptr::{self, NonNull};
 #[cfg(feature = "crt")]
@@ -73,6 +74,7 @@ pub(super) fn malloc_heap() -> Option<Handle> {
 }
 
 /// Told how many bytes there is no memory for; whether to try again.
+#[cfg(feature = "crt")]
 static NO_MEMORY: Function<fn(usize) -> bool> = Function::none();
 
 /// Sets what malloc asks when there is no memory, or takes it away.
@@ -82,9 +84,16 @@ pub fn when_no_memory(ask: Option<fn(usize) -> bool>) {
 }
 
 /// Asks what [`when_no_memory`] set. No lock may be held.
+#[cfg(feature = "crt")]
 #[cold]
 pub(in crate::heap) fn tries_again(size: usize) -> bool {
     NO_MEMORY.get().is_some_and(|ask| ask(size))
+}
+
+/// Without the C runtime nobody is asked.
+#[cfg(not(feature = "crt"))]
+pub(in crate::heap) fn tries_again(_size: usize) -> bool {
+    false
 }
 
 /// Whether malloc's blocks come from a heap that [`serve_malloc`] named.

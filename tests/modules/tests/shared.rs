@@ -58,8 +58,8 @@ fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
             use_flag: 0,
         };
         let mut found = 0;
-        // SAFETY: the entry is this test's.
         let end = loop {
+            // SAFETY: the entry is this test's.
             match unsafe { (other.walk)(&raw mut info) } {
                 HEAPOK if info.entry.addr() == block.addr() => {
                     assert_eq!((info.size, info.use_flag), (100, USEDENTRY));
