@@ -159,7 +159,7 @@ programs! {
     global_modify global_discard
 
     com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
-    com_spy_moves com_strings com_string_cache
+    com_spy_moves com_spy_revokes com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
 
