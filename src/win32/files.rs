@@ -31,7 +31,11 @@ pub(super) static FILE: Kind = Kind {
     },
     all: 0x001f_01ff,
     generic: [0x0012_0089, 0x0012_0116, 0x0012_00a0, 0x001f_01ff],
+    is_bounded: true,
 };
+
+/// Rights that whoever opens a file has: SYNCHRONIZE and FILE_READ_ATTRIBUTES.
+const IMPLIED: DWORD = 0x0010_0080;
 
 /// An open file's descriptor.
 pub(super) fn descriptor(file: &Borrowed) -> Descriptor {
@@ -173,7 +177,7 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
         return Err(ERROR_ACCESS_DENIED);
     }
     forget_closed(file);
-    let handle = handles::open(&FILE, file as usize * 2, rights);
+    let handle = handles::open(&FILE, file as usize * 2, rights | IMPLIED);
     let handle = handle.ok_or(ERROR_NOT_ENOUGH_MEMORY)?;
     if tells {
         last_error::set(if existed {

@@ -21,6 +21,7 @@ static TOKEN: Kind = Kind {
     end: |_| {},
     all: 0x000f_01ff,
     generic: [0x0002_0008, 0x0002_00e0, 0x0002_0000, 0x000f_01ff],
+    is_bounded: false,
 };
 
 /// Windows' number for the privilege.

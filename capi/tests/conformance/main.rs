@@ -177,7 +177,7 @@ programs! {
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
-    view_alignment view_unmap view_placeholders native_sections native_names handles files
+    view_alignment view_unmap view_placeholders native_sections native_names handles handles_rights files
     descriptors physical_pages tokens system_info memory_status memory_usage
 }
 
