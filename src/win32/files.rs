@@ -4,6 +4,7 @@
 //! without a right has a handle without it, which calls check; whether others may
 //! open it at the same time (`FILE_SHARE_…`) is not kept from them.
 
+use super::answers::told;
 use super::constants::*;
 use super::handles::{self, Borrowed, Kind};
 use super::last_error;
@@ -61,16 +62,6 @@ pub(super) fn error_of(error: Errno) -> DWORD {
         libc::ENOSYS => ERROR_NOT_SUPPORTED,
         libc::EINVAL => ERROR_INVALID_PARAMETER,
         _ => ERROR_GEN_FAILURE,
-    }
-}
-
-fn told(result: Result<(), DWORD>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
     }
 }
 
