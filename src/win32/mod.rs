@@ -44,6 +44,7 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]
 
+mod answers;
 mod com;
 mod constants;
 mod crt;

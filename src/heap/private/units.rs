@@ -96,6 +96,26 @@ impl Units {
         }
     }
 
+    /// Where in the record the table's address is.
+    pub(super) const TABLE: usize = core::mem::offset_of!(Units, table);
+
+    /// Bytes from a block's start that say its state and size.
+    pub(super) const OF_A_START: usize = 2 + DIGITS;
+
+    /// A part of a table, copied, whose first byte counts as that of unit 0; only what
+    /// says what lies at a unit may be asked.
+    ///
+    /// # Safety
+    /// The copy stays as long as it is used.
+    pub(super) unsafe fn of_copy(bytes: &mut [u8]) -> Self {
+        Units {
+            table: bytes.as_mut_ptr(),
+            best: core::ptr::null_mut(),
+            upper: core::ptr::null_mut(),
+            capacity: bytes.len(),
+        }
+    }
+
     fn byte(&self, unit: usize) -> u8 {
         if unit >= self.capacity {
             return 0;
