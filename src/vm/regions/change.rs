@@ -48,36 +48,36 @@ impl Regions {
     ///
     /// What it refuses is to split a mapping, and over several mappings it finds
     /// that out when it has changed some. Only those that reach over the range's
-    /// ends are split: so they come first, the one at the start before all. Taking
-    /// that one back only moves the border between it and what it was split from.
+    /// ends are split: so they come first, the one at the start before all. Even so
+    /// some may have to be put back, and that may take a mapping more than there
+    /// were: the ballast is for that.
     pub(super) fn give_rights(
         &self,
         start: usize,
         end: usize,
         give: impl Fn(*mut u8, usize) -> bool,
     ) -> bool {
-        let right = |run: &Run| run.committed.map(Protect::system);
-        let is_none = |right: Option<sys::Protection>| {
-            right.is_none_or(|right| right == sys::Protection::None)
+        if !ballast::take() {
+            return false;
+        }
+        // What the system sees as alike: rights, and whether pages are locked.
+        let kind = |run: &Run| match run.committed {
+            Some(protect) => (protect.system(), protect.is_locked()),
+            None => (sys::Protection::None, false),
         };
-        let same = |one, other| one == other || (is_none(one) && is_none(other));
-        // Runs that the system sees as one: the first such group ends here, the
-        // last begins there.
+        // The first group of runs that are alike ends here, the last begins there.
         let (mut head_end, mut tail_start) = (end, start);
         let mut before = None;
         for run in self.runs_in(start, end) {
             if let Some(before) = before
-                && !same(before, right(&run))
+                && before != kind(&run)
             {
                 if tail_start == start {
                     head_end = run.start;
                 }
                 tail_start = run.start;
             }
-            before = Some(right(&run));
-        }
-        if tail_start != start {
-            ballast::take();
+            before = Some(kind(&run));
         }
         let given = if tail_start == start {
             give(pointer(start), end - start)
@@ -133,11 +133,13 @@ impl Regions {
     ) -> Result<(), Refusal> {
         self.note_written(area, start, end);
         self.unlock_pages(start, end);
-        let (base, size) = (pointer(start), end - start);
         // SAFETY: the pages are the program's, which is done with them.
-        let done =
-            unsafe { sys::protect(base, size, sys::Protection::None) && vm::purge(base, size) };
-        if !done {
+        let bar = |base, size| unsafe { sys::protect(base, size, sys::Protection::None) };
+        if !self.give_rights(start, end, bar) {
+            return Err(Refusal::NoMemory);
+        }
+        // SAFETY: as above.
+        if !unsafe { vm::purge(pointer(start), end - start) } {
             self.restore(start, end);
             return Err(Refusal::NoMemory);
         }

@@ -74,8 +74,8 @@ pub(crate) fn offer(address: usize, size: usize) -> Result<(), Refusal> {
     regions.unlock_pages(address, end);
     regions.offer_pages(id, &area, address, end);
     // SAFETY: the pages are the program's, which asks for this.
-    if !unsafe { sys::protect(pointer(address), size, sys::Protection::None) } {
-        regions.restore(address, end);
+    let bar = |base, size| unsafe { sys::protect(base, size, sys::Protection::None) };
+    if !regions.give_rights(address, end, bar) {
         return Err(Refusal::NoMemory);
     }
     regions.runs.change(address, end, |run| {
@@ -98,8 +98,8 @@ pub(crate) fn reclaim(address: usize, size: usize) -> Result<bool, Refusal> {
     }
     // SAFETY: the pages are the program's, which asks for this; all are
     // read-write but for the offer.
-    if !unsafe { sys::protect(pointer(address), size, sys::Protection::ReadWrite) } {
-        regions.restore(address, end);
+    let open = |base, size| unsafe { sys::protect(base, size, sys::Protection::ReadWrite) };
+    if !regions.give_rights(address, end, open) {
         return Err(Refusal::NoMemory);
     }
     regions.runs.change(address, end, |run| {
