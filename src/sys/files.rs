@@ -269,8 +269,12 @@ pub fn populate(file: Descriptor, offset: u64, size: u64) -> bool {
     }
 }
 
-/// Gives the memory of such a part back; it reads zero afterwards.
+/// Gives the memory of such a part back; it reads zero afterwards. False, and
+/// nothing changed, when the system refuses.
 pub fn punch(file: Descriptor, offset: u64, size: u64) -> bool {
+    if !admit(Call::File) {
+        return false;
+    }
     let (Ok(offset), Ok(size)) = (libc::off_t::try_from(offset), libc::off_t::try_from(size))
     else {
         return false;
@@ -351,16 +355,6 @@ pub unsafe fn flush(base: *mut u8, size: usize) -> Result<(), Errno> {
     }
     // SAFETY: the caller keeps the range mapped; contents are only read.
     checked(unsafe { libc::msync(base.cast::<c_void>(), size, libc::MS_SYNC) }).map(|_| ())
-}
-
-/// Has the pages of a mapped range stay in memory; false where limits forbid
-/// it.
-///
-/// # Safety
-/// The range is mapped, and stays so meanwhile.
-pub unsafe fn lock(base: *mut u8, size: usize) -> bool {
-    // SAFETY: the caller keeps the range mapped; contents do not change.
-    unsafe { libc::mlock(base.cast::<c_void>(), size) == 0 }
 }
 
 /// Reads from a file, at `offset` or where it stands; the bytes read.

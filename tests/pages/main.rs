@@ -8,6 +8,7 @@ mod faults;
 mod fork;
 mod limits;
 mod model;
+mod physical;
 mod refused;
 mod stacks;
 mod support;

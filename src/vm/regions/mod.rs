@@ -182,8 +182,10 @@ pub(crate) fn before_fork() {
 
 /// In the child, after a fork, by whoever holds the lock across it.
 pub(crate) fn after_fork() {
-    // SAFETY: the caller holds the lock.
-    unsafe { &*REGIONS.held() }.watch_again();
+    // SAFETY: the caller holds the lock, and no other thread is left.
+    let regions = unsafe { &mut *REGIONS.held() };
+    regions.watch_again();
+    regions.physical.be_own();
 }
 
 /// The records, held. Signals that waited come when it is gone.

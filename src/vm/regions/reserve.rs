@@ -165,18 +165,25 @@ impl Regions {
             at.address & !(GRANULARITY - 1)
         };
         let end = end_of(at.address, size)?;
-        if !self.runs.room(1) || !self.areas.room(1) {
-            return Err(Refusal::NoMemory);
-        }
+        // What is in use is told before what there is no memory for.
+        let mut placeholder = None;
         if at.replaces {
             let (id, area) = self.area_at(start).ok_or(Refusal::Conflict)?;
             if area.kind != Kind::Placeholder || (area.start, area.end) != (start, end) {
                 return Err(Refusal::Conflict);
             }
+            placeholder = Some(id);
+        } else if at.address != 0 && (start == 0 || self.touches_units(start, end)) {
+            return Err(Refusal::Conflict);
+        }
+        if !self.runs.room(1) || !self.areas.room(1) {
+            return Err(Refusal::NoMemory);
+        }
+        if placeholder.is_some() {
             return Ok(Taken {
                 start,
                 end,
-                placeholder: Some(id),
+                placeholder,
             });
         }
         let start = if at.address == 0 {
@@ -191,9 +198,6 @@ impl Regions {
             }
             base.expose_provenance()
         } else {
-            if start == 0 || self.touches_units(start, end) {
-                return Err(Refusal::Conflict);
-            }
             match vm::reserve_at(Use::Program, pointer(start), end - start) {
                 sys::Placed::Done => {}
                 sys::Placed::InUse => return Err(Refusal::Conflict),
