@@ -84,7 +84,9 @@ pub use signals::{SignalsHeld, hold_signals};
 ))]
 pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
-pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
+pub use stack::{
+    Stack, grow_stack, own_stack, restore_alternate_stack, set_alternate_stack, set_growing_stack,
+};
 #[cfg(unix)]
 use unix as os;
 #[cfg(all(unix, feature = "pages"))]

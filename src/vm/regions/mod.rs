@@ -29,7 +29,7 @@
 //! of the layers above (a heap in its maker's memory commits pages here while it
 //! is locked), and is held across a fork. Once the fault handler is in use,
 //! signals wait while a thread holds the lock: a handler that touches a guard
-//! page finds it free.
+//! page finds it free. A stack that grows has grown before as far as is needed.
 
 mod area;
 mod ballast;
@@ -47,7 +47,7 @@ mod views;
 mod watch;
 
 use super::{GRANULARITY, Use};
-use crate::sync::{Guard, Lock, Mutex, Once};
+use crate::sync::{Guard, Mutex, Once};
 use crate::sys;
 pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
@@ -55,7 +55,7 @@ pub(crate) use change::{commit, decommit, protect};
 pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use physical::Physical;
 pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
@@ -117,29 +117,37 @@ struct Regions {
     runs: Runs,
     areas: Areas,
     physical: Physical,
+    /// The signals that wait for the fork that is under way.
+    fork_signals: Option<sys::SignalsHeld>,
 }
 
 static REGIONS: Mutex<Regions> = Mutex::new(Regions {
     runs: Runs::new(),
     areas: Areas::new(),
     physical: Physical::new(),
+    fork_signals: None,
 });
 
 /// Whether signals wait while a thread holds the lock.
 static HOLDS_SIGNALS: AtomicBool = AtomicBool::new(false);
 
+/// Bytes of the stack that whoever holds the lock may need. While it is held no page of
+/// a stack can be committed: touching one would be a fault that is held back, or that
+/// waits for the lock.
+const STACK: usize = 16 * 1024;
+/// The same across a fork, whose other handlers run then too.
+const FORK_STACK: usize = 2 * STACK;
+
+/// The thread that holds the lock across the fork that is under way, or 0.
+static FORKER: AtomicUsize = AtomicUsize::new(0);
 /// Whether a layer above holds the lock across forks, with its own locks in
 /// their order.
 static HELD_ABOVE: AtomicBool = AtomicBool::new(false);
 /// Whether the handlers here hold it, in the fork that is under way.
 static HELD_HERE: AtomicBool = AtomicBool::new(false);
 
-/// The lock, for a layer above that holds it across forks, after its own.
-pub(crate) fn lock() -> &'static Lock {
-    REGIONS.raw()
-}
-
-/// Says that a layer above holds the lock across forks from now on.
+/// Says that a layer above holds the lock across forks from now on: it calls
+/// [`before_fork`] after it took its own locks, and then one of the two below.
 pub(crate) fn is_held_above() {
     HELD_ABOVE.store(true, Ordering::Relaxed);
 }
@@ -154,38 +162,64 @@ pub(super) fn start() {
 }
 
 unsafe extern "C" fn prepare() {
-    if !HELD_ABOVE.load(Ordering::Relaxed) {
-        REGIONS.raw().acquire();
+    if !HELD_ABOVE.load(Ordering::Relaxed) && before_fork() {
         HELD_HERE.store(true, Ordering::Relaxed);
-        before_fork();
     }
 }
 
 unsafe extern "C" fn parent() {
     if HELD_HERE.swap(false, Ordering::Relaxed) {
-        REGIONS.raw().release();
+        after_fork_in_parent();
     }
 }
 
 unsafe extern "C" fn child() {
     if HELD_HERE.swap(false, Ordering::Relaxed) {
-        after_fork();
-        REGIONS.raw().reset();
+        after_fork_in_child();
     }
 }
 
-/// In the parent, before a fork, by whoever holds the lock across it.
-pub(crate) fn before_fork() {
-    // SAFETY: the caller holds the lock.
-    unsafe { &*REGIONS.held() }.note_all_written();
+/// Takes the lock, before a fork. False, and nothing is done, if the thread has it
+/// already: a layer above has just begun to hold it across forks.
+pub(crate) fn before_fork() -> bool {
+    if FORKER.load(Ordering::Relaxed) == sys::thread_token() {
+        return false;
+    }
+    sys::grow_stack(FORK_STACK);
+    let signals = HOLDS_SIGNALS
+        .load(Ordering::Relaxed)
+        .then(sys::hold_signals);
+    REGIONS.raw().acquire();
+    FORKER.store(sys::thread_token(), Ordering::Relaxed);
+    // SAFETY: the lock was taken just above.
+    let regions = unsafe { &mut *REGIONS.held() };
+    regions.fork_signals = signals;
+    regions.note_all_written();
+    true
 }
 
-/// In the child, after a fork, by whoever holds the lock across it.
-pub(crate) fn after_fork() {
-    // SAFETY: the caller holds the lock, and no other thread is left.
+/// In the parent, after a fork, by whoever called [`before_fork`].
+pub(crate) fn after_fork_in_parent() {
+    if FORKER.load(Ordering::Relaxed) != sys::thread_token() {
+        return;
+    }
+    FORKER.store(0, Ordering::Relaxed);
+    // SAFETY: the thread holds the lock, since `before_fork`.
+    let signals = unsafe { &mut *REGIONS.held() }.fork_signals.take();
+    REGIONS.raw().release();
+    drop(signals);
+}
+
+/// In the child, after a fork, by whoever called [`before_fork`].
+pub(crate) fn after_fork_in_child() {
+    FORKER.store(0, Ordering::Relaxed);
+    // SAFETY: the lock is held since `before_fork`, and no other thread is left.
     let regions = unsafe { &mut *REGIONS.held() };
     regions.watch_again();
     regions.physical.be_own();
+    let signals = regions.fork_signals.take();
+    REGIONS.raw().reset();
+    drop(signals);
 }
 
 /// The records, held. Signals that waited come when it is gone.
@@ -217,9 +251,10 @@ pub(crate) fn hold_signals_from_now() {
 /// Takes the lock.
 fn hold() -> Held {
     start();
-    let signals = HOLDS_SIGNALS
-        .load(Ordering::Relaxed)
-        .then(sys::hold_signals);
+    let signals = HOLDS_SIGNALS.load(Ordering::Relaxed).then(|| {
+        sys::grow_stack(STACK);
+        sys::hold_signals()
+    });
     Held {
         regions: REGIONS.lock(),
         _signals: signals,
