@@ -4,6 +4,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod contents;
 mod faults;
 mod fork;
 mod limits;

@@ -297,14 +297,14 @@ impl Regions {
     }
 }
 
-/// Notes which resident pages of a range that can be read hold anything but
-/// zeros.
+/// Notes which pages of a range that can be read hold anything but zeros. Those that
+/// were swapped out do too: the system drops them at once when they are offered.
 fn note_contents(notes: Notes, base: usize, start: usize, end: usize) {
     let page = vm::page_size();
     for number in (start - base) / page..(end - base) / page {
         notes.clear(number);
     }
-    sys::for_each_resident(start, end - start, &mut |address| {
+    sys::for_each_held(start, end - start, &mut |address| {
         if first_word(address).is_some() {
             notes.set((address - base) / page);
         }
