@@ -27,11 +27,17 @@ pub(crate) struct View {
     pub(crate) offset: u64,
     /// Where the section keeps which of its pages are committed, when that is
     /// told page by page: the address of a bit for each page, in 64-bit words,
-    /// which all processes share and which lives as long as the view. 0 when
-    /// all are.
+    /// which all processes share and which lives as long as the view. In the word
+    /// before them the changes of the bits are counted. 0 when all pages are.
     pub(crate) commits: usize,
-    /// The section's owner's own.
+    /// The section's owner's own; where pages are committed one by one, what
+    /// `sections::first_view` takes.
     pub(crate) token: usize,
+    /// How many of the changes this view knows; 0 at first.
+    pub(crate) seen: u64,
+    /// The next view of a section whose pages are committed one by one, by its
+    /// area's number; 0 at first.
+    pub(crate) next: u32,
 }
 
 /// A reservation, from `VirtualAlloc` or of a view.
@@ -98,8 +104,17 @@ impl AreaId {
         AreaId(index as u32)
     }
 
-    pub(super) const fn next(self) -> AreaId {
-        AreaId(self.0.saturating_add(1))
+    /// A number for it, not 0.
+    pub(super) const fn number(self) -> u32 {
+        self.0.wrapping_add(1)
+    }
+
+    /// The area of a number; `None` for 0.
+    pub(super) const fn from_number(number: u32) -> Option<AreaId> {
+        match number.checked_sub(1) {
+            Some(index) => Some(AreaId(index)),
+            None => None,
+        }
     }
 }
 
@@ -179,13 +194,7 @@ impl Areas {
 
     /// Each area.
     pub(super) fn iter(&self) -> impl Iterator<Item = (AreaId, &Area)> {
-        self.iter_from(AreaId(0))
-    }
-
-    /// Each area from a place in the list on.
-    pub(super) fn iter_from(&self, from: AreaId) -> impl Iterator<Item = (AreaId, &Area)> {
         let slots = self.slots.records().iter().enumerate();
-        let slots = slots.skip(from.0 as usize);
         slots.filter_map(|(index, slot)| match slot {
             Slot::Taken(area) => Some((AreaId::from_index(index), area)),
             Slot::Free(_) => None,

@@ -21,7 +21,7 @@ pub(crate) fn commit(
         return Err(Refusal::Unsupported);
     }
     let mut regions = hold();
-    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    let (id, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
@@ -30,8 +30,12 @@ pub(crate) fn commit(
         Kind::Private if area.is_large => return Err(Refusal::Invalid),
         Kind::Private => {}
         Kind::View(view) if view.commits != 0 => {
-            let offset = view.offset + (start - area.start) as u64;
-            regions.commit_sparse(view.section, offset, end - start)?;
+            if !area.initial.allows(protect) {
+                return Err(Refusal::Protection);
+            }
+            regions.refresh(id);
+            let protect = protect.cached_as(area.initial);
+            regions.commit_shared(&area, start, end, protect)?;
             return Ok((start, end - start));
         }
         Kind::View(_) => return Err(Refusal::IsCommitted),
@@ -162,7 +166,7 @@ pub(crate) fn protect(
         return Err(Refusal::Unsupported);
     }
     let mut regions = hold();
-    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    let (id, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
@@ -170,7 +174,7 @@ pub(crate) fn protect(
         Kind::Private if protect.is_copy() => return Err(Refusal::Protection),
         Kind::View(_) if !area.initial.allows(protect) => return Err(Refusal::Protection),
         Kind::View(view) if view.commits != 0 => {
-            regions.refresh(area);
+            regions.refresh(id);
         }
         Kind::Physical => return Err(Refusal::Protection),
         _ => {}

@@ -42,6 +42,7 @@ mod protect;
 mod release;
 mod reserve;
 mod runs;
+mod shared;
 mod touch;
 mod views;
 mod watch;
@@ -64,8 +65,6 @@ pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-#[cfg(test)]
-pub(crate) use views::commit_sparse;
 pub(crate) use views::{drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, written};
 
@@ -268,7 +267,8 @@ pub(crate) fn find(address: usize) -> Option<Told> {
     let told = regions.told(address)?;
     if told.committed.is_none()
         && matches!(told.area.kind, Kind::View(view) if view.commits != 0)
-        && regions.refresh(told.area)
+        && let Some((id, _)) = regions.area_at(address)
+        && regions.refresh(id)
     {
         return regions.told(address);
     }
@@ -379,7 +379,7 @@ impl Regions {
     }
 
     /// Enters an area of one run. There is room for both.
-    fn enter(&mut self, area: Area, committed: Option<Protect>) {
+    fn enter(&mut self, area: Area, committed: Option<Protect>) -> AreaId {
         let id = self.areas.add(area);
         self.runs.insert(Run {
             start: area.start,
@@ -387,6 +387,7 @@ impl Regions {
             area: id,
             committed,
         });
+        id
     }
 
     /// Forgets an area.

@@ -241,7 +241,7 @@ impl Regions {
     }
 
     /// Enters an area where address space was taken.
-    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) {
+    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) -> AreaId {
         if let Some(id) = taken.placeholder {
             self.runs.remove(taken.start, taken.end);
             self.areas.remove(id);
@@ -257,6 +257,6 @@ impl Regions {
             written,
             offered: Notes::NONE,
         };
-        self.enter(area, request.commits.then_some(request.initial));
+        self.enter(area, request.commits.then_some(request.initial))
     }
 }

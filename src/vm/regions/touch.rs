@@ -60,7 +60,7 @@ pub(crate) fn touched(address: usize, access: Access) -> Touched {
         }
         None => match told.area.kind {
             Kind::View(view) if view.commits != 0 => {
-                if regions.refresh(told.area) && regions.told(address) != Some(told) {
+                if regions.take_over_around(&told.area, (told.start, told.end), page) {
                     Touched::Ready
                 } else {
                     Touched::Barred

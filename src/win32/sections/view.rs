@@ -98,6 +98,8 @@ fn map_section(
         offset: wanted.offset,
         commits: section.commits,
         token: section.charges,
+        seen: 0,
+        next: 0,
     };
     let private = !object::writes(right);
     let map = |base: *mut u8| {
