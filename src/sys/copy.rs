@@ -138,17 +138,68 @@ pub fn for_each_held(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
     let page = super::page_size();
     let end = start + size;
     let mut next = start;
+    for_each_state(start, size, &mut |address, state| {
+        if state & (IN_MEMORY | SWAPPED) != 0 {
+            visit(address);
+        }
+        next = address + page;
+        true
+    });
+    while next < end {
+        visit(next);
+        next += page;
+    }
+}
+
+/// How many bytes from the page at `start` on are alike: pages of a mapped file, or
+/// of memory like one, that the process has copies of, or pages that it has none of;
+/// and whether it has. At most `size`, whole pages. Where the system does not tell
+/// there are no copies.
+pub fn copied_pages(start: usize, size: usize) -> (usize, bool) {
+    let page = super::page_size();
+    let mut first = None;
+    let mut end = start;
+    for_each_state(start, size, &mut |address, state| {
+        let is_own = state & (IN_MEMORY | SWAPPED) != 0 && state & FILES == 0;
+        if *first.get_or_insert(is_own) != is_own {
+            return false;
+        }
+        end = address + page;
+        true
+    });
+    match first {
+        Some(is_own) => (end - start, is_own),
+        None => (size, false),
+    }
+}
+
+/// What the system's list of pages says of one: in memory, swapped out, and a file's
+/// or memory that is shared.
+const IN_MEMORY: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const FILES: u64 = 1 << 61;
+
+/// Shows `visit` what the system's list says of each page of a range, until it returns
+/// false or the system does not tell.
+fn for_each_state(start: usize, size: usize, visit: &mut dyn FnMut(usize, u64) -> bool) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    if admit(Call::Copy) {
+    {
         const AT_ONCE: usize = 256;
-        const HELD: u64 = 1 << 63 | 1 << 62;
-        let mut states = [0u64; AT_ONCE];
+        if !admit(Call::Copy) {
+            return;
+        }
         // SAFETY: a constant path; the flags need no third argument.
         let file = unsafe {
             let flags = libc::O_RDONLY | libc::O_CLOEXEC;
             libc::open(c"/proc/self/pagemap".as_ptr(), flags)
         };
-        while file >= 0 && next < end {
+        if file < 0 {
+            return;
+        }
+        let page = super::page_size();
+        let mut states = [0u64; AT_ONCE];
+        let (mut next, end) = (start, start + size);
+        'all: while next < end {
             let bytes = ((end - next) / page).min(AT_ONCE) * size_of::<u64>();
             let place = (next / page * size_of::<u64>()) as i64;
             // SAFETY: the kernel writes at most `bytes` bytes to the buffer.
@@ -157,22 +208,18 @@ pub fn for_each_held(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
             if count == 0 {
                 break;
             }
-            for (index, state) in states.iter().take(count).enumerate() {
-                if state & HELD != 0 {
-                    visit(next + index * page);
+            for &state in states.iter().take(count) {
+                if !visit(next, state) {
+                    break 'all;
                 }
+                next += page;
             }
-            next += count * page;
         }
-        if file >= 0 {
-            // SAFETY: opened above, and nobody else knows it.
-            unsafe { libc::close(file) };
-        }
+        // SAFETY: opened above, and nobody else knows it.
+        unsafe { libc::close(file) };
     }
-    while next < end {
-        visit(next);
-        next += page;
-    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (start, size, visit);
 }
 
 /// Has processors run the instructions that were written to a range: those that

@@ -64,7 +64,7 @@ mod windows_pages;
 use libc as c;
 
 #[cfg(all(unix, feature = "pages"))]
-pub use copy::{copy, flush_instructions, for_each_held, overwrite, readable};
+pub use copy::{copied_pages, copy, flush_instructions, for_each_held, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};

@@ -176,7 +176,7 @@ programs! {
     pages_access_violation pages_offer pages_stack
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
-    mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve view_reserve_protect
+    mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect view_reserve view_reserve_protect
     view_alignment view_unmap view_placeholders native_sections native_names handles files
     descriptors physical_pages physical_arrays tokens system_info memory_status memory_usage
 }

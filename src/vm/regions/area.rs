@@ -3,7 +3,6 @@
 use super::super::table::Table;
 use super::notes::Notes;
 use super::protect::Protect;
-use crate::sys;
 
 /// What the pages of a reservation are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,11 @@ pub(crate) struct View {
     /// which all processes share and which lives as long as the view. In the word
     /// before them the changes of the bits are counted. 0 when all pages are.
     pub(crate) commits: usize,
+    /// What is mapped, by its descriptor, which is open as long as the view is there.
+    pub(crate) file: i32,
+    /// Bytes that are charged for pages that are copied when they are written to,
+    /// beside those of a view all of whose pages are.
+    pub(crate) charged: usize,
     /// The section's owner's own; where pages are committed one by one, what
     /// `sections::first_view` takes.
     pub(crate) token: usize,
@@ -64,18 +68,6 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// What the system is told of a page of this area with a protection.
-    pub(super) fn right_of(&self, protect: Protect) -> sys::Protection {
-        match self.kind {
-            // The mapping of a view that is written to is shared: it cannot make
-            // copies, and what is not to be shared is not written.
-            Kind::View(_) if protect.is_copy() && self.initial.writes_through() => {
-                sys::Protection::Read
-            }
-            _ => protect.system(),
-        }
-    }
-
     /// Ends what is noted about the pages.
     pub(super) fn free_notes(&self) {
         let pages = (self.end - self.start) / super::super::page_size();

@@ -184,16 +184,26 @@ pub(crate) fn protect(
         Some(old) if regions.committed(start, end) == end - start => old,
         _ => return Err(Refusal::NotCommitted),
     };
+    let old = match old.is_copy() && sys::copied_pages(start, vm::page_size()).1 {
+        true => old.once_copied(),
+        false => old,
+    };
     if !regions.runs.room(2) {
         return Err(Refusal::NoMemory);
     }
     let protect = protect.cached_as(area.initial);
-    let right = area.right_of(protect);
+    let shift = regions.share_as(&area, start, end, protect)?;
     // SAFETY: the range lies in one area of the program's, which asks for this,
     // and all of it is committed.
-    let give = |base, size| unsafe { sys::protect(base, size, right) };
+    let give = |base, size| unsafe { sys::protect(base, size, protect.system()) };
     if !regions.give_rights(start, end, give) {
+        if let Some(shift) = shift {
+            regions.share_again(&area, start, end, protect, shift);
+        }
         return Err(Refusal::NoMemory);
+    }
+    if let Some(shift) = shift {
+        regions.settle_copies(id, shift);
     }
     regions.runs.change(start, end, |run| {
         run.committed = protect.after(run.committed)

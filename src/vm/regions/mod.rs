@@ -36,6 +36,7 @@ mod ballast;
 mod change;
 mod contents;
 mod notes;
+mod on_write;
 mod physical;
 mod placeholder;
 mod protect;
@@ -261,10 +262,26 @@ fn hold() -> Held {
 }
 
 /// What is known of the page of `address`; `None` where the program has reserved
-/// nothing.
+/// nothing. Of pages that are copied when they are written to, those that were have
+/// another protection; what is told of these begins with the page.
 pub(crate) fn find(address: usize) -> Option<Told> {
     let mut regions = hold();
     let told = regions.told(address)?;
+    if let Some(protect) = told.committed.filter(|protect| protect.is_copy()) {
+        let start = round_down_to_page(address);
+        let (size, is_copied) = sys::copied_pages(start, told.end - start);
+        let committed = if is_copied {
+            protect.once_copied()
+        } else {
+            protect
+        };
+        return Some(Told {
+            start,
+            end: start + size,
+            committed: Some(committed),
+            ..told
+        });
+    }
     if told.committed.is_none()
         && matches!(told.area.kind, Kind::View(view) if view.commits != 0)
         && let Some((id, _)) = regions.area_at(address)
@@ -361,10 +378,7 @@ impl Regions {
     /// say, after the system changed some of them and then refused.
     fn restore(&self, start: usize, end: usize) {
         for run in self.runs_in(start, end) {
-            let right = match (run.committed, self.areas.get(run.area)) {
-                (Some(protect), Some(area)) => area.right_of(protect),
-                _ => sys::Protection::None,
-            };
+            let right = run.committed.map_or(sys::Protection::None, Protect::system);
             let (base, size) = (pointer(run.start), run.end - run.start);
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.

@@ -140,7 +140,7 @@ impl Regions {
             return Err(Refusal::CommitLimit);
         }
         let opened = self.open_in_views(own.token, offset, size) && {
-            let right = area.right_of(protect);
+            let right = protect.system();
             // SAFETY: the pages are a view's of the program's, which asks for this.
             let give = |base, size| unsafe { sys::protect(base, size, right) };
             self.give_rights(start, end, give)
@@ -211,7 +211,7 @@ impl Regions {
     /// Gives the reserved pages of a range of a view the view's rights. False when
     /// the system refuses: some may have them then.
     fn open_reserved(&self, area: &Area, start: usize, end: usize) -> bool {
-        let right = area.right_of(area.initial);
+        let right = area.initial.system();
         self.runs_in(start, end)
             .filter(|run| run.committed.is_none())
             // SAFETY: the pages are a view's of the program's, and committed.

@@ -151,6 +151,8 @@ impl Section {
             offset: (first * page_size()) as u64,
             commits: self.words[1..].as_ptr().expose_provenance(),
             token: self.token,
+            file: self.file,
+            charged: 0,
             seen: 0,
             next: 0,
         }
@@ -193,6 +195,8 @@ fn a_view_is_an_area_that_can_replace_a_placeholder() {
         offset: page as u64,
         commits: 0,
         token: 5,
+        file: section.file,
+        charged: 0,
         seen: 0,
         next: 0,
     };

@@ -86,6 +86,8 @@ fn what_is_committed_of_a_section_is_given_back_with_it() {
         offset: 0,
         commits: section.commits,
         token: section.charges,
+        file: section.data,
+        charged: 0,
         seen: 0,
         next: 0,
     };
