@@ -2,6 +2,8 @@
 //! what cannot be accessed where the process itself would fault; and which pages have
 //! contents.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::c;
 use super::{Call, admit};
 use core::ptr;
 
@@ -17,23 +19,12 @@ pub fn copy(to: usize, from: usize, size: usize) -> Option<usize> {
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let local = libc::iovec {
-            iov_base: ptr::with_exposed_provenance_mut(to),
-            iov_len: size,
-        };
-        let remote = libc::iovec {
+        let pieces = [c::iovec {
             iov_base: ptr::with_exposed_provenance_mut(from),
             iov_len: size,
-        };
-        // SAFETY: whoever asks for the copy owns the bytes written to; the
-        // kernel checks both ranges.
-        let copied = unsafe {
-            libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
-        };
-        if let Ok(copied) = usize::try_from(copied) {
-            return Some(copied);
-        }
-        (super::os::errno() == libc::EFAULT).then_some(0)
+        }];
+        // SAFETY: whoever asks for the copy owns the bytes written to.
+        unsafe { super::os::read_pieces(ptr::with_exposed_provenance_mut(to), size, &pieces) }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -55,9 +46,11 @@ pub fn readable(address: usize, size: usize) -> Option<usize> {
             if !admit(Call::Copy) {
                 return None;
             }
-            let mut pages = [libc::iovec {
-                iov_base: ptr::null_mut(),
-                iov_len: 1,
+            let mut pages = [const {
+                c::iovec {
+                    iov_base: ptr::null_mut(),
+                    iov_len: 1,
+                }
             }; AT_ONCE];
             let mut count = 0;
             let first = next;
@@ -70,22 +63,9 @@ pub fn readable(address: usize, size: usize) -> Option<usize> {
                 count += 1;
             }
             let mut bytes = [0u8; AT_ONCE];
-            let local = libc::iovec {
-                iov_base: bytes.as_mut_ptr().cast(),
-                iov_len: count,
-            };
-            // SAFETY: the kernel writes at most `count` bytes to the buffer, and
-            // checks what it reads.
-            let copied = unsafe {
-                let own = libc::getpid();
-                let to = &raw const local;
-                libc::process_vm_readv(own, to, 1, pages.as_ptr(), count as _, 0)
-            };
-            let read = match usize::try_from(copied) {
-                Ok(read) => read,
-                Err(_) if super::os::errno() == libc::EFAULT => 0,
-                Err(_) => return None,
-            };
+            let pieces = pages.get(..count).unwrap_or_default();
+            // SAFETY: the buffer is this function's, with a byte for each piece.
+            let read = unsafe { super::os::read_pieces(bytes.as_mut_ptr(), count, pieces) }?;
             if read < count {
                 let bad = pages.get(read).map_or(first, |entry| entry.iov_base.addr());
                 return Some(bad.saturating_sub(address));

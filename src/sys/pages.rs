@@ -1,7 +1,7 @@
 //! What only the page layer asks of the system: addresses within bounds, large
 //! pages, and words about contents that are not needed.
 
-use super::{Call, Mapping, Protection, admit, for_each_mapping, os, reserve_at};
+use super::{Call, Mapping, Protection, admit, for_each_mapping, os};
 use core::ptr;
 
 /// What came of [`reserve_exactly`].
@@ -53,10 +53,13 @@ pub fn reserve_within(
             break;
         };
         let base = ptr::with_exposed_provenance_mut(place);
-        if reserve_at(base, size) {
-            return base;
+        match reserve_exactly(base, size) {
+            Placed::Done => return base,
+            // Another place would not help.
+            Placed::NoMemory => break,
+            Placed::InUse => {}
         }
-        // Taken since, or the system has no room for a mapping at all.
+        // Taken since.
         if top_down {
             limit = place.saturating_add(size - 1);
         } else {
