@@ -133,9 +133,9 @@ pub fn for_each_held(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
 
 /// How many bytes from the page at `start` on are alike: pages of a mapped file, or
 /// of memory like one, that the process has copies of, or pages that it has none of;
-/// and whether it has. At most `size`, whole pages. Where the system does not tell
-/// there are no copies.
-pub fn copied_pages(start: usize, size: usize) -> (usize, bool) {
+/// and whether it has. At most `size`, whole pages. `None` where the system does not
+/// tell.
+pub fn copied_pages(start: usize, size: usize) -> Option<(usize, bool)> {
     let page = super::page_size();
     let mut first = None;
     let mut end = start;
@@ -147,10 +147,7 @@ pub fn copied_pages(start: usize, size: usize) -> (usize, bool) {
         end = address + page;
         true
     });
-    match first {
-        Some(is_own) => (end - start, is_own),
-        None => (size, false),
-    }
+    first.map(|is_own| (end - start, is_own))
 }
 
 /// What the system's list of pages says of one: in memory, swapped out, and a file's

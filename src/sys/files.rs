@@ -136,16 +136,16 @@ pub fn open_others(process: u32, file: u32, write: bool) -> Result<Descriptor, E
 }
 
 /// Memory of `size` bytes, zero, that is mapped as a file is and has no name.
-/// Nobody can make it shorter or longer.
+/// Nobody can make it shorter or longer. No disk is full when it fails, whatever the
+/// system says: ENOMEM, or what opening a file fails with.
 pub fn anonymous(size: u64) -> Result<Descriptor, Errno> {
     if !admit(Call::File) {
         return Err(Errno(libc::ENOMEM));
     }
     let file = unnamed()?;
-    let sized = set_size(file, size);
-    if sized.is_err() {
+    if set_size(file, size).is_err() {
         close(file);
-        return Err(sized.err().unwrap_or(Errno(libc::ENOMEM)));
+        return Err(Errno(libc::ENOMEM));
     }
     seal(file);
     Ok(file)

@@ -113,15 +113,11 @@ fn place_in(size: usize, align: usize, from: usize, to: usize, top_down: bool) -
     (place >= from && place <= highest).then_some(place)
 }
 
-/// The size of the system's large pages, in bytes; `None` where there are none.
+/// The size of the system's large pages, in bytes; `None` where there are none. It is
+/// what a pool has that MAP_HUGETLB takes from, whether any is in it or not.
 pub fn large_page_size() -> Option<usize> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // What the pool that MAP_HUGETLB takes from has on this processor.
-        cfg!(any(target_arch = "x86_64", target_arch = "aarch64")).then_some(2 << 20)
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    None
+    let size = usize::try_from(super::system::memory()?.large_page).ok()?;
+    (size != 0).then_some(size)
 }
 
 /// Puts large pages, from the system's pool, in place of a reserved range, with

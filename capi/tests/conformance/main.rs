@@ -178,7 +178,7 @@ programs! {
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect view_reserve view_reserve_protect
     view_alignment view_unmap view_placeholders native_sections native_names handles files
-    descriptors physical_pages physical_arrays tokens system_info memory_status memory_usage
+    descriptors physical_pages physical_arrays large_pages tokens system_info memory_status memory_usage
 }
 
 #[test]

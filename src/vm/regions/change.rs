@@ -184,9 +184,11 @@ pub(crate) fn protect(
         Some(old) if regions.committed(start, end) == end - start => old,
         _ => return Err(Refusal::NotCommitted),
     };
-    let old = match old.is_copy() && sys::copied_pages(start, vm::page_size()).1 {
-        true => old.once_copied(),
-        false => old,
+    let is_copied = |page| sys::copied_pages(page, vm::page_size()).is_some_and(|told| told.1);
+    let old = if old.is_copy() && is_copied(start) {
+        old.once_copied()
+    } else {
+        old
     };
     if !regions.runs.room(2) {
         return Err(Refusal::NoMemory);

@@ -269,7 +269,8 @@ pub(crate) fn find(address: usize) -> Option<Told> {
     let told = regions.told(address)?;
     if let Some(protect) = told.committed.filter(|protect| protect.is_copy()) {
         let start = round_down_to_page(address);
-        let (size, is_copied) = sys::copied_pages(start, told.end - start);
+        let size = told.end - start;
+        let (size, is_copied) = sys::copied_pages(start, size).unwrap_or((size, false));
         let committed = if is_copied {
             protect.once_copied()
         } else {

@@ -25,7 +25,8 @@ pub(super) struct Shift {
 impl Regions {
     /// Shows `visit` those pages in a row of a range that are to be copied and are not,
     /// or the other way round, and of which there are no copies: their address, their
-    /// bytes, and the protection that they have. Until it returns false.
+    /// bytes, and the protection that they have. Until it returns false; false then, and
+    /// where the system does not tell of copies.
     fn for_each_other(
         &self,
         start: usize,
@@ -39,7 +40,9 @@ impl Regions {
             };
             let mut at = run.start;
             while at < run.end {
-                let (size, is_copied) = sys::copied_pages(at, run.end - at);
+                let Some((size, is_copied)) = sys::copied_pages(at, run.end - at) else {
+                    return false;
+                };
                 if !is_copied && !visit(at, size, protect) {
                     return false;
                 }
@@ -60,37 +63,46 @@ impl Regions {
         protect: Protect,
     ) -> Result<Option<Shift>, Refusal> {
         let copies = protect.is_copy();
-        let changes = self
-            .runs_in(start, end)
-            .any(|run| run.committed.is_some_and(|had| had.is_copy() != copies));
         let Kind::View(view) = area.kind else {
             return Ok(None);
         };
-        if !changes || area.initial.is_copy() {
+        if area.initial.is_copy() {
+            return Ok(None);
+        }
+        let most = self
+            .runs_in(start, end)
+            .filter(|run| run.committed.is_some_and(|had| had.is_copy() != copies))
+            .map(|run| run.end - run.start)
+            .sum();
+        if most == 0 {
             return Ok(None);
         }
         if !ballast::take() {
             return Err(Refusal::NoMemory);
         }
-        let mut bytes = 0;
-        self.for_each_other(start, end, copies, &mut |_, size, _| {
-            bytes += size;
-            true
-        });
-        let (charged, credited) = if copies { (bytes, 0) } else { (0, bytes) };
+        let charged = if copies { most } else { 0 };
         if !vm::charge(Use::Program, charged) {
             return Err(Refusal::CommitLimit);
         }
-        let shift = Shift { charged, credited };
-        let mapped = !area.initial.writes_through()
-            || self.for_each_other(start, end, copies, &mut |at, size, had| {
-                map_again(area, view.file, at, size, protect.after(Some(had)), copies)
-            });
-        if mapped {
-            return Ok(Some(shift));
+        let shift = Shift {
+            charged,
+            credited: 0,
+        };
+        let mut bytes = 0;
+        let mapped = self.for_each_other(start, end, copies, &mut |at, size, had| {
+            bytes += size;
+            !area.initial.writes_through()
+                || map_again(area, view.file, at, size, protect.after(Some(had)), copies)
+        });
+        if !mapped {
+            self.share_again(area, start, end, protect, shift);
+            return Err(Refusal::NoMemory);
         }
-        self.share_again(area, start, end, protect, shift);
-        Err(Refusal::NoMemory)
+        // Copies that there are have been charged, and stay so.
+        Ok(Some(Shift {
+            credited: if copies { most - bytes } else { bytes },
+            ..shift
+        }))
     }
 
     /// Undoes [`share_as`](Regions::share_as) where the records still say what was.
