@@ -218,7 +218,7 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     // Allocation gives what it can, with one call refused some frames always; what
     // it gave can be used and given back.
     for calls in [1, u64::MAX] {
-        let refused = allocations(base, calls, before.1, &look);
+        let refused = allocations(base, calls, before.1, look);
         assert_eq!(refused > 0, calls > 1, "{calls} calls, {refused} refused");
         assert_eq!(look(), before);
     }
@@ -234,7 +234,7 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     let refused = refuse(
         "scatter",
         1,
-        &look,
+        look,
         || scatter(base, &[0, 2, 4, 6], Some(&moved)),
         || {
             assert_eq!(shown(base, 3), [Some(4), None, Some(2)]);
@@ -248,7 +248,7 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     let refused = refuse(
         "unmap",
         1,
-        &look,
+        look,
         || scatter(base, &[8, 10, 12], None),
         || scatter(base, &[8, 10, 12], Some(&own[4..7])).expect("put back"),
     );
