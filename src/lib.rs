@@ -42,6 +42,7 @@
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
 //! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
+//! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
 
@@ -53,6 +54,7 @@
 
 #[cfg(any(
     test,
+    feature = "memmap2",
     not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
 ))]
 extern crate std;

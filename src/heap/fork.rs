@@ -13,6 +13,7 @@ static FORKING: AtomicU64 = AtomicU64::new(0);
 /// Registers the handlers; called once.
 pub(super) fn register() {
     crate::sys::at_fork(prepare, parent, child);
+    // A fork between the two finds the lock of the regions taken once all the same.
     #[cfg(all(unix, feature = "pages"))]
     crate::vm::regions::is_held_above();
 }
@@ -29,8 +30,6 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
-    #[cfg(all(unix, feature = "pages"))]
-    visit(crate::vm::regions::lock());
     if !is_taking {
         private::for_each_lock(is_taking, visit);
     }
@@ -38,18 +37,21 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
 
 unsafe extern "C" fn prepare() {
     for_each_lock(true, &mut |lock| lock.acquire());
+    // The last lock, for pages are committed while others are held.
     #[cfg(all(unix, feature = "pages"))]
     crate::vm::regions::before_fork();
     FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
 }
 
 unsafe extern "C" fn parent() {
+    #[cfg(all(unix, feature = "pages"))]
+    crate::vm::regions::after_fork_in_parent();
     for_each_lock(false, &mut |lock| lock.release());
 }
 
 unsafe extern "C" fn child() {
     #[cfg(all(unix, feature = "pages"))]
-    crate::vm::regions::after_fork();
+    crate::vm::regions::after_fork_in_child();
     private::forget_holders();
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.

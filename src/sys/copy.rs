@@ -1,7 +1,9 @@
 //! Memory read and written by the system on the process's behalf, which tells
-//! what cannot be accessed where the process itself would fault; and what is in
-//! memory.
+//! what cannot be accessed where the process itself would fault; and which pages have
+//! contents.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::c;
 use super::{Call, admit};
 use core::ptr;
 
@@ -17,23 +19,12 @@ pub fn copy(to: usize, from: usize, size: usize) -> Option<usize> {
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let local = libc::iovec {
-            iov_base: ptr::with_exposed_provenance_mut(to),
-            iov_len: size,
-        };
-        let remote = libc::iovec {
+        let pieces = [c::iovec {
             iov_base: ptr::with_exposed_provenance_mut(from),
             iov_len: size,
-        };
-        // SAFETY: whoever asks for the copy owns the bytes written to; the
-        // kernel checks both ranges.
-        let copied = unsafe {
-            libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0)
-        };
-        if let Ok(copied) = usize::try_from(copied) {
-            return Some(copied);
-        }
-        (super::os::errno() == libc::EFAULT).then_some(0)
+        }];
+        // SAFETY: whoever asks for the copy owns the bytes written to.
+        unsafe { super::os::read_pieces(ptr::with_exposed_provenance_mut(to), size, &pieces) }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -55,9 +46,11 @@ pub fn readable(address: usize, size: usize) -> Option<usize> {
             if !admit(Call::Copy) {
                 return None;
             }
-            let mut pages = [libc::iovec {
-                iov_base: ptr::null_mut(),
-                iov_len: 1,
+            let mut pages = [const {
+                c::iovec {
+                    iov_base: ptr::null_mut(),
+                    iov_len: 1,
+                }
             }; AT_ONCE];
             let mut count = 0;
             let first = next;
@@ -70,22 +63,9 @@ pub fn readable(address: usize, size: usize) -> Option<usize> {
                 count += 1;
             }
             let mut bytes = [0u8; AT_ONCE];
-            let local = libc::iovec {
-                iov_base: bytes.as_mut_ptr().cast(),
-                iov_len: count,
-            };
-            // SAFETY: the kernel writes at most `count` bytes to the buffer, and
-            // checks what it reads.
-            let copied = unsafe {
-                let own = libc::getpid();
-                let to = &raw const local;
-                libc::process_vm_readv(own, to, 1, pages.as_ptr(), count as _, 0)
-            };
-            let read = match usize::try_from(copied) {
-                Ok(read) => read,
-                Err(_) if super::os::errno() == libc::EFAULT => 0,
-                Err(_) => return None,
-            };
+            let pieces = pages.get(..count).unwrap_or_default();
+            // SAFETY: the buffer is this function's, with a byte for each piece.
+            let read = unsafe { super::os::read_pieces(bytes.as_mut_ptr(), count, pieces) }?;
             if read < count {
                 let bad = pages.get(read).map_or(first, |entry| entry.iov_base.addr());
                 return Some(bad.saturating_sub(address));
@@ -131,28 +111,92 @@ pub unsafe fn overwrite(to: usize, from: *const u8, size: usize) -> bool {
     }
 }
 
-/// Shows `visit` each page of a range that is in memory; all of them where the
-/// system does not tell. Start and size are whole pages.
-pub fn for_each_resident(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
-    const AT_ONCE: usize = 1024;
+/// Shows `visit` each page of a range that has contents of its own, in memory or
+/// swapped out; all of them where the system does not tell. Start and size are whole
+/// pages.
+pub fn for_each_held(start: usize, size: usize, visit: &mut dyn FnMut(usize)) {
     let page = super::page_size();
-    let mut resident = [1u8; AT_ONCE];
-    let mut next = start;
     let end = start + size;
+    let mut next = start;
+    for_each_state(start, size, &mut |address, state| {
+        if state & (IN_MEMORY | SWAPPED) != 0 {
+            visit(address);
+        }
+        next = address + page;
+        true
+    });
     while next < end {
-        let count = ((end - next) / page).min(AT_ONCE);
-        // SAFETY: the kernel writes a byte for each of `count` pages.
-        let told = unsafe {
-            let address = ptr::with_exposed_provenance_mut(next);
-            libc::mincore(address, count * page, resident.as_mut_ptr().cast()) == 0
+        visit(next);
+        next += page;
+    }
+}
+
+/// How many bytes from the page at `start` on are alike: pages of a mapped file, or
+/// of memory like one, that the process has copies of, or pages that it has none of;
+/// and whether it has. At most `size`, whole pages. `None` where the system does not
+/// tell.
+pub fn copied_pages(start: usize, size: usize) -> Option<(usize, bool)> {
+    let page = super::page_size();
+    let mut first = None;
+    let mut end = start;
+    for_each_state(start, size, &mut |address, state| {
+        let is_own = state & (IN_MEMORY | SWAPPED) != 0 && state & FILES == 0;
+        if *first.get_or_insert(is_own) != is_own {
+            return false;
+        }
+        end = address + page;
+        true
+    });
+    first.map(|is_own| (end - start, is_own))
+}
+
+/// What the system's list of pages says of one: in memory, swapped out, and a file's
+/// or memory that is shared.
+const IN_MEMORY: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const FILES: u64 = 1 << 61;
+
+/// Shows `visit` what the system's list says of each page of a range, until it returns
+/// false or the system does not tell.
+fn for_each_state(start: usize, size: usize, visit: &mut dyn FnMut(usize, u64) -> bool) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        const AT_ONCE: usize = 256;
+        if !admit(Call::Copy) {
+            return;
+        }
+        // SAFETY: a constant path; the flags need no third argument.
+        let file = unsafe {
+            let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+            libc::open(c"/proc/self/pagemap".as_ptr(), flags)
         };
-        for (index, state) in resident.iter().take(count).enumerate() {
-            if !told || state & 1 != 0 {
-                visit(next + index * page);
+        if file < 0 {
+            return;
+        }
+        let page = super::page_size();
+        let mut states = [0u64; AT_ONCE];
+        let (mut next, end) = (start, start + size);
+        'all: while next < end {
+            let bytes = ((end - next) / page).min(AT_ONCE) * size_of::<u64>();
+            let place = (next / page * size_of::<u64>()) as i64;
+            // SAFETY: the kernel writes at most `bytes` bytes to the buffer.
+            let got = unsafe { libc::pread64(file, states.as_mut_ptr().cast(), bytes, place) };
+            let count = usize::try_from(got).unwrap_or(0) / size_of::<u64>();
+            if count == 0 {
+                break;
+            }
+            for &state in states.iter().take(count) {
+                if !visit(next, state) {
+                    break 'all;
+                }
+                next += page;
             }
         }
-        next += count * page;
+        // SAFETY: opened above, and nobody else knows it.
+        unsafe { libc::close(file) };
     }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (start, size, visit);
 }
 
 /// Has processors run the instructions that were written to a range: those that
@@ -170,4 +214,36 @@ pub fn flush_instructions(start: usize, size: usize) {
     }
     #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
     let _ = (start, size);
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::for_each_held;
+    use crate::sys::{self, GRANULARITY};
+    use std::vec::Vec;
+
+    #[test]
+    fn pages_that_were_written_are_told() {
+        let page = sys::page_size();
+        const PAGES: usize = 700;
+        let base = sys::reserve(PAGES * page, GRANULARITY);
+        assert!(!base.is_null());
+        let own = [1, 2, 255, 256, 257, 600, 699];
+        // SAFETY: reserved above; the pages written to are committed.
+        unsafe {
+            assert!(sys::commit(base, PAGES * page));
+            // No larger ones, which would come with their neighbours.
+            sys::advise_huge(base, PAGES * page, false);
+            for number in own {
+                base.add(number * page).write(1);
+            }
+        }
+        let mut held = Vec::new();
+        for_each_held(base.addr(), PAGES * page, &mut |address| {
+            held.push((address - base.addr()) / page);
+        });
+        assert_eq!(held, own);
+        // SAFETY: this test's, whole.
+        assert!(unsafe { sys::release(base, PAGES * page) });
+    }
 }

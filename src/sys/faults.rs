@@ -179,14 +179,19 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_v
     // SAFETY: it was written before it was said to be known, and not since.
     let before = unsafe { (*caught.before.get()).assume_init_ref() };
     let handler = before.sa_sigaction;
+    // SAFETY: the kernel passes what it knows of the signal.
+    let is_sent = unsafe { (*info).si_code <= 0 };
+    if handler == libc::SIG_IGN && is_sent {
+        return;
+    }
     if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
         // SAFETY: all zeros are the system's own action, which ends the process
-        // when the instruction is tried again; signals that were sent are sent
-        // again.
+        // when the instruction is tried again, as it does where faults are ignored;
+        // signals that were sent are sent again.
         unsafe {
             let action: libc::sigaction = MaybeUninit::zeroed().assume_init();
             libc::sigaction(signal, &raw const action, ptr::null_mut());
-            if (*info).si_code <= 0 {
+            if is_sent {
                 libc::raise(signal);
             }
         }

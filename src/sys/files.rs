@@ -136,16 +136,16 @@ pub fn open_others(process: u32, file: u32, write: bool) -> Result<Descriptor, E
 }
 
 /// Memory of `size` bytes, zero, that is mapped as a file is and has no name.
-/// Nobody can make it shorter or longer.
+/// Nobody can make it shorter or longer. No disk is full when it fails, whatever the
+/// system says: ENOMEM, or what opening a file fails with.
 pub fn anonymous(size: u64) -> Result<Descriptor, Errno> {
     if !admit(Call::File) {
         return Err(Errno(libc::ENOMEM));
     }
     let file = unnamed()?;
-    let sized = set_size(file, size);
-    if sized.is_err() {
+    if set_size(file, size).is_err() {
         close(file);
-        return Err(sized.err().unwrap_or(Errno(libc::ENOMEM)));
+        return Err(Errno(libc::ENOMEM));
     }
     seal(file);
     Ok(file)
@@ -269,8 +269,12 @@ pub fn populate(file: Descriptor, offset: u64, size: u64) -> bool {
     }
 }
 
-/// Gives the memory of such a part back; it reads zero afterwards.
+/// Gives the memory of such a part back; it reads zero afterwards. False, and
+/// nothing changed, when the system refuses.
 pub fn punch(file: Descriptor, offset: u64, size: u64) -> bool {
+    if !admit(Call::File) {
+        return false;
+    }
     let (Ok(offset), Ok(size)) = (libc::off_t::try_from(offset), libc::off_t::try_from(size))
     else {
         return false;
@@ -351,16 +355,6 @@ pub unsafe fn flush(base: *mut u8, size: usize) -> Result<(), Errno> {
     }
     // SAFETY: the caller keeps the range mapped; contents are only read.
     checked(unsafe { libc::msync(base.cast::<c_void>(), size, libc::MS_SYNC) }).map(|_| ())
-}
-
-/// Has the pages of a mapped range stay in memory; false where limits forbid
-/// it.
-///
-/// # Safety
-/// The range is mapped, and stays so meanwhile.
-pub unsafe fn lock(base: *mut u8, size: usize) -> bool {
-    // SAFETY: the caller keeps the range mapped; contents do not change.
-    unsafe { libc::mlock(base.cast::<c_void>(), size) == 0 }
 }
 
 /// Reads from a file, at `offset` or where it stands; the bytes read.

@@ -64,7 +64,7 @@ mod windows_pages;
 use libc as c;
 
 #[cfg(all(unix, feature = "pages"))]
-pub use copy::{copy, flush_instructions, for_each_resident, overwrite, readable};
+pub use copy::{copied_pages, copy, flush_instructions, for_each_held, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
@@ -84,7 +84,9 @@ pub use signals::{SignalsHeld, hold_signals};
 ))]
 pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
-pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
+pub use stack::{
+    Stack, grow_stack, own_stack, restore_alternate_stack, set_alternate_stack, set_growing_stack,
+};
 #[cfg(unix)]
 use unix as os;
 #[cfg(all(unix, feature = "pages"))]

@@ -1,7 +1,7 @@
 //! What only the page layer asks of the system: addresses within bounds, large
 //! pages, and words about contents that are not needed.
 
-use super::{Call, Mapping, Protection, admit, for_each_mapping, os, reserve_at};
+use super::{Call, Mapping, Protection, admit, for_each_mapping, os};
 use core::ptr;
 
 /// What came of [`reserve_exactly`].
@@ -53,10 +53,13 @@ pub fn reserve_within(
             break;
         };
         let base = ptr::with_exposed_provenance_mut(place);
-        if reserve_at(base, size) {
-            return base;
+        match reserve_exactly(base, size) {
+            Placed::Done => return base,
+            // Another place would not help.
+            Placed::NoMemory => break,
+            Placed::InUse => {}
         }
-        // Taken since, or the system has no room for a mapping at all.
+        // Taken since.
         if top_down {
             limit = place.saturating_add(size - 1);
         } else {
@@ -110,15 +113,11 @@ fn place_in(size: usize, align: usize, from: usize, to: usize, top_down: bool) -
     (place >= from && place <= highest).then_some(place)
 }
 
-/// The size of the system's large pages, in bytes; `None` where there are none.
+/// The size of the system's large pages, in bytes; `None` where there are none. It is
+/// what a pool has that MAP_HUGETLB takes from, whether any is in it or not.
 pub fn large_page_size() -> Option<usize> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        // What the pool that MAP_HUGETLB takes from has on this processor.
-        cfg!(any(target_arch = "x86_64", target_arch = "aarch64")).then_some(2 << 20)
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    None
+    let size = usize::try_from(super::system::memory()?.large_page).ok()?;
+    (size != 0).then_some(size)
 }
 
 /// Puts large pages, from the system's pool, in place of a reserved range, with

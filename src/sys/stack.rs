@@ -1,4 +1,9 @@
-//! Where the calling thread's stack lies, and running on another one.
+//! Where the calling thread's stack lies, and running on another one, which may grow
+//! as it is touched.
+
+use core::ops::Range;
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A thread's stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,5 +125,80 @@ pub unsafe fn call_on(top: *mut u8, function: unsafe extern "C" fn(*mut u8), arg
             in("x0") argument,
             clobber_abi("C"),
         );
+    }
+}
+
+/// The key of the thread's value that leads to the addresses of a stack that grows,
+/// plus 1; 0 while no thread has run on one.
+static GROWING: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that the calling thread runs on a stack that grows when its pages are touched
+/// in order, from the highest down to the second; null that it does not. What it was
+/// before. Where the system has no more thread values nothing is said.
+///
+/// # Safety
+/// `span` is null, or leads to the stack's addresses until the next call.
+pub unsafe fn set_growing_stack(span: *const Range<usize>) -> *const Range<usize> {
+    let mut stored = GROWING.load(Ordering::Acquire);
+    if stored == 0 {
+        let mut key = 0;
+        // SAFETY: the key is written by the call; no function is to be called.
+        if unsafe { libc::pthread_key_create(&raw mut key, None) } != 0 {
+            return ptr::null();
+        }
+        stored = key as usize + 1;
+        let known = GROWING.compare_exchange(0, stored, Ordering::AcqRel, Ordering::Acquire);
+        if let Err(winner) = known {
+            // SAFETY: the key was made above and nobody else knows it.
+            unsafe { libc::pthread_key_delete(key) };
+            stored = winner;
+        }
+    }
+    let key = (stored - 1) as libc::pthread_key_t;
+    // SAFETY: the key was made by pthread_key_create and is never deleted.
+    unsafe {
+        let before = libc::pthread_getspecific(key).cast_const().cast();
+        libc::pthread_setspecific(key, span.cast());
+        before
+    }
+}
+
+/// Has the stack that the calling thread runs on grow by `bytes`, if it is one that
+/// grows: for code that cannot bear that a page of it is touched for the first time.
+/// At the stack's end this is where it overflows.
+#[inline]
+pub fn grow_stack(bytes: usize) {
+    let stored = GROWING.load(Ordering::Acquire);
+    if stored != 0 {
+        touch_stack((stored - 1) as libc::pthread_key_t, bytes);
+    }
+}
+
+#[cold]
+fn touch_stack(key: libc::pthread_key_t, bytes: usize) {
+    // SAFETY: the key was made by pthread_key_create and is never deleted.
+    let span: *const Range<usize> = unsafe { libc::pthread_getspecific(key) }
+        .cast_const()
+        .cast();
+    // SAFETY: null, or what `set_growing_stack` was given by this thread, which is
+    // there until it is taken back.
+    let Some(span) = (unsafe { span.as_ref() }) else {
+        return;
+    };
+    let local = 0u8;
+    let here = (&raw const local).addr();
+    // A signal's handler may run on another stack.
+    if !span.contains(&here) {
+        return;
+    }
+    let page = super::page_size();
+    let lowest = here.saturating_sub(bytes).max(span.start + page);
+    let mut next = here;
+    while next > lowest {
+        next = next.saturating_sub(page).max(lowest);
+        // SAFETY: a byte of the stack's, below what is used of it. Its page can be
+        // read, or is the one whose touch makes the stack grow: the pages above were
+        // touched before. What is read is not looked at.
+        unsafe { ptr::with_exposed_provenance::<u8>(next).read_volatile() };
     }
 }

@@ -415,21 +415,39 @@ pub(super) fn abort() -> ! {
     unsafe { c::abort() }
 }
 
+/// Has the system read pieces of the process's own memory, at any addresses, into
+/// `room` bytes at `to`, any address too. How many bytes it read, fewer where it came
+/// to what cannot be accessed; `None` where it does not do it.
+///
+/// # Safety
+/// Nobody relies on what the bytes at `to` were.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) unsafe fn read_pieces(to: *mut u8, room: usize, from: &[c::iovec]) -> Option<usize> {
+    let to = c::iovec {
+        iov_base: to.cast(),
+        iov_len: room,
+    };
+    // SAFETY: the caller's promise; the kernel checks the addresses.
+    let read = unsafe {
+        let count = from.len() as _;
+        c::process_vm_readv(c::getpid(), &raw const to, 1, from.as_ptr(), count, 0)
+    };
+    match usize::try_from(read) {
+        Ok(read) => Some(read),
+        Err(_) => (errno() == c::EFAULT).then_some(0),
+    }
+}
+
 pub(super) fn read_own_memory(address: usize, bytes: &mut [u8]) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let to = c::iovec {
-            iov_base: bytes.as_mut_ptr().cast(),
-            iov_len: bytes.len(),
-        };
-        let from = c::iovec {
+        let from = [c::iovec {
             iov_base: core::ptr::without_provenance_mut(address),
             iov_len: bytes.len(),
-        };
-        // SAFETY: the kernel writes to `bytes` alone; it checks the address it
-        // reads from.
-        let read = unsafe { c::process_vm_readv(c::getpid(), &to, 1, &from, 1, 0) };
-        usize::try_from(read) == Ok(bytes.len())
+        }];
+        // SAFETY: the bytes are borrowed mutably.
+        let read = unsafe { read_pieces(bytes.as_mut_ptr(), bytes.len(), &from) };
+        read == Some(bytes.len())
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {

@@ -21,6 +21,8 @@ pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
+#[cfg(feature = "memmap2")]
+mod mapped;
 #[cfg(feature = "pages")]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
@@ -49,6 +51,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+#[cfg(feature = "memmap2")]
+pub use mapped::{MappedFile, MappedFileMut, Plain};
 #[cfg(feature = "pages")]
 pub use pages::{PageAccess, PageError};
 #[cfg(feature = "pages")]

@@ -21,6 +21,9 @@ const ALTERNATE: usize = 64 * 1024;
 
 /// A stack of a program's own, reserved as a whole and committed as it grows.
 ///
+/// Whoever calls functions of pages on it needs 16 KiB of it, or 32 KiB to fork: so much
+/// is committed before they begin, and where there is less, the stack overflows.
+///
 /// Compilers touch each page of a large frame in turn, as Rust's do; code that
 /// does not may jump over the guard page, and faults then.
 ///
@@ -102,14 +105,19 @@ impl GrowingStack {
             result: None,
         };
         let alternate = self.alternate.as_ptr();
-        let top = self.memory.as_ptr().wrapping_add(self.memory.size());
+        let base = self.memory.as_ptr();
+        let top = base.wrapping_add(self.memory.size());
+        let span = base.addr()..top.addr();
         // SAFETY: the alternate stack lies in committed memory of this stack's
         // own and is taken back before it ends. The other stack's top is
         // committed, aligned, and used by nobody else, since `self` is borrowed
-        // mutably; `call` lives until the function that it is passed to returns.
+        // mutably; `call` and `span` live until the function that is passed the one
+        // returns, and the thread runs on these addresses until then.
         unsafe {
             let before = sys::set_alternate_stack(alternate, ALTERNATE);
+            let outer = sys::set_growing_stack(&raw const span);
             sys::call_on(top, enter::<F, R>, (&raw mut call).cast());
+            sys::set_growing_stack(outer);
             if let Some(before) = before {
                 sys::restore_alternate_stack(&before);
             }

@@ -35,7 +35,7 @@ const LOCK_MEMORY_NAME: &[u8] = b"SeLockMemoryPrivilege";
 /// Whether the privilege is in force.
 static MAY_LOCK: AtomicBool = AtomicBool::new(false);
 
-/// Whether the process may allocate physical pages.
+/// Whether the process may allocate physical pages, and large ones.
 pub(super) fn may_lock_memory() -> bool {
     MAY_LOCK.load(Ordering::Relaxed)
 }

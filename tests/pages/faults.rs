@@ -114,6 +114,36 @@ fn without_a_handler_the_process_ends_by_the_signal() {
     assert_eq!(ended.status.signal(), Some(libc::SIGSEGV), "{ended:?}");
 }
 
+/// A program that ignores the signal ignores it when it is sent; a fault of its own
+/// ends it all the same, as without the handler.
+#[test]
+fn a_signal_that_is_ignored_is_ignored_when_it_is_sent() {
+    use std::os::unix::process::ExitStatusExt;
+    const NAME: &str = "faults::a_signal_that_is_ignored_is_ignored_when_it_is_sent";
+    if let Some(role) = std::env::var_os("PAGES_IGNORED") {
+        // SAFETY: sets the action of this process.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_IGN) };
+        let guarded = allocate(0, PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
+        // SAFETY: the signal is ignored.
+        unsafe { libc::raise(libc::SIGSEGV) };
+        if role == "fault" {
+            // SAFETY: ends the process.
+            unsafe { *byte(guarded) = 1 };
+        }
+        std::process::exit(17);
+    }
+    let end = |role: &str| {
+        std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args([NAME, "--exact"])
+            .env("PAGES_IGNORED", role)
+            .output()
+            .expect("started")
+            .status
+    };
+    assert_eq!(end("sent").code(), Some(17));
+    assert_eq!(end("fault").signal(), Some(libc::SIGSEGV));
+}
+
 /// Guard pages that a signal handler touches.
 static TOUCHED: AtomicUsize = AtomicUsize::new(0);
 static ROOM: AtomicUsize = AtomicUsize::new(0);

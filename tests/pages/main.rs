@@ -4,11 +4,14 @@
 
 #![cfg(target_os = "linux")]
 
+mod contents;
 mod faults;
 mod fork;
 mod limits;
 mod model;
+mod physical;
 mod refused;
+mod sections;
 mod stacks;
 mod support;
 mod types;

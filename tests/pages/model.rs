@@ -401,6 +401,8 @@ fn a_million_operations_leave_what_a_model_of_pages_says() {
 #[test]
 fn at_the_limit_of_mappings_too() {
     if alone("model::at_the_limit_of_mappings_too") {
-        run(0x1234_5678_9abc_def1, 150_000, true);
+        // With fewer kept mappings than putting a range back takes, a page's rights
+        // differed from the records after 370,000 operations of this seed.
+        run(0x1234_5678_9abc_def1, 400_000, true);
     }
 }

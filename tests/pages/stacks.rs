@@ -1,6 +1,8 @@
-//! What queries tell of threads' stacks.
+//! What queries tell of threads' stacks, and stacks that grow where the page layer
+//! is called.
 
 use crate::support::*;
+use ntheap::vm::GrowingStack;
 use ntheap::win32::*;
 use std::thread;
 
@@ -36,4 +38,67 @@ fn a_threads_stack_is_one_reservation_with_a_guard_below() {
     };
     let thread = thread::Builder::new().stack_size(SIZE).spawn(work);
     thread.expect("started").join().expect("no panic");
+}
+
+/// Calls `work` when the stack has come down to `lowest`, or less than 200 bytes above.
+#[inline(never)]
+fn at_depth(lowest: usize, work: &mut dyn FnMut()) {
+    let frame = std::hint::black_box([0u8; 16]);
+    if frame.as_ptr().addr() > lowest + 200 {
+        at_depth(lowest, work);
+    } else {
+        work();
+    }
+    std::hint::black_box(&frame);
+}
+
+/// Runs `work` on fresh stacks, each time a little nearer to the guard page.
+fn near_the_guard(step: usize, work: &mut dyn FnMut()) {
+    const COMMIT: usize = 32 * 1024;
+    for above in (64..24 * 1024).step_by(step) {
+        let mut stack = GrowingStack::new(1 << 20, COMMIT).expect("a stack");
+        stack.run(|| {
+            let here = 0u8;
+            // The stack's top is less than a page above.
+            let top = ((&raw const here).addr() & !(PAGE - 1)) + PAGE;
+            at_depth(top - COMMIT + above, work);
+        });
+    }
+}
+
+#[test]
+fn a_stack_grows_before_the_page_layer_begins() {
+    if !alone("stacks::a_stack_grows_before_the_page_layer_begins") {
+        return;
+    }
+    let base = allocate(0, UNIT, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    let mut calls = 0;
+    near_the_guard(96, &mut || {
+        allocate(base, 3 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+        protect(base + PAGE, PAGE, PAGE_READONLY).expect("protected");
+        assert_eq!(query(base).RegionSize, PAGE);
+        free(base, 2 * PAGE, MEM_DECOMMIT).expect("decommitted");
+        calls += 1;
+    });
+    assert!(calls > 200, "{calls}");
+    free(base, 0, MEM_RELEASE).expect("released");
+}
+
+#[test]
+fn a_stack_grows_before_a_fork() {
+    if !alone("stacks::a_stack_grows_before_a_fork") {
+        return;
+    }
+    near_the_guard(512, &mut || {
+        // SAFETY: the child does nothing but end.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above.
+            unsafe { libc::_exit(7) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child above.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(libc::WEXITSTATUS(status), 7);
+    });
 }

@@ -30,7 +30,7 @@ pub(crate) fn allocate(
 }
 
 /// TRUE as `Ok`, FALSE as the last error.
-fn truth(result: BOOL) -> Result<(), DWORD> {
+pub(crate) fn truth(result: BOOL) -> Result<(), DWORD> {
     if result == TRUE {
         Ok(())
     } else {

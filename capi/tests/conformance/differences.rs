@@ -191,6 +191,9 @@ differences! {
         "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
         "privilege" => "holds no such privilege";
     }
+    physical_arrays {
+        "privilege" => "holds no such privilege";
+    }
     pages_commit {
         "all-reserved" => "decommits one page when a size of 0 names all";
     }

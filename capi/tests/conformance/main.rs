@@ -176,9 +176,10 @@ programs! {
     pages_access_violation pages_offer pages_stack
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
-    mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
-    view_alignment view_unmap view_placeholders native_sections native_names handles handles_rights files
-    descriptors physical_pages tokens system_info memory_status memory_usage
+    mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect
+    view_reserve view_reserve_protect view_alignment view_unmap view_placeholders native_sections
+    native_names handles handles_rights files descriptors physical_pages physical_arrays large_pages
+    tokens system_info memory_status memory_usage
 }
 
 #[test]

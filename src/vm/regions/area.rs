@@ -3,7 +3,6 @@
 use super::super::table::Table;
 use super::notes::Notes;
 use super::protect::Protect;
-use crate::sys;
 
 /// What the pages of a reservation are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +26,22 @@ pub(crate) struct View {
     pub(crate) offset: u64,
     /// Where the section keeps which of its pages are committed, when that is
     /// told page by page: the address of a bit for each page, in 64-bit words,
-    /// which all processes share and which lives as long as the view. 0 when
-    /// all are.
+    /// which all processes share and which lives as long as the view. In the word
+    /// before them the changes of the bits are counted. 0 when all pages are.
     pub(crate) commits: usize,
-    /// The section's owner's own.
+    /// What is mapped, by its descriptor, which is open as long as the view is there.
+    pub(crate) file: i32,
+    /// Bytes that are charged for pages that are copied when they are written to,
+    /// beside those of a view all of whose pages are.
+    pub(crate) charged: usize,
+    /// The section's owner's own; where pages are committed one by one, what
+    /// `sections::first_view` takes.
     pub(crate) token: usize,
+    /// How many of the changes this view knows; 0 at first.
+    pub(crate) seen: u64,
+    /// The next view of a section whose pages are committed one by one, by its
+    /// area's number; 0 at first.
+    pub(crate) next: u32,
 }
 
 /// A reservation, from `VirtualAlloc` or of a view.
@@ -58,18 +68,6 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// What the system is told of a page of this area with a protection.
-    pub(super) fn right_of(&self, protect: Protect) -> sys::Protection {
-        match self.kind {
-            // The mapping of a view that is written to is shared: it cannot make
-            // copies, and what is not to be shared is not written.
-            Kind::View(_) if protect.is_copy() && self.initial.writes_through() => {
-                sys::Protection::Read
-            }
-            _ => protect.system(),
-        }
-    }
-
     /// Ends what is noted about the pages.
     pub(super) fn free_notes(&self) {
         let pages = (self.end - self.start) / super::super::page_size();
@@ -98,8 +96,17 @@ impl AreaId {
         AreaId(index as u32)
     }
 
-    pub(super) const fn next(self) -> AreaId {
-        AreaId(self.0.saturating_add(1))
+    /// A number for it, not 0.
+    pub(super) const fn number(self) -> u32 {
+        self.0.wrapping_add(1)
+    }
+
+    /// The area of a number; `None` for 0.
+    pub(super) const fn from_number(number: u32) -> Option<AreaId> {
+        match number.checked_sub(1) {
+            Some(index) => Some(AreaId(index)),
+            None => None,
+        }
     }
 }
 
@@ -179,13 +186,7 @@ impl Areas {
 
     /// Each area.
     pub(super) fn iter(&self) -> impl Iterator<Item = (AreaId, &Area)> {
-        self.iter_from(AreaId(0))
-    }
-
-    /// Each area from a place in the list on.
-    pub(super) fn iter_from(&self, from: AreaId) -> impl Iterator<Item = (AreaId, &Area)> {
         let slots = self.slots.records().iter().enumerate();
-        let slots = slots.skip(from.0 as usize);
         slots.filter_map(|(index, slot)| match slot {
             Slot::Taken(area) => Some((AreaId::from_index(index), area)),
             Slot::Free(_) => None,

@@ -21,7 +21,7 @@ pub(crate) fn commit(
         return Err(Refusal::Unsupported);
     }
     let mut regions = hold();
-    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    let (id, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
@@ -30,8 +30,12 @@ pub(crate) fn commit(
         Kind::Private if area.is_large => return Err(Refusal::Invalid),
         Kind::Private => {}
         Kind::View(view) if view.commits != 0 => {
-            let offset = view.offset + (start - area.start) as u64;
-            regions.commit_sparse(view.section, offset, end - start)?;
+            if !area.initial.allows(protect) {
+                return Err(Refusal::Protection);
+            }
+            regions.refresh(id);
+            let protect = protect.cached_as(area.initial);
+            regions.commit_shared(&area, start, end, protect)?;
             return Ok((start, end - start));
         }
         Kind::View(_) => return Err(Refusal::IsCommitted),
@@ -48,36 +52,36 @@ impl Regions {
     ///
     /// What it refuses is to split a mapping, and over several mappings it finds
     /// that out when it has changed some. Only those that reach over the range's
-    /// ends are split: so they come first, the one at the start before all. Taking
-    /// that one back only moves the border between it and what it was split from.
+    /// ends are split: so they come first, the one at the start before all. Even so
+    /// some may have to be put back, and that may take a mapping more than there
+    /// were: the ballast is for that.
     pub(super) fn give_rights(
         &self,
         start: usize,
         end: usize,
         give: impl Fn(*mut u8, usize) -> bool,
     ) -> bool {
-        let right = |run: &Run| run.committed.map(Protect::system);
-        let is_none = |right: Option<sys::Protection>| {
-            right.is_none_or(|right| right == sys::Protection::None)
+        if !ballast::take() {
+            return false;
+        }
+        // What the system sees as alike: rights, and whether pages are locked.
+        let kind = |run: &Run| match run.committed {
+            Some(protect) => (protect.system(), protect.is_locked()),
+            None => (sys::Protection::None, false),
         };
-        let same = |one, other| one == other || (is_none(one) && is_none(other));
-        // Runs that the system sees as one: the first such group ends here, the
-        // last begins there.
+        // The first group of runs that are alike ends here, the last begins there.
         let (mut head_end, mut tail_start) = (end, start);
         let mut before = None;
         for run in self.runs_in(start, end) {
             if let Some(before) = before
-                && !same(before, right(&run))
+                && before != kind(&run)
             {
                 if tail_start == start {
                     head_end = run.start;
                 }
                 tail_start = run.start;
             }
-            before = Some(right(&run));
-        }
-        if tail_start != start {
-            ballast::take();
+            before = Some(kind(&run));
         }
         let given = if tail_start == start {
             give(pointer(start), end - start)
@@ -133,11 +137,13 @@ impl Regions {
     ) -> Result<(), Refusal> {
         self.note_written(area, start, end);
         self.unlock_pages(start, end);
-        let (base, size) = (pointer(start), end - start);
         // SAFETY: the pages are the program's, which is done with them.
-        let done =
-            unsafe { sys::protect(base, size, sys::Protection::None) && vm::purge(base, size) };
-        if !done {
+        let bar = |base, size| unsafe { sys::protect(base, size, sys::Protection::None) };
+        if !self.give_rights(start, end, bar) {
+            return Err(Refusal::NoMemory);
+        }
+        // SAFETY: as above.
+        if !unsafe { vm::purge(pointer(start), end - start) } {
             self.restore(start, end);
             return Err(Refusal::NoMemory);
         }
@@ -160,7 +166,7 @@ pub(crate) fn protect(
         return Err(Refusal::Unsupported);
     }
     let mut regions = hold();
-    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    let (id, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
@@ -168,7 +174,7 @@ pub(crate) fn protect(
         Kind::Private if protect.is_copy() => return Err(Refusal::Protection),
         Kind::View(_) if !area.initial.allows(protect) => return Err(Refusal::Protection),
         Kind::View(view) if view.commits != 0 => {
-            regions.refresh(area);
+            regions.refresh(id);
         }
         Kind::Physical => return Err(Refusal::Protection),
         _ => {}
@@ -178,16 +184,28 @@ pub(crate) fn protect(
         Some(old) if regions.committed(start, end) == end - start => old,
         _ => return Err(Refusal::NotCommitted),
     };
+    let is_copied = |page| sys::copied_pages(page, vm::page_size()).is_some_and(|told| told.1);
+    let old = if old.is_copy() && is_copied(start) {
+        old.once_copied()
+    } else {
+        old
+    };
     if !regions.runs.room(2) {
         return Err(Refusal::NoMemory);
     }
     let protect = protect.cached_as(area.initial);
-    let right = area.right_of(protect);
+    let shift = regions.share_as(&area, start, end, protect)?;
     // SAFETY: the range lies in one area of the program's, which asks for this,
     // and all of it is committed.
-    let give = |base, size| unsafe { sys::protect(base, size, right) };
+    let give = |base, size| unsafe { sys::protect(base, size, protect.system()) };
     if !regions.give_rights(start, end, give) {
+        if let Some(shift) = shift {
+            regions.share_again(&area, start, end, protect, shift);
+        }
         return Err(Refusal::NoMemory);
+    }
+    if let Some(shift) = shift {
+        regions.settle_copies(id, shift);
     }
     regions.runs.change(start, end, |run| {
         run.committed = protect.after(run.committed)

@@ -74,8 +74,8 @@ pub(crate) fn offer(address: usize, size: usize) -> Result<(), Refusal> {
     regions.unlock_pages(address, end);
     regions.offer_pages(id, &area, address, end);
     // SAFETY: the pages are the program's, which asks for this.
-    if !unsafe { sys::protect(pointer(address), size, sys::Protection::None) } {
-        regions.restore(address, end);
+    let bar = |base, size| unsafe { sys::protect(base, size, sys::Protection::None) };
+    if !regions.give_rights(address, end, bar) {
         return Err(Refusal::NoMemory);
     }
     regions.runs.change(address, end, |run| {
@@ -98,8 +98,8 @@ pub(crate) fn reclaim(address: usize, size: usize) -> Result<bool, Refusal> {
     }
     // SAFETY: the pages are the program's, which asks for this; all are
     // read-write but for the offer.
-    if !unsafe { sys::protect(pointer(address), size, sys::Protection::ReadWrite) } {
-        regions.restore(address, end);
+    let open = |base, size| unsafe { sys::protect(base, size, sys::Protection::ReadWrite) };
+    if !regions.give_rights(address, end, open) {
         return Err(Refusal::NoMemory);
     }
     regions.runs.change(address, end, |run| {
@@ -297,14 +297,14 @@ impl Regions {
     }
 }
 
-/// Notes which resident pages of a range that can be read hold anything but
-/// zeros.
+/// Notes which pages of a range that can be read hold anything but zeros. Those that
+/// were swapped out do too: the system drops them at once when they are offered.
 fn note_contents(notes: Notes, base: usize, start: usize, end: usize) {
     let page = vm::page_size();
     for number in (start - base) / page..(end - base) / page {
         notes.clear(number);
     }
-    sys::for_each_resident(start, end - start, &mut |address| {
+    sys::for_each_held(start, end - start, &mut |address| {
         if first_word(address).is_some() {
             notes.set((address - base) / page);
         }

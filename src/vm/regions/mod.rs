@@ -29,25 +29,27 @@
 //! of the layers above (a heap in its maker's memory commits pages here while it
 //! is locked), and is held across a fork. Once the fault handler is in use,
 //! signals wait while a thread holds the lock: a handler that touches a guard
-//! page finds it free.
+//! page finds it free. A stack that grows has grown before as far as is needed.
 
 mod area;
 mod ballast;
 mod change;
 mod contents;
 mod notes;
+mod on_write;
 mod physical;
 mod placeholder;
 mod protect;
 mod release;
 mod reserve;
 mod runs;
+mod shared;
 mod touch;
 mod views;
 mod watch;
 
 use super::{GRANULARITY, Use};
-use crate::sync::{Guard, Lock, Mutex, Once};
+use crate::sync::{Guard, Mutex, Once};
 use crate::sys;
 pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
@@ -55,7 +57,7 @@ pub(crate) use change::{commit, decommit, protect};
 pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use physical::Physical;
 pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
@@ -64,8 +66,6 @@ pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-#[cfg(test)]
-pub(crate) use views::commit_sparse;
 pub(crate) use views::{drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, written};
 
@@ -117,29 +117,37 @@ struct Regions {
     runs: Runs,
     areas: Areas,
     physical: Physical,
+    /// The signals that wait for the fork that is under way.
+    fork_signals: Option<sys::SignalsHeld>,
 }
 
 static REGIONS: Mutex<Regions> = Mutex::new(Regions {
     runs: Runs::new(),
     areas: Areas::new(),
     physical: Physical::new(),
+    fork_signals: None,
 });
 
 /// Whether signals wait while a thread holds the lock.
 static HOLDS_SIGNALS: AtomicBool = AtomicBool::new(false);
 
+/// Bytes of the stack that whoever holds the lock may need. While it is held no page of
+/// a stack can be committed: touching one would be a fault that is held back, or that
+/// waits for the lock.
+const STACK: usize = 16 * 1024;
+/// The same across a fork, whose other handlers run then too.
+const FORK_STACK: usize = 2 * STACK;
+
+/// The thread that holds the lock across the fork that is under way, or 0.
+static FORKER: AtomicUsize = AtomicUsize::new(0);
 /// Whether a layer above holds the lock across forks, with its own locks in
 /// their order.
 static HELD_ABOVE: AtomicBool = AtomicBool::new(false);
 /// Whether the handlers here hold it, in the fork that is under way.
 static HELD_HERE: AtomicBool = AtomicBool::new(false);
 
-/// The lock, for a layer above that holds it across forks, after its own.
-pub(crate) fn lock() -> &'static Lock {
-    REGIONS.raw()
-}
-
-/// Says that a layer above holds the lock across forks from now on.
+/// Says that a layer above holds the lock across forks from now on: it calls
+/// [`before_fork`] after it took its own locks, and then one of the two below.
 pub(crate) fn is_held_above() {
     HELD_ABOVE.store(true, Ordering::Relaxed);
 }
@@ -154,36 +162,64 @@ pub(super) fn start() {
 }
 
 unsafe extern "C" fn prepare() {
-    if !HELD_ABOVE.load(Ordering::Relaxed) {
-        REGIONS.raw().acquire();
+    if !HELD_ABOVE.load(Ordering::Relaxed) && before_fork() {
         HELD_HERE.store(true, Ordering::Relaxed);
-        before_fork();
     }
 }
 
 unsafe extern "C" fn parent() {
     if HELD_HERE.swap(false, Ordering::Relaxed) {
-        REGIONS.raw().release();
+        after_fork_in_parent();
     }
 }
 
 unsafe extern "C" fn child() {
     if HELD_HERE.swap(false, Ordering::Relaxed) {
-        after_fork();
-        REGIONS.raw().reset();
+        after_fork_in_child();
     }
 }
 
-/// In the parent, before a fork, by whoever holds the lock across it.
-pub(crate) fn before_fork() {
-    // SAFETY: the caller holds the lock.
-    unsafe { &*REGIONS.held() }.note_all_written();
+/// Takes the lock, before a fork. False, and nothing is done, if the thread has it
+/// already: a layer above has just begun to hold it across forks.
+pub(crate) fn before_fork() -> bool {
+    if FORKER.load(Ordering::Relaxed) == sys::thread_token() {
+        return false;
+    }
+    sys::grow_stack(FORK_STACK);
+    let signals = HOLDS_SIGNALS
+        .load(Ordering::Relaxed)
+        .then(sys::hold_signals);
+    REGIONS.raw().acquire();
+    FORKER.store(sys::thread_token(), Ordering::Relaxed);
+    // SAFETY: the lock was taken just above.
+    let regions = unsafe { &mut *REGIONS.held() };
+    regions.fork_signals = signals;
+    regions.note_all_written();
+    true
 }
 
-/// In the child, after a fork, by whoever holds the lock across it.
-pub(crate) fn after_fork() {
-    // SAFETY: the caller holds the lock.
-    unsafe { &*REGIONS.held() }.watch_again();
+/// In the parent, after a fork, by whoever called [`before_fork`].
+pub(crate) fn after_fork_in_parent() {
+    if FORKER.load(Ordering::Relaxed) != sys::thread_token() {
+        return;
+    }
+    FORKER.store(0, Ordering::Relaxed);
+    // SAFETY: the thread holds the lock, since `before_fork`.
+    let signals = unsafe { &mut *REGIONS.held() }.fork_signals.take();
+    REGIONS.raw().release();
+    drop(signals);
+}
+
+/// In the child, after a fork, by whoever called [`before_fork`].
+pub(crate) fn after_fork_in_child() {
+    FORKER.store(0, Ordering::Relaxed);
+    // SAFETY: the lock is held since `before_fork`, and no other thread is left.
+    let regions = unsafe { &mut *REGIONS.held() };
+    regions.watch_again();
+    regions.physical.be_own();
+    let signals = regions.fork_signals.take();
+    REGIONS.raw().reset();
+    drop(signals);
 }
 
 /// The records, held. Signals that waited come when it is gone.
@@ -215,9 +251,10 @@ pub(crate) fn hold_signals_from_now() {
 /// Takes the lock.
 fn hold() -> Held {
     start();
-    let signals = HOLDS_SIGNALS
-        .load(Ordering::Relaxed)
-        .then(sys::hold_signals);
+    let signals = HOLDS_SIGNALS.load(Ordering::Relaxed).then(|| {
+        sys::grow_stack(STACK);
+        sys::hold_signals()
+    });
     Held {
         regions: REGIONS.lock(),
         _signals: signals,
@@ -225,13 +262,31 @@ fn hold() -> Held {
 }
 
 /// What is known of the page of `address`; `None` where the program has reserved
-/// nothing.
+/// nothing. Of pages that are copied when they are written to, those that were have
+/// another protection; what is told of these begins with the page.
 pub(crate) fn find(address: usize) -> Option<Told> {
     let mut regions = hold();
     let told = regions.told(address)?;
+    if let Some(protect) = told.committed.filter(|protect| protect.is_copy()) {
+        let start = round_down_to_page(address);
+        let size = told.end - start;
+        let (size, is_copied) = sys::copied_pages(start, size).unwrap_or((size, false));
+        let committed = if is_copied {
+            protect.once_copied()
+        } else {
+            protect
+        };
+        return Some(Told {
+            start,
+            end: start + size,
+            committed: Some(committed),
+            ..told
+        });
+    }
     if told.committed.is_none()
         && matches!(told.area.kind, Kind::View(view) if view.commits != 0)
-        && regions.refresh(told.area)
+        && let Some((id, _)) = regions.area_at(address)
+        && regions.refresh(id)
     {
         return regions.told(address);
     }
@@ -324,10 +379,7 @@ impl Regions {
     /// say, after the system changed some of them and then refused.
     fn restore(&self, start: usize, end: usize) {
         for run in self.runs_in(start, end) {
-            let right = match (run.committed, self.areas.get(run.area)) {
-                (Some(protect), Some(area)) => area.right_of(protect),
-                _ => sys::Protection::None,
-            };
+            let right = run.committed.map_or(sys::Protection::None, Protect::system);
             let (base, size) = (pointer(run.start), run.end - run.start);
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.
@@ -342,7 +394,7 @@ impl Regions {
     }
 
     /// Enters an area of one run. There is room for both.
-    fn enter(&mut self, area: Area, committed: Option<Protect>) {
+    fn enter(&mut self, area: Area, committed: Option<Protect>) -> AreaId {
         let id = self.areas.add(area);
         self.runs.insert(Run {
             start: area.start,
@@ -350,6 +402,7 @@ impl Regions {
             area: id,
             committed,
         });
+        id
     }
 
     /// Forgets an area.

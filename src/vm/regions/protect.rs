@@ -133,6 +133,16 @@ impl Protect {
         self.0 & (Self::WRITE_COPY.0 | Self::EXECUTE_WRITE_COPY.0) != 0
     }
 
+    /// What a page of which a copy was made is told to have.
+    pub(crate) const fn once_copied(self) -> Protect {
+        let right = match self.right() {
+            Protect::WRITE_COPY => Protect::READ_WRITE,
+            Protect::EXECUTE_WRITE_COPY => Protect::EXECUTE_READ_WRITE,
+            other => other,
+        };
+        Protect(self.0 & !RIGHTS | right.0)
+    }
+
     const fn abilities(self) -> u8 {
         match self.right() {
             Protect::READ => CAN_READ,

@@ -165,18 +165,25 @@ impl Regions {
             at.address & !(GRANULARITY - 1)
         };
         let end = end_of(at.address, size)?;
-        if !self.runs.room(1) || !self.areas.room(1) {
-            return Err(Refusal::NoMemory);
-        }
+        // What is in use is told before what there is no memory for.
+        let mut placeholder = None;
         if at.replaces {
             let (id, area) = self.area_at(start).ok_or(Refusal::Conflict)?;
             if area.kind != Kind::Placeholder || (area.start, area.end) != (start, end) {
                 return Err(Refusal::Conflict);
             }
+            placeholder = Some(id);
+        } else if at.address != 0 && (start == 0 || self.touches_units(start, end)) {
+            return Err(Refusal::Conflict);
+        }
+        if !self.runs.room(1) || !self.areas.room(1) {
+            return Err(Refusal::NoMemory);
+        }
+        if placeholder.is_some() {
             return Ok(Taken {
                 start,
                 end,
-                placeholder: Some(id),
+                placeholder,
             });
         }
         let start = if at.address == 0 {
@@ -191,9 +198,6 @@ impl Regions {
             }
             base.expose_provenance()
         } else {
-            if start == 0 || self.touches_units(start, end) {
-                return Err(Refusal::Conflict);
-            }
             match vm::reserve_at(Use::Program, pointer(start), end - start) {
                 sys::Placed::Done => {}
                 sys::Placed::InUse => return Err(Refusal::Conflict),
@@ -237,7 +241,7 @@ impl Regions {
     }
 
     /// Enters an area where address space was taken.
-    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) {
+    pub(super) fn settle(&mut self, taken: &Taken, request: &Request, written: Notes) -> AreaId {
         if let Some(id) = taken.placeholder {
             self.runs.remove(taken.start, taken.end);
             self.areas.remove(id);
@@ -253,6 +257,6 @@ impl Regions {
             written,
             offered: Notes::NONE,
         };
-        self.enter(area, request.commits.then_some(request.initial));
+        self.enter(area, request.commits.then_some(request.initial))
     }
 }

@@ -161,10 +161,22 @@ impl Runs {
         })
     }
 
+    /// The most leaves that inserting `more` runs can take, one each at most.
+    ///
+    /// Only a full leaf takes another: it is halved, or, for a run behind its last
+    /// one, it is followed by a new leaf if the next one is full too or there is none.
+    /// So each leaf of now takes two at most, and so does a new one, which half a leaf
+    /// of insertions has to fill first.
+    fn most_leaves(&self, more: usize) -> usize {
+        let filled = more / (LEAF_RUNS / 2) + 1;
+        let now = self.directory.records().len();
+        more.min(2 * (now + filled))
+    }
+
     /// Makes room for `more` runs, after which inserting so many cannot fail.
     /// False, and nothing changed, when there is no memory.
     pub(super) fn room(&mut self, more: usize) -> bool {
-        // An insertion takes one leaf at most.
+        let more = self.most_leaves(more);
         if !self.directory.reserve(more) {
             return false;
         }
@@ -228,6 +240,14 @@ impl Runs {
             .records()
             .partition_point(|leaf| leaf.start <= run.start);
         let mut leaf = after.saturating_sub(1);
+        // Behind a full leaf there may be room in the next one.
+        let is_last = |leaf: &[Run]| leaf.last().is_none_or(|last| last.start < run.start);
+        if self.leaf(leaf).len() == LEAF_RUNS
+            && is_last(self.leaf(leaf))
+            && (1..LEAF_RUNS).contains(&self.leaf(leaf + 1).len())
+        {
+            leaf += 1;
+        }
         if self.leaf(leaf).len() == LEAF_RUNS || self.directory.records().is_empty() {
             let Some(fresh) = self.take_leaf() else {
                 return;
@@ -532,5 +552,71 @@ mod tests {
         runs.remove(0, PAGES * UNIT);
         assert_eq!(runs.len(), 0);
         assert_eq!(runs.get(runs.at_or_after(0)), None);
+    }
+
+    #[test]
+    fn insertions_take_no_more_leaves_than_there_is_room_for() {
+        let run = |number: usize| Run {
+            start: number * UNIT,
+            end: (number + 1) * UNIT,
+            area: area(1),
+            committed: None,
+        };
+        const SPACE: usize = 1 << 24;
+        let mut seed = 3u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (seed >> 33) as usize % below.max(1)
+        };
+        for (full, more) in [(0, 400), (20, 40), (20, 600), (3, 2000)] {
+            for order in 0..4 {
+                let mut runs = Runs::new();
+                assert!(runs.room(full * LEAF_RUNS));
+                // Leaves that are full, with space between their runs and behind them.
+                for leaf in 0..full {
+                    for nth in 0..LEAF_RUNS {
+                        runs.insert(run((leaf + 1) * (SPACE / 64) + nth * 16));
+                    }
+                }
+                assert_eq!(runs.directory.records().len(), full);
+                assert!(runs.room(more));
+                let (spare, most) = (runs.spare.records().len(), runs.most_leaves(more));
+                let mut expected: Vec<usize> = runs
+                    .from(runs.at_or_after(0))
+                    .map(|run| run.start / UNIT)
+                    .collect();
+                for nth in 0..more {
+                    let number = match order {
+                        // Down towards the end of a full leaf.
+                        0 => SPACE / 64 * 3 - 1 - nth,
+                        1 => SPACE / 64 * 3 + LEAF_RUNS * 16 + nth,
+                        // Each leaf in turn, in its middle and behind its end.
+                        2 => {
+                            let leaf = SPACE / 64 * (nth % full.max(1) + 1);
+                            let place = if nth % 2 == 0 { 1 } else { LEAF_RUNS * 16 };
+                            leaf + place + nth / full.max(1) * 16 + 1
+                        }
+                        _ => next(SPACE / 64 * (full + 1)) / 16 * 16 + 7,
+                    };
+                    if expected.contains(&number) {
+                        continue;
+                    }
+                    expected.push(number);
+                    runs.insert(run(number));
+                }
+                let taken = spare - runs.spare.records().len();
+                assert!(
+                    taken <= most,
+                    "{full} leaves, {more} runs: {taken} of {most}"
+                );
+                expected.sort_unstable();
+                let all: Vec<usize> = runs
+                    .from(runs.at_or_after(0))
+                    .map(|run| run.start / UNIT)
+                    .collect();
+                assert_eq!(all, expected);
+                runs.remove(0, usize::MAX);
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn touched(address: usize, access: Access) -> Touched {
         }
         None => match told.area.kind {
             Kind::View(view) if view.commits != 0 => {
-                if regions.refresh(told.area) && regions.told(address) != Some(told) {
+                if regions.take_over_around(&told.area, (told.start, told.end), page) {
                     Touched::Ready
                 } else {
                     Touched::Barred
@@ -104,11 +104,10 @@ impl Regions {
         if !self.runs.room(2) {
             return false;
         }
-        let told = self.told(start);
-        let Some((area, protect)) = told.and_then(|told| Some((told.area, told.committed?))) else {
+        let Some(protect) = self.told(start).and_then(|told| told.committed) else {
             return false;
         };
-        let right = area.right_of(protect.without_guard());
+        let right = protect.without_guard().system();
         // SAFETY: the pages are the program's and get the rights that they were
         // given.
         if !unsafe { sys::protect(pointer(start), end - start, right) } {

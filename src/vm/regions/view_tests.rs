@@ -1,5 +1,5 @@
 use super::*;
-use crate::vm::page_size;
+use crate::vm::{page_size, sections};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 
@@ -119,10 +119,12 @@ fn what_is_left_of_an_area_are_areas() {
     }
 }
 
-/// A section of the tests: a file in memory, and the bits of its pages.
+/// A section of the tests: a file in memory, the bits of its pages behind the count
+/// of their changes, and what this process has of it.
 struct Section {
     file: i32,
-    commits: Box<[AtomicU64]>,
+    words: Box<[AtomicU64]>,
+    token: usize,
 }
 
 impl Section {
@@ -138,8 +140,31 @@ impl Section {
         };
         Section {
             file,
-            commits: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            words: (0..pages.div_ceil(64) + 1)
+                .map(|_| AtomicU64::new(0))
+                .collect(),
+            token: sections::new_own(),
         }
+    }
+
+    /// A view of it, from a page on, whose pages are committed one by one.
+    fn view(&self, first: usize) -> View {
+        View {
+            section: 78,
+            offset: (first * page_size()) as u64,
+            commits: self.words[1..].as_ptr().expose_provenance(),
+            token: self.token,
+            file: self.file,
+            charged: 0,
+            seen: 0,
+            next: 0,
+        }
+    }
+
+    /// Commits pages as another process does: these bits of a word.
+    fn commit_elsewhere(&self, word: usize, bits: u64) {
+        self.words[word + 1].fetch_or(bits, Ordering::Relaxed);
+        self.words[0].fetch_add(1, Ordering::Release);
     }
 
     fn map(&self, at: &Whereabouts, view: View, size: usize) -> Result<usize, Refusal> {
@@ -156,8 +181,11 @@ impl Section {
 
 impl Drop for Section {
     fn drop(&mut self) {
-        // SAFETY: the file is this section's.
-        unsafe { libc::close(self.file) };
+        // SAFETY: the file and the record are this section's, which has no views now.
+        unsafe {
+            libc::close(self.file);
+            sections::end_own(self.token);
+        }
     }
 }
 
@@ -170,6 +198,10 @@ fn a_view_is_an_area_that_can_replace_a_placeholder() {
         offset: page as u64,
         commits: 0,
         token: 5,
+        file: section.file,
+        charged: 0,
+        seen: 0,
+        next: 0,
     };
     let base = section.map(&ANYWHERE, view, 2 * page).expect("mapped");
     assert_eq!(area(base, 1), (0, 2, Kind::View(view)));
@@ -208,15 +240,11 @@ fn a_view_is_an_area_that_can_replace_a_placeholder() {
 fn committing_in_one_view_shows_in_all() {
     let page = page_size();
     let section = Section::new(200);
-    let view = |first: usize| View {
-        section: 78,
-        offset: (first * page) as u64,
-        commits: section.commits.as_ptr().expose_provenance(),
-        token: 0,
-    };
-    let one = section.map(&ANYWHERE, view(0), 200 * page).expect("mapped");
+    let one = section
+        .map(&ANYWHERE, section.view(0), 200 * page)
+        .expect("mapped");
     let two = section
-        .map(&ANYWHERE, view(100), 50 * page)
+        .map(&ANYWHERE, section.view(100), 50 * page)
         .expect("mapped");
     assert_eq!(find(one).expect("a view").committed, None);
     let write = Protect::READ_WRITE;
@@ -236,8 +264,8 @@ fn committing_in_one_view_shows_in_all() {
         *byte(one + 105 * page) = 9;
         assert_eq!(*byte(two + 5 * page), 9);
         // Another process commits pages 120 to 129, and 149.
-        section.commits[1].fetch_or(0xff << (120 - 64), Ordering::Relaxed);
-        section.commits[2].fetch_or(3 | 1 << (149 - 128), Ordering::Relaxed);
+        section.commit_elsewhere(1, 0xff << (120 - 64));
+        section.commit_elsewhere(2, 3 | 1 << (149 - 128));
         let told = find(two + 25 * page).expect("a view");
         assert_eq!(told.committed, Some(write));
         assert_eq!((told.start, told.end), (two + 20 * page, two + 30 * page));
@@ -245,9 +273,60 @@ fn committing_in_one_view_shows_in_all() {
             find(two + 49 * page).expect("a view").committed,
             Some(write)
         );
-        let three = section.map(&ANYWHERE, view(108), 5 * page).expect("mapped");
+        let three = section
+            .map(&ANYWHERE, section.view(108), 5 * page)
+            .expect("mapped");
         assert_eq!(find(three).expect("a view").end, three + 2 * page);
-        for view in [one, two, three] {
+        // A touch finds what was committed around it, before it is counted.
+        assert_eq!(find(one + 133 * page).expect("a view").committed, None);
+        section.words[3].fetch_or(3 << (133 - 128), Ordering::Relaxed);
+        assert_eq!(find(one + 133 * page).expect("a view").committed, None);
+        assert_eq!(touched(one + 132 * page, Access::Read), Touched::Barred);
+        assert_eq!(touched(one + 133 * page, Access::Read), Touched::Ready);
+        let told = find(one + 133 * page).expect("a view");
+        assert_eq!((told.start, told.end), (one + 133 * page, one + 135 * page));
+        // The views are forgotten in any order, and none is missed.
+        assert!(drop_view(two, false).is_ok());
+        commit(one + 108 * page, 4 * page, write).expect("committed");
+        assert_eq!(find(three).expect("a view").end, three + 4 * page);
+        for view in [one, three] {
+            assert!(drop_view(view, false).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_commit_in_a_view_gives_its_pages_a_protection() {
+    let page = page_size();
+    let section = Section::new(16);
+    let map = |first: usize| section.map(&ANYWHERE, section.view(first), 8 * page);
+    let (one, two) = (map(0).expect("mapped"), map(0).expect("mapped"));
+    let (read, write) = (Protect::READ, Protect::READ_WRITE);
+    let at = |base: usize, number: usize| find(base + number * page).expect("a view").committed;
+    commit(one, 2 * page, read).expect("committed");
+    assert_eq!([at(one, 0), at(two, 0)], [Some(read), Some(write)]);
+    // What is committed already gets the protection in this view only.
+    commit(one + page, 2 * page, write).expect("committed");
+    protect(two + page, page, Protect::NONE).expect("protected");
+    commit(one + page, 3 * page, read).expect("committed");
+    let told = [0, 1, 2, 3, 4].map(|number| (at(one, number), at(two, number)));
+    let expected = [
+        (Some(read), Some(write)),
+        (Some(read), Some(Protect::NONE)),
+        (Some(read), Some(write)),
+        (Some(read), Some(write)),
+        (None, None),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        commit(one, page, Protect::EXECUTE_READ),
+        Err(Refusal::Protection)
+    );
+    // SAFETY: the page is committed and writable; nobody uses the views afterwards.
+    unsafe {
+        *byte(two + 3 * page) = 4;
+        assert_eq!(*byte(one + 3 * page), 4);
+        for view in [one, two] {
             assert!(drop_view(view, false).is_ok());
         }
     }

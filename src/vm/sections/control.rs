@@ -2,24 +2,25 @@
 //! memory beside the section's own.
 //!
 //! ```text
-//!   control   | magic, size, protection, name ... | a bit for each page |
-//!             0                                4 KiB     of SEC_RESERVE
+//!   control   | magic, size, protection, name ... | changes | a bit for each page |
+//!             0                                        4 KiB     of SEC_RESERVE
 //! ```
 //!
 //! The description is written before anybody else can find it and stays as it
-//! is. The bits only ever become set: a section's pages are never decommitted.
+//! is. The bits only ever become set: a section's pages are never decommitted. The
+//! word before them counts how many times some were.
 
 use super::super::{Use, allocate, credit, release};
 use crate::sys::files::{self, Descriptor, Identity};
 use crate::sys::{self, page_size};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Most units of a name, the prefix included.
 pub(crate) const LONGEST_NAME: usize = 260;
 
-const MAGIC: [u8; 16] = *b"ntheap section 1";
+const MAGIC: [u8; 16] = *b"ntheap section 2";
 /// Where the bits begin.
 const BITS_AT: usize = 4096;
 
@@ -44,7 +45,7 @@ pub(crate) struct Description {
     name: [u16; LONGEST_NAME],
 }
 
-const _: () = assert!(size_of::<Description>() <= BITS_AT);
+const _: () = assert!(size_of::<Description>() <= BITS_AT - size_of::<u64>());
 
 impl Description {
     /// A description; `None` for a name that is too long.
@@ -166,41 +167,61 @@ impl Control {
     }
 }
 
-/// Bytes that this process has committed of a section whose pages are committed
-/// one by one, in a page of its own, which views keep the address of.
-#[repr(transparent)]
-struct Charged(AtomicUsize);
+/// What this process has of a section whose pages are committed one by one, in a page
+/// of its own, which views keep the address of.
+struct Own {
+    /// Bytes that it has committed.
+    charged: AtomicUsize,
+    /// The first view, by its area's number, or 0.
+    first_view: AtomicU32,
+}
 
-/// The address of a new count; 0 when there is no memory.
-pub(super) fn new_count() -> usize {
-    // Fresh pages are zero, which is a count of none.
+/// The address of a new record; 0 when there is no memory.
+pub(crate) fn new_own() -> usize {
+    // Fresh pages are zero, which is a record of nothing.
     allocate(Use::Metadata, page_size()).expose_provenance()
+}
+
+/// # Safety
+/// `own` is what [`new_own`] gave, and stays there as long as what is returned is used.
+unsafe fn own(own: usize) -> &'static Own {
+    let place = ptr::with_exposed_provenance::<Own>(own);
+    // SAFETY: the caller's promise; zeros are a record.
+    unsafe { &*place }
 }
 
 /// Notes that a section's pages were charged to this process.
 ///
 /// # Safety
-/// `count` is the token of a view that is there, and stays there meanwhile.
-pub(crate) unsafe fn note_charged(count: usize, bytes: usize) {
-    let place = ptr::with_exposed_provenance::<Charged>(count);
-    // SAFETY: 0, or what `new_count` gave, which lives as long as the section,
-    // and that longer than its views.
-    if let Some(charged) = unsafe { place.as_ref() } {
-        charged.0.fetch_add(bytes, Ordering::Relaxed);
-    }
+/// `token` is that of a view that is there, and stays there meanwhile.
+pub(crate) unsafe fn note_charged(token: usize, bytes: usize) {
+    // SAFETY: the record lives as long as the section, and that longer than its views.
+    unsafe { own(token) }
+        .charged
+        .fetch_add(bytes, Ordering::Relaxed);
 }
 
-/// Ends a count, and gives back what was charged.
+/// Where the first of a section's views in this process is noted.
 ///
 /// # Safety
-/// The count is one of [`new_count`]'s, and no view with it is left.
-pub(super) unsafe fn end_count(count: usize) {
-    let place = ptr::with_exposed_provenance_mut::<Charged>(count);
+/// `token` is that of a view that is there, and stays there as long as what is returned
+/// is used.
+pub(crate) unsafe fn first_view<'a>(token: usize) -> &'a AtomicU32 {
+    // SAFETY: as above.
+    unsafe { &own(token).first_view }
+}
+
+/// Ends a record, and gives back what was charged.
+///
+/// # Safety
+/// The record is one of [`new_own`]'s, and no view with it is left.
+pub(crate) unsafe fn end_own(token: usize) {
     // SAFETY: the caller's promise.
-    let bytes = unsafe { (*place).0.load(Ordering::Relaxed) };
+    let bytes = unsafe { own(token) }.charged.load(Ordering::Relaxed);
     credit(Use::Program, bytes);
+    let place = ptr::with_exposed_provenance_mut::<u8>(token);
     // SAFETY: a whole page, which nobody uses any more.
-    unsafe { release(Use::Metadata, place.cast(), page_size(), page_size()) };
+    unsafe { release(Use::Metadata, place, page_size(), page_size()) };
 }
 
 const _: () = assert!(offset_of!(Description, name) + 2 * LONGEST_NAME <= BITS_AT);

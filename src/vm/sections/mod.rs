@@ -34,7 +34,9 @@ use crate::sys;
 use crate::sys::files::{self, Descriptor, Errno};
 use control::{Control, Description};
 
-pub(crate) use control::{LONGEST_NAME, note_charged};
+pub(crate) use control::{LONGEST_NAME, first_view, note_charged};
+#[cfg(test)]
+pub(crate) use control::{end_own, new_own};
 
 /// SEC_RESERVE: pages are committed one by one.
 pub(crate) const RESERVED: u32 = 0x400_0000;
@@ -190,7 +192,7 @@ impl Record {
     fn end(self) {
         if self.section.charges != 0 {
             // SAFETY: the record is out of the list and had no views.
-            unsafe { control::end_count(self.section.charges) };
+            unsafe { control::end_own(self.section.charges) };
         }
         if let Some(control) = self.control {
             control.drop_it();
@@ -328,7 +330,7 @@ impl Record {
     /// Has the pages be committed one by one; without memory the record ends.
     fn commit_by_page(&mut self) -> Result<(), Failure> {
         self.section.commits = self.control.map_or(0, |control| control.bits());
-        self.section.charges = control::new_count();
+        self.section.charges = control::new_own();
         if self.section.charges == 0 {
             self.end();
             return Err(Failure::NoMemory);

@@ -86,6 +86,10 @@ fn what_is_committed_of_a_section_is_given_back_with_it() {
         offset: 0,
         commits: section.commits,
         token: section.charges,
+        file: section.data,
+        charged: 0,
+        seen: 0,
+        next: 0,
     };
     let base = regions::insert_view(
         &Whereabouts::default(),
@@ -106,8 +110,9 @@ fn what_is_committed_of_a_section_is_given_back_with_it() {
         },
     );
     let base = base.expect("a view");
-    regions::commit_sparse(number, 0x3000, 0x2000).expect("committed");
-    regions::commit_sparse(number, 0x4000, 0x2000).expect("committed");
+    for offset in [0x3000, 0x4000] {
+        regions::commit(base + offset, 0x2000, Protect::READ_WRITE).expect("committed");
+    }
     let at = |offset| regions::find(base + offset).expect("a view").committed;
     assert_eq!(at(0x2000), None);
     assert_eq!(at(0x5000), Some(Protect::READ_WRITE));

@@ -3,6 +3,7 @@
 use super::super::answers;
 use super::super::constants::*;
 use super::super::handles::GetCurrentProcess;
+use super::super::tokens;
 use super::super::types::{
     DWORD, HANDLE, LPVOID, MEM_ADDRESS_REQUIREMENTS, MEM_EXTENDED_PARAMETER, NTSTATUS,
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
@@ -127,6 +128,9 @@ fn request_of(kind: DWORD, protect: Protect, placeholders: DWORD) -> Result<Requ
     if has(MEM_LARGE_PAGES) && (!has(MEM_COMMIT) || has(MEM_WRITE_WATCH) || protect.is_guard()) {
         return Err(STATUS_INVALID_PARAMETER_5);
     }
+    if has(MEM_LARGE_PAGES) && !tokens::may_lock_memory() {
+        return Err(STATUS_PRIVILEGE_NOT_HELD);
+    }
     Ok(Request {
         kind: Kind::Private,
         initial: protect,
@@ -245,7 +249,8 @@ unsafe fn requirements(
 ///   reserves as well. With MEM_RESERVE: MEM_WRITE_WATCH has written pages
 ///   noted, for [`GetWriteWatch`](super::GetWriteWatch); MEM_PHYSICAL, alone
 ///   with PAGE_READWRITE, makes a window for physical pages; MEM_LARGE_PAGES,
-///   with MEM_COMMIT, takes whole pages of 2 MiB from the system's pool.
+///   with MEM_COMMIT, takes whole pages of
+///   [`GetLargePageMinimum`](super::super::GetLargePageMinimum) from the system's pool.
 /// - Committing, the range may be any part of one region. Pages that were
 ///   committed keep what they hold and take the new protection; others are
 ///   zero.
@@ -265,8 +270,8 @@ unsafe fn requirements(
 /// committed is not in one region; ERROR_ACCESS_DENIED for committing pages of
 /// a view that has them all; ERROR_NOT_ENOUGH_MEMORY, also when the system has
 /// no room for another mapping; ERROR_COMMITMENT_LIMIT at the limit of committed
-/// bytes; ERROR_NO_SYSTEM_RESOURCES without large pages; ERROR_NOT_SUPPORTED
-/// where written pages cannot be noted. Nothing has changed then. Any thread may
+/// bytes; for large pages ERROR_PRIVILEGE_NOT_HELD unless SeLockMemoryPrivilege is in
+/// force, and ERROR_NO_SYSTEM_RESOURCES when there are too few; ERROR_NOT_SUPPORTED where written pages cannot be noted. Nothing has changed then. Any thread may
 /// call it. The time grows with the logarithm of the number of regions.
 ///
 /// Source: "VirtualAlloc function (memoryapi.h)"; where errors are not told

@@ -106,15 +106,19 @@ fn create(
 /// A handle, with the last error ERROR_ALREADY_EXISTS if the name existed (then
 /// size and protection are the old ones) and 0 otherwise. Null and the last error
 /// otherwise: ERROR_INVALID_PARAMETER for a protection, attributes, or a size of
-/// memory of 0; ERROR_INVALID_HANDLE for no file; ERROR_ACCESS_DENIED for a
-/// handle without the rights that the protection needs; ERROR_FILE_INVALID for an
-/// empty file and no size; ERROR_NOT_ENOUGH_MEMORY, also for a file that would
-/// have to grow and may not; ERROR_DISK_FULL; ERROR_COMMITMENT_LIMIT at the limit
-/// of committed bytes; ERROR_BAD_EXE_FORMAT with SEC_IMAGE, always;
-/// ERROR_PRIVILEGE_NOT_HELD with SEC_LARGE_PAGES; ERROR_PATH_NOT_FOUND for a
-/// name with other backslashes; ERROR_FILENAME_EXCED_RANGE above 260 characters.
-/// Any thread may call it. With a name it takes a few hundred microseconds: the
-/// system's list of local sockets is read.
+/// memory of 0; ERROR_INVALID_HANDLE for no file; ERROR_ACCESS_DENIED for a handle
+/// without the rights that the protection needs; ERROR_FILE_INVALID for an empty
+/// file and no size; ERROR_NOT_ENOUGH_MEMORY, also for a file that would have to
+/// grow and may not; ERROR_DISK_FULL; ERROR_TOO_MANY_OPEN_FILES, since sections are
+/// files to the system; ERROR_COMMITMENT_LIMIT at the limit of committed bytes;
+/// ERROR_BAD_EXE_FORMAT with SEC_IMAGE, always; SEC_LARGE_PAGES, which takes a
+/// multiple of [`GetLargePageMinimum`](crate::win32::GetLargePageMinimum) of memory
+/// and no file, is ERROR_PRIVILEGE_NOT_HELD without SeLockMemoryPrivilege and
+/// ERROR_NO_SYSTEM_RESOURCES with it: there are no large pages for sections here;
+/// ERROR_PATH_NOT_FOUND for a name with other backslashes;
+/// ERROR_FILENAME_EXCED_RANGE above 260 characters. Any thread may call it. With a
+/// name it takes a few hundred microseconds: the system's list of local sockets is
+/// read.
 ///
 /// Source: "CreateFileMappingA function (winbase.h)".
 ///

@@ -3,7 +3,9 @@
 use super::super::constants::*;
 use super::super::files::{self as file_calls, FILE};
 use super::super::handles::{self, Kind};
+use super::super::tokens;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
+use crate::sys;
 use crate::sys::files::{self, Errno};
 use crate::vm;
 use crate::vm::sections::{self, Failure, LONGEST_NAME, Request};
@@ -123,15 +125,29 @@ pub(super) fn create(wanted: &Wanted<'_>) -> Result<(HANDLE, bool), NTSTATUS> {
     Ok((handle.ok_or(STATUS_NO_MEMORY)?, existed))
 }
 
+/// Why there is no section of large pages of this size. What is always left is that the
+/// system has none: its pool's pages cannot be protected, committed or copied by 4 KiB,
+/// as views of a section can, with or without large pages.
+fn without_large_pages(size: u64) -> NTSTATUS {
+    let unit = sys::large_page_size().map_or(0, |unit| unit as u64);
+    if unit != 0 && !size.is_multiple_of(unit) {
+        STATUS_INVALID_PARAMETER_4
+    } else if !tokens::may_lock_memory() {
+        STATUS_PRIVILEGE_NOT_HELD
+    } else {
+        STATUS_INSUFFICIENT_RESOURCES
+    }
+}
+
 fn of_memory(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
     if wanted.attributes & SEC_IMAGE != 0 {
         return Err(STATUS_INVALID_FILE_FOR_SECTION);
     }
-    if wanted.attributes & SEC_LARGE_PAGES != 0 {
-        return Err(STATUS_PRIVILEGE_NOT_HELD);
-    }
     if wanted.size == 0 {
         return Err(STATUS_INVALID_PARAMETER_4);
+    }
+    if wanted.attributes & SEC_LARGE_PAGES != 0 {
+        return Err(without_large_pages(wanted.size));
     }
     let size = usize::try_from(wanted.size)
         .ok()

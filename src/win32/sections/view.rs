@@ -98,6 +98,10 @@ fn map_section(
         offset: wanted.offset,
         commits: section.commits,
         token: section.charges,
+        file: section.data,
+        charged: 0,
+        seen: 0,
+        next: 0,
     };
     let private = !object::writes(right);
     let map = |base: *mut u8| {
@@ -140,9 +144,11 @@ fn status_of(refusal: Refusal) -> NTSTATUS {
 pub(super) unsafe fn unmap(address: usize, keeps: bool) -> Result<(), NTSTATUS> {
     // SAFETY: the caller's promise.
     let (view, area) = unsafe { regions::drop_view(address, keeps) }.map_err(status_of)?;
-    if area.initial.is_copy() {
-        vm::credit(vm::Use::Program, area.end - area.start);
-    }
+    let copies = match area.initial.is_copy() {
+        true => area.end - area.start,
+        false => view.charged,
+    };
+    vm::credit(vm::Use::Program, copies);
     sections::drop_view(view.section);
     Ok(())
 }

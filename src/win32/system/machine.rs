@@ -113,10 +113,10 @@ pub unsafe extern "system" fn GetPhysicallyInstalledSystemMemory(kib: *mut u64) 
     TRUE
 }
 
-/// Bytes of a large page; 0 if there are none. Any thread may call it.
+/// Bytes of a large page, of which MEM_LARGE_PAGES takes multiples; 0 if there are none.
+/// Any thread may call it.
 ///
 /// Source: "GetLargePageMinimum function (memoryapi.h)".
 pub extern "system" fn GetLargePageMinimum() -> SIZE_T {
-    let size = sys::system::memory().map_or(0, |memory| memory.large_page);
-    usize::try_from(size).unwrap_or(0)
+    sys::large_page_size().unwrap_or(0)
 }

@@ -1,15 +1,23 @@
 //! Address windowing extensions: pages that a program allocates by their numbers
 //! and shows in windows of its address space.
 //!
+//! ```text
+//!   program's array --copied by the system--> Numbers --> vm::regions, under its lock
+//! ```
+//!
 //! A window is reserved by [`VirtualAlloc`](super::VirtualAlloc) with MEM_RESERVE and
 //! MEM_PHYSICAL. Pages are locked in memory as far as the system lets the process
 //! lock any.
+
+mod numbers;
 
 use super::answers::told;
 use super::constants::*;
 use super::types::{BOOL, DWORD, HANDLE, PULONG_PTR, PVOID, ULONG_PTR};
 use super::{handles, tokens};
+use crate::sys;
 use crate::vm::regions::{self, Refusal};
+use numbers::Numbers;
 
 fn error_of(refusal: Refusal) -> DWORD {
     match refusal {
@@ -31,8 +39,25 @@ unsafe fn named(process: HANDLE, count: PULONG_PTR, frames: PULONG_PTR) -> Resul
     if count.is_null() || frames.is_null() {
         return Err(ERROR_NOACCESS);
     }
-    // SAFETY: the caller's pointer can be read.
-    Ok(unsafe { count.read_unaligned() })
+    let mut wanted = 0;
+    let to = (&raw mut wanted).expose_provenance();
+    match sys::copy(to, count.expose_provenance(), size_of::<ULONG_PTR>()) {
+        Some(copied) if copied == size_of::<ULONG_PTR>() => Ok(wanted),
+        Some(_) => Err(ERROR_NOACCESS),
+        // SAFETY: the caller's pointer can be read.
+        None => Ok(unsafe { count.read_unaligned() }),
+    }
+}
+
+/// Tells how many pages a call is done with.
+///
+/// # Safety
+/// `count` can be written to.
+unsafe fn write(count: PULONG_PTR, pages: usize) -> Result<(), DWORD> {
+    let mut one = Numbers::new(1)?;
+    one.get_mut().fill(pages);
+    // SAFETY: the caller's promise.
+    unsafe { one.write(count, 1) }
 }
 
 /// Allocates `*count` pages of memory that no address shows yet; the numbers that
@@ -42,9 +67,9 @@ unsafe fn named(process: HANDLE, count: PULONG_PTR, frames: PULONG_PTR) -> Resul
 /// TRUE; FALSE and the last error otherwise: ERROR_PRIVILEGE_NOT_HELD unless
 /// SeLockMemoryPrivilege is in force
 /// ([`AdjustTokenPrivileges`](super::AdjustTokenPrivileges)); ERROR_INVALID_HANDLE
-/// when `process` is not the calling one; ERROR_NOACCESS for a null pointer;
-/// ERROR_NOT_ENOUGH_MEMORY when there is not one page; ERROR_COMMITMENT_LIMIT. Any
-/// thread may call it.
+/// when `process` is not the calling one; ERROR_NOACCESS for a pointer to memory that
+/// cannot be accessed (nothing was allocated then); ERROR_NOT_ENOUGH_MEMORY when there
+/// is not one page; ERROR_COMMITMENT_LIMIT. Any thread may call it.
 ///
 /// Source: "AllocateUserPhysicalPages function (memoryapi.h)".
 ///
@@ -62,14 +87,18 @@ pub unsafe extern "system" fn AllocateUserPhysicalPages(
         if !tokens::may_lock_memory() {
             return Err(ERROR_PRIVILEGE_NOT_HELD);
         }
-        let given = regions::allocate_frames(wanted, |nth, number| {
-            // SAFETY: the caller has room for as many numbers as it asked for.
-            unsafe { frames.add(nth).write_unaligned(number) };
-        });
-        let given = given.map_err(error_of)?;
+        let mut numbers = Numbers::new(wanted)?;
+        let given = regions::allocate_frames(numbers.get_mut()).map_err(error_of)?;
+        // SAFETY: the caller has room for as many numbers as it asked for.
+        let written = unsafe { numbers.write(frames, given) };
         // SAFETY: the caller's pointer can be written to.
-        unsafe { count.write_unaligned(given) };
-        Ok(())
+        let written = written.and_then(|()| unsafe { write(count, given) });
+        if written.is_err() {
+            let own = numbers.get().get(..given).unwrap_or_default();
+            // Nobody was told of them. Refused, they stay charged, as they are.
+            let _ = regions::free_frames(own);
+        }
+        written
     }))
 }
 
@@ -78,8 +107,10 @@ pub unsafe extern "system" fn AllocateUserPhysicalPages(
 ///
 /// TRUE; FALSE and the last error otherwise: ERROR_INVALID_PARAMETER at the first
 /// number that is none of the program's, and `count` is then how many pages before
-/// it were given back; ERROR_INVALID_HANDLE when `process` is not the calling one;
-/// ERROR_NOACCESS for a null pointer. Any thread may call it.
+/// it were given back; ERROR_NOT_ENOUGH_MEMORY, with the same meaning of `count`, when
+/// the system refuses; ERROR_INVALID_HANDLE when `process` is not the calling one;
+/// ERROR_NOACCESS for a pointer to memory that cannot be accessed. Any thread may call
+/// it.
 ///
 /// Source: "FreeUserPhysicalPages function (memoryapi.h)".
 ///
@@ -95,14 +126,11 @@ pub unsafe extern "system" fn FreeUserPhysicalPages(
     let wanted = unsafe { named(process, count, frames) };
     told(wanted.and_then(|wanted| {
         // SAFETY: the caller has as many numbers as it says.
-        let freed = regions::free_frames(wanted, |nth| unsafe { frames.add(nth).read_unaligned() });
+        let numbers = unsafe { Numbers::copied(frames, wanted) }?;
+        let (freed, result) = regions::free_frames(numbers.get());
         // SAFETY: the caller's pointer can be written to.
-        unsafe { count.write_unaligned(freed) };
-        if freed == wanted {
-            Ok(())
-        } else {
-            Err(ERROR_INVALID_PARAMETER)
-        }
+        unsafe { write(count, freed) }?;
+        result.map_err(error_of)
     }))
 }
 
@@ -113,7 +141,8 @@ pub unsafe extern "system" fn FreeUserPhysicalPages(
 /// TRUE; FALSE and the last error otherwise: ERROR_INVALID_ADDRESS when the
 /// addresses are no window's; ERROR_INVALID_PARAMETER for an address that is no
 /// page's, a number that is none of the program's, one named twice, and one that is
-/// shown at another address; ERROR_NOT_ENOUGH_MEMORY when the system has no more
+/// shown at another address and stays there; ERROR_NOACCESS for numbers in memory
+/// that cannot be accessed; ERROR_NOT_ENOUGH_MEMORY when the system has no more
 /// mappings. Any thread may call it. Pages in a row with numbers in a row are one
 /// mapping.
 ///
@@ -133,13 +162,34 @@ pub unsafe extern "system" fn MapUserPhysicalPages(
     if end.is_none() {
         return told(Err(ERROR_INVALID_ADDRESS));
     }
-    let shown = regions::map_frames(
-        count,
-        |nth| address.addr() + nth * page,
-        // SAFETY: the caller has as many numbers as it says.
-        |nth| (!frames.is_null()).then(|| unsafe { frames.add(nth).read_unaligned() }),
-    );
-    told(shown.map_err(error_of))
+    // SAFETY: the caller has as many numbers as it says.
+    let numbers = unsafe { numbers_of(frames, count) };
+    told(numbers.and_then(|numbers| {
+        let address = |nth| address.addr() + nth * page;
+        show(count, address, numbers.as_ref())
+    }))
+}
+
+/// The frames that a call names; none for null.
+///
+/// # Safety
+/// `frames` is null or leads to `count` numbers.
+unsafe fn numbers_of(frames: PULONG_PTR, count: usize) -> Result<Option<Numbers>, DWORD> {
+    if frames.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { Numbers::copied(frames, count) }.map(Some)
+}
+
+fn show(
+    count: usize,
+    address: impl Fn(usize) -> usize,
+    numbers: Option<&Numbers>,
+) -> Result<(), DWORD> {
+    // A number that is not there is no frame's.
+    let frame = |nth| numbers.map(|numbers| numbers.get().get(nth).copied().unwrap_or(0));
+    regions::map_frames(count, address, frame).map_err(error_of)
 }
 
 /// As [`MapUserPhysicalPages`], at `count` addresses of windows, which may lie
@@ -158,12 +208,13 @@ pub unsafe extern "system" fn MapUserPhysicalPagesScatter(
     if addresses.is_null() {
         return told(Err(ERROR_NOACCESS));
     }
-    let shown = regions::map_frames(
-        count,
-        // SAFETY: the caller has as many addresses as it says.
-        |nth| unsafe { addresses.add(nth).read_unaligned() }.addr(),
-        // SAFETY: and as many numbers.
-        |nth| (!frames.is_null()).then(|| unsafe { frames.add(nth).read_unaligned() }),
-    );
-    told(shown.map_err(error_of))
+    // SAFETY: the caller has as many addresses and numbers as it says.
+    let named = unsafe {
+        Numbers::copied(addresses.cast_const().cast(), count)
+            .and_then(|places| Ok((places, numbers_of(frames, count)?)))
+    };
+    told(named.and_then(|(places, numbers)| {
+        let address = |nth| places.get().get(nth).copied().unwrap_or(0);
+        show(count, address, numbers.as_ref())
+    }))
 }

@@ -1,0 +1,310 @@
+//! Sections and views when the system refuses: each call into it in turn.
+
+use crate::support::*;
+use ntheap::sys::fault;
+use ntheap::vm;
+use ntheap::win32::*;
+use std::os::fd::IntoRawFd;
+
+/// All that a refused call must leave as it was.
+#[derive(PartialEq, Debug)]
+struct Picture {
+    program: vm::Line,
+    files: usize,
+    pages: Vec<(DWORD, DWORD, usize)>,
+    bytes: Vec<u8>,
+}
+
+/// A picture, with what there is at some addresses: pages of views.
+fn picture(at: &[usize]) -> Picture {
+    let pages = at.iter().map(|&at| query(at));
+    let pages: Vec<_> = pages
+        .map(|told| (told.State, told.Protect, told.RegionSize))
+        .collect();
+    let readable = |&(nth, _): &(usize, usize)| {
+        let (state, protect, _) = pages[nth];
+        state == MEM_COMMIT && !matches!(protect, 0 | PAGE_NOACCESS)
+    };
+    let places = at.iter().copied().enumerate().filter(readable);
+    Picture {
+        program: vm::account().get(vm::Use::Program),
+        files: std::fs::read_dir("/proc/self/fd")
+            .expect("the list")
+            .count(),
+        // SAFETY: the pages are committed and can be read.
+        bytes: places.map(|(_, at)| unsafe { *byte(at) }).collect(),
+        pages,
+    }
+}
+
+/// Makes each call into the system fail in turn that `act` makes. Refused, it answers
+/// one of `errors`, leaves what was there at `at`, and can be done then; `undo` undoes
+/// it. How many times it was refused.
+fn refuse<T>(
+    what: &str,
+    errors: &[DWORD],
+    at: &[usize],
+    mut act: impl FnMut() -> Result<T, DWORD>,
+    mut undo: impl FnMut(T),
+) -> usize {
+    // What is made once and kept is there then.
+    undo(act().expect(what));
+    let mut refused = 0;
+    for nth in 0.. {
+        assert!(nth < 200, "{what}: no end");
+        let before = picture(at);
+        fault::plan(nth, 1, &[]);
+        let result = act();
+        let (_, struck) = fault::end();
+        match result {
+            Ok(done) => undo(done),
+            Err(error) => {
+                assert!(errors.contains(&error), "{what}, call {nth}: {error}");
+                assert_eq!(picture(at), before, "{what}, call {nth}");
+                refused += 1;
+                match act() {
+                    Ok(done) => undo(done),
+                    Err(error) => panic!("{what}, call {nth}, a second time: {error}"),
+                }
+            }
+        }
+        assert_eq!(picture(at), before, "{what}, call {nth}, undone");
+        if struck == 0 {
+            break;
+        }
+    }
+    assert!(refused > 0, "{what}: no call could be refused");
+    refused
+}
+
+fn handle(handle: HANDLE) -> Result<HANDLE, DWORD> {
+    if handle.is_null() {
+        // SAFETY: nothing to keep.
+        Err(unsafe { GetLastError() })
+    } else {
+        Ok(handle)
+    }
+}
+
+fn close(handle: HANDLE) {
+    // SAFETY: the test's own.
+    assert_eq!(unsafe { CloseHandle(handle) }, TRUE);
+}
+
+/// Makes a section of a file or, for null, of memory.
+fn section(file: HANDLE, protect: DWORD, size: usize, name: &str) -> Result<HANDLE, DWORD> {
+    let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let named = if name.len() == 1 {
+        std::ptr::null()
+    } else {
+        name.as_ptr()
+    };
+    // SAFETY: the name ends with 0.
+    handle(unsafe {
+        let none = std::ptr::null_mut();
+        CreateFileMappingW(file, none, protect, 0, size as DWORD, named)
+    })
+}
+
+/// Maps all of a section, or ends the view.
+fn map(section: HANDLE, access: DWORD) -> Result<usize, DWORD> {
+    // SAFETY: a new view is nobody's.
+    let view = unsafe { MapViewOfFile(section, access, 0, 0, 0) };
+    handle(view.cast()).map(|view| view.expose_provenance())
+}
+
+fn unmap(view: usize) -> Result<(), DWORD> {
+    // SAFETY: the test's own, which uses it no more.
+    truth(unsafe { UnmapViewOfFile(byte(view).cast_const().cast()) })
+}
+
+const SIZE: usize = 16 * PAGE;
+/// What the system's want of memory, mappings or files comes to.
+const WANT: [DWORD; 2] = [ERROR_NOT_ENOUGH_MEMORY, ERROR_TOO_MANY_OPEN_FILES];
+
+#[test]
+fn every_refusal_leaves_sections_as_they_were() {
+    if !alone("sections::every_refusal_leaves_sections_as_they_were") {
+        return;
+    }
+    let memory = INVALID_HANDLE_VALUE;
+    let name = format!("Local\\refused-{}", std::process::id());
+    let plain = PAGE_READWRITE;
+    refuse(
+        "memory",
+        &WANT,
+        &[],
+        || section(memory, plain, SIZE, ""),
+        close,
+    );
+    let sparse = PAGE_READWRITE | SEC_RESERVE;
+    refuse(
+        "reserved",
+        &WANT,
+        &[],
+        || section(memory, sparse, SIZE, ""),
+        close,
+    );
+    refuse(
+        "named",
+        &WANT,
+        &[],
+        || section(memory, plain, SIZE, &name),
+        close,
+    );
+    refuse(
+        "named, reserved",
+        &WANT,
+        &[],
+        || section(memory, sparse, SIZE, &name),
+        close,
+    );
+
+    let path = std::env::temp_dir().join(format!("ntheap-refused-{}", std::process::id()));
+    std::fs::write(&path, [7; SIZE]).expect("written");
+    let open = std::fs::File::options().read(true).write(true).open(&path);
+    let file = _get_osfhandle(open.expect("opened").into_raw_fd());
+    let file = std::ptr::with_exposed_provenance_mut(file as usize);
+    refuse("file", &WANT, &[], || section(file, plain, 0, ""), close);
+    // A file that is to grow can meet a full disk.
+    let mut size = SIZE;
+    let errors = [WANT[0], WANT[1], ERROR_DISK_FULL];
+    refuse(
+        "longer file",
+        &errors,
+        &[],
+        || {
+            let made = section(file, plain, size + PAGE, "");
+            size += if made.is_ok() { PAGE } else { 0 };
+            made
+        },
+        close,
+    );
+    std::fs::remove_file(path).expect("removed");
+}
+
+#[test]
+fn every_refusal_leaves_views_as_they_were() {
+    if !alone("sections::every_refusal_leaves_views_as_they_were") {
+        return;
+    }
+    let whole = section(INVALID_HANDLE_VALUE, PAGE_READWRITE, SIZE, "").expect("made");
+    for access in [FILE_MAP_WRITE, FILE_MAP_READ, FILE_MAP_COPY] {
+        let what = format!("view, access {access}");
+        refuse(
+            &what,
+            &WANT,
+            &[],
+            || map(whole, access),
+            |view| {
+                unmap(view).expect("ended");
+            },
+        );
+    }
+    let view = map(whole, FILE_MAP_WRITE).expect("mapped");
+    let other = map(whole, FILE_MAP_WRITE).expect("mapped");
+    for page in 0..16 {
+        // SAFETY: the view is the test's and can be written to.
+        unsafe { *byte(view + page * PAGE) = page as u8 + 1 };
+    }
+    let pages: Vec<usize> = (0..16).map(|page| view + page * PAGE).collect();
+    // Copies, in three runs of two rights, one page of which has its copy already.
+    protect(view + 4 * PAGE, 2 * PAGE, PAGE_READONLY).expect("protected");
+    protect(view + 8 * PAGE, 2 * PAGE, PAGE_WRITECOPY).expect("protected");
+    // SAFETY: as above.
+    unsafe { *byte(view + 9 * PAGE) = 99 };
+    let back = |()| {
+        protect(view, SIZE, PAGE_READWRITE).expect("protected");
+        protect(view + 4 * PAGE, 2 * PAGE, PAGE_READONLY).expect("protected");
+        protect(view + 8 * PAGE, 2 * PAGE, PAGE_WRITECOPY).expect("protected");
+    };
+    refuse(
+        "to copies",
+        &WANT,
+        &pages,
+        || protect(view + 2 * PAGE, 12 * PAGE, PAGE_WRITECOPY).map(drop),
+        back,
+    );
+    refuse(
+        "from copies",
+        &WANT,
+        &pages,
+        || protect(view + 2 * PAGE, 12 * PAGE, PAGE_READWRITE).map(drop),
+        back,
+    );
+    // What is shared is so still, whatever was refused.
+    // SAFETY: as above.
+    unsafe {
+        *byte(view + 12 * PAGE) = 55;
+        assert_eq!(*byte(other + 12 * PAGE), 55);
+        assert_eq!(*byte(other + 9 * PAGE), 10);
+    }
+    refuse(
+        "unmap",
+        &WANT,
+        &[other],
+        || match query(view).State {
+            // Done already, the second time.
+            MEM_FREE => Ok(()),
+            _ => unmap(view),
+        },
+        |()| {
+            let again = map_at(whole, view).expect("mapped");
+            assert_eq!(again, view);
+        },
+    );
+    unmap(view).expect("ended");
+    unmap(other).expect("ended");
+    close(whole);
+}
+
+/// Maps all of a section where a view was.
+fn map_at(section: HANDLE, at: usize) -> Result<usize, DWORD> {
+    // SAFETY: a new view is nobody's.
+    let view = unsafe { MapViewOfFileEx(section, FILE_MAP_WRITE, 0, 0, 0, byte(at).cast()) };
+    handle(view.cast()).map(|view| view.expose_provenance())
+}
+
+#[test]
+fn every_refusal_leaves_reserved_sections_as_they_were() {
+    if !alone("sections::every_refusal_leaves_reserved_sections_as_they_were") {
+        return;
+    }
+    let mut calls = 0;
+    // What is committed stays so: a section for each call that fails.
+    for nth in 0.. {
+        assert!(nth < 100, "no end");
+        let protect = PAGE_READWRITE | SEC_RESERVE;
+        let whole = section(INVALID_HANDLE_VALUE, protect, SIZE, "").expect("made");
+        let views = [0; 3].map(|_| map(whole, FILE_MAP_WRITE).expect("mapped"));
+        allocate(views[1] + 4 * PAGE, 2 * PAGE, MEM_COMMIT, PAGE_READONLY).expect("committed");
+        let at: Vec<usize> = views
+            .iter()
+            .flat_map(|view| (0..16).map(move |page| view + page * PAGE))
+            .collect();
+        let before = picture(&at);
+        fault::plan(nth, 1, &[]);
+        let commit = || allocate(views[0] + 2 * PAGE, 6 * PAGE, MEM_COMMIT, PAGE_READWRITE);
+        let result = commit();
+        let (_, struck) = fault::end();
+        if let Err(error) = result {
+            assert_eq!(error, ERROR_NOT_ENOUGH_MEMORY, "call {nth}");
+            assert_eq!(picture(&at), before, "call {nth}");
+            calls += 1;
+            commit().expect("a second time");
+        }
+        let charged = vm::account().get(vm::Use::Program).committed;
+        assert_eq!(charged, before.program.committed + 4 * PAGE, "call {nth}");
+        for view in views {
+            assert_eq!(query(view + 2 * PAGE).State, MEM_COMMIT);
+            // SAFETY: committed in all views.
+            assert_eq!(unsafe { *byte(view + 7 * PAGE) }, 0);
+            unmap(view).expect("ended");
+        }
+        close(whole);
+        if struck == 0 {
+            break;
+        }
+    }
+    assert!(calls >= 4, "{calls} calls could be refused");
+}
