@@ -43,6 +43,7 @@
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
 //! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
+//! | `outside` | `heaps`, and what the bytes of another process's heaps mean, for `ntheap walk` and its kin |
 //! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -64,6 +65,9 @@ pub mod crt;
 mod global;
 #[doc(hidden)]
 pub mod heap;
+#[cfg(feature = "outside")]
+#[cfg_attr(docsrs, doc(cfg(feature = "outside")))]
+pub mod outside;
 #[cfg(feature = "heaps")]
 mod own;
 mod report;

@@ -53,9 +53,12 @@ mod fork;
 mod front;
 mod idle;
 mod large;
+mod layout;
 mod magazine;
 mod meta;
 mod misuse;
+#[cfg(feature = "outside")]
+pub mod outside;
 pub mod plain;
 mod pool;
 #[cfg(feature = "heaps")]
@@ -172,6 +175,7 @@ impl Heap {
         self.configure(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
+        root::set_anchor(root::Anchor::Layout, layout::LAYOUT);
         self.ready.end(true);
         // From here on the calls below may allocate.
         fork::register();

@@ -54,6 +54,7 @@ mod heap;
 mod home;
 mod info;
 mod large;
+mod layout;
 mod lfh;
 mod list;
 mod lock;
@@ -62,6 +63,8 @@ mod memory;
 pub(in crate::heap) mod met;
 mod misuse;
 mod numbers;
+#[cfg(feature = "outside")]
+pub mod outside;
 mod place;
 mod region;
 mod resize;
@@ -82,6 +85,7 @@ pub use info::{
     name_of, owner_of, process_heap_at, region_of, set_compatibility, set_user_flags,
     set_user_value, shape_of, summary, user_info,
 };
+pub(in crate::heap) use layout::LAYOUT;
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 #[cfg(feature = "crt")]
 pub use met::when_no_memory;
