@@ -32,6 +32,8 @@ const STACK_POINTER: usize = REGISTERS;
 pub struct Held {
     /// The threads, and the signal that each was about to take, or 0.
     threads: BTreeMap<i32, i32>,
+    /// Whether they go on when this is dropped.
+    lets_go: bool,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -44,6 +46,7 @@ impl Held {
     pub fn stop(pid: i32) -> Result<Held, Error> {
         let mut held = Held {
             threads: BTreeMap::new(),
+            lets_go: true,
             _not_send: PhantomData,
         };
         loop {
@@ -59,6 +62,16 @@ impl Held {
             if fresh == 0 {
                 return Ok(held);
             }
+        }
+    }
+
+    /// A process of one thread that the caller traces and has stopped already. It
+    /// stays so when this is dropped.
+    pub fn adopted(pid: i32) -> Held {
+        Held {
+            threads: BTreeMap::from([(pid, 0)]),
+            lets_go: false,
+            _not_send: PhantomData,
         }
     }
 
@@ -134,6 +147,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if !self.lets_go {
+            return;
+        }
         for (&thread, &signal) in &self.threads {
             // One that has ended since needs nothing.
             let _ = request(libc::PTRACE_DETACH, thread, signal);

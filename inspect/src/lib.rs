@@ -20,6 +20,8 @@
 //! - Neither a process nor a file is believed: a number that was read is checked
 //!   before anything is as large as it says.
 
+#![cfg(target_os = "linux")]
+
 mod area;
 pub mod diff;
 mod error;
