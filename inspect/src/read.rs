@@ -285,6 +285,11 @@ impl<'a> Reader<'a> {
             ));
             return;
         }
+        let table = Range {
+            start: entries as u64,
+            end: entries.saturating_add((mask + 1).saturating_mul(size_of::<usize>())) as u64,
+        };
+        self.snapshot.records.push(table);
         let mut seen = HashSet::new();
         let mut next = 0;
         let mut bytes = vec![0; ENTRIES * size_of::<usize>()];

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 /// Something was found that was looked for: damage, a leak.
 pub(crate) const FOUND: u8 = 1;
+/// The command line was wrong.
+pub(crate) const USAGE: u8 = 2;
 /// The answer is partial.
 pub(crate) const PARTIAL: u8 = 3;
 /// The process cannot be read.
