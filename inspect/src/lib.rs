@@ -27,6 +27,7 @@ pub mod diff;
 mod error;
 pub mod file;
 pub mod held;
+mod kept;
 pub mod maps;
 pub mod memory;
 pub mod model;

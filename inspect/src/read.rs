@@ -7,8 +7,9 @@
 
 use crate::Error;
 use crate::area::{self, Found};
+use crate::kept;
 use crate::memory::Memory;
-use crate::model::{Copy, Heap, Mapping, Problem, Range, Segment, Snapshot};
+use crate::model::{Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -213,6 +214,8 @@ impl<'a> Reader<'a> {
         self.tallies.push(Tally::default());
         self.segments(copy, root);
         self.records(root);
+        let first_area = self.snapshot.areas.len();
+        let kept = kept::of_front(self.memory, root.anchor(Anchor::PlainFront));
         let before = self.snapshot.heaps.len();
         let place = area::Place {
             copy,
@@ -220,8 +223,31 @@ impl<'a> Reader<'a> {
             has_heaps: root.has_heaps,
         };
         self.slice_table(root, mappings, place);
+        match kept {
+            Some(kept) => self.settle(first_area, number, &kept),
+            None => self.note(
+                "threads' caches: of blocks without marks it is not known which are in use"
+                    .to_owned(),
+            ),
+        }
         if self.options.compares_figures {
             self.compare_figures(before);
+        }
+    }
+
+    /// Tells blocks in use from kept ones, where marks do not.
+    fn settle(&mut self, first_area: usize, heap: u32, kept: &HashSet<u64>) {
+        let Snapshot { areas, blocks, .. } = &mut self.snapshot;
+        for area in areas
+            .iter()
+            .skip(first_area)
+            .filter(|area| area.heap == heap)
+        {
+            let own = blocks.iter_mut().skip(area.first).take(area.count);
+            for block in own.filter(|block| block.state == State::Out) {
+                let is_kept = kept.contains(&block.address);
+                block.state = if is_kept { State::Kept } else { State::Busy };
+            }
         }
     }
 

@@ -5,10 +5,14 @@
 //! made of every offset, size and constant that is read; the root record has
 //! it, and a reader whose own number differs reads nothing.
 
-use super::cache::ThreadCache;
+use super::bucket::{Bucket, DEPOTS};
+use super::cache::{Rack, ThreadCache};
 use super::classes::{self, COUNT};
 use super::descriptor::{Descriptor, HEADER};
+use super::front::{Caches, Front};
+use super::magazine::{Depot, ENTRIES, Magazine};
 use super::segment;
+use crate::sync::Mutex;
 use core::mem::offset_of;
 
 /// Mixes another number in; two layouts that differ in one give different
@@ -58,6 +62,23 @@ const PROCESS: u32 = {
             offset_of!(Descriptor, region_size),
             offset_of!(Descriptor, owner),
             size_of::<ThreadCache>(),
+            offset_of!(ThreadCache, next),
+            offset_of!(ThreadCache, bins),
+            offset_of!(ThreadCache, racks),
+            size_of::<Rack>(),
+            offset_of!(Rack, current),
+            offset_of!(Rack, floor),
+            offset_of!(Rack, spare),
+            offset_of!(Rack, spare_count),
+            offset_of!(Front, caches) + Mutex::<Caches>::VALUE + offset_of!(Caches, live),
+            offset_of!(Front, buckets),
+            size_of::<Bucket>(),
+            DEPOTS,
+            size_of::<Depot>(),
+            offset_of!(Depot, head),
+            offset_of!(Magazine, next),
+            offset_of!(Magazine, floor),
+            ENTRIES,
         ],
     );
     sum = mix_all(sum, &segment::LAYOUT);

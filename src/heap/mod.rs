@@ -175,6 +175,7 @@ impl Heap {
         self.configure(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
+        root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
         root::set_anchor(root::Anchor::Layout, layout::LAYOUT);
         self.ready.end(true);
         // From here on the calls below may allocate.

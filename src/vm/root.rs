@@ -52,6 +52,9 @@ pub enum Anchor {
     /// The newest region that records lie in: a word that leads to the one before
     /// it, and its bytes.
     Records,
+    /// The front end whose blocks have no marks: its caches and depots tell which
+    /// of them are free.
+    PlainFront,
     /// How the records are laid out (a number): who reads them from outside
     /// was built alike if his own is the same.
     Layout,

@@ -10,7 +10,10 @@
 //!   entry -- descriptor_at --> Record::decode --> Record::block
 //!                              the first bytes of a region or large block of a
 //!                              private heap, too (private/outside.rs)
+//!   Anchor::PlainFront --> caches.rs: blocks that caches and depots keep
 //! ```
+
+pub mod caches;
 
 use super::classes::{self, SLICE};
 use super::descriptor::{self, Descriptor, Geometry, HEADER, Kind};
