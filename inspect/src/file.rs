@@ -48,8 +48,9 @@ pub(crate) const END: [u8; 4] = *b"END\0";
 /// Areas of a section at most: a file is written in pieces.
 const AREAS_EACH: usize = 4096;
 
-/// Sums a section up, to tell a damaged file from a whole one.
-pub(crate) fn check(name: [u8; 4], bytes: &[u8]) -> u32 {
+/// Sums a section up, to tell a damaged file from a whole one. It keeps nobody from
+/// writing what is wrong on purpose.
+pub fn check(name: [u8; 4], bytes: &[u8]) -> u32 {
     let mut sum = 0xcbf2_9ce4_8422_2325u64 ^ u64::from(u32::from_le_bytes(name));
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {

@@ -8,9 +8,10 @@ are copied out of it and read here. Blocks that malloc or NtHeap handed out have
 the size of their bucket, for those heaps do not keep what was asked for; blocks
 of HeapAlloc's kind have the size that was asked for.
 
-A program on NtHeap built for release does not mark its blocks: what is not in
-the heap is then `out`, in use or in a thread's cache, and no one can tell
-which. Debug builds, C programs and HeapAlloc's blocks are told exactly.";
+A block that a thread's cache keeps is free: its state is `cached`. A program on
+NtHeap built for release does not mark its blocks; there the caches themselves
+tell, and a block that is on its way between two of them counts as in use.
+Should they not be readable, such blocks are `out`: in use or cached.";
 
 pub(crate) const WALK_AFTER: &str = "\
 Examples:
