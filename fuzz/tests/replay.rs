@@ -49,7 +49,7 @@ fn the_corpus_of_snapshots_passes() {
     assert!(inputs.len() >= 10, "{} has no inputs", folder.display());
     for input in inputs {
         println!("{}", input.display());
-        let data = fs::read(input).unwrap();
+        let data = fs::read(&input).unwrap();
         let name = input.file_name().unwrap().to_str().unwrap();
         let is_good = !["overlap", "unlisted", "long-run"]
             .iter()
