@@ -48,12 +48,12 @@ pub mod checked;
 pub mod classes;
 mod descriptor;
 mod figures;
+mod fingerprint;
 mod foreign;
 mod fork;
 mod front;
 mod idle;
 mod large;
-mod layout;
 mod magazine;
 mod meta;
 mod misuse;
@@ -176,7 +176,7 @@ impl Heap {
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
-        root::set_anchor(root::Anchor::Layout, layout::LAYOUT);
+        root::set_anchor(root::Anchor::Layout, fingerprint::LAYOUT);
         self.ready.end(true);
         // From here on the calls below may allocate.
         fork::register();

@@ -18,13 +18,13 @@ pub mod caches;
 use super::classes::{self, SLICE};
 use super::descriptor::{self, Descriptor, Geometry, HEADER, Kind};
 use super::segment::{self, Segment};
-use super::{layout, slices};
+use super::{fingerprint, slices};
 use core::mem::offset_of;
 
 pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, Walk};
 
 /// How this build lays its records out; what is read must say the same.
-pub const LAYOUT: usize = layout::LAYOUT;
+pub const LAYOUT: usize = fingerprint::LAYOUT;
 
 /// Whether records of a copy whose root record says `layout` can be read here:
 /// the process heap's, and private heaps'.

@@ -49,12 +49,12 @@ mod advice;
 #[cfg(unix)]
 mod elsewhere;
 mod fast;
+mod fingerprint;
 mod free;
 mod heap;
 mod home;
 mod info;
 mod large;
-mod layout;
 mod lfh;
 mod list;
 mod lock;
@@ -79,13 +79,13 @@ mod walk;
 
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
+pub(in crate::heap) use fingerprint::LAYOUT;
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,
     name_of, owner_of, process_heap_at, region_of, set_compatibility, set_user_flags,
     set_user_value, shape_of, summary, user_info,
 };
-pub(in crate::heap) use layout::LAYOUT;
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 #[cfg(feature = "crt")]
 pub use met::when_no_memory;

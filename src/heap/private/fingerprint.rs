@@ -1,12 +1,12 @@
 //! A private heap's part of the number that tells layouts apart
-//! (heap/layout.rs).
+//! (heap/fingerprint.rs).
 
 use super::heap::{Core, Figures, PrivateHeap};
 use super::large::Large;
 use super::lfh;
 use super::region::{Region, TAIL};
 use super::units::{CHUNK, UNIT, Units};
-use crate::heap::layout::{START, mix_all};
+use crate::heap::fingerprint::{START, mix_all};
 use core::mem::offset_of;
 
 /// Never 0, which says that there are no private heaps.
