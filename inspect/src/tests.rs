@@ -237,7 +237,7 @@ fn descriptor(address: u64) -> usize {
     let root = root::own().expect("a root record");
     let anchor = |which: Anchor| root.anchors[which as usize].load(Ordering::Relaxed);
     let entries = anchor(Anchor::SliceTable);
-    let index = address as usize / outside::SLICE_BYTES & anchor(Anchor::SliceMask);
+    let index = (address as usize / outside::SLICE_BYTES) & anchor(Anchor::SliceMask);
     let entry = process().words(entries + index * 8, 8).expect("an entry")[0];
     outside::descriptor_at(entries, entry as usize).expect("something lies there")
 }

@@ -381,8 +381,7 @@ fn columns(canvas: &mut Canvas, rows: &[Row<'_>], (x, y): (f64, f64), (width, he
     for kind in Use::ALL.iter().rev() {
         let of = *kind as usize;
         let mut at = 0;
-        let mut runs = cells.chunk_by(|a, b| a == b);
-        while let Some(run) = runs.next() {
+        for run in cells.chunk_by(|a, b| a == b) {
             let cell = run[0];
             let below: u32 = cell[..of].iter().sum();
             let top = f64::from(below + cell[of]) / 10.0;
