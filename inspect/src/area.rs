@@ -156,9 +156,9 @@ fn subsegment(
             BlockState::Out => (State::Out, 0),
             BlockState::Busy(unused) => (State::Busy, unused),
             BlockState::BusyByWord(at) => {
-                let mut word = [0; size_of::<usize>()];
+                let mut word = [0; size_of::<u64>()];
                 let unused = if reader.memory.read(at, &mut word) {
-                    outside::unused_by_word(usize::from_ne_bytes(word), record.class)
+                    outside::unused_by_word(u64::from_ne_bytes(word), record.class)
                 } else {
                     0
                 };

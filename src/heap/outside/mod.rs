@@ -102,7 +102,7 @@ pub enum BlockState {
 }
 
 /// The bytes of a block of `class` that were not asked for, by its word.
-pub fn unused_by_word(word: usize, class: usize) -> usize {
+pub fn unused_by_word(word: u64, class: usize) -> usize {
     super::private::outside::unused_by_word(word, class)
 }
 

@@ -35,7 +35,7 @@ pub(in crate::heap) fn busy_by_mark(
     })
 }
 
-pub(in crate::heap) fn unused_by_word(word: usize, class: usize) -> usize {
+pub(in crate::heap) fn unused_by_word(word: u64, class: usize) -> usize {
     settable::unused_by_word(word, class)
 }
 

@@ -74,7 +74,7 @@ pub(super) unsafe fn find(
 pub(super) unsafe fn unused(mark: u8, words: Words, class: usize) -> usize {
     unused_by_mark(mark).unwrap_or_else(|| {
         // SAFETY: the caller's words; one may be written by the program meanwhile.
-        unused_by_word(unsafe { words.cast::<usize>().read_volatile() }, class)
+        unused_by_word(unsafe { words.cast::<u64>().read_volatile() }, class)
     })
 }
 
@@ -85,8 +85,8 @@ pub(super) fn unused_by_mark(mark: u8) -> Option<usize> {
 }
 
 /// The same by the first of the words.
-pub(super) fn unused_by_word(word: usize, class: usize) -> usize {
-    (word >> 32).clamp(BYTES, classes::size_of(class).max(BYTES))
+pub(super) fn unused_by_word(word: u64, class: usize) -> usize {
+    ((word >> 32) as usize).clamp(BYTES, classes::size_of(class).max(BYTES))
 }
 
 /// A block's flags, and in bit 0 whether it has a value.
@@ -95,7 +95,7 @@ pub(super) fn unused_by_word(word: usize, class: usize) -> usize {
 /// They are a live block's words.
 pub(super) unsafe fn info(words: Words) -> u8 {
     // SAFETY: the caller's words.
-    unsafe { words.cast::<usize>().read() as u8 & 0xf }
+    unsafe { words.cast::<u64>().read() as u8 & 0xf }
 }
 
 /// Says in the words what a block has, all but its value; the mark for it.
@@ -106,8 +106,8 @@ pub(super) unsafe fn write(words: Words, unused: usize, info: u8) -> u8 {
     // SAFETY: the caller's words.
     unsafe {
         words
-            .cast::<usize>()
-            .write(usize::from(info) | unused << 32);
+            .cast::<u64>()
+            .write(u64::from(info) | (unused as u64) << 32);
     }
     match unused.checked_sub(BYTES) {
         Some(before @ 0..16) => MARK + before as u8,
