@@ -44,6 +44,7 @@
 //! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
+//! | `outside` | `heaps`, and what the bytes of another process's heaps mean, for `ntheap walk` and its kin |
 //! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -66,6 +67,9 @@ pub mod crt;
 mod global;
 #[doc(hidden)]
 pub mod heap;
+#[cfg(feature = "outside")]
+#[cfg_attr(docsrs, doc(cfg(feature = "outside")))]
+pub mod outside;
 #[cfg(feature = "heaps")]
 mod own;
 mod report;

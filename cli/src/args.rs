@@ -1,6 +1,8 @@
 //! The command line.
 
 use crate::help;
+#[cfg(target_os = "linux")]
+use crate::look;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +39,36 @@ pub(crate) enum Command {
     #[command(about = "Show a program's calls, from new down to the system",
         long_about = help::TRACE_ABOUT, after_long_help = help::TRACE_AFTER)]
     Trace(Trace),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "List every block of a process's heaps, or of a snapshot",
+        long_about = look::help::WALK_ABOUT)]
+    Walk(look::args::Walk),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "Check every heap of a process from outside",
+        long_about = look::help::VALIDATE_ABOUT)]
+    Validate(look::args::Validate),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "Write what a process's heaps hold to a file",
+        long_about = look::help::SNAPSHOT_ABOUT)]
+    Snapshot(look::args::Snapshot),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "Tell what grew between two snapshots",
+        long_about = look::help::DIFF_ABOUT)]
+    Diff(look::args::Diff),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "List the blocks that nothing leads to",
+        long_about = look::help::LEAKS_ABOUT)]
+    Leaks(look::args::Leaks),
+
+    #[cfg(target_os = "linux")]
+    #[command(about = "Draw a process's address space and its heaps",
+        long_about = look::help::MAP_ABOUT)]
+    Map(look::args::Map),
 
     #[command(hide = true)]
     DemoChild(DemoChild),

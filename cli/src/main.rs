@@ -3,8 +3,9 @@
 //! `ntheap run` starts a program on the heap and reports what it did with
 //! memory; `ntheap demo` compares the heap with the system's allocator on a
 //! real piece of work; `ntheap bench` compares it with other allocators on many
-//! small ones; `ntheap trace` shows the calls from layer to layer. Each has a module of its own and knows of the others only how
-//! `run` finds programs and the library:
+//! small ones; `ntheap trace` shows the calls from layer to layer; `ntheap
+//! walk` and its kin look at a process from outside. Each has a module of its own and
+//! knows of the others only how `run` finds programs and the library:
 //!
 //! ```text
 //!   args, help     what the command line says, and the manual
@@ -15,6 +16,7 @@
 //!   demo/          the demonstration
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
+//!   look/          processes and snapshots: walk, validate, diff, leaks, map
 //! ```
 
 mod args;
@@ -22,6 +24,8 @@ mod bench;
 mod demo;
 mod format;
 mod help;
+#[cfg(target_os = "linux")]
+mod look;
 mod process;
 mod run;
 mod switch;
@@ -40,5 +44,17 @@ fn main() -> ExitCode {
         args::Command::DemoChild(options) => demo::child::main(&options),
         args::Command::Run(options) => run::main(&options),
         args::Command::Trace(options) => trace::main(&options),
+        #[cfg(target_os = "linux")]
+        args::Command::Walk(options) => look::main(&look::Command::Walk(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Validate(options) => look::main(&look::Command::Validate(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Snapshot(options) => look::main(&look::Command::Snapshot(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Diff(options) => look::main(&look::Command::Diff(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Leaks(options) => look::main(&look::Command::Leaks(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Map(options) => look::main(&look::Command::Map(&options)),
     }
 }

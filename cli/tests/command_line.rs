@@ -42,7 +42,13 @@ fn help_is_a_manual() {
 
 #[test]
 fn a_wrong_command_line_is_status_2() {
-    for args in [&["walk"][..], &["run"], &["demo", "--rounds", "0"], &[]] {
+    for args in [
+        &["wander"][..],
+        &["walk"],
+        &["run"],
+        &["demo", "--rounds", "0"],
+        &[],
+    ] {
         let out = output(ntheap().args(args));
         assert_eq!(out.status.code(), Some(2), "{args:?}");
         let text = stderr(&out);

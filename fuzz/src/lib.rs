@@ -6,9 +6,12 @@
 //!
 //! ```text
 //! cargo +nightly fuzz run ops --fuzz-dir fuzz/cargo-fuzz --sanitizer none
+//! cargo +nightly fuzz run snapshot --fuzz-dir fuzz/cargo-fuzz
 //! ```
 
 mod actor;
 mod model;
 pub mod ops;
 mod pattern;
+#[cfg(target_os = "linux")]
+pub mod snapshot;

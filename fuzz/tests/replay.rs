@@ -36,3 +36,51 @@ fn random_operations_pass() {
         ops::run(&data);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_corpus_of_snapshots_passes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/snapshot");
+    let mut inputs: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    inputs.sort();
+    assert!(inputs.len() >= 10, "{} has no inputs", folder.display());
+    for input in inputs {
+        println!("{}", input.display());
+        let data = fs::read(&input).unwrap();
+        let name = input.file_name().unwrap().to_str().unwrap();
+        let is_good = !["overlap", "unlisted", "long-run"]
+            .iter()
+            .any(|bad| name.starts_with(bad));
+        assert_eq!(ntheap_fuzz::snapshot::run(&data), is_good);
+        // Each cut, and with each byte changed in turn, in both ways of reading it.
+        for at in (0..data.len()).step_by(data.len() / 200 + 1) {
+            ntheap_fuzz::snapshot::run(&data[..at]);
+            for change in [1, 0x80, 0xff] {
+                let mut changed = data.clone();
+                changed[at] ^= change;
+                ntheap_fuzz::snapshot::run(&changed);
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn random_sections_pass() {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    for _ in 0..20_000 {
+        let mut data = vec![1u8; 120];
+        for byte in data.iter_mut().skip(1) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            // Small numbers, and now and then any byte.
+            let any = (state >> 32) as u8;
+            *byte = if state >> 60 == 0 { any } else { any & 7 };
+        }
+        ntheap_fuzz::snapshot::run(&data);
+    }
+}

@@ -15,6 +15,7 @@ use super::refill::fill;
 use super::segment::Backend;
 use super::{misuse, slices};
 use crate::sync::Mutex;
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -54,6 +55,10 @@ pub(super) enum Misuse {
     /// The block is free already.
     AlreadyFree,
 }
+
+/// Where in a bucket its depots are.
+pub(super) const DEPOTS: usize =
+    offset_of!(Bucket, state) + Mutex::<State>::VALUE + offset_of!(State, depots);
 
 /// A class's subsegments and depots. Padded, so that two buckets' locks never
 /// share a cache line.

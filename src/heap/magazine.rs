@@ -50,8 +50,8 @@ pub(crate) type Entry = *mut u8;
 /// A magazine's first words. Entries are reached by pointers past them.
 #[repr(C)]
 pub(crate) struct Magazine {
-    next: *mut Magazine,
-    floor: *mut u8,
+    pub(super) next: *mut Magazine,
+    pub(super) floor: *mut u8,
 }
 
 impl Magazine {
@@ -64,7 +64,7 @@ impl Magazine {
 
 /// A stack of full magazines of one class, for whichever thread runs dry.
 pub(super) struct Depot {
-    head: *mut Magazine,
+    pub(super) head: *mut Magazine,
     /// Blocks in its magazines.
     pub(super) blocks: usize,
 }

@@ -13,13 +13,20 @@ const REGION: usize = 4 * 1024 * 1024;
 /// Bytes committed at a time: neighbours merge into one mapping.
 const STEP: usize = 64 * 1024;
 
+/// Bytes at a region's start that say where the one before it is, and how many
+/// bytes this one has: an outsider tells records from a program's data by them.
+pub(super) const LINK: usize = 64;
+
 struct Arena {
+    /// The newest region; 0 for none.
+    newest: usize,
     at: usize,
     committed: usize,
     end: usize,
 }
 
 static ARENA: Mutex<Arena> = Mutex::new(Arena {
+    newest: 0,
     at: 0,
     committed: 0,
     end: 0,
@@ -43,6 +50,7 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
     // What lies before it is nobody's, unless a region begins anew.
     arena.at = arena.at.next_multiple_of(align).min(arena.end);
     if arena.end - arena.at < size {
+        let size = size + align.max(LINK);
         let mut region = REGION;
         let base = loop {
             let base = vm::reserve(Use::Metadata, region, vm::GRANULARITY);
@@ -54,9 +62,19 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
         if base.is_null() {
             return base;
         }
-        arena.at = base.expose_provenance();
-        arena.committed = arena.at;
-        arena.end = arena.at + region;
+        // SAFETY: the region is ours, whole, unused and not committed.
+        unsafe {
+            if !vm::commit(Use::Metadata, base, STEP) {
+                vm::release(Use::Metadata, base, region, 0);
+                return core::ptr::null_mut();
+            }
+            base.cast::<[usize; 2]>().write([arena.newest, region]);
+        }
+        arena.newest = base.expose_provenance();
+        arena.at = (arena.newest + LINK).next_multiple_of(align);
+        arena.committed = arena.newest + STEP;
+        arena.end = arena.newest + region;
+        vm::root::set_anchor(vm::root::Anchor::Records, arena.newest);
     }
     while arena.committed < arena.at + size {
         let fresh = core::ptr::with_exposed_provenance_mut(arena.committed);

@@ -48,6 +48,7 @@ pub mod checked;
 pub mod classes;
 mod descriptor;
 mod figures;
+mod fingerprint;
 mod foreign;
 mod fork;
 mod front;
@@ -56,6 +57,8 @@ mod large;
 mod magazine;
 mod meta;
 mod misuse;
+#[cfg(feature = "outside")]
+pub mod outside;
 pub mod plain;
 mod pool;
 #[cfg(feature = "heaps")]
@@ -172,6 +175,8 @@ impl Heap {
         self.configure(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
+        root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
+        root::set_anchor(root::Anchor::Layout, fingerprint::LAYOUT);
         self.ready.end(true);
         // From here on the calls below may allocate.
         fork::register();

@@ -5,6 +5,9 @@ use crate::report::{Block, Report};
 use crate::stats::Stats;
 use crate::sync::Lock;
 
+/// No layout (heap/fingerprint.rs).
+pub(super) const LAYOUT: u32 = 0;
+
 pub(super) fn for_each_lock(_is_taking: bool, _visit: &mut dyn FnMut(&Lock)) {}
 
 pub(super) fn forget_holders() {}

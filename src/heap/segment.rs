@@ -26,6 +26,7 @@ use super::classes::SLICE;
 use super::descriptor::Descriptor;
 use crate::vm::{self, Use};
 use chunk::Shape;
+use core::mem::offset_of;
 use core::ptr;
 use purge::{FIRST_REGRET, MOST_REGRET};
 
@@ -71,6 +72,19 @@ pub(crate) struct Segment {
     /// Whether the chunk asked for huge pages; in the leader, too.
     is_huge: bool,
 }
+
+/// What an outsider reads of a segment.
+pub(super) const LAYOUT: [usize; 9] = [
+    size_of::<Segment>(),
+    offset_of!(Segment, next),
+    offset_of!(Segment, base),
+    offset_of!(Segment, used),
+    offset_of!(Segment, dirty),
+    offset_of!(Segment, absent),
+    offset_of!(Segment, touched),
+    offset_of!(Segment, shape) + offset_of!(Shape, slices),
+    offset_of!(Segment, shape) + offset_of!(Shape, records),
+];
 
 /// A run of slices just taken, and a descriptor's memory for it.
 pub(super) struct Run {

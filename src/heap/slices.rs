@@ -40,9 +40,9 @@ static MASK: AtomicUsize = AtomicUsize::new(0);
 static TABLE: AtomicPtr<u8> = AtomicPtr::new(stand_in());
 
 /// The entry of a slice that is ours and holds no blocks.
-const CLAIMED: usize = HEADER;
+pub(super) const CLAIMED: usize = HEADER;
 /// Where the entries start.
-const ENTRIES: usize = 2 * HEADER;
+pub(super) const ENTRIES: usize = 2 * HEADER;
 
 /// The table is committed in pieces of this many bytes, which cover 512 MiB
 /// of addresses each: few system calls, few mappings.

@@ -102,6 +102,10 @@ pub(crate) struct Mutex<T> {
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
+    /// Where in it the value is, in bytes.
+    #[cfg(not(ntheap_model))]
+    pub(crate) const VALUE: usize = core::mem::offset_of!(Mutex<T>, value);
+
     /// A free mutex around `value`.
     #[cfg(not(ntheap_model))]
     pub(crate) const fn new(value: T) -> Self {

@@ -50,6 +50,15 @@ pub enum Anchor {
     /// runtime: a table of functions, whose first word is its version. Or 1: the copy
     /// decides whether it is to be the one.
     Runtime,
+    /// The newest region that records lie in: a word that leads to the one before
+    /// it, and its bytes.
+    Records,
+    /// The front end whose blocks have no marks: its caches and depots tell which
+    /// of them are free.
+    PlainFront,
+    /// How the records are laid out (a number): who reads them from outside
+    /// was built alike if his own is the same.
+    Layout,
 }
 
 /// Number of anchors, spare ones for later versions included.
@@ -119,6 +128,18 @@ pub fn own() -> Option<&'static RootRecord> {
     // SAFETY: the pointer is null or the record written by `publish`, whose
     // page is never released.
     unsafe { ROOT.load(Ordering::Acquire).as_ref() }
+}
+
+/// The version of the root record that `bytes`, read from `address` of some
+/// process of this machine, are the start of; `None` where they are no record
+/// of any version.
+pub fn version(bytes: &[u8], address: usize) -> Option<u32> {
+    let at = core::mem::offset_of!(RootRecord, version);
+    let version = bytes.get(at..)?.first_chunk()?;
+    let at = core::mem::offset_of!(RootRecord, address);
+    let own = bytes.get(at..)?.first_chunk()?;
+    (bytes.starts_with(&MAGIC) && usize::from_ne_bytes(*own) == address)
+        .then(|| u32::from_ne_bytes(*version))
 }
 
 /// Whether `bytes`, read from `address` of some process of this machine, are

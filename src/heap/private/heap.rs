@@ -54,9 +54,9 @@ pub(super) struct PrivateHeap {
     pub(super) choices: Choices,
     pub(super) lock: HeapLock,
     pub(super) budget: Budget,
-    core: UnsafeCell<Core>,
-    name: [u8; NAME_MAX],
-    name_len: u8,
+    pub(super) core: UnsafeCell<Core>,
+    pub(super) name: [u8; NAME_MAX],
+    pub(super) name_len: u8,
     /// Of a C runtime's heap, an address in the module whose runtime it is.
     pub(super) module: usize,
     /// Neighbours in the list of heaps; they belong to its lock.

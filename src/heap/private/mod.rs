@@ -49,6 +49,7 @@ mod advice;
 #[cfg(unix)]
 mod elsewhere;
 mod fast;
+mod fingerprint;
 mod free;
 mod heap;
 mod home;
@@ -62,6 +63,8 @@ mod memory;
 pub(in crate::heap) mod met;
 mod misuse;
 mod numbers;
+#[cfg(feature = "outside")]
+pub mod outside;
 mod place;
 mod region;
 mod resize;
@@ -76,6 +79,7 @@ mod walk;
 
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
+pub(in crate::heap) use fingerprint::LAYOUT;
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,

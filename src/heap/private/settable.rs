@@ -72,12 +72,21 @@ pub(super) unsafe fn find(
 /// # Safety
 /// The mark is of a block with words, which are these.
 pub(super) unsafe fn unused(mark: u8, words: Words, class: usize) -> usize {
-    if mark >= MARK {
-        return BYTES + usize::from(mark - MARK);
-    }
-    // SAFETY: the caller's words; one may be written by the program meanwhile.
-    let told = unsafe { words.cast::<u64>().read_volatile() } >> 32;
-    (told as usize).clamp(BYTES, classes::size_of(class))
+    unused_by_mark(mark).unwrap_or_else(|| {
+        // SAFETY: the caller's words; one may be written by the program meanwhile.
+        unused_by_word(unsafe { words.cast::<u64>().read_volatile() }, class)
+    })
+}
+
+/// The same where the mark, of a block with words, says it alone.
+pub(super) fn unused_by_mark(mark: u8) -> Option<usize> {
+    mark.checked_sub(MARK)
+        .map(|before| BYTES + usize::from(before))
+}
+
+/// The same by the first of the words.
+pub(super) fn unused_by_word(word: u64, class: usize) -> usize {
+    ((word >> 32) as usize).clamp(BYTES, classes::size_of(class).max(BYTES))
 }
 
 /// A block's flags, and in bit 0 whether it has a value.

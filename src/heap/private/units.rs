@@ -37,7 +37,7 @@ const LOW: u8 = 0x3f;
 const LONG: usize = 63;
 const DIGITS: usize = 6;
 /// Units that `best` has one byte for.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 
 const TOPS: u64 = 0x8080_8080_8080_8080;
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -62,13 +62,14 @@ fn at_least(word: u64, least: u8) -> u64 {
 }
 
 /// The table of one region. All of its memory is zero at first.
+#[derive(Debug)]
 #[repr(C)]
 pub(super) struct Units {
-    table: *mut u8,
-    best: *mut u8,
-    upper: *mut u8,
+    pub(super) table: *mut u8,
+    pub(super) best: *mut u8,
+    pub(super) upper: *mut u8,
     /// Units the table has bytes for.
-    capacity: usize,
+    pub(super) capacity: usize,
 }
 
 /// Bytes of the three tables for so many units.

@@ -17,7 +17,7 @@ use core::ptr;
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     segments: usize,
-    slices: usize,
+    pub(super) slices: usize,
     pub(super) records: usize,
 }
 

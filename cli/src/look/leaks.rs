@@ -1,0 +1,175 @@
+//! `ntheap leaks`: blocks that nothing leads to.
+
+use super::args::{Format, Leaks};
+use super::at_end;
+use super::output::{self, Out, area_name, heap_name, hex};
+use super::source::{FOUND, Failure, unreadable};
+use crate::format::{bytes, count, table};
+use ntheap_inspect::held::Held;
+use ntheap_inspect::memory::Process;
+use ntheap_inspect::model::Snapshot;
+use ntheap_inspect::reach::{self, Reached};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// What was found in a process.
+pub(crate) struct Looked {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) reached: Reached,
+}
+
+pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
+    let looked = match options.pid {
+        Some(pid) => {
+            let held = Held::stop(pid).map_err(|why| unreadable(pid, &why))?;
+            look(pid, &held)?
+        }
+        None => at_end::run(&options.command)?,
+    };
+    let mut out = output::out();
+    let written = match options.format {
+        Format::Json => output::write_json(&mut out, &as_json(&looked, options.top)),
+        Format::Text => text(&mut out, &looked, options.top),
+    };
+    output::finish(out, written)?;
+    let code = if looked.reached.lost.is_empty() {
+        0
+    } else {
+        FOUND
+    };
+    Ok(output::tell_missing(&looked.snapshot, code))
+}
+
+/// Looks at a process that is held.
+pub(crate) fn look(pid: i32, held: &Held) -> Result<Looked, Failure> {
+    let read = ntheap_inspect::of_process(pid, Some(held), false);
+    let snapshot = read.map_err(|why| unreadable(pid, &why))?;
+    let memory = Process::open(pid).map_err(|why| unreadable(pid, &why))?;
+    let reached = reach::unreached(&memory, &snapshot, &held.registers());
+    Ok(Looked { snapshot, reached })
+}
+
+/// Lost blocks by heap, area and size.
+fn groups(looked: &Looked) -> Vec<Group> {
+    let mut groups: BTreeMap<(u64, u64, String), Group> = BTreeMap::new();
+    for &number in &looked.reached.lost {
+        let snapshot = &looked.snapshot;
+        let Some(block) = snapshot.blocks.get(number) else {
+            continue;
+        };
+        let area = snapshot.area_of(block);
+        let heap = area.and_then(|area| snapshot.heap_of(area));
+        let (Some(area), Some(heap)) = (area, heap) else {
+            continue;
+        };
+        let key = (heap.handle, block.size, area_name(area));
+        let group = groups.entry(key).or_insert_with(|| Group {
+            handle: heap.handle,
+            heap: heap_name(heap),
+            lies_in: area_name(area),
+            size: block.size,
+            addresses: Vec::new(),
+        });
+        group.addresses.push(block.address);
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.bytes()));
+    groups
+}
+
+/// Lost blocks that are alike.
+struct Group {
+    handle: u64,
+    heap: String,
+    lies_in: String,
+    size: u64,
+    addresses: Vec<u64>,
+}
+
+impl Group {
+    fn bytes(&self) -> u64 {
+        self.size * self.addresses.len() as u64
+    }
+}
+
+/// Addresses that a line shows.
+const SHOWN: usize = 3;
+
+fn text(out: &mut Out, looked: &Looked, top: usize) -> io::Result<()> {
+    let top = if top == 0 { usize::MAX } else { top };
+    let reached = &looked.reached;
+    let groups = groups(looked);
+    let lost: u64 = groups.iter().map(Group::bytes).sum();
+    writeln!(out, "{}", output::title(&looked.snapshot))?;
+    writeln!(
+        out,
+        "nothing leads to {} blocks, {}; something to {}; {} were looked through",
+        count(reached.lost.len() as u64),
+        bytes(lost),
+        count(reached.reached as u64),
+        bytes(reached.bytes)
+    )?;
+    if !reached.unsure.is_empty() {
+        writeln!(
+            out,
+            "nothing leads to {} more, which may be free and in a thread's cache",
+            count(reached.unsure.len() as u64)
+        )?;
+    }
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let head = ["heap", "lies in", "size", "blocks", "bytes", "at"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for group in groups.iter().take(top) {
+        let addresses = group
+            .addresses
+            .iter()
+            .take(SHOWN)
+            .map(|&address| hex(address));
+        let mut addresses = addresses.collect::<Vec<String>>().join(" ");
+        if group.addresses.len() > SHOWN {
+            addresses.push_str(" ...");
+        }
+        let row = [
+            group.heap.clone(),
+            group.lies_in.clone(),
+            count(group.size),
+            count(group.addresses.len() as u64),
+            count(group.bytes()),
+            addresses,
+        ];
+        rows.push(row.to_vec());
+    }
+    out.write_all(table("", &rows).as_bytes())?;
+    if groups.len() > top {
+        writeln!(out, "... and {} lines more (--top 0)", groups.len() - top)?;
+    }
+    Ok(())
+}
+
+fn as_json(looked: &Looked, top: usize) -> Value {
+    let top = if top == 0 { usize::MAX } else { top };
+    let reached = &looked.reached;
+    let groups = groups(looked);
+    let mut map = output::head(&looked.snapshot);
+    let line = |group: &Group| {
+        json!({
+            "handle": hex(group.handle), "heap": group.heap, "lies_in": group.lies_in,
+            "size": group.size, "blocks": group.addresses.len(), "bytes": group.bytes(),
+            "addresses": group.addresses.iter().map(|&at| hex(at)).collect::<Vec<String>>(),
+        })
+    };
+    let bytes: u64 = groups.iter().map(Group::bytes).sum();
+    map.insert("lost_blocks".to_owned(), reached.lost.len().into());
+    map.insert("lost_bytes".to_owned(), bytes.into());
+    map.insert("unsure_blocks".to_owned(), reached.unsure.len().into());
+    map.insert("reached_blocks".to_owned(), reached.reached.into());
+    map.insert("bytes_searched".to_owned(), reached.bytes.into());
+    map.insert(
+        "lost".to_owned(),
+        groups.iter().take(top).map(line).collect(),
+    );
+    map.into()
+}

@@ -1,0 +1,499 @@
+//! The picture, from its title to its buckets.
+
+use super::canvas::{Anchor, Canvas, INNER, MARGIN};
+use super::cells::{self, Bucket, Cell, Stretch, Strip, Use};
+use super::kinds::{self, Kind};
+use crate::format::{bytes, count};
+use crate::look::output::{self, hex};
+use ntheap_inspect::model::{Area, AreaKind, Mapping, Snapshot};
+
+/// Cells of a row of a heap's memory: as many as keep the picture small.
+const MOST: usize = 256;
+const FEWEST: usize = 32;
+const ALL_CELLS: usize = 32_000;
+/// Rows of a heap's memory: more are put together.
+const ROWS: usize = 64;
+/// Large blocks that are drawn.
+const LARGE: usize = 40;
+/// Rows of the address space.
+const CLUSTERS: usize = 14;
+/// Heaps that are drawn; the others are counted.
+const HEAPS: usize = 40;
+
+/// The whole picture.
+pub(crate) fn picture(snapshot: &Snapshot) -> String {
+    let kinds = kinds::of(snapshot);
+    let mut canvas = Canvas::new();
+    title(&mut canvas, snapshot);
+    by_kind(&mut canvas, snapshot, &kinds);
+    address_space(&mut canvas, snapshot, &kinds);
+    heaps(&mut canvas, snapshot);
+    canvas.finish()
+}
+
+fn title(canvas: &mut Canvas, snapshot: &Snapshot) {
+    let process = &snapshot.process;
+    let program = process.program.rsplit('/').next().unwrap_or_default();
+    canvas.y = MARGIN + 20.0;
+    let name = if program.is_empty() {
+        "a process"
+    } else {
+        program
+    };
+    canvas.text(MARGIN, canvas.y, "title", Anchor::Start, name);
+    let held: Vec<u64> = snapshot
+        .blocks
+        .iter()
+        .filter(|block| block.state.is_held())
+        .map(|block| block.size)
+        .collect();
+    let told = format!(
+        "process {}  ·  {} heap{}  ·  {} blocks in use  ·  {}",
+        process.pid,
+        snapshot.heaps.len(),
+        if snapshot.heaps.len() == 1 { "" } else { "s" },
+        count(held.len() as u64),
+        bytes(held.iter().sum()),
+    );
+    canvas.y += 22.0;
+    canvas.text(MARGIN, canvas.y, "dim", Anchor::Start, &told);
+    if snapshot.is_partial() {
+        let told = format!(
+            "partial: {} things could not be read",
+            snapshot.missing.len()
+        );
+        canvas.text(MARGIN + INNER, canvas.y, "dim", Anchor::End, &told);
+    }
+}
+
+/// A kind's sums.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    size: u64,
+    committed: u64,
+    resident: u64,
+    mappings: u64,
+    largest: u64,
+}
+
+fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+    let mut sums = [Sums::default(); Kind::ALL.len()];
+    for (mapping, &kind) in snapshot.mappings.iter().zip(of) {
+        let size = mapping.end - mapping.start;
+        let sum = &mut sums[kind as usize];
+        sum.size += size;
+        sum.committed += kinds::committed(mapping);
+        sum.resident += mapping.resident.unwrap_or(0);
+        sum.mappings += 1;
+        sum.largest = sum.largest.max(size);
+    }
+    let committed: u64 = sums.iter().map(|sum| sum.committed).sum();
+    let resident: u64 = sums.iter().map(|sum| sum.resident).sum();
+    let note = format!(
+        "{} committed, {} in memory",
+        bytes(committed),
+        bytes(resident)
+    );
+    canvas.section("Memory by kind", &note);
+    // All that is committed in one bar.
+    let mut x = MARGIN;
+    for kind in Kind::ALL {
+        let share = sums[kind as usize].committed as f64 / committed.max(1) as f64;
+        canvas.rect(x, canvas.y, share * INNER, 18.0, kind.class());
+        x += share * INNER;
+    }
+    canvas.y += 44.0;
+    let columns = [470.0, 590.0, 710.0, 830.0, 950.0];
+    let heads = ["size", "committed", "in memory", "mappings", "largest"];
+    for (&x, head) in columns.iter().zip(heads) {
+        canvas.text(x, canvas.y, "dim", Anchor::End, head);
+    }
+    canvas.text(970.0, canvas.y, "dim", Anchor::Start, "committed");
+    canvas.y += 8.0;
+    for kind in Kind::ALL {
+        let sum = sums[kind as usize];
+        canvas.y += 20.0;
+        let y = canvas.y;
+        canvas.rect(MARGIN, y - 10.0, 12.0, 12.0, kind.class());
+        canvas.text(MARGIN + 20.0, y, "label", Anchor::Start, kind.name());
+        let numbers = [
+            bytes(sum.size),
+            bytes(sum.committed),
+            bytes(sum.resident),
+            count(sum.mappings),
+            bytes(sum.largest),
+        ];
+        for (&x, number) in columns.iter().zip(&numbers) {
+            canvas.text(x, y, "num", Anchor::End, number);
+        }
+        let room = MARGIN + INNER - 970.0;
+        let of_all = |bytes: u64| bytes as f64 / committed.max(1) as f64 * room;
+        canvas.rect(970.0, y - 9.0, room, 10.0, "track");
+        canvas.rect(970.0, y - 9.0, of_all(sum.committed), 10.0, kind.class());
+    }
+}
+
+/// Mappings near one another.
+struct Cluster<'a> {
+    mappings: Vec<(&'a Mapping, Kind)>,
+}
+
+impl Cluster<'_> {
+    fn bounds(&self) -> (u64, u64) {
+        let first = self
+            .mappings
+            .first()
+            .map_or(0, |(mapping, _)| mapping.start);
+        let last = self.mappings.last().map_or(0, |(mapping, _)| mapping.end);
+        (first, last)
+    }
+}
+
+/// Cuts the list at its widest gaps.
+fn clusters<'a>(snapshot: &'a Snapshot, of: &[Kind]) -> Vec<Cluster<'a>> {
+    let mappings = &snapshot.mappings;
+    let mut gaps: Vec<u64> = mappings
+        .windows(2)
+        .map(|pair| pair[1].start - pair[0].end)
+        .filter(|&gap| gap >= 64 << 20)
+        .collect();
+    gaps.sort_unstable_by(|a, b| b.cmp(a));
+    let least = gaps.get(CLUSTERS - 1).map_or(64 << 20, |&gap| gap + 1);
+    let mut clusters: Vec<Cluster<'a>> = Vec::new();
+    let mut end = None;
+    for (mapping, &kind) in mappings.iter().zip(of) {
+        let is_new = end.is_none_or(|end| mapping.start - end >= least);
+        match clusters.last_mut() {
+            Some(last) if !is_new => last.mappings.push((mapping, kind)),
+            _ => clusters.push(Cluster {
+                mappings: vec![(mapping, kind)],
+            }),
+        }
+        end = Some(mapping.end);
+    }
+    clusters
+}
+
+fn address_space(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+    let clusters = clusters(snapshot, of);
+    canvas.section(
+        "Address space",
+        "each row to its own scale; nothing lies between rows",
+    );
+    let legend: Vec<_> = Kind::ALL
+        .iter()
+        .map(|kind| (kind.class(), kind.name()))
+        .collect();
+    canvas.legend(&legend);
+    const LEFT: f64 = MARGIN + 130.0;
+    const RIGHT: f64 = MARGIN + INNER - 90.0;
+    for cluster in &clusters {
+        let (start, end) = cluster.bounds();
+        canvas.y += 22.0;
+        let y = canvas.y;
+        canvas.text(MARGIN, y - 3.0, "mono dim", Anchor::Start, &hex(start));
+        canvas.text(
+            MARGIN + INNER,
+            y - 3.0,
+            "num dim",
+            Anchor::End,
+            &bytes(end - start),
+        );
+        let scale = (RIGHT - LEFT) / (end - start).max(1) as f64;
+        canvas.rect(LEFT, y - 14.0, RIGHT - LEFT, 16.0, "track");
+        // Small ones are drawn over large ones, so that they are seen.
+        let mut mappings: Vec<&(&Mapping, Kind)> = cluster.mappings.iter().collect();
+        mappings.sort_by_key(|(mapping, _)| std::cmp::Reverse(mapping.end - mapping.start));
+        for (mapping, kind) in mappings {
+            let x = LEFT + (mapping.start - start) as f64 * scale;
+            let width = ((mapping.end - mapping.start) as f64 * scale).max(0.6);
+            canvas.rect(x, y - 14.0, width.min(RIGHT - x), 16.0, kind.class());
+        }
+    }
+}
+
+fn heaps(canvas: &mut Canvas, snapshot: &Snapshot) {
+    let note = "a column is a stretch of addresses, filled from below by what it holds";
+    canvas.section("Heaps", note);
+    let legend: Vec<_> = Use::ALL
+        .iter()
+        .map(|each| (each.class(), each.name()))
+        .collect();
+    canvas.legend(&legend);
+    let mut committed = vec![0; snapshot.heaps.len()];
+    for area in &snapshot.areas {
+        if let Some(sum) = committed.get_mut(area.heap as usize) {
+            *sum += area.committed;
+        }
+    }
+    let mut numbers: Vec<(u64, usize)> = committed.into_iter().zip(0..).collect();
+    numbers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let more = numbers.len().saturating_sub(HEAPS);
+    numbers.truncate(HEAPS);
+    let drawn: Vec<(u32, Vec<Stretch>)> = numbers
+        .iter()
+        .map(|&(_, number)| (number as u32, cells::stretches(snapshot, number as u32)))
+        .collect();
+    let rows: usize = drawn.iter().map(|(_, rows)| rows.len().min(ROWS)).sum();
+    let columns = (ALL_CELLS / rows.max(1)).clamp(FEWEST, MOST);
+    for (number, rows) in &drawn {
+        heap(canvas, snapshot, *number, rows, columns);
+    }
+    if more != 0 {
+        canvas.y += 24.0;
+        let told = format!(
+            "and {} smaller heaps, which are not drawn",
+            count(more as u64)
+        );
+        canvas.text(MARGIN, canvas.y, "dim", Anchor::Start, &told);
+    }
+}
+
+/// A row of a heap's memory.
+struct Row<'a> {
+    name: &'a str,
+    strip: Strip,
+}
+
+fn heap(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, rows: &[Stretch], columns: usize) {
+    let rows: Vec<Row<'_>> = rows
+        .iter()
+        .map(|row| Row {
+            name: &row.name,
+            strip: row.strip(snapshot, columns),
+        })
+        .collect();
+    let areas = snapshot.areas.iter().filter(|area| area.heap == number);
+    let mut large: Vec<&Area> = areas.filter(|area| area.kind == AreaKind::Large).collect();
+    let total = rows.iter().fold([0; 4], |sum: Cell, row| {
+        let own = row.strip.total();
+        std::array::from_fn(|at| sum[at] + own[at])
+    });
+    let large_bytes: u64 = large.iter().map(|area| area.committed).sum();
+    heading(canvas, snapshot, number, &total, large_bytes);
+    draw_rows(canvas, &rows);
+    draw_large(canvas, snapshot, &mut large);
+    draw_buckets(canvas, &cells::buckets(snapshot, number));
+}
+
+fn heading(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, total: &Cell, large: u64) {
+    let Some(heap) = snapshot.heaps.get(number as usize) else {
+        return;
+    };
+    let mut held = (0, 0);
+    for area in snapshot.areas.iter().filter(|area| area.heap == number) {
+        for block in snapshot
+            .blocks_of(area)
+            .iter()
+            .filter(|block| block.state.is_held())
+        {
+            held.0 += 1;
+            held.1 += block.size;
+        }
+    }
+    let [busy, cached, free, absent] = *total;
+    canvas.y += 38.0;
+    let y = canvas.y;
+    canvas.rect(MARGIN, y - 12.0, 4.0, 36.0, "heap");
+    canvas.text(
+        MARGIN + 14.0,
+        y,
+        "label",
+        Anchor::Start,
+        &output::heap_name(heap),
+    );
+    let copy = snapshot.copies.get(heap.copy as usize);
+    let module = copy.map_or("", |copy| {
+        copy.module.rsplit('/').next().unwrap_or_default()
+    });
+    let whose = format!("{}  {module}", hex(heap.handle));
+    canvas.text(MARGIN + INNER, y, "mono dim", Anchor::End, &whose);
+    let committed = busy + cached + free + large;
+    let part = |bytes: u64| 100.0 * bytes as f64 / committed.max(1) as f64;
+    let told = format!(
+        "{} blocks in use, {}  ·  {} committed  ·  {} free ({:.0} %)  ·  {} in caches  ·  {} in large \
+         blocks  ·  {} reserved without memory",
+        count(held.0),
+        bytes(held.1),
+        bytes(committed),
+        bytes(free),
+        part(free),
+        bytes(cached),
+        bytes(large),
+        bytes(absent),
+    );
+    canvas.text(MARGIN + 14.0, y + 18.0, "dim", Anchor::Start, &told);
+    canvas.y += 30.0;
+}
+
+fn draw_rows(canvas: &mut Canvas, rows: &[Row<'_>]) {
+    let each = rows.len().div_ceil(ROWS).max(1);
+    const LEFT: f64 = MARGIN + 210.0;
+    let right = MARGIN + INNER - 80.0;
+    let most = rows.iter().map(|row| row.strip.length).max().unwrap_or(1);
+    for group in rows.chunks(each) {
+        canvas.y += 20.0;
+        let y = canvas.y;
+        let Some(first) = group.first() else {
+            continue;
+        };
+        let name = match group.len() {
+            1 => first.name.to_owned(),
+            many => format!("{many} × {}", first.name),
+        };
+        canvas.text(MARGIN + 14.0, y, "dim", Anchor::Start, &name);
+        canvas.text(
+            LEFT - 10.0,
+            y,
+            "mono dim",
+            Anchor::End,
+            &hex(first.strip.start),
+        );
+        let length: u64 = group.iter().map(|row| row.strip.length).max().unwrap_or(0);
+        let whole: u64 = group.iter().map(|row| row.strip.length).sum();
+        canvas.text(MARGIN + INNER, y, "num dim", Anchor::End, &bytes(whole));
+        // The square root keeps a region of 64 KiB visible beside one of 16 MiB.
+        let part = (length as f64 / most as f64).sqrt();
+        let width = (right - LEFT) * part.max(0.08);
+        columns(canvas, group, (LEFT, y - 12.0), (width, 16.0));
+    }
+    canvas.y += 4.0;
+}
+
+/// The cells of rows, put together, as columns that are filled from below. What
+/// neighbours have in common is drawn once.
+fn columns(canvas: &mut Canvas, rows: &[Row<'_>], (x, y): (f64, f64), (width, height): (f64, f64)) {
+    let count = rows.first().map_or(1, |row| row.strip.cells.len());
+    let cells: Vec<[u32; 4]> = (0..count)
+        .map(|at| {
+            let sum = rows.iter().fold([0; 4], |sum: Cell, row| {
+                let cell = row.strip.cells.get(at).copied().unwrap_or_default();
+                std::array::from_fn(|of| sum[of] + cell[of])
+            });
+            // What is not the heap's leaves a column short.
+            let all: u64 = rows.iter().map(|row| row.strip.length / count as u64).sum();
+            // In tenths of the height's units, as they are written.
+            let scale = height * 10.0 / all.max(1) as f64;
+            sum.map(|bytes| (bytes as f64 * scale).round() as u32)
+        })
+        .collect();
+    let each = width / count as f64;
+    for kind in Use::ALL.iter().rev() {
+        let of = *kind as usize;
+        let mut at = 0;
+        for run in cells.chunk_by(|a, b| a == b) {
+            let cell = run[0];
+            let below: u32 = cell[..of].iter().sum();
+            let top = f64::from(below + cell[of]) / 10.0;
+            let left = x + at as f64 * each;
+            let wide = run.len() as f64 * each;
+            canvas.rect(
+                left,
+                y + height - top,
+                wide,
+                f64::from(cell[of]) / 10.0,
+                kind.class(),
+            );
+            at += run.len();
+        }
+    }
+}
+
+fn draw_large(canvas: &mut Canvas, snapshot: &Snapshot, large: &mut [&Area]) {
+    large.sort_by_key(|area| std::cmp::Reverse(area.reserved));
+    const LEFT: f64 = MARGIN + 210.0;
+    let right = MARGIN + INNER - 80.0;
+    let most = large.first().map_or(1, |area| area.reserved);
+    for area in large.iter().take(LARGE) {
+        canvas.y += 20.0;
+        let y = canvas.y;
+        canvas.text(MARGIN + 14.0, y, "dim", Anchor::Start, "large block");
+        canvas.text(LEFT - 10.0, y, "mono dim", Anchor::End, &hex(area.start));
+        canvas.text(
+            MARGIN + INNER,
+            y,
+            "num dim",
+            Anchor::End,
+            &bytes(area.reserved),
+        );
+        let mut strip = Strip::new(area.start, area.reserved, 64);
+        strip.add_area(snapshot, area);
+        let part = (area.reserved as f64 / most as f64).sqrt();
+        let row = Row { name: "", strip };
+        let width = (right - LEFT) * part.max(0.02);
+        columns(canvas, &[row], (LEFT, y - 12.0), (width, 16.0));
+    }
+    if let Some(more) = large.get(LARGE..).filter(|more| !more.is_empty()) {
+        canvas.y += 20.0;
+        let all: u64 = more.iter().map(|area| area.reserved).sum();
+        let told = format!(
+            "and {} smaller large blocks, {}",
+            count(more.len() as u64),
+            bytes(all)
+        );
+        canvas.text(LEFT, canvas.y, "dim", Anchor::Start, &told);
+    }
+}
+
+fn draw_buckets(canvas: &mut Canvas, buckets: &[Bucket]) {
+    if buckets.is_empty() {
+        return;
+    }
+    canvas.y += 34.0;
+    let columns = [100.0, 190.0, 270.0, 350.0, 430.0, 530.0, 640.0];
+    let heads = [
+        "bucket",
+        "subsegments",
+        "busy",
+        "cached",
+        "free",
+        "free bytes",
+        "not asked for",
+    ];
+    for (&x, head) in columns.iter().zip(heads) {
+        canvas.text(x, canvas.y, "dim", Anchor::End, head);
+    }
+    const LEFT: f64 = 665.0;
+    canvas.text(
+        LEFT,
+        canvas.y,
+        "dim",
+        Anchor::Start,
+        "share of blocks, as wide as the bucket's bytes",
+    );
+    canvas.y += 6.0;
+    let bytes_of = |bucket: &Bucket| bucket.size * bucket.blocks.iter().sum::<u64>();
+    let most = buckets.iter().map(bytes_of).max().unwrap_or(1);
+    for bucket in buckets {
+        let [free, kept, busy, out] = bucket.blocks;
+        canvas.y += 16.0;
+        let y = canvas.y;
+        let cells = [
+            count(bucket.size),
+            count(bucket.subsegments),
+            count(busy),
+            count(kept + out),
+            count(free),
+            bytes(free * bucket.size),
+            if bucket.unused == 0 {
+                "–".to_owned()
+            } else {
+                bytes(bucket.unused)
+            },
+        ];
+        for (at, (&x, cell)) in columns.iter().zip(&cells).enumerate() {
+            let class = if at == 0 { "num label" } else { "num" };
+            canvas.text(x, y, class, Anchor::End, cell);
+        }
+        let room = MARGIN + INNER - LEFT;
+        let width = room * (bytes_of(bucket) as f64 / most as f64).sqrt().max(0.02);
+        let all = bucket.blocks.iter().sum::<u64>().max(1) as f64;
+        let mut x = LEFT;
+        for (blocks, class) in [(busy, "busy"), (kept + out, "cached"), (free, "free")] {
+            let part = width * blocks as f64 / all;
+            canvas.rect(x, y - 9.0, part, 11.0, class);
+            x += part;
+        }
+    }
+    canvas.y += 10.0;
+}

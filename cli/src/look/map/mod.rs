@@ -1,0 +1,47 @@
+//! `ntheap map`: pictures of an address space and its heaps, in the manner of
+//! VMMap.
+//!
+//! ```text
+//!   Snapshot --> kinds: what each mapping is     --+
+//!            --> cells: what heaps' memory holds --+--> draw --> canvas --> SVG
+//!                                                         page --> HTML around it
+//! ```
+//!
+//! A mapping is of one kind, though the system joins neighbours that are alike: it
+//! is a heap's if at least half of it is. Pictures stay below five megabytes
+//! whatever the heaps hold: rows are put together, and alike columns drawn once.
+
+mod canvas;
+mod cells;
+mod draw;
+mod kinds;
+mod page;
+
+use super::args::Map;
+use super::output;
+use super::source::{Failure, Source, unwritable};
+use std::fs;
+
+pub(crate) fn run(options: &Map) -> Result<u8, Failure> {
+    let path = &options.output;
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is_page = match ending {
+        Some("html" | "htm") => true,
+        Some("svg") => false,
+        _ => {
+            return Err(Failure::new(
+                super::source::USAGE,
+                format!("{} ends in neither .svg nor .html", path.display()),
+            ));
+        }
+    };
+    let snapshot = Source::of(&options.source).read(options.stop)?;
+    let picture = draw::picture(&snapshot);
+    let text = if is_page {
+        page::page(&snapshot, &picture)
+    } else {
+        picture
+    };
+    fs::write(path, text).map_err(|why| unwritable(path, &why))?;
+    Ok(output::tell_missing(&snapshot, 0))
+}

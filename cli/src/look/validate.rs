@@ -1,0 +1,88 @@
+//! `ntheap validate`: whether the heaps' records agree.
+
+use super::args::{Format, Validate};
+use super::output::{self, Out, hex};
+use super::source::{FOUND, Failure, Source, unreadable};
+use ntheap_inspect::Snapshot;
+use ntheap_inspect::held::Held;
+use ntheap_inspect::model::Problem;
+use serde_json::json;
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+/// How often a problem must be found to be one: a thread may have been stopped in
+/// the middle of a change.
+const TRIES: u32 = 5;
+
+pub(crate) fn run(options: &Validate) -> Result<u8, Failure> {
+    let snapshot = match Source::of(&options.source) {
+        Source::Process(pid) => process(pid, !options.live)?,
+        source => source.read(false)?,
+    };
+    let mut out = output::out();
+    let written = match options.format {
+        Format::Json => {
+            let mut map = output::head(&snapshot);
+            let problems = snapshot.problems.iter().map(|problem| {
+                json!({
+                    "heap": hex(problem.heap), "address": hex(problem.address),
+                    "what": problem.what,
+                })
+            });
+            map.insert("is_sound".to_owned(), snapshot.problems.is_empty().into());
+            map.insert("problems".to_owned(), problems.collect());
+            output::write_json(&mut out, &map)
+        }
+        Format::Text => text(&mut out, &snapshot),
+    };
+    output::finish(out, written)?;
+    let code = if snapshot.problems.is_empty() {
+        0
+    } else {
+        FOUND
+    };
+    Ok(output::tell_missing(&snapshot, code))
+}
+
+/// What is wrong each time a process is looked at.
+fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
+    let mut found: Option<Vec<Problem>> = None;
+    let mut attempt = 0;
+    loop {
+        let held = match stops {
+            true => Some(Held::stop(pid).map_err(|why| unreadable(pid, &why))?),
+            false => None,
+        };
+        let read = ntheap_inspect::of_process(pid, held.as_ref(), true);
+        drop(held);
+        let mut snapshot = read.map_err(|why| unreadable(pid, &why))?;
+        if let Some(before) = &found {
+            snapshot.problems.retain(|problem| before.contains(problem));
+        }
+        attempt += 1;
+        if snapshot.problems.is_empty() || attempt == TRIES {
+            return Ok(snapshot);
+        }
+        found = Some(snapshot.problems);
+        thread::sleep(Duration::from_millis(10 << attempt));
+    }
+}
+
+fn text(out: &mut Out, snapshot: &Snapshot) -> io::Result<()> {
+    writeln!(out, "{}", output::title(snapshot))?;
+    for problem in &snapshot.problems {
+        let heap = snapshot
+            .heaps
+            .iter()
+            .find(|heap| heap.handle == problem.heap);
+        let name = heap.map_or_else(|| "no heap known".to_owned(), output::heap_name);
+        writeln!(out, "{:#x}, {name}: {}", problem.address, problem.what)?;
+    }
+    let verdict = match snapshot.problems.len() {
+        0 => "everything agrees".to_owned(),
+        1 => "1 thing does not agree".to_owned(),
+        many => format!("{many} things do not agree"),
+    };
+    writeln!(out, "{verdict}")
+}

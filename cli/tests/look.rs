@@ -1,0 +1,644 @@
+//! The commands that look at a process from outside, at programs whose blocks are
+//! known.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{compile, folder, library, ntheap, output, stderr, stdout, windows_library};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+/// A program that says what it has, and goes on at each line it is sent.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        Running { child, lines }
+    }
+
+    fn preloaded(program: &Path) -> Running {
+        Running::start(Command::new(program).env("LD_PRELOAD", library()))
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// Lets it go on.
+    fn go(&mut self) {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(b"\n").expect("written");
+    }
+
+    /// The lines up to `ready`.
+    fn until_ready(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            let count = self.lines.read_line(&mut line).expect("a line");
+            assert_ne!(count, 0, "the program ended after {lines:?}");
+            match line.trim() {
+                "ready" => return lines,
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+
+    /// Ends its input, and waits for its end, which is a good one.
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `kind address size`, as the programs here print them.
+fn told(lines: &[String], kind: &str) -> BTreeMap<String, u64> {
+    let of_line = |line: &String| {
+        let mut words = line.split(' ');
+        (words.next()? == kind).then_some(())?;
+        let address = words.next()?.to_owned();
+        Some((address, words.next()?.parse().ok()?))
+    };
+    lines.iter().filter_map(of_line).collect()
+}
+
+fn look(args: &[&str]) -> Output {
+    output(ntheap().args(args))
+}
+
+fn json(out: &Output) -> Value {
+    serde_json::from_slice(&out.stdout)
+        .unwrap_or_else(|e| panic!("{e} in\n{}\n{}", stdout(out), stderr(out)))
+}
+
+/// The blocks that `walk` lists, by address.
+fn walked(args: &[&str]) -> BTreeMap<String, u64> {
+    let out = look(&[&["walk", "--format", "json"], args].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let found = json(&out);
+    let blocks = found["blocks"].as_array().expect("blocks");
+    let block = |block: &Value| {
+        let address = block["address"].as_str().expect("an address");
+        (address.to_owned(), block["size"].as_u64().expect("a size"))
+    };
+    let listed: BTreeMap<String, u64> = blocks.iter().map(block).collect();
+    assert_eq!(listed.len(), blocks.len(), "a block is listed twice");
+    listed
+}
+
+fn built(test: &str, source: &str, flags: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let folder = folder(test);
+    let program = folder.join("program");
+    compile(test, source, &program, flags).then_some((folder, program))
+}
+
+/// Says every block that it has, and every one that it had.
+const MALLOCS: &str = r#"
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void *kept[400];
+static char line[64];
+static void say(void) {
+    for (int i = 0; i < 400; i++)
+        if (kept[i]) printf("busy %p %zu\n", kept[i], malloc_usable_size(kept[i]));
+    printf("ready\n");
+}
+int main(void) {
+    static char buffer[1 << 16];
+    setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
+    static char input[1 << 10];
+    setvbuf(stdin, input, _IOFBF, sizeof input);
+    for (int i = 0; i < 300; i++) kept[i] = malloc(i < 290 ? 40 + 37 * i : 700000 * (i - 289));
+    for (int i = 0; i < 300; i += 3) {
+        printf("freed %p 0\n", kept[i]);
+        free(kept[i]);
+        kept[i] = 0;
+    }
+    say();
+    if (!fgets(line, sizeof line, stdin)) return 0;
+    for (int i = 300; i < 400; i++) kept[i] = malloc(5000);
+    for (int i = 1; i < 31; i += 3) {
+        free(kept[i]);
+        kept[i] = 0;
+    }
+    say();
+    fgets(line, sizeof line, stdin);
+    return 0;
+}
+"#;
+
+#[test]
+fn mallocs_blocks_are_listed_and_their_growth_is_exact() {
+    let Some((folder, program)) = built("look-mallocs", MALLOCS, &[]) else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    let lines = running.until_ready();
+    let pid = running.pid();
+    let busy = told(&lines, "busy");
+    assert_eq!(busy.len(), 200);
+    let is_listed = |busy: &BTreeMap<String, u64>| {
+        for stop in [&[][..], &["--stop"]] {
+            let listed = walked(&[&[pid.as_str()], stop].concat());
+            for (address, size) in busy {
+                assert_eq!(listed.get(address), Some(size), "{address}");
+            }
+            // What the program has not is what its libraries have: little.
+            let others = listed.len() - busy.len();
+            assert!(others < 10, "{others} blocks more");
+        }
+    };
+    is_listed(&busy);
+    let listed = walked(&[&pid]);
+    for address in told(&lines, "freed").keys() {
+        // A freed block's place may be another's by now, which is busy then.
+        assert_eq!(
+            listed.contains_key(address),
+            busy.contains_key(address),
+            "{address}"
+        );
+    }
+
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (before, after) = (file("before.heap"), file("after.heap"));
+    let out = look(&["snapshot", &pid, "-o", &before]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert_eq!(walked(&[&before]), listed);
+
+    running.go();
+    let later = told(&running.until_ready(), "busy");
+    assert_eq!(later.len(), 290);
+    is_listed(&later);
+    let out = look(&["snapshot", &pid, "-o", &after, "--stop", "--format", "json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert_eq!(json(&out)["process"]["was_held"], true);
+
+    let out = look(&["diff", &before, &after, "--format", "json", "--top", "0"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let diff = json(&out);
+    // What the program itself says grew, by size.
+    let mut growth: BTreeMap<u64, i64> = BTreeMap::new();
+    for (sizes, sign) in [(&busy, -1), (&later, 1)] {
+        for &size in sizes.values() {
+            *growth.entry(size).or_default() += sign * size as i64;
+        }
+    }
+    growth.retain(|_, bytes| *bytes != 0);
+    let sizes = diff["sizes"].as_array().expect("sizes").iter();
+    let found: BTreeMap<u64, i64> = sizes
+        .map(|line| {
+            let size = line["size"].as_u64().expect("a size");
+            (size, line["growth"].as_i64().expect("a growth"))
+        })
+        .collect();
+    assert_eq!(found, growth);
+    assert_eq!(found[&5120], 100 * 5120);
+    let heaps = diff["heaps"].as_array().expect("heaps");
+    assert_eq!(heaps.len(), 1);
+    assert_eq!(heaps[0]["growth"].as_i64(), Some(growth.values().sum()));
+    assert_eq!(diff["appeared"]["blocks"].as_u64(), Some(100));
+    assert_eq!(diff["vanished"]["blocks"].as_u64(), Some(10));
+
+    let out = look(&["diff", &before, &pid]);
+    let text = stdout(&out);
+    assert!(
+        text.contains("100 blocks appeared, 500.0 KiB; 10 blocks vanished"),
+        "{text}"
+    );
+    assert!(text.contains("5,120  +512,000    +100"), "{text}");
+    let out = look(&["diff", &before, &after, "--umdh"]);
+    assert_eq!(out.status.code(), Some(5), "{}", stdout(&out));
+    assert!(stderr(&out).contains("no stacks"), "{}", stderr(&out));
+    running.end();
+}
+
+const HEAPS: &str = r#"
+#include <stdio.h>
+void *HeapCreate(unsigned, unsigned long, unsigned long);
+void *HeapAlloc(void *, unsigned, unsigned long);
+int HeapFree(void *, unsigned, void *);
+int main(void) {
+    void *heap = HeapCreate(0, 0, 0), *other = HeapCreate(1, 0x10000, 0x100000);
+    printf("heap %p 0\nother %p 0\n", heap, other);
+    void *freed[200];
+    for (int i = 0; i < 200; i++) freed[i] = HeapAlloc(heap, 0, 33 + i % 3);
+    for (int i = 0; i < 500; i++) {
+        unsigned long size = i < 490 ? i % 7 * 300 + i % 5 : 600000ul * (i - 489);
+        printf("busy %p %lu\n", HeapAlloc(heap, 0, size), size);
+    }
+    for (int i = 0; i < 200; i++) HeapFree(heap, 0, freed[i]);
+    printf("second %p 77\n", HeapAlloc(other, 0, 77));
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    return 0;
+}
+"#;
+
+#[test]
+fn heaps_blocks_are_exactly_those_that_were_asked_for() {
+    // It leads to the other, which a test beside this one may be building.
+    common::library();
+    let library = windows_library();
+    let place = library.parent().expect("a folder").to_str().expect("UTF-8");
+    let flags = [
+        "-L",
+        place,
+        "-lntheap_win32",
+        &format!("-Wl,-rpath,{place}"),
+    ];
+    let Some((folder, program)) = built("look-heaps", HEAPS, &flags) else {
+        return;
+    };
+    let mut running = Running::start(&mut Command::new(&program));
+    let lines = running.until_ready();
+    let pid = running.pid();
+    let handle = |kind: &str| told(&lines, kind).into_keys().next().expect("a handle");
+    let busy = told(&lines, "busy");
+    assert_eq!(busy.len(), 500);
+    assert_eq!(walked(&[&pid, "--heap", &handle("heap")]), busy);
+    assert_eq!(
+        walked(&[&pid, "--heap", &handle("other")]),
+        told(&lines, "second")
+    );
+    assert_eq!(walked(&[&pid, "--heap", "no such heap"]), BTreeMap::new());
+    let large: BTreeMap<String, u64> = busy
+        .iter()
+        .filter(|&(_, &size)| size >= 600_000)
+        .map(|(address, &size)| (address.clone(), size))
+        .collect();
+    assert_eq!(
+        walked(&[&pid, "--heap", &handle("heap"), "--size", "600000-"]),
+        large
+    );
+    let free = walked(&[&pid, "--heap", &handle("heap"), "--state", "free,cached"]);
+    assert!(busy.keys().all(|address| !free.contains_key(address)) && !free.is_empty());
+
+    let out = look(&["validate", &pid, "--format", "json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    let found = json(&out);
+    assert_eq!(found["is_sound"], true);
+    assert_eq!(found["missing"], serde_json::json!([]));
+
+    for name in ["map.svg", "map.html"] {
+        let file = folder.join(name);
+        let path = file.to_str().expect("UTF-8");
+        let out = look(&["map", &pid, "-o", path]);
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let text = fs::read_to_string(&file).expect("a file");
+        assert!(text.len() < 5 << 20, "{name} has {} bytes", text.len());
+        for part in [
+            "Memory by kind",
+            "Address space",
+            "program",
+            &handle("other"),
+            "bucket",
+        ] {
+            assert!(text.contains(part), "{name} has no {part}");
+        }
+        // Nothing is fetched: the name space is the only address.
+        let addresses = text.matches("://").count();
+        assert_eq!(addresses, 1, "{name}");
+        assert!(text.contains("prefers-color-scheme:dark"), "{name}");
+        assert_balanced(
+            &text
+                [text.find("<svg").expect("a picture")..=text.find("</svg>").expect("its end") + 5],
+        );
+    }
+    running.end();
+}
+
+/// Whether every element ends, in order.
+fn assert_balanced(xml: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for tag in xml.split('<').skip(1) {
+        let tag = tag.split('>').next().expect("a tag's end");
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed));
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().expect("a name"));
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+const LEAKS: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static void *kept[100];
+static struct node { struct node *next; char rest[92]; } *list;
+__attribute__((noinline)) static void lose(void) {
+    for (int i = 0; i < 9; i++) printf("lost %p 0\n", malloc(3000));
+    struct node *ring = malloc(sizeof *ring), *other = malloc(sizeof *ring);
+    ring->next = other;
+    other->next = ring;
+    printf("lost %p 0\nlost %p 0\n", (void *)ring, (void *)other);
+    char *large = malloc(2000000);
+    large[0] = 1;
+    printf("lost %p 0\n", large);
+}
+__attribute__((noinline)) static void wipe(void) {
+    volatile char stack[1 << 15];
+    for (unsigned i = 0; i < sizeof stack; i++) stack[i] = 0;
+}
+int main(int count, char **args) {
+    static char buffer[1 << 16];
+    setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
+    static char input[1 << 10];
+    setvbuf(stdin, input, _IOFBF, sizeof input);
+    for (int i = 0; i < 100; i++) kept[i] = malloc(3000);
+    for (int i = 0; i < 50; i++) {
+        struct node *node = malloc(sizeof *node);
+        node->next = list;
+        list = node;
+    }
+    /* The address of a byte inside is one that leads there. */
+    kept[50] = (char *)kept[50] + 1234;
+    if (count > 1) lose();
+    wipe();
+    /* What was printed last lies in the buffer, as text. */
+    printf("ready\n");
+    if (count < 3) getchar();
+    return count > 3 ? 3 : 0;
+}
+"#;
+
+#[test]
+fn planted_leaks_are_found_exactly() {
+    let Some((_, program)) = built("look-leaks", LEAKS, &["-O1"]) else {
+        return;
+    };
+    let lost = |found: &Value| -> Vec<String> {
+        let groups = found["lost"].as_array().expect("groups").iter();
+        let mut lost: Vec<String> = groups
+            .flat_map(|group| group["addresses"].as_array().expect("addresses"))
+            .map(|address| address.as_str().expect("an address").to_owned())
+            .collect();
+        lost.sort();
+        lost
+    };
+    for args in [&[][..], &["lose"]] {
+        let mut command = Command::new(&program);
+        command.args(args).env("LD_PRELOAD", library());
+        let mut running = Running::start(&mut command);
+        let planted: Vec<String> = told(&running.until_ready(), "lost").into_keys().collect();
+        assert_eq!(planted.len(), if args.is_empty() { 0 } else { 12 });
+        let out = look(&["leaks", &running.pid(), "--format", "json", "--top", "0"]);
+        assert_eq!(
+            out.status.code(),
+            Some(i32::from(!planted.is_empty())),
+            "{}",
+            stderr(&out)
+        );
+        let found = json(&out);
+        assert_eq!(lost(&found), planted);
+        assert_eq!(found["lost_blocks"].as_u64(), Some(planted.len() as u64));
+        assert_eq!(found["unsure_blocks"].as_u64(), Some(0));
+        running.end();
+    }
+
+    // The same of a program that is run for it, whose own output comes first.
+    let mut command = ntheap();
+    command
+        .args(["leaks", "--format", "json", "--top", "0", "--"])
+        .arg(&program);
+    library();
+    let out = output(command.args(["lose", "and end"]));
+    assert_eq!(out.status.code(), Some(1), "{}", stderr(&out));
+    let text = stdout(&out);
+    let (says, answer) = text.split_once("ready\n").expect("the program's output");
+    let says: Vec<String> = says.lines().map(str::to_owned).collect();
+    let planted: Vec<String> = told(&says, "lost").into_keys().collect();
+    assert_eq!(planted.len(), 12);
+    assert_eq!(lost(&serde_json::from_str(answer).expect("JSON")), planted);
+
+    let mut command = ntheap();
+    let out = output(
+        command
+            .args(["leaks", "--"])
+            .arg(&program)
+            .args(["lose", "and end"]),
+    );
+    assert_eq!(out.status.code(), Some(1), "{}", stderr(&out));
+    let text = stdout(&out);
+    assert!(
+        text.contains("nothing leads to 12 blocks, 1.9 MiB"),
+        "{text}"
+    );
+    let out = output(ntheap().args(["leaks", "--", "no-such-program-here"]));
+    assert_eq!(out.status.code(), Some(127), "{}", stderr(&out));
+}
+
+const BUSY: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static volatile int is_over;
+static void *churn(void *seed) {
+    static __thread void *mine[200];
+    unsigned number = (unsigned)(unsigned long)seed;
+    while (!is_over) {
+        number = number * 1103515245 + 12345;
+        unsigned at = (number >> 16) % 200;
+        free(mine[at]);
+        mine[at] = malloc((number >> 8) % 40 == 0 ? (number >> 12) % 3000000 : (number >> 12) % 3000);
+    }
+    return 0;
+}
+int main(void) {
+    pthread_t threads[3];
+    for (long i = 0; i < 3; i++) pthread_create(&threads[i], 0, churn, (void *)(i + 1));
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    is_over = 1;
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], 0);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_process_that_changes_is_read_and_goes_on() {
+    let Some((folder, program)) = built("look-busy", BUSY, &["-pthread"]) else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    let pid = running.pid();
+    let file = folder.join("busy.heap");
+    let file = file.to_str().expect("UTF-8");
+    for _ in 0..5 {
+        // A torn answer says so, and is an answer all the same.
+        let out = look(&["walk", &pid, "--summary"]);
+        let code = out.status.code();
+        assert!(
+            code == Some(0) || code == Some(3),
+            "{code:?} {}",
+            stderr(&out)
+        );
+        assert_eq!(
+            code == Some(3),
+            stderr(&out).contains("partial"),
+            "{}",
+            stderr(&out)
+        );
+        assert!(stdout(&out).contains("process heap"), "{}", stdout(&out));
+        // Held still, it is whole.
+        let out = look(&["snapshot", &pid, "-o", file, "--stop"]);
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let out = look(&["validate", file]);
+        let code = out.status.code();
+        assert!(
+            code == Some(0) || code == Some(1),
+            "{code:?} {}",
+            stderr(&out)
+        );
+        let out = look(&["validate", &pid]);
+        assert_eq!(
+            out.status.code(),
+            Some(0),
+            "{}{}",
+            stdout(&out),
+            stderr(&out)
+        );
+    }
+    running.go();
+    running.end();
+}
+
+#[test]
+fn what_cannot_be_read_has_a_status_and_a_reason() {
+    let fails = |args: &[&str], code: i32, reason: &str| {
+        let out = look(args);
+        let text = stderr(&out);
+        assert_eq!(out.status.code(), Some(code), "{args:?} {text}");
+        assert!(
+            text.contains(reason),
+            "{args:?} does not say {reason}: {text}"
+        );
+        assert_eq!(stdout(&out), "", "{args:?}");
+    };
+    let folder = folder("look-unreadable");
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+
+    // A number that no process has: the system's are below 4194304.
+    for command in ["walk", "validate", "leaks"] {
+        fails(&[command, "4999999"], 4, "there is no process 4999999");
+    }
+    fails(
+        &["snapshot", "4999999", "-o", &file("x")],
+        4,
+        "there is no process",
+    );
+    fails(
+        &["map", "4999999", "-o", &file("x.svg")],
+        4,
+        "there is no process",
+    );
+
+    // One that has ended, and that nobody has waited for.
+    let mut ended = Command::new("true").spawn().expect("true runs");
+    let pid = ended.id().to_string();
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("its state");
+    while !state().contains(") Z ") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    fails(&["walk", &pid], 4, "has ended");
+    fails(&["validate", &pid], 4, "has ended");
+    ended.wait().expect("it ended");
+
+    // One without a heap of ntheap.
+    let mut other = Command::new("sleep")
+        .arg("100")
+        .env_remove("LD_PRELOAD")
+        .spawn()
+        .expect("sleep runs");
+    let pid = other.id().to_string();
+    fails(&["walk", &pid], 4, "no heap of ntheap");
+    fails(&["leaks", &pid], 4, "no heap of ntheap");
+    other.kill().expect("it runs");
+    other.wait().expect("it ended");
+
+    fails(&["walk", &file("missing.heap")], 5, "cannot read");
+    fs::write(folder.join("text"), "no snapshot").expect("written");
+    fails(&["validate", &file("text")], 5, "is no snapshot");
+    fails(&["diff", &file("text"), &file("text")], 5, "is no snapshot");
+    fails(
+        &["map", &file("text"), "-o", &file("x.svg")],
+        5,
+        "is no snapshot",
+    );
+    fails(
+        &["map", &file("text"), "-o", &file("x.png")],
+        2,
+        "neither .svg nor .html",
+    );
+    let mut bytes = Vec::new();
+    ntheap_inspect::file::write_to(&ntheap_inspect::Snapshot::default(), &mut bytes)
+        .expect("written");
+    fs::write(folder.join("cut"), &bytes[..bytes.len() - 5]).expect("written");
+    fails(&["walk", &file("cut")], 5, "it was cut");
+    bytes[16] = 9;
+    fs::write(folder.join("later"), &bytes).expect("written");
+    fails(&["walk", &file("later")], 5, "of version 9");
+    fails(&["walk", &file("cut"), "--size", "9-1"], 2, "N-M");
+    fails(&["leaks"], 2, "Usage");
+}
+
+#[test]
+fn damage_in_a_snapshot_is_status_1() {
+    use ntheap_inspect::model::{Copy, Heap, Problem};
+    let folder = folder("look-damage");
+    let path = folder.join("damaged.heap");
+    let snapshot = ntheap_inspect::Snapshot {
+        copies: vec![Copy::default()],
+        heaps: vec![Heap {
+            handle: 0x1000,
+            name: "a heap".to_owned(),
+            ..Heap::default()
+        }],
+        problems: vec![Problem {
+            heap: 0x1000,
+            address: 0x2000,
+            what: "something is wrong".to_owned(),
+        }],
+        missing: vec!["a region".to_owned()],
+        ..Default::default()
+    };
+    ntheap_inspect::file::write(&snapshot, &path).expect("written");
+    let out = look(&["validate", path.to_str().expect("UTF-8")]);
+    assert_eq!(out.status.code(), Some(1));
+    let text = stdout(&out);
+    assert!(
+        text.contains("0x2000, a heap: something is wrong\n1 thing does not agree\n"),
+        "{text}"
+    );
+    assert!(stderr(&out).contains("partial; what is missing:\n  a region\n"));
+    let out = look(&["walk", path.to_str().expect("UTF-8")]);
+    assert_eq!(out.status.code(), Some(3));
+}

@@ -1,0 +1,174 @@
+//! Which blocks nothing leads to.
+//!
+//! A word that is the address of a byte of a block that a program has leads to it,
+//! whatever the word was meant as. What is looked through for such words: the
+//! registers of stopped threads, their stacks from the stack pointer up, and every
+//! other private mapping that can be written to, but for the heaps' own memory;
+//! then each block that was reached.
+//!
+//! ```text
+//!   registers, stacks, data ---> block ---> block
+//!                                block ---> block      nothing leads to these
+//! ```
+//!
+//! So a block that is reached may be lost all the same, because an old word or a
+//! number looks like its address; one that is not reached is lost, unless the
+//! program hides addresses: in files, in other processes, or with bits added.
+
+use crate::memory::Memory;
+use crate::model::{Mapping, Snapshot, State};
+
+/// Bytes that are looked through at a time.
+const PIECE: usize = 256 * 1024;
+/// Bytes below a stack pointer that a function may use.
+const RED_ZONE: u64 = 128;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Numbers of the blocks that nothing leads to, in use for certain.
+    pub lost: Vec<usize>,
+    /// Numbers of those that may be in a thread's cache instead.
+    pub unsure: Vec<usize>,
+    /// Blocks that something leads to.
+    pub reached: usize,
+    /// Bytes that were looked through.
+    pub bytes: u64,
+}
+
+/// Looks for blocks that nothing leads to. The process is held, and `registers`
+/// are its threads'.
+pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) -> Reached {
+    let mut scan = Scan {
+        memory,
+        snapshot,
+        is_reached: vec![false; snapshot.blocks.len()],
+        pending: Vec::new(),
+        low: snapshot.areas.first().map_or(u64::MAX, |area| area.start),
+        high: snapshot
+            .areas
+            .last()
+            .map_or(0, |area| area.start + area.reserved),
+        bytes: 0,
+    };
+    for &word in registers {
+        scan.word(word);
+    }
+    let own = own_ranges(snapshot);
+    for mapping in &snapshot.mappings {
+        if mapping.is_readable && mapping.is_writable && !mapping.is_shared {
+            scan.mapping(mapping, &own);
+        }
+    }
+    while let Some(number) = scan.pending.pop() {
+        if let Some(block) = snapshot.blocks.get(number) {
+            scan.range(block.address, block.address + block.size);
+        }
+    }
+    let mut found = Reached {
+        bytes: scan.bytes,
+        ..Reached::default()
+    };
+    for (number, (block, is_reached)) in snapshot.blocks.iter().zip(&scan.is_reached).enumerate() {
+        match (block.state, is_reached) {
+            (State::Free | State::Kept, _) => {}
+            (_, true) => found.reached += 1,
+            (State::Out, false) => found.unsure.push(number),
+            (State::Busy, false) => found.lost.push(number),
+        }
+    }
+    found
+}
+
+/// Memory of the heaps' own, which leads nowhere: areas and records, by address.
+fn own_ranges(snapshot: &Snapshot) -> Vec<(u64, u64)> {
+    let areas = snapshot
+        .areas
+        .iter()
+        .map(|area| (area.start, area.start + area.reserved));
+    let segments = snapshot.segments.iter().map(|segment| {
+        (
+            segment.base,
+            segment.base + (u64::from(segment.slices) << 16),
+        )
+    });
+    let records = snapshot
+        .records
+        .iter()
+        .map(|range| (range.start, range.end));
+    let mut ranges: Vec<(u64, u64)> = areas.chain(segments).chain(records).collect();
+    ranges.sort_unstable();
+    ranges
+}
+
+struct Scan<'a> {
+    memory: &'a dyn Memory,
+    snapshot: &'a Snapshot,
+    is_reached: Vec<bool>,
+    pending: Vec<usize>,
+    low: u64,
+    high: u64,
+    bytes: u64,
+}
+
+impl Scan<'_> {
+    fn word(&mut self, word: u64) {
+        if word < self.low || word >= self.high {
+            return;
+        }
+        if let Some(number) = self.snapshot.held_at(word)
+            && let Some(is_reached) = self.is_reached.get_mut(number)
+            && !std::mem::replace(is_reached, true)
+        {
+            self.pending.push(number);
+        }
+    }
+
+    /// The parts of a mapping that are not the heaps' own; of a stack, those that
+    /// are in use.
+    fn mapping(&mut self, mapping: &Mapping, own: &[(u64, u64)]) {
+        let pointers = &self.snapshot.process.stack_pointers;
+        let inside = pointers
+            .iter()
+            .filter(|&&sp| mapping.start <= sp && sp < mapping.end);
+        // Several stacks in one mapping: the lowest is all that is known.
+        let start = inside.min().map_or(mapping.start, |&sp| {
+            sp.saturating_sub(RED_ZONE).max(mapping.start)
+        });
+        let mut at = start & !7;
+        let first = own.partition_point(|&(_, end)| end <= at);
+        for &(from, to) in own.iter().skip(first) {
+            if from >= mapping.end {
+                break;
+            }
+            self.range(at, from);
+            at = at.max(to);
+        }
+        self.range(at, mapping.end);
+    }
+
+    fn range(&mut self, from: u64, to: u64) {
+        let mut at = from.next_multiple_of(8);
+        let mut piece = vec![0; PIECE.min(to.saturating_sub(at) as usize)];
+        while at < to {
+            let length = piece.len().min((to - at) as usize);
+            let Some(bytes) = piece.get_mut(..length) else {
+                return;
+            };
+            if self.memory.read(at as usize, bytes) {
+                self.bytes += length as u64;
+                let words: Vec<u64> = bytes
+                    .as_chunks::<8>()
+                    .0
+                    .iter()
+                    .map(|word| u64::from_ne_bytes(*word))
+                    .filter(|&word| word >= self.low && word < self.high)
+                    .collect();
+                for word in words {
+                    self.word(word);
+                }
+            }
+            at += length as u64;
+        }
+    }
+}
