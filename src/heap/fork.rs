@@ -29,6 +29,8 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
+    #[cfg(feature = "debug")]
+    super::debug::for_each_lock(visit);
     #[cfg(all(unix, feature = "pages"))]
     visit(crate::vm::regions::lock());
     if !is_taking {
