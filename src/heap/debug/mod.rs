@@ -29,6 +29,7 @@
 
 pub mod registry;
 pub mod stacks;
+pub(super) mod threads;
 
 pub use crate::config::gflags;
 
@@ -89,6 +90,7 @@ pub(super) fn configure() {
     // SAFETY: nobody reads the options before the bits are set below, and this
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
+    crate::report::set_json(flags.json);
     if flags.has(gflags::STACK_TRACES) {
         stacks::begin(flags.trace_bytes);
     }
