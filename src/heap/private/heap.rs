@@ -338,6 +338,9 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             region.committed = first.committed;
             region.active = first.committed;
             region.begin();
+            if watching() != 0 {
+                region.write_header(settings.flags, watching(), &settings.shape, is_first);
+            }
         } else {
             // SAFETY: as above.
             unsafe { memory::release(made) };
