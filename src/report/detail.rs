@@ -93,7 +93,9 @@ impl Damage {
         write!(out, "  {} {were} not as expected, the first ", self.changed)?;
         if let Some(block) = block {
             let offset = self.address.saturating_sub(block.start);
+            let before = block.start.saturating_sub(self.address);
             match offset.checked_sub(block.size) {
+                _ if before != 0 => write!(out, "{} before the block, ", Bytes(before))?,
                 Some(past) => write!(out, "{} past the end of the block, ", Bytes(past))?,
                 None => write!(out, "{} inside the block, ", Bytes(offset))?,
             }

@@ -15,7 +15,7 @@
 //! ([`Region::sweep`]); they stay committed and read zero.
 
 use super::units::{LEAST, OVERHEAD, UNIT, Units};
-use super::{Error, Shape, flags, memory};
+use super::{Error, Shape, flags, lookup, memory};
 use crate::heap::budget::Budget;
 use crate::heap::descriptor::Descriptor;
 use crate::vm;
@@ -70,6 +70,9 @@ pub(super) struct Region {
     /// bytes of a free block.
     pub(super) fills: bool,
 }
+
+/// What lies between blocks whose ends are checked.
+pub(super) const TAIL_FILL: u8 = 0xab;
 
 /// What free memory is filled with where free blocks are checked.
 pub(super) const FREE_FILL: u32 = 0xfeee_feee;
@@ -134,6 +137,14 @@ impl Region {
         self.units.write_free(first, end - first);
         self.bound = u8::MAX;
         self.fill(first, end, true);
+        if lookup::tail_of(self.units.overhead) != 0 {
+            let before = core::ptr::with_exposed_provenance_mut::<u8>(self.data(first) - UNIT);
+            // SAFETY: the bytes are committed; they lie between the header and the
+            // first block, and no block has them.
+            unsafe { before.write_bytes(TAIL_FILL, UNIT) };
+            // SAFETY: the region has a byte for each of its pages.
+            unsafe { self.touched.write(1) };
+        }
     }
 
     /// Writes where Windows' record of a heap would be what some programs look for
@@ -371,6 +382,13 @@ impl Region {
     pub(super) fn shrink(&mut self, budget: &Budget) {
         if self.blocks != 0 || self.committed == self.initial {
             return;
+        }
+        if self.units.apart {
+            // Free blocks did not join: what began in the midst of the one block
+            // that begins now does not any more.
+            for unit in self.first() + 1..self.end() {
+                self.units.erase(unit);
+            }
         }
         budget.credit(self.committed - self.initial);
         self.committed = self.initial;

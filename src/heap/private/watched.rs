@@ -4,10 +4,14 @@
 //! its blocks get records, and what the heap's flags say is filled and checked.
 //!
 //! ```text
-//!   data                size          + 16
-//!   | BAADF00D BAADF00D | AB x 16     |      handed out   (free checking, tail checking)
-//!   | 16 bytes | FEEEFEEE FEEEFEEE ...       freed        (free checking)
+//!          data                size                 end
+//!   AB x 16 | BAADF00D BAADF00D | AB x 16 and more |   handed out   (free, tail checking)
+//!           | 16 bytes | FEEEFEEE FEEEFEEE FEEEFEEE|   freed        (free checking)
 //! ```
+//!
+//! Windows fills 16 bytes behind a block; here all that is behind it is filled up to
+//! the next one, but for a settable value, so that the 16 bytes before a block are
+//! known, too.
 //!
 //! What is found is told when no lock is held (damage.rs). A fill is checked where
 //! the block is at hand anyway: a tail when its block is freed, resized or asked
@@ -19,7 +23,7 @@
 use super::damage::{self, Finding};
 use super::heap::PrivateHeap;
 use super::lookup::{Block, busy_block, is_mallocs, tail_of, value_offset};
-use super::region::{FREE_FILL, Region};
+use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, misuse, place};
 use crate::heap::checked;
@@ -29,8 +33,6 @@ use crate::report::Damage;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// What lies behind a block.
-pub(super) const TAIL_FILL: u8 = 0xab;
 /// What a block holds that is not asked to be zero.
 const FRESH_FILL: u32 = 0xbaad_f00d;
 
@@ -174,7 +176,7 @@ fn prepare(
             fill_fresh(address, 0, size);
         }
     }
-    fill_tail(this, address, size);
+    fill_tail(this, unit);
     found
 }
 
@@ -188,20 +190,51 @@ fn fill_fresh(address: usize, from: usize, to: usize) {
     }
 }
 
-fn fill_tail(region: &Region, address: usize, size: usize) {
-    let length = tail_of(region.units.overhead);
-    let tail: *mut u8 = ptr::with_exposed_provenance_mut(address + size);
-    // SAFETY: blocks of the region have so many bytes more than they were asked
-    // for.
-    unsafe { tail.write_bytes(TAIL_FILL, length) };
+/// Where the fill behind the busy block of a region at `unit` lies, in bytes from
+/// its start: all that is behind it, or what is on both sides of its settable value.
+fn tails(region: &Region, unit: usize) -> [(usize, usize); 2] {
+    let room = region.units.size(unit) * UNIT;
+    let size = room - region.units.unused(unit);
+    let least = tail_of(region.units.overhead);
+    if least == 0 {
+        [(0, 0); 2]
+    } else if region.units.flags(unit) == 0 {
+        [(size, room), (0, 0)]
+    } else {
+        [(size, size + least), (room - UNIT, room)]
+    }
+}
+
+fn fill_tail(region: &Region, unit: usize) {
+    for (from, to) in tails(region, unit) {
+        let tail: *mut u8 = ptr::with_exposed_provenance_mut(region.data(unit) + from);
+        // SAFETY: the bytes lie between the block's and the next one's.
+        unsafe { tail.write_bytes(TAIL_FILL, to - from) };
+    }
 }
 
 /// What is wrong behind the busy block of a region at `unit`.
 pub(super) fn tail_damage(region: &Region, unit: usize) -> Option<Damage> {
-    let size = region.units.size(unit) * UNIT - region.units.unused(unit);
-    let length = tail_of(region.units.overhead);
-    // SAFETY: as in `fill_tail`.
-    unsafe { Damage::find(region.data(unit) + size, length, [TAIL_FILL; 4]) }
+    tails(region, unit).into_iter().find_map(|(from, to)| {
+        // SAFETY: as in `fill_tail`.
+        unsafe { Damage::find(region.data(unit) + from, to - from, [TAIL_FILL; 4]) }
+    })
+}
+
+/// What is wrong in the 16 bytes before the busy block of a region at `unit`.
+fn prefix_damage(region: &Region, unit: usize) -> Option<Damage> {
+    let expected = if region.units.free_before(unit).is_some() {
+        if !region.fills {
+            return None;
+        }
+        FREE_FILL.to_le_bytes()
+    } else if tail_of(region.units.overhead) != 0 {
+        [TAIL_FILL; 4]
+    } else {
+        return None;
+    };
+    // SAFETY: the bytes are the end of the block before, or of the region's header.
+    unsafe { Damage::find(region.data(unit) - UNIT, UNIT, expected) }
 }
 
 /// What is wrong in the free block of a region at `unit`.
@@ -258,22 +291,27 @@ fn validate_now(operation: &str, heap: &'static PrivateHeap, call_flags: u32) {
     }
 }
 
-/// The damage behind a busy block, if one of the heap starts at `address`. Its
+/// The damage behind a busy block or before it, if one of the heap starts at `address`. Its
 /// heap is locked for as long as the look takes.
-fn damage_behind(heap: &'static PrivateHeap, call_flags: u32, address: usize) -> Option<Finding> {
+fn damage_about(heap: &'static PrivateHeap, call_flags: u32, address: usize) -> Option<Finding> {
     match busy_block(heap, call_flags, address) {
         Ok((_core, Block::Region(region, unit))) => {
             // SAFETY: a region of the heap, which is locked.
             let this = unsafe { &*region };
             let size = this.units.size(unit) * UNIT - this.units.unused(unit);
-            tail_damage(this, unit).map(|damage| Finding::of_tail(address, size, damage))
+            tail_damage(this, unit)
+                .map(|damage| Finding::of_tail(address, size, damage))
+                .or_else(|| {
+                    let damage = prefix_damage(this, unit)?;
+                    Some(Finding::of_prefix(address, size, damage))
+                })
         }
         _ => None,
     }
 }
 
 /// Checks a block that `operation` is given. Fails, and has reported it, where
-/// bytes behind it changed and the heap validates parameters; where it does not,
+/// bytes about it changed and the heap validates parameters; where it does not,
 /// only reports it.
 pub(super) fn check(
     operation: &str,
@@ -284,7 +322,7 @@ pub(super) fn check(
     if !has(heap, flags::TAIL_CHECKING_ENABLED) {
         return Ok(());
     }
-    let Some(finding) = damage_behind(heap, call_flags, address) else {
+    let Some(finding) = damage_about(heap, call_flags, address) else {
         return Ok(());
     };
     damage::raise(operation, heap, &finding);
@@ -307,9 +345,9 @@ pub(super) fn check_parameter(
     check(operation, heap, flags::NO_SERIALIZE, address)
 }
 
-/// Whether nothing behind a block changed. Reports nothing.
+/// Whether nothing behind a block or before it changed. Reports nothing.
 pub(super) fn is_whole(heap: &'static PrivateHeap, address: usize) -> bool {
-    damage_behind(heap, flags::NO_SERIALIZE, address).is_none()
+    damage_about(heap, flags::NO_SERIALIZE, address).is_none()
 }
 
 /// Frees a block of a watched heap for `operation`. What is no block is an error,
@@ -387,7 +425,7 @@ pub(super) fn resized(region: &Region, unit: usize, old: usize, size: usize) {
     if region.fills {
         fill_fresh(address, old, size);
     }
-    fill_tail(region, address, size);
+    fill_tail(region, unit);
     note_size(address, size);
 }
 
