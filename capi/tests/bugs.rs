@@ -1,32 +1,29 @@
 //! Planted bugs under the global flags that promise to find them: each report is
-//! compared word for word with `c/bugs.txt`, and so is the way the program ends.
+//! compared word for word with a file, and so is the way the program ends.
 //!
 //! ```text
-//!   == NAME FLAGS          a case of c/bugs.c and NTHEAP_GFLAGS
+//!   == NAME FLAGS          a case of c/bugs.c or c/bugs_new.cpp, and NTHEAP_GFLAGS
 //!   report, with the addresses that the program told by their names, and the
 //!   frames that lie in the program by their functions
 //!   -- status              signal 6, or exit 0
 //! ```
 //!
-//! With `NTHEAP_TEST_WRITE_BUGS` set the file is written anew, to be read by
+//! With `NTHEAP_TEST_WRITE_BUGS` set the files are written anew, to be read by
 //! whoever changed a report.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
+#[path = "../../tests/bugs/normal.rs"]
+mod normal;
 
-use common::{Ended, command, compiled_as, find, run, skip, text, windows_library};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
-use std::fs;
+use common::{command, compiled, find, run, skip, text, windows_library};
+use normal::{Ran, compare, normal};
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
-fn expectations() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/bugs.txt")
-}
-
-fn program() -> Option<PathBuf> {
+fn program(source: &str) -> Option<PathBuf> {
     let folder = windows_library().parent().expect("in a folder").display();
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let flags = [
@@ -41,116 +38,7 @@ fn program() -> Option<PathBuf> {
         format!("-Wl,-rpath,{folder}"),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    compiled_as("bugs", "bugs", "bugs.c", &flags)
-}
-
-/// The function that an offset of the program lies in.
-fn function(program: &Path, offset: &str) -> String {
-    // A return address: the call lies before it.
-    let number = u64::from_str_radix(offset.trim_start_matches("0x"), 16).expect("an offset");
-    let ended = run(command("addr2line")
-        .args(["-f", "-e"])
-        .arg(program)
-        .arg(format!("{:#x}", number - 1)))
-    .expect_success("addr2line");
-    let output = text(&ended.stdout);
-    output.lines().next().expect("a function").to_owned()
-}
-
-/// A report with nothing in it that differs from run to run.
-fn normal(program: &Path, ended: &Ended) -> String {
-    let name = program
-        .file_name()
-        .expect("a name")
-        .to_string_lossy()
-        .into_owned();
-    let mut report = text(&ended.stderr);
-    let output = text(&ended.stdout);
-    let mut names: BTreeMap<usize, &str> = BTreeMap::new();
-    for line in output.lines() {
-        if let Some((name, address)) = line.split_once(" 0x") {
-            names.insert(
-                usize::from_str_radix(address, 16).expect("an address"),
-                name,
-            );
-        }
-    }
-    let shown = |address: usize| -> String {
-        match names.range(..=address).next_back() {
-            Some((&base, name)) if address == base => format!("<{name}>"),
-            Some((&base, name)) if address - base < 4_000_000 => {
-                format!("<{name}+{}>", address - base)
-            }
-            _ => match names.range(address..).next() {
-                Some((&base, name)) if base - address < 4096 => {
-                    format!("<{name}-{}>", base - address)
-                }
-                _ => "<somewhere>".to_owned(),
-            },
-        }
-    };
-    report = report.replace(&format!("pid 0x{:X}:", ended.pid), "pid N:");
-    let mut normal = String::new();
-    let mut is_done = false;
-    for line in report.lines() {
-        if let Some(frame) = line.strip_prefix("    #") {
-            let place = frame.split(' ').nth(2).unwrap_or_default();
-            match place.strip_prefix(&format!("{name}+")) {
-                // What is below main is the system's.
-                Some(offset) if !is_done => {
-                    let function = function(program, offset);
-                    is_done = function == "main";
-                    writeln!(normal, "    {function}").expect("written");
-                }
-                _ => {}
-            }
-            continue;
-        }
-        is_done = false;
-        let mut rest = line;
-        while let Some(at) = rest.find("0x") {
-            let digits = rest[at + 2..]
-                .bytes()
-                .take_while(u8::is_ascii_hexdigit)
-                .count();
-            let number = usize::from_str_radix(&rest[at + 2..at + 2 + digits], 16);
-            normal.push_str(&rest[..at]);
-            normal.push_str(&number.map_or_else(|_| "0x".to_owned(), shown));
-            rest = &rest[at + 2 + digits..];
-        }
-        // A parameter: an address in sixteen digits, or a number.
-        if let Some((number, label)) = rest.trim_start().split_once(" : ")
-            && rest.starts_with("    ")
-            && number.len() == 16
-        {
-            let number = usize::from_str_radix(number, 16).expect("a parameter");
-            let is_thread = label.ends_with(" thread");
-            match number {
-                _ if is_thread => writeln!(normal, "    T : {label}"),
-                0x10000.. if label != "size requested" && label != "size" => {
-                    writeln!(normal, "    {} : {label}", shown(number))
-                }
-                _ => writeln!(normal, "    {number:#x} : {label}"),
-            }
-            .expect("written");
-            continue;
-        }
-        normal.push_str(&without_threads(rest));
-        normal.push('\n');
-    }
-    normal
-}
-
-/// A line with threads' numbers left out.
-fn without_threads(line: &str) -> String {
-    let Some((before, after)) = line.split_once("thread ") else {
-        return line.to_owned();
-    };
-    let number = after.bytes().take_while(u8::is_ascii_digit).count();
-    if number == 0 {
-        return line.to_owned();
-    }
-    format!("{before}thread T{}", &after[number..])
+    compiled("bugs", source, &flags)
 }
 
 fn outcome(program: &Path, name: &str, flags: &str) -> String {
@@ -159,59 +47,52 @@ fn outcome(program: &Path, name: &str, flags: &str) -> String {
         (Some(signal), _) => format!("signal {signal}"),
         (None, code) => format!("exit {}", code.expect("a code")),
     };
-    format!("{}-- {status}\n", normal(program, &ended))
+    let ran = Ran {
+        program,
+        pid: ended.pid,
+        stdout: &text(&ended.stdout),
+        stderr: &text(&ended.stderr),
+    };
+    // What is the C++ library's differs from version to version.
+    let report = normal(&ran, &|function| {
+        (!function.contains("std::"), function == "main")
+    });
+    format!("{report}-- {status}\n")
 }
 
-/// What is expected, by case and flags, in the order of the file.
-fn expected() -> Vec<(String, String, String)> {
-    let file = fs::read_to_string(expectations()).expect("the expectations");
-    file.split("== ")
-        .skip(1)
-        .map(|part| {
-            let (head, body) = part.split_once('\n').expect("a line");
-            let (name, flags) = head.split_once(' ').expect("a name and flags");
-            (
-                name.to_owned(),
-                flags.to_owned(),
-                body.trim_end().to_owned() + "\n",
-            )
-        })
-        .collect()
-}
-
-#[test]
-fn every_planted_bug_is_reported_as_written_down() {
-    let Some(program) = program() else {
+/// Compares the cases of a program in C or C++ with its file.
+fn check(source: &str) {
+    let Some(program) = program(source) else {
         return;
     };
     if find("addr2line").is_none() {
-        return skip("bugs", "addr2line is not installed");
+        return skip(source, "addr2line is not installed");
     }
-    let mut wrong = String::new();
-    let mut written = String::new();
-    let mut seen = BTreeSet::new();
-    for (name, flags, expected) in expected() {
-        let found = outcome(&program, &name, &flags);
-        write!(written, "== {name} {flags}\n{found}\n").expect("written");
-        if found != expected {
-            writeln!(wrong, "{name} {flags}: found\n{found}expected\n{expected}").expect("written");
-        }
-        seen.insert(name);
-    }
-    if std::env::var_os("NTHEAP_TEST_WRITE_BUGS").is_some() {
-        fs::write(expectations(), written).expect("written");
-    }
-    let list = run(command(&program).arg("list")).expect_success("bugs list");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/c")
+        .join(source)
+        .with_extension("txt");
+    let seen = compare(&file, &|name, flags| outcome(&program, name, flags));
+    let list = run(command(&program).arg("list")).expect_success("list");
     let all: BTreeSet<String> = text(&list.stdout).lines().map(str::to_owned).collect();
     assert_eq!(seen, all, "each case has an expectation");
-    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_bug_planted_in_c_is_reported_as_written_down() {
+    check("bugs.c");
+}
+
+#[test]
+fn every_bug_planted_in_cpp_is_reported_as_written_down() {
+    check("bugs_new.cpp");
 }
 
 /// Without a flag the same programs do what they did before: nothing that only a
 /// flag finds is reported.
 #[test]
 fn without_flags_nothing_is_filled_or_found() {
-    let Some(program) = program() else {
+    let Some(program) = program("bugs.c") else {
         return;
     };
     for name in ["overrun_by_one", "underrun_by_one", "late_write", "nothing"] {
@@ -219,4 +100,50 @@ fn without_flags_nothing_is_filled_or_found() {
         assert_eq!(text(&ended.stderr), "", "{name}");
         assert!(text(&ended.stdout).ends_with("went on\n"), "{name}");
     }
+}
+
+/// The same report for programs that read reports.
+#[test]
+fn reports_are_json_where_that_is_asked_for() {
+    let Some(program) = program("bugs.c") else {
+        return;
+    };
+    let ended = run(command(&program)
+        .arg("overrun_by_one")
+        .env("NTHEAP_GFLAGS", "+hpc,+ust")
+        .env("NTHEAP_REPORT", "json"));
+    let lines = text(&ended.stderr);
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    let report: serde_json::Value = serde_json::from_str(&lines).expect("JSON");
+    let output = text(&ended.stdout);
+    let block = output
+        .lines()
+        .find_map(|line| line.strip_prefix("block "))
+        .expect("its address");
+    assert_eq!(report["stop"], 15);
+    assert_eq!(report["symbol"], "CORRUPTED_HEAP_BLOCK_SUFFIX");
+    assert_eq!(report["pid"], ended.pid);
+    assert_eq!(report["operation"], "free");
+    assert_eq!(report["address"], block);
+    assert_eq!(report["heap"], "process heap");
+    assert_eq!(report["parameters"][1]["value"], block);
+    assert_eq!(report["parameters"][2]["value"], "0x18");
+    let expected = serde_json::json!({"start": block, "size": 24, "state": "busy", "offset": 0});
+    assert_eq!(report["block"], expected);
+    assert_eq!(report["damage"]["changed"], 1);
+    assert_eq!(report["damage"]["expected"], "abababab");
+    assert!(
+        report["damage"]["found"]
+            .as_str()
+            .expect("bytes")
+            .starts_with("01abab")
+    );
+    assert_eq!(report["allocated"]["thread"], ended.pid);
+    assert_eq!(report["allocated"]["name"], "bugs-c");
+    let frames = report["allocated"]["frames"].as_array().expect("frames");
+    assert!(
+        frames.len() >= 3 && frames[0]["module"] == "bugs-c",
+        "{frames:?}"
+    );
+    assert!(report.get("freed").is_none() && report.get("layouts").is_none());
 }

@@ -423,7 +423,7 @@ static void *use_shared(void *argument)
 {
     pthread_setname_np(pthread_self(), argument);
     for (;;)
-        HeapFree(shared, 0, HeapAlloc(shared, 0, 20));
+        CHECK(HeapAlloc(shared, 0, 20));
     return NULL;
 }
 static void race(void)
@@ -447,7 +447,7 @@ static void uninitialised_read(void)
 /* Nothing wrong. */
 static void nothing(void)
 {
-    HANDLE heap = heap_named("heap"), one = HeapCreate(HEAP_NO_SERIALIZE, 0, 0x100000);
+    HANDLE heap = heap_named("heap"), one = HeapCreate(HEAP_NO_SERIALIZE, 0, 0);
     uint64_t state = 1;
     static char *blocks[64];
     for (int i = 0; i < 20000; i++) {

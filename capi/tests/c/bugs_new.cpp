@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <windows.h>
+
 namespace {
 
 void tell(const char *name, const void *address)
@@ -161,6 +163,7 @@ int main(int argc, char **argv)
         if (name == "list") {
             CHECK(write(1, bug.name, strlen(bug.name)) > 0 && write(1, "\n", 1) == 1);
         } else if (name == bug.name) {
+            tell("process", GetProcessHeap());
             bug.run();
             CHECK(write(1, "went on\n", 8) == 8);
             return 0;
