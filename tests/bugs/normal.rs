@@ -43,7 +43,11 @@ pub(crate) fn normal(ran: &Ran<'_>, keeps: &dyn Fn(&str) -> (bool, bool)) -> Str
     let mut report = ran.stderr.to_owned();
     let mut names: BTreeMap<usize, &str> = BTreeMap::new();
     for line in ran.stdout.lines() {
-        if let Some((name, address)) = line.split_once(" 0x") {
+        // What a test harness wrote before is on the same line.
+        let told = line
+            .split_once(" 0x")
+            .map(|(before, address)| (before.rsplit(' ').next().unwrap_or_default(), address));
+        if let Some((name, address)) = told {
             names.insert(
                 usize::from_str_radix(address, 16).expect("an address"),
                 name,

@@ -21,8 +21,8 @@
 //! Large blocks have neither fill, as on Windows: their mapping ends behind them.
 
 use super::damage::{self, Finding};
-use super::heap::PrivateHeap;
-use super::lookup::{Block, busy_block, is_mallocs, tail_of, value_offset};
+use super::heap::{Core, PrivateHeap};
+use super::lookup::{Block, busy_block, is_mallocs, tail_of};
 use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, misuse, place};
@@ -120,9 +120,12 @@ pub(super) fn place(
     }
     let block = place::place(heap, all, info, size, align)?;
     let address = block.addr().get();
-    let found = prepare(heap, all, info, address, size);
     // Told of before the record goes that knows who freed it.
-    let finding = found.map(Finding::of_free);
+    let finding = heap
+        .enter(flags::NO_SERIALIZE)
+        .found
+        .take()
+        .map(Finding::of_free);
     registry::insert(&Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -137,47 +140,22 @@ pub(super) fn place(
     Ok(block)
 }
 
-/// Checks the free bytes that a fresh block is made of, and fills it and what is
-/// behind it.
-fn prepare(
-    heap: &'static PrivateHeap,
-    all: u32,
-    info: u8,
-    address: usize,
-    size: usize,
-) -> Option<Damage> {
-    const FILLS: u32 = flags::FREE_CHECKING_ENABLED | flags::TAIL_CHECKING_ENABLED;
-    if !has(heap, FILLS) {
-        return None;
-    }
-    let Ok((_core, Block::Region(region, unit))) = busy_block(heap, flags::NO_SERIALIZE, address)
-    else {
-        return None;
-    };
-    // SAFETY: a region of the heap, which is locked.
-    let this = unsafe { &*region };
-    let bytes = this.units.size(unit) * UNIT;
-    let mut found = None;
-    if this.fills {
-        // The settable value is there already.
-        let value = value_offset(size + tail_of(this.units.overhead));
-        let parts = if info & 1 != 0 {
-            [(UNIT, value), (value + 8, bytes)]
-        } else {
-            [(UNIT, bytes), (bytes, bytes)]
-        };
-        for (from, to) in parts {
-            if from < to && found.is_none() {
-                // SAFETY: the bytes are the fresh block's.
-                found = unsafe { Damage::find(address + from, to - from, FREE_FILL.to_le_bytes()) };
-            }
-        }
+/// Checks the free bytes that a fresh block of a region is made of, and fills it
+/// and what is behind it. Its heap is locked: who looks at a busy block finds its
+/// tail filled.
+pub(super) fn prepare(core: &mut Core, region: &Region, unit: usize, all: u32, size: usize) {
+    let address = region.data(unit);
+    if region.fills {
+        let from = address + UNIT;
+        let length = (region.units.size(unit) - 1) * UNIT;
+        // SAFETY: the bytes are the fresh block's.
+        let found = unsafe { Damage::find(from, length, FREE_FILL.to_le_bytes()) };
+        core.found = core.found.or(found);
         if all & flags::ZERO_MEMORY == 0 {
             fill_fresh(address, 0, size);
         }
     }
-    fill_tail(this, unit);
-    found
+    fill_tail(region, unit);
 }
 
 /// Fills the whole dwords of a block that lie in `[from, to)` bytes of it.
@@ -249,7 +227,7 @@ pub(super) fn free_damage(region: &Region, unit: usize) -> Option<Damage> {
 }
 
 /// The first damage in the regions of a heap, which is locked.
-pub(super) fn find_damage(core: &super::heap::Core) -> Option<Finding> {
+pub(super) fn find_damage(core: &Core) -> Option<Finding> {
     let mut region = core.first;
     // SAFETY: listed regions are live, and the heap is locked.
     while let Some(this) = unsafe { region.as_ref() } {
@@ -435,6 +413,9 @@ pub(super) fn note_size(address: usize, size: usize) {
 }
 
 /// Notes how a block was asked for.
-pub(super) fn note_family(address: usize, family: Family) {
-    registry::update(address, |record| record.family = family);
+pub(super) fn note_family(address: usize, family: Family, align: usize) {
+    registry::update(address, |record| {
+        record.family = family;
+        record.align = align.trailing_zeros() as u8;
+    });
 }
