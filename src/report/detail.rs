@@ -2,7 +2,6 @@
 //! allocated it and who freed it.
 
 use super::{Block, Bytes, Name};
-use crate::sys;
 use core::fmt::{self, Write};
 
 /// Most bytes of a damage that are shown.
@@ -202,6 +201,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(address: usize) -> Place {
+        #[cfg_attr(not(unix), allow(unused_mut))]
         let mut place = Place {
             name: [0; 64],
             length: 0,
@@ -209,7 +209,7 @@ impl Place {
         };
         #[cfg(unix)]
         {
-            place.length = sys::file_at(address, &mut place.name);
+            place.length = crate::sys::file_at(address, &mut place.name);
         }
         #[cfg(all(
             target_os = "linux",
@@ -217,7 +217,7 @@ impl Place {
             target_arch = "x86_64",
             feature = "debug"
         ))]
-        if let Some(slide) = sys::module_slide(address) {
+        if let Some(slide) = crate::sys::module_slide(address) {
             place.offset = address.wrapping_sub(slide);
         }
         place
