@@ -30,7 +30,10 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(slices::WRITERS.raw());
     visit(meta::lock());
     #[cfg(feature = "debug")]
-    super::debug::for_each_lock(visit);
+    {
+        visit(private::debug_lock());
+        super::debug::for_each_lock(visit);
+    }
     #[cfg(all(unix, feature = "pages"))]
     visit(crate::vm::regions::lock());
     if !is_taking {
@@ -53,6 +56,8 @@ unsafe extern "C" fn child() {
     #[cfg(all(unix, feature = "pages"))]
     crate::vm::regions::after_fork();
     private::forget_holders();
+    #[cfg(feature = "debug")]
+    private::forget_stays();
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();

@@ -63,15 +63,6 @@ pub(super) struct PrivateHeap {
     links: Links<PrivateHeap>,
     /// Figures that anybody may read; written under the heap's lock.
     pub(super) figures: Figures,
-    /// The thread that is in a watched heap without serialization; 0: none.
-    #[cfg(feature = "debug")]
-    pub(super) inside: AtomicU32,
-    /// Calls that may have validated the whole heap.
-    #[cfg(feature = "debug")]
-    pub(super) validations: AtomicU32,
-    /// The address of the damage that was told last.
-    #[cfg(feature = "debug")]
-    pub(super) told: AtomicUsize,
 }
 
 // SAFETY: what is not atomic is constant while the heap lives, or belongs to
@@ -121,9 +112,6 @@ pub(super) struct Core {
     pub(super) counts: [u8; classes::LAST_BUCKET + 1],
     /// Blocks that the regions have handed out since the last such one.
     pub(super) since_tick: u16,
-    /// Damage that was found in free memory and not told of.
-    #[cfg(feature = "debug")]
-    pub(super) found: Option<crate::report::Damage>,
 }
 
 /// The heap's [`Core`], for as long as its lock is held.
@@ -432,20 +420,12 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                 freed: 0,
                 counts: [0; classes::LAST_BUCKET + 1],
                 since_tick: 0,
-                #[cfg(feature = "debug")]
-                found: None,
             }),
             name,
             name_len,
             module: settings.module,
             links: Links::new(),
             figures,
-            #[cfg(feature = "debug")]
-            inside: AtomicU32::new(0),
-            #[cfg(feature = "debug")]
-            validations: AtomicU32::new(0),
-            #[cfg(feature = "debug")]
-            told: AtomicUsize::new(0),
         });
     }
 }

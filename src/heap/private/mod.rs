@@ -95,6 +95,8 @@ pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub use tuning::Tuning;
 pub use walk::{Cursor, Entry, EntryKind, for_each_entry, walk};
+#[cfg(feature = "debug")]
+pub(in crate::heap) use watched::{forget_stays, lock as debug_lock};
 
 use crate::config::Action;
 use crate::sync::Once;

@@ -245,7 +245,7 @@ fn place_in_region(
     let address = region.data(place.unit);
     #[cfg(feature = "debug")]
     if super::watched::is_watched(heap) {
-        super::watched::prepare(core, region, place.unit, all, size);
+        super::watched::prepare(heap, region, place.unit, all, size);
     }
     #[cfg(not(feature = "debug"))]
     let _ = all;

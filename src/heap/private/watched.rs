@@ -26,12 +26,13 @@ use super::lookup::{Block, busy_block, is_mallocs, tail_of};
 use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, misuse, place};
-use crate::heap::checked;
 use crate::heap::debug::registry::{self, Family, Record, State};
 use crate::heap::debug::{stacks, threads};
+use crate::heap::{checked, classes};
 use crate::report::Damage;
+use crate::sync::{Lock, Mutex};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What a block holds that is not asked to be zero.
 const FRESH_FILL: u32 = 0xbaad_f00d;
@@ -66,38 +67,63 @@ impl Caller {
     }
 }
 
-/// A thread's stay in a heap without serialization, which only one may be in.
-struct Stay<'a>(Option<&'a PrivateHeap>);
+/// Heaps without serialization that a thread is in, by a hash of their handles:
+/// the handle's slice in the upper half, the thread in the lower; 0 is free. A heap
+/// that finds another's entry in its place is not looked after meanwhile. Not in the
+/// heaps' records, which would be larger for everybody.
+static INSIDE: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 
-impl Stay<'_> {
+/// Damage that was found in free memory of a heap, whose address it goes with, and
+/// not told of yet. Should another be found before, it is told in this one's place.
+static FOUND: Mutex<Option<(usize, Damage)>> = Mutex::new(None);
+
+/// Calls that may have validated a whole heap.
+static VALIDATIONS: AtomicU32 = AtomicU32::new(0);
+
+/// The address of the damage that validation told of last.
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+
+/// The lock that is taken while a heap is locked, for the fork handlers.
+pub(in crate::heap) fn lock() -> &'static Lock {
+    FOUND.raw()
+}
+
+/// Forgets the stays of threads that a forked child does not have.
+pub(in crate::heap) fn forget_stays() {
+    for place in &INSIDE {
+        place.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A thread's stay in a heap without serialization, which only one may be in.
+struct Stay(Option<&'static AtomicU64>);
+
+impl Stay {
     /// Fails, and reports it, when another thread is in the heap.
-    fn begin<'a>(
-        operation: &str,
-        heap: &'a PrivateHeap,
-        caller: Caller,
-    ) -> Result<Stay<'a>, Error> {
+    fn begin(operation: &str, heap: &PrivateHeap, caller: Caller) -> Result<Stay, Error> {
         if heap.is_serialized() {
             return Ok(Stay(None));
         }
-        let before =
-            heap.inside
-                .compare_exchange(0, caller.thread, Ordering::Acquire, Ordering::Relaxed);
-        match before {
-            Ok(_) => Ok(Stay(Some(heap))),
-            // A call of the heap's own, within another one.
-            Err(thread) if thread == caller.thread => Ok(Stay(None)),
-            Err(thread) => {
-                damage::unsynchronized(operation, heap, thread, caller.thread);
+        let slice = (heap.handle().address() / classes::SLICE) as u64;
+        let [first, ..] = &INSIDE;
+        let place = INSIDE.get(slice as usize % INSIDE.len()).unwrap_or(first);
+        let own = slice << 32 | u64::from(caller.thread);
+        match place.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(Stay(Some(place))),
+            Err(entry) if entry != own && entry >> 32 == own >> 32 => {
+                damage::unsynchronized(operation, heap, entry as u32, caller.thread);
                 Err(Error::Corrupt)
             }
+            // A call of the heap's own, within another one; or another heap's.
+            Err(_) => Ok(Stay(None)),
         }
     }
 }
 
-impl Drop for Stay<'_> {
+impl Drop for Stay {
     fn drop(&mut self) {
-        if let Some(heap) = self.0 {
-            heap.inside.store(0, Ordering::Release);
+        if let Some(place) = self.0 {
+            place.store(0, Ordering::Release);
         }
     }
 }
@@ -121,11 +147,7 @@ pub(super) fn place(
     let block = place::place(heap, all, info, size, align)?;
     let address = block.addr().get();
     // Told of before the record goes that knows who freed it.
-    let finding = heap
-        .enter(flags::NO_SERIALIZE)
-        .found
-        .take()
-        .map(Finding::of_free);
+    let finding = take_found(heap).map(Finding::of_free);
     registry::insert(&Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -140,17 +162,31 @@ pub(super) fn place(
     Ok(block)
 }
 
+/// What was found when a block was made of free memory of the heap.
+fn take_found(heap: &PrivateHeap) -> Option<Damage> {
+    let mut found = FOUND.lock();
+    match *found {
+        Some((of, damage)) if of == heap.handle().address() => {
+            *found = None;
+            Some(damage)
+        }
+        _ => None,
+    }
+}
+
 /// Checks the free bytes that a fresh block of a region is made of, and fills it
 /// and what is behind it. Its heap is locked: who looks at a busy block finds its
 /// tail filled.
-pub(super) fn prepare(core: &mut Core, region: &Region, unit: usize, all: u32, size: usize) {
+pub(super) fn prepare(heap: &PrivateHeap, region: &Region, unit: usize, all: u32, size: usize) {
     let address = region.data(unit);
     if region.fills {
         let from = address + UNIT;
         let length = (region.units.size(unit) - 1) * UNIT;
         // SAFETY: the bytes are the fresh block's.
         let found = unsafe { Damage::find(from, length, FREE_FILL.to_le_bytes()) };
-        core.found = core.found.or(found);
+        if let Some(damage) = found {
+            *FOUND.lock() = Some((heap.handle().address(), damage));
+        }
         if all & flags::ZERO_MEMORY == 0 {
             fill_fresh(address, 0, size);
         }
@@ -256,13 +292,13 @@ fn validate_now(operation: &str, heap: &'static PrivateHeap, call_flags: u32) {
         return;
     }
     let every = crate::heap::debug::options().validate_every.max(1);
-    let calls = heap.validations.fetch_add(1, Ordering::Relaxed);
+    let calls = VALIDATIONS.fetch_add(1, Ordering::Relaxed);
     if !calls.is_multiple_of(every) {
         return;
     }
     let finding = find_damage(&heap.enter(call_flags));
     if let Some(finding) = finding {
-        let before = heap.told.swap(finding.damage.address, Ordering::Relaxed);
+        let before = TOLD.swap(finding.damage.address, Ordering::Relaxed);
         if before != finding.damage.address {
             damage::raise(operation, heap, &finding);
         }
