@@ -17,6 +17,7 @@ targets=("$@")
     x86_64-unknown-freebsd
     x86_64-pc-windows-msvc
     aarch64-pc-windows-msvc
+    i686-unknown-linux-gnu
 )
 
 if [[ ! -x /usr/bin/rustc || ! -x /usr/bin/cargo || ! -d /usr/lib/rustlib/src/rust/library/std ]]; then

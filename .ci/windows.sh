@@ -7,8 +7,7 @@
 #                             printed is the prefix's path
 #
 # Everything comes from Debian's packages and the crate registry: the compiler
-# is Debian's (its source package holds std), std is built once and cached,
-# keyed on the compiler's full version. The exit status of a program under
+# is Debian's, std is built by std.sh. The exit status of a program under
 # Wine proves nothing, so the `test result: ok` lines are read and counted.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -42,36 +41,6 @@ install_tools() {
     [[ $(id -u) == 0 ]] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
-}
-
-# Builds std for the target into $1/sysroot.
-build_std() {
-    local dir=$1
-    mkdir -p "$dir/crate/src"
-    # std's panic_abort must be compiled with panic=abort, and bitcode embedded,
-    # for panic=abort and LTO builds of its users.
-    cat >"$dir/crate/Cargo.toml" <<'TOML'
-cargo-features = ["profile-rustflags"]
-[package]
-name = "std-holder"
-version = "0.0.0"
-edition = "2021"
-[workspace]
-[profile.release.package.panic_abort]
-rustflags = ["-Cpanic=abort"]
-TOML
-    echo '#![no_std]' >"$dir/crate/src/lib.rs"
-    (
-        cd "$dir/crate"
-        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_DIR="$dir/build" \
-            CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS=-Cembed-bitcode=yes \
-            /usr/bin/cargo build -q --release --target "$target" \
-            -Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test
-    )
-    local lib=$dir/sysroot/lib/rustlib/$target/lib
-    mkdir -p "$lib"
-    cp "$dir/build/$target"/release/deps/*.rlib "$lib/"
-    rm -rf "$lib"/libstd_holder-*.rlib "$dir/build" "$dir/crate"
 }
 
 # Makes a Wine prefix in $1: no crash dialog, Windows 10, and the one library
@@ -122,17 +91,7 @@ fi
 exec {lock}>&-
 [[ ${1-} == --prefix ]] && { printf '%s\n' "$prefix"; exit 0; }
 
-key=$(/usr/bin/rustc -vV | sha256sum | cut -c1-16)
-std=$cache/std-$key
-if [[ ! -d $std/sysroot ]]; then
-    say "building std for $target with $(/usr/bin/rustc -V)"
-    # Older compilers' copies are of no use any more.
-    rm -rf "$cache"/std-*
-    began=$SECONDS
-    build_std "$std.part"
-    mv "$std.part" "$std"
-    say "std built in $((SECONDS - began)) s"
-fi
+std=$(.ci/std.sh "$target" | tee /dev/stderr | tail -1)
 [[ ${1-} == --prepare ]] && { say "ready in $cache"; exit 0; }
 
 export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc WINEPREFIX=$prefix

@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 41] = [
+const MUTANTS: [Mutant; 44] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -293,6 +293,27 @@ const MUTANTS: [Mutant; 41] = [
         "win32/global/free_list.rs",
         "let head = self.head.load(Ordering::Acquire);",
         "let head = self.head.load(Ordering::Relaxed);",
+    ),
+    // Two copies that say that they decide do not see each other.
+    (
+        "first_looks_early",
+        "crt/first.rs",
+        "fence(Ordering::SeqCst);",
+        "fence(Ordering::Release);",
+    ),
+    // A copy that others wait for does not wait for those who saw nobody.
+    (
+        "first_beside_those_behind",
+        "crt/first.rs",
+        "Seen::Behind => os::yield_now(),",
+        "Seen::Behind => break,",
+    ),
+    // Two copies wait for each other.
+    (
+        "first_never_gives_way",
+        "crt/first.rs",
+        "own.store(0, Ordering::Release);\n                is_deciding = false;",
+        "",
     ),
 ];
 

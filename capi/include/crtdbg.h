@@ -152,6 +152,28 @@ _CRTIMP unsigned char *__cdecl _mbsdup_dbg(const unsigned char *strSource, int b
 _CRTIMP WCHAR *__cdecl _wcsdup_dbg(const WCHAR *strSource, int blockType, const char *filename,
                                    int linenumber);
 
+/* Texts that are made for the caller, without a buffer in a block. They are here with
+ * _DEBUG and without, and only here: _fullpath and its like are no functions of the
+ * heap's. There are no drives, and so no _getdcwd_dbg. */
+_CRTIMP char *__cdecl _getcwd_dbg(char *buffer, int maxlen, int blockType, const char *filename,
+                                  int linenumber);
+_CRTIMP WCHAR *__cdecl _wgetcwd_dbg(WCHAR *buffer, int maxlen, int blockType, const char *filename,
+                                    int linenumber);
+_CRTIMP char *__cdecl _fullpath_dbg(char *absPath, const char *relPath, size_t maxLength,
+                                    int blockType, const char *filename, int linenumber);
+_CRTIMP WCHAR *__cdecl _wfullpath_dbg(WCHAR *absPath, const WCHAR *relPath, size_t maxLength,
+                                      int blockType, const char *filename, int linenumber);
+_CRTIMP char *__cdecl _tempnam_dbg(const char *dir, const char *prefix, int blockType,
+                                   const char *filename, int linenumber);
+_CRTIMP WCHAR *__cdecl _wtempnam_dbg(const WCHAR *dir, const WCHAR *prefix, int blockType,
+                                     const char *filename, int linenumber);
+_CRTIMP errno_t __cdecl _dupenv_s_dbg(char **buffer, size_t *numberOfElements,
+                                      const char *varname, int blockType, const char *filename,
+                                      int linenumber);
+_CRTIMP errno_t __cdecl _wdupenv_s_dbg(WCHAR **buffer, size_t *numberOfElements,
+                                       const WCHAR *varname, int blockType, const char *filename,
+                                       int linenumber);
+
 _CRTIMP int __cdecl _CrtSetDbgFlag(int newFlag);
 _CRTIMP int *__cdecl __p__crtDbgFlag(void);
 _CRTIMP long __cdecl _CrtSetBreakAlloc(long lBreakAlloc);
@@ -296,6 +318,14 @@ _CRTIMP int WINAPIV _CrtDbgReportW(int reportType, const WCHAR *filename, int li
 #define strdup(s) _strdup_dbg(s, _NORMAL_BLOCK, __FILE__, __LINE__)
 #undef _strdup
 #define _strdup(s) _strdup_dbg(s, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _getcwd(b, n) _getcwd_dbg(b, n, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _wgetcwd(b, n) _wgetcwd_dbg(b, n, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _fullpath(b, p, n) _fullpath_dbg(b, p, n, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _wfullpath(b, p, n) _wfullpath_dbg(b, p, n, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _tempnam(d, p) _tempnam_dbg(d, p, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _wtempnam(d, p) _wtempnam_dbg(d, p, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _dupenv_s(b, n, v) _dupenv_s_dbg(b, n, v, _NORMAL_BLOCK, __FILE__, __LINE__)
+#define _wdupenv_s(b, n, v) _wdupenv_s_dbg(b, n, v, _NORMAL_BLOCK, __FILE__, __LINE__)
 #undef _mbsdup
 #define _mbsdup(s) _mbsdup_dbg(s, _NORMAL_BLOCK, __FILE__, __LINE__)
 #undef _wcsdup
@@ -303,25 +333,20 @@ _CRTIMP int WINAPIV _CrtDbgReportW(int reportType, const WCHAR *filename, int li
 #endif
 
 #ifdef __cplusplus
-#include <new>
+#include <new.h>
+
+/* _malloc_dbg that leaves it to the caller to ask the new handler. */
+extern "C" void *ntheap_crt_debug_new(size_t size, int type, const char *file, int line);
 
 /* Memory for new, as new is documented to find it: the new handler is asked, and
  * without one an exception raised. */
 inline void *ntheap_debug_new(size_t size, int type, const char *file, int line)
 {
     for (;;) {
-        void *block = _malloc_dbg(size, type, file, line);
+        void *block = ntheap_crt_debug_new(size, type, file, line);
         if (block)
             return block;
-        std::new_handler handler = std::get_new_handler();
-        if (!handler) {
-#ifdef __cpp_exceptions
-            throw std::bad_alloc();
-#else
-            abort();
-#endif
-        }
-        handler();
+        ntheap_new_failed(_query_new_handler(), size);
     }
 }
 

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What errno can be. */
+typedef int errno_t;
+
 #ifndef __cdecl
 #define __cdecl
 #endif

@@ -26,6 +26,27 @@ _CRTIMP int __cdecl _query_new_mode(void);
 
 #ifdef __cplusplus
 }
+
+/* What operator new does where there is no memory: asks the runtime's handler, or,
+ * where there is none, C++'s own, and returns to try again; else throws. */
+inline void ntheap_new_failed(_PNH handler, size_t size)
+{
+    if (handler) {
+        if (handler(size))
+            return;
+    } else {
+        std::new_handler own = std::get_new_handler();
+        if (own) {
+            own();
+            return;
+        }
+    }
+#ifdef __cpp_exceptions
+    throw std::bad_alloc();
+#else
+    __builtin_abort();
+#endif
+}
 #endif
 
 #endif

@@ -6,9 +6,12 @@
  *     #include <ntheap_crt.h>
  *     NTHEAP_STATIC_CRT("sausage")
  *
- * and from there on malloc, calloc, realloc, free and, in C++, new and delete of
- * that library, and of nobody else, are of a heap called "sausage": HeapCreate's,
- * made when it is first used. A block that another module frees is reported. With
+ * and from there on malloc, calloc, realloc, free, strdup, strndup and, in C++, all
+ * forms of new and delete of that library, and of nobody else, are of a heap called
+ * "sausage": HeapCreate's, made when it is first used. A block that another module
+ * frees is reported. What the C library allocates for its caller (getline, asprintf,
+ * realpath, aligned_alloc) is still the process's malloc's, for a module without a
+ * runtime of its own to free. With
  * NTHEAP_CRT=shared or NTHEAP_CRT=process in the environment all modules are on
  * one heap. Needs libntheap.so, and gcc or clang for 64-bit Linux. */
 #ifndef NTHEAP_CRT_H
@@ -16,8 +19,9 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #ifdef __cplusplus
-#include <new>
+#include <new.h>
 extern "C" {
 #endif
 
@@ -36,6 +40,12 @@ void ntheap_crt_free(const ntheap_crt *crt, void *block);
 size_t ntheap_crt_msize(const ntheap_crt *crt, void *block);
 void *ntheap_crt_aligned_malloc(const ntheap_crt *crt, size_t size, size_t alignment);
 void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
+/* malloc and _aligned_malloc for operator new, which asks the new handler itself. */
+void *ntheap_crt_new(const ntheap_crt *crt, size_t size);
+void *ntheap_crt_aligned_new(const ntheap_crt *crt, size_t size, size_t alignment);
+#ifdef __cplusplus
+_PNH ntheap__query_new_handler();
+#endif
 
 #ifdef __cplusplus
 }
@@ -48,42 +58,121 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
 #ifdef __cplusplus
 #define NTHEAP_C extern "C"
 #define NTHEAP_NOTHROW noexcept
+#ifdef __cpp_exceptions
+#define NTHEAP_UNLESS_THROWN(what)                                                                 \
+    try {                                                                                          \
+        what                                                                                       \
+    } catch (...) {                                                                                \
+        return nullptr;                                                                            \
+    }
+#else
+#define NTHEAP_UNLESS_THROWN(what) what
+#endif
+#ifdef __cpp_aligned_new
+#define NTHEAP_STATIC_ALIGNED_NEW                                                                  \
+    NTHEAP_OWN(_ZnwmSt11align_val_t);                                                              \
+    NTHEAP_OWN(_ZnamSt11align_val_t);                                                              \
+    NTHEAP_OWN(_ZnwmSt11align_val_tRKSt9nothrow_t);                                                \
+    NTHEAP_OWN(_ZnamSt11align_val_tRKSt9nothrow_t);                                                \
+    NTHEAP_OWN(_ZdlPvSt11align_val_t);                                                             \
+    NTHEAP_OWN(_ZdaPvSt11align_val_t);                                                             \
+    NTHEAP_OWN(_ZdlPvmSt11align_val_t);                                                            \
+    NTHEAP_OWN(_ZdaPvmSt11align_val_t);                                                            \
+    NTHEAP_OWN(_ZdlPvSt11align_val_tRKSt9nothrow_t);                                               \
+    NTHEAP_OWN(_ZdaPvSt11align_val_tRKSt9nothrow_t);                                               \
+    void *operator new(std::size_t size, std::align_val_t alignment)                               \
+    {                                                                                              \
+        for (;;) {                                                                                 \
+            void *block = ntheap_crt_aligned_new(ntheap_own_crt(), size, std::size_t(alignment));  \
+            if (block)                                                                             \
+                return block;                                                                      \
+            ntheap_new_failed(ntheap__query_new_handler(), size);                                  \
+        }                                                                                          \
+    }                                                                                              \
+    void *operator new[](std::size_t size, std::align_val_t alignment)                             \
+    {                                                                                              \
+        return operator new(size, alignment);                                                      \
+    }                                                                                              \
+    void *operator new(std::size_t size, std::align_val_t alignment,                               \
+                       const std::nothrow_t &) noexcept                                            \
+    {                                                                                              \
+        NTHEAP_UNLESS_THROWN(return operator new(size, alignment);)                                \
+    }                                                                                              \
+    void *operator new[](std::size_t size, std::align_val_t alignment,                             \
+                         const std::nothrow_t &how) noexcept                                       \
+    {                                                                                              \
+        return operator new(size, alignment, how);                                                 \
+    }                                                                                              \
+    void operator delete(void *block, std::align_val_t) noexcept                                   \
+    {                                                                                              \
+        ntheap_crt_aligned_free(ntheap_own_crt(), block);                                          \
+    }                                                                                              \
+    void operator delete[](void *block, std::align_val_t alignment) noexcept                       \
+    {                                                                                              \
+        operator delete(block, alignment);                                                         \
+    }                                                                                              \
+    void operator delete(void *block, std::size_t, std::align_val_t alignment) noexcept            \
+    {                                                                                              \
+        operator delete(block, alignment);                                                         \
+    }                                                                                              \
+    void operator delete[](void *block, std::size_t, std::align_val_t alignment) noexcept          \
+    {                                                                                              \
+        operator delete(block, alignment);                                                         \
+    }                                                                                              \
+    void operator delete(void *block, std::align_val_t alignment, const std::nothrow_t &) noexcept \
+    {                                                                                              \
+        operator delete(block, alignment);                                                         \
+    }                                                                                              \
+    void operator delete[](void *block, std::align_val_t alignment,                                \
+                           const std::nothrow_t &) noexcept                                        \
+    {                                                                                              \
+        operator delete(block, alignment);                                                         \
+    }
+#else
+#define NTHEAP_STATIC_ALIGNED_NEW
+#endif
 #define NTHEAP_STATIC_NEW                                                                          \
     NTHEAP_OWN(_Znwm);                                                                             \
     NTHEAP_OWN(_Znam);                                                                             \
+    NTHEAP_OWN(_ZnwmRKSt9nothrow_t);                                                               \
+    NTHEAP_OWN(_ZnamRKSt9nothrow_t);                                                               \
     NTHEAP_OWN(_ZdlPv);                                                                            \
     NTHEAP_OWN(_ZdaPv);                                                                            \
     NTHEAP_OWN(_ZdlPvm);                                                                           \
     NTHEAP_OWN(_ZdaPvm);                                                                           \
+    NTHEAP_OWN(_ZdlPvRKSt9nothrow_t);                                                              \
+    NTHEAP_OWN(_ZdaPvRKSt9nothrow_t);                                                              \
     void *operator new(std::size_t size)                                                           \
     {                                                                                              \
         for (;;) {                                                                                 \
-            void *block = ntheap_crt_malloc(ntheap_own_crt(), size);                               \
+            void *block = ntheap_crt_new(ntheap_own_crt(), size);                                  \
             if (block)                                                                             \
                 return block;                                                                      \
-            std::new_handler handler = std::get_new_handler();                                     \
-            if (!handler)                                                                          \
-                throw std::bad_alloc();                                                            \
-            handler();                                                                             \
+            ntheap_new_failed(ntheap__query_new_handler(), size);                                  \
         }                                                                                          \
     }                                                                                              \
     void *operator new[](std::size_t size) { return operator new(size); }                          \
+    void *operator new(std::size_t size, const std::nothrow_t &) noexcept                          \
+    {                                                                                              \
+        NTHEAP_UNLESS_THROWN(return operator new(size);)                                           \
+    }                                                                                              \
+    void *operator new[](std::size_t size, const std::nothrow_t &how) noexcept                     \
+    {                                                                                              \
+        return operator new(size, how);                                                            \
+    }                                                                                              \
     void operator delete(void *block) noexcept                                                     \
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \
-    void operator delete[](void *block) noexcept                                                   \
+    void operator delete[](void *block) noexcept { operator delete(block); }                       \
+    void operator delete(void *block, std::size_t) noexcept { operator delete(block); }            \
+    void operator delete[](void *block, std::size_t) noexcept { operator delete(block); }          \
+    void operator delete(void *block, const std::nothrow_t &) noexcept { operator delete(block); } \
+    void operator delete[](void *block, const std::nothrow_t &) noexcept                           \
     {                                                                                              \
-        ntheap_crt_free(ntheap_own_crt(), block);                                                  \
+        operator delete(block);                                                                    \
     }                                                                                              \
-    void operator delete(void *block, std::size_t) noexcept                                        \
-    {                                                                                              \
-        ntheap_crt_free(ntheap_own_crt(), block);                                                  \
-    }                                                                                              \
-    void operator delete[](void *block, std::size_t) noexcept                                      \
-    {                                                                                              \
-        ntheap_crt_free(ntheap_own_crt(), block);                                                  \
-    }
+    NTHEAP_STATIC_ALIGNED_NEW
 #else
 #define NTHEAP_C
 #define NTHEAP_NOTHROW
@@ -97,6 +186,8 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
     NTHEAP_OWN(calloc);                                                                            \
     NTHEAP_OWN(realloc);                                                                           \
     NTHEAP_OWN(free);                                                                              \
+    NTHEAP_OWN(strdup);                                                                            \
+    NTHEAP_OWN(strndup);                                                                           \
     NTHEAP_C ntheap_crt *ntheap_own_crt(void)                                                      \
     {                                                                                              \
         static ntheap_crt *crt;                                                                    \
@@ -128,6 +219,20 @@ void ntheap_crt_aligned_free(const ntheap_crt *crt, void *block);
     {                                                                                              \
         ntheap_crt_free(ntheap_own_crt(), block);                                                  \
     }                                                                                              \
+    NTHEAP_C char *strndup(const char *text, size_t most) NTHEAP_NOTHROW                           \
+    {                                                                                              \
+        size_t length = 0;                                                                         \
+        char *copy;                                                                                \
+        while (length < most && text[length])                                                      \
+            length++;                                                                              \
+        copy = (char *)ntheap_crt_malloc(ntheap_own_crt(), length + 1);                            \
+        if (copy) {                                                                                \
+            memcpy(copy, text, length);                                                            \
+            copy[length] = 0;                                                                      \
+        }                                                                                          \
+        return copy;                                                                               \
+    }                                                                                              \
+    NTHEAP_C char *strdup(const char *text) NTHEAP_NOTHROW { return strndup(text, strlen(text)); } \
     NTHEAP_STATIC_NEW
 
 #endif

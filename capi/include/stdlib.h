@@ -1,5 +1,5 @@
-/* The C library's stdlib.h, and with it what Windows' stdlib.h has of the heap
- * and of invalid parameters. */
+/* The C library's stdlib.h, and with it what Windows' stdlib.h has of the heap, of
+ * invalid parameters and of errors' numbers. */
 #pragma GCC system_header
 #include_next <stdlib.h>
 
@@ -21,6 +21,14 @@ typedef void(__cdecl *_invalid_parameter_handler)(const wchar_t *expression,
 _CRTIMP _invalid_parameter_handler __cdecl _set_invalid_parameter_handler(
     _invalid_parameter_handler handler);
 _CRTIMP _invalid_parameter_handler __cdecl _get_invalid_parameter_handler(void);
+
+/* The system's number of an error, beside errno; a uintptr_t is an unsigned long. */
+_CRTIMP uintptr_t *__cdecl __doserrno(void);
+#define _doserrno (*__doserrno())
+_CRTIMP errno_t __cdecl _get_doserrno(uintptr_t *value);
+_CRTIMP errno_t __cdecl _set_doserrno(uintptr_t value);
+_CRTIMP errno_t __cdecl _get_errno(int *value);
+_CRTIMP errno_t __cdecl _set_errno(int value);
 
 #ifdef __cplusplus
 }

@@ -11,11 +11,12 @@
 
 use crate::word;
 use core::cell::UnsafeCell;
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering};
-use heap::crt::{Crt, Mode, errno};
+use heap::crt::debug::{DebugHeap, Origin};
+use heap::crt::{Crt, Mode, errno, new_handler};
 
 #[used]
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
@@ -202,4 +203,65 @@ pub unsafe extern "C" fn ntheap_crt_aligned_malloc(
 pub unsafe extern "C" fn ntheap_crt_aligned_free(crt: *const Crt, block: *mut c_void) {
     // SAFETY: the caller's runtime and block.
     errno::keep(|| unsafe { (*crt).aligned_free(block.cast()) });
+}
+
+/// One attempt of `operator new` at a block of a module's runtime, which does not
+/// ask the new handler: the caller does.
+///
+/// # Safety
+/// As for [`ntheap_crt_malloc`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ntheap_crt_new(crt: *const Crt, size: usize) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
+    // SAFETY: the caller's runtime.
+    new_handler::without_asking(|| unsafe { (*crt).malloc(size).cast() })
+}
+
+/// As [`ntheap_crt_new`], at a block of `_aligned_malloc`; a size of 0 is one of 1.
+///
+/// # Safety
+/// As for [`ntheap_crt_malloc`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ntheap_crt_aligned_new(
+    crt: *const Crt,
+    size: usize,
+    alignment: usize,
+) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
+    // SAFETY: the caller's runtime.
+    let attempt = || unsafe { (*crt).aligned_malloc(size.max(1), alignment).cast() };
+    new_handler::without_asking(attempt)
+}
+
+/// As [`ntheap_crt_new`], at a debug block.
+///
+/// # Safety
+/// `file` is null or a text that lives as long as the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ntheap_crt_debug_new(
+    size: usize,
+    block_use: c_int,
+    file: *const c_char,
+    line: c_int,
+) -> *mut c_void {
+    // SAFETY: the caller's text.
+    let origin = unsafe { Origin::from_raw(file, line) };
+    new_handler::without_asking(|| DebugHeap::shared().allocate(size, block_use, origin).cast())
+}
+
+/// As [`ntheap_crt_new`], at a block of `allocate`.
+///
+/// # Safety
+/// `allocate` is malloc.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ntheap_crt_new_by(
+    allocate: unsafe extern "C" fn(usize) -> *mut c_void,
+    size: usize,
+) -> *mut c_void {
+    // SAFETY: malloc takes any size.
+    new_handler::without_asking(|| unsafe { allocate(size) })
 }

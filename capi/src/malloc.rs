@@ -64,6 +64,17 @@ extern "C" fn malloc_sized(size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(size: usize) -> *mut c_void {
+    let block = checked::at_hand(size);
+    if !block.is_null() {
+        return block.cast();
+    }
+    malloc_none(size)
+}
+
+/// malloc where there is no block at hand.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_none(size: usize) -> *mut c_void {
     answer(word::with(|word| checked::allocate_swap(word, size)))
 }
 
@@ -85,9 +96,18 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe extern "C" fn free_any(block: *mut c_void) {
-    if block.is_null() {
+    // SAFETY: as in `free`.
+    if block.is_null() || unsafe { checked::free_at_hand(block.cast()) } {
         return;
     }
+    // SAFETY: as in `free`.
+    unsafe { free_none(block) }
+}
+
+/// free where there is no room at hand for the block, or it is none.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_none(block: *mut c_void) {
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
         if !checked::free_swap(word::cache(), block.cast()) {

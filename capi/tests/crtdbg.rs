@@ -306,3 +306,14 @@ fn without_debug_nothing_is_left() {
     assert_eq!(text(&ended.stdout), "done\n");
     assert_eq!(text(&ended.stderr), "");
 }
+
+#[test]
+fn texts_for_the_caller_are_in_blocks_and_buffers() {
+    let flags = ["-D_CRTDBG_MAP_ALLOC", "-pthread"];
+    let Some(program) = debug("texts", "crtdbg_texts.c", &flags) else {
+        return;
+    };
+    let ended = run(&mut command(program)).expect_success("texts");
+    assert_eq!(text(&ended.stdout), "done\n");
+    assert_eq!(text(&ended.stderr), "");
+}

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 26] = [
+const EXPORTED: [&str; 30] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -23,12 +23,16 @@ const EXPORTED: [&str; 26] = [
     "memalign",
     "ntheap_crt_aligned_free",
     "ntheap_crt_aligned_malloc",
+    "ntheap_crt_aligned_new",
     "ntheap_crt_begin",
     "ntheap_crt_calloc",
     "ntheap_crt_close",
+    "ntheap_crt_debug_new",
     "ntheap_crt_free",
     "ntheap_crt_malloc",
     "ntheap_crt_msize",
+    "ntheap_crt_new",
+    "ntheap_crt_new_by",
     "ntheap_crt_open",
     "ntheap_crt_realloc",
     "ntheap_trace",
@@ -181,7 +185,8 @@ fn the_windows_library_has_no_heap_of_its_own() {
         .filter(|line| !line.contains("ntheap_win32::") && !line.contains("ntheap::sys::"))
         .collect();
     assert!(heap.is_empty(), "{heap:?}");
-    // Code and data: a few instructions for each name.
+    // Code and data: a few instructions for each name, and up to a page that the
+    // linker fills up.
     let Some(sizes) = tool_on(windows_library(), "readelf", &["-lW"]) else {
         return;
     };
@@ -191,6 +196,6 @@ fn the_windows_library_has_no_heap_of_its_own() {
         .filter_map(|line| line.split_whitespace().nth(4))
         .filter_map(|size| u64::from_str_radix(size.trim_start_matches("0x"), 16).ok())
         .sum();
-    let most = 16 * 1024 + 128 * WINDOWS.len() as u64;
+    let most = 20 * 1024 + 128 * WINDOWS.len() as u64;
     assert!((1..most).contains(&loaded), "{loaded} bytes");
 }

@@ -5,8 +5,9 @@
 
 mod common;
 
-use common::{command, compiled, preloaded, run, text, windows_library};
-use std::path::Path;
+use common::{command, compiled, compiled_as, preloaded, run, text, windows_library};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 
 macro_rules! list_names {
     ($(fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
@@ -28,21 +29,28 @@ fn a_preloaded_library_replaces_no_function_of_a_windows_name() {
     assert_eq!(text(&ended.stderr), "");
 }
 
-/// Runs a program of the folder `c` that is linked with both libraries.
-fn linked(test: &str, source: &str) {
+/// A program of the folder `c`, linked with both libraries; none without a
+/// compiler.
+fn built(test: &str, source: &str, more: &[&str]) -> Option<PathBuf> {
     let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let include = format!("-I{}", headers.display());
     let folder = windows_library().parent().expect("a folder").display();
     let (search, found) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
-    let flags = [
-        &include,
+    let mut flags = vec![
+        include.as_str(),
         &search,
         "-lntheap_win32",
         "-lntheap",
         &found,
         "-ldl",
     ];
-    let Some(program) = compiled(test, source, &flags) else {
+    flags.extend(more);
+    compiled_as(&test.replace(' ', "-"), test, source, &flags)
+}
+
+/// Runs a program that is linked with both libraries.
+fn linked(test: &str, source: &str, more: &[&str]) {
+    let Some(program) = built(test, source, more) else {
         return;
     };
     let ended = run(&mut command(program)).expect_success(test);
@@ -52,15 +60,50 @@ fn linked(test: &str, source: &str) {
 
 #[test]
 fn a_program_with_both_libraries_has_one_heap() {
-    linked("both libraries", "both_libraries.c");
+    linked("both libraries", "both_libraries.c", &[]);
 }
 
 #[test]
 fn handlers_of_exceptions_leave_by_longjmp() {
-    linked("exceptions", "exceptions.c");
+    linked("exceptions", "exceptions.c", &[]);
 }
 
 #[test]
 fn operator_new_calls_the_handlers_and_throws() {
-    linked("operator new", "new_handler.cpp");
+    linked("operator new", "new_handler.cpp", &[]);
+}
+
+#[test]
+fn what_a_handler_throws_at_malloc_ends_the_process() {
+    let Some(program) = built("throw at malloc", "new_handler.cpp", &[]) else {
+        return;
+    };
+    let ended = run(command(program).arg("ends"));
+    let errors = text(&ended.stderr);
+    assert_eq!(ended.status.signal(), Some(6), "{errors}");
+    assert_eq!(text(&ended.stdout), "ends\n", "{errors}");
+    assert!(errors.starts_with("terminate called"), "{errors}");
+}
+
+#[test]
+fn a_modules_own_runtime_has_all_forms_of_new() {
+    for standard in ["-std=c++11", "-std=c++20"] {
+        linked(
+            &format!("own new {standard}"),
+            "static_new.cpp",
+            &[standard],
+        );
+    }
+}
+
+#[test]
+fn threads_with_many_keys_use_the_heap_that_serves_malloc() {
+    let Some(program) = compiled("keys", "keys.c", &["-pthread"]) else {
+        return;
+    };
+    for mode in ["", "private", "shared", "process"] {
+        let ended = run(preloaded(&program).env("NTHEAP_CRT", mode)).expect_success("keys");
+        assert_eq!(text(&ended.stdout), "done\n");
+        assert_eq!(text(&ended.stderr), "");
+    }
 }

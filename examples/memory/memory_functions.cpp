@@ -55,7 +55,6 @@ static void MemHeap(void)
     }
 }
 
-#ifdef GMEM_FIXED
 static void MemGlobal(void)
 {
     // Global memory.
@@ -67,14 +66,11 @@ static void MemGlobal(void)
     show(pGlobal);
     ::GlobalFree(static_cast<HGLOBAL>(pGlobal));
 }
-#endif
 
 int main()
 {
     MemVirtual();
     MemHeap();
-#ifdef GMEM_FIXED
     MemGlobal();
-#endif
     return 0;
 }

@@ -15,12 +15,15 @@
 //! | `src/heap/private/numbers.rs` | `heap/numbers_model.rs` | threads that live at a time have different numbers |
 //! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost |
 //! | `src/heap/private/slot.rs` | `heap/slot_model.rs` | blocks pass through a slot, none lost, none doubled |
+//! | `src/crt/first.rs` | `crt/first_model.rs` | of copies that begin at once one is the first, and all know which |
 //! | `src/win32/global/entry.rs` | `win32/entry_model.rs` | a handle's data stays while it is locked, and is freed once |
 //! | `src/win32/global/free_list.rs` | `win32/free_list_model.rs` | entries pass through the list, none lost, none doubled |
 //!
 //! Each model also runs on mutants: the same source with one line changed
 //! (build.rs lists them). A mutant that passes means that the model is blind.
 
+#[cfg(test)]
+mod crt;
 #[cfg(test)]
 mod heap;
 #[cfg(test)]
@@ -34,6 +37,7 @@ macro_rules! mutant {
     ($name:ident) => {
         #[allow(
             dead_code,
+            unused_assignments,
             clippy::all,
             reason = "the models use a part of each file, and a mutant is not sound"
         )]

@@ -22,7 +22,9 @@ crate::mutant!(once_starts_twice);
 pub(crate) use lock::{Lock, Mutex};
 
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence,
+    };
 }
 
 /// Sleeping as the system does it: the comparison and the falling asleep are

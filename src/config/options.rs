@@ -78,7 +78,7 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
                 })
             },
         },
-        doc: "whether huge pages are asked for; default: once 32 MiB are live, and for blocks of 4 MiB and more",
+        doc: "whether huge pages are asked for; default: once 32 MiB are live, or 8 MiB of one size in a heap of a program's own, and for blocks of 4 MiB and more",
     },
     OptionRow {
         name: "NTHEAP_SHOW_STATS",

@@ -77,8 +77,9 @@ impl Crt {
         }
     }
 
-    /// `_expand`: resizes a block where it is, or not at all: null then, and the
-    /// block as it was. A block that the low-fragmentation heap serves keeps its
+    /// `_expand`: resizes a block where it is, or not at all: null and ENOMEM then,
+    /// and the block as it was; null and EINVAL, after a report, for what is no
+    /// block. A block that the low-fragmentation heap serves keeps its
     /// size, and is the result where it is to shrink ("_expand").
     ///
     /// # Safety
@@ -93,6 +94,7 @@ impl Crt {
             return too_much();
         }
         let Some(old) = self.size_as(NAME, block) else {
+            errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
         let in_place = flags::REALLOC_IN_PLACE_ONLY;
@@ -100,6 +102,9 @@ impl Crt {
         let new = unsafe { self.reallocate_as(NAME, in_place, block, size) };
         if new.is_null() && size <= old {
             return block;
+        }
+        if new.is_null() {
+            errno::set(errno::ENOMEM);
         }
         new
     }

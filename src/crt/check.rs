@@ -2,7 +2,7 @@
 //! back what it does not need.
 
 use super::instance::Crt;
-use crate::heap::private::{self, Cursor, EntryKind};
+use crate::heap::private::{self, Cursor, EntryKind, Handle};
 use core::ptr;
 
 /// The heap was not used yet.
@@ -39,10 +39,10 @@ impl Crt {
     /// `_heapchk`: [`HEAPOK`], or what is wrong with the heap. Takes time with its
     /// size ("_heapchk").
     pub fn heapchk(&self) -> i32 {
-        match self.heap() {
-            Ok(heap) if private::validate(heap, 0, ptr::null()) => HEAPOK,
-            Ok(_) => HEAPBADNODE,
-            Err(_) => HEAPBADBEGIN,
+        match self.runtime() {
+            Some((runtime, heap)) if runtime.validate(heap, ptr::null()) => HEAPOK,
+            Some(_) => HEAPBADNODE,
+            None => HEAPBADBEGIN,
         }
     }
 
@@ -52,9 +52,9 @@ impl Crt {
     pub fn heapset(&self, fill: u32) -> i32 {
         let found = self.heapchk();
         if found == HEAPOK
-            && let Ok(heap) = self.heap()
+            && let Some((runtime, heap)) = self.runtime()
         {
-            let _ = private::fill_free(heap, fill as u8);
+            runtime.fill_free(heap, fill as u8);
         }
         found
     }
@@ -64,46 +64,51 @@ impl Crt {
     /// at no place of this heap; [`HEAPBADNODE`] where it is at no entry (any
     /// more). The order is that of addresses within a region ("_heapwalk").
     pub fn heapwalk(&self, info: &mut HeapInfo) -> i32 {
-        let Ok(heap) = self.heap() else {
-            return HEAPBADBEGIN;
-        };
-        let mut cursor = Cursor {
-            data: info.entry.addr(),
-            flags: if info.use_flag == USEDENTRY {
-                EntryKind::BUSY
-            } else {
-                0
-            },
-        };
-        if info.entry.is_null() {
-            cursor = Cursor::START;
-        } else if private::owner_of(cursor.data) != Some(heap) {
-            return HEAPBADPTR;
-        }
-        loop {
-            let entry = match private::walk(heap, &mut cursor) {
-                Ok(entry) => entry,
-                Err(private::Error::NoMore) => return HEAPEND,
-                Err(_) => return HEAPBADNODE,
-            };
-            let use_flag = match entry.kind {
-                EntryKind::Free | EntryKind::BucketFree => FREEENTRY,
-                EntryKind::Busy | EntryKind::BucketBusy | EntryKind::Large => USEDENTRY,
-                _ => continue,
-            };
-            *info = HeapInfo {
-                entry: ptr::with_exposed_provenance_mut(entry.data),
-                size: entry.size,
-                use_flag,
-            };
-            return HEAPOK;
+        match self.runtime() {
+            Some((runtime, heap)) => runtime.walk(heap, info),
+            None => HEAPBADBEGIN,
         }
     }
 
     /// `_heapmin`: gives the heap's free pages back to the system. Whether that
     /// could be done ("_heapmin").
     pub fn heapmin(&self) -> bool {
-        self.heap()
-            .is_ok_and(|heap| private::compact(heap, 0).is_ok())
+        self.runtime()
+            .is_some_and(|(runtime, heap)| runtime.compact(heap))
+    }
+}
+
+/// [`Crt::heapwalk`] of one of this copy's heaps.
+pub(super) fn walk(heap: Handle, info: &mut HeapInfo) -> i32 {
+    let mut cursor = Cursor {
+        data: info.entry.addr(),
+        flags: if info.use_flag == USEDENTRY {
+            EntryKind::BUSY
+        } else {
+            0
+        },
+    };
+    if info.entry.is_null() {
+        cursor = Cursor::START;
+    } else if private::owner_of(cursor.data) != Some(heap) {
+        return HEAPBADPTR;
+    }
+    loop {
+        let entry = match private::walk(heap, &mut cursor) {
+            Ok(entry) => entry,
+            Err(private::Error::NoMore) => return HEAPEND,
+            Err(_) => return HEAPBADNODE,
+        };
+        let use_flag = match entry.kind {
+            EntryKind::Free | EntryKind::BucketFree => FREEENTRY,
+            EntryKind::Busy | EntryKind::BucketBusy | EntryKind::Large => USEDENTRY,
+            _ => continue,
+        };
+        *info = HeapInfo {
+            entry: ptr::with_exposed_provenance_mut(entry.data),
+            size: entry.size,
+            use_flag,
+        };
+        return HEAPOK;
     }
 }

@@ -4,6 +4,8 @@
 pub const ENOMEM: i32 = libc::ENOMEM;
 /// An argument that is not allowed.
 pub const EINVAL: i32 = libc::EINVAL;
+/// A result that does not fit.
+pub const ERANGE: i32 = libc::ERANGE;
 /// The function does not exist here.
 pub const ENOSYS: i32 = libc::ENOSYS;
 

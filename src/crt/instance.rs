@@ -2,7 +2,7 @@
 
 use super::leaks;
 use super::mode::Mode;
-use super::runtime::Runtime;
+use super::runtime::{self, Runtime};
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
 use crate::heap::{Word, checked};
 use crate::sync::Once;
@@ -127,6 +127,15 @@ impl Crt {
         }
     }
 
+    /// Whose functions look at the heap, and its handle there; none where there is
+    /// no memory for a heap.
+    pub(super) fn runtime(&self) -> Option<(&'static Runtime, usize)> {
+        Some(match self.place()? {
+            Place::Here(heap) => (Runtime::own(), heap.handle().address()),
+            Place::Elsewhere(runtime, heap) => (runtime, heap),
+        })
+    }
+
     /// Makes the heap. Where the environment asked for a mode, misuse of any heap
     /// ends the process from here on, as a runtime's start sees to on Windows
     /// ("HeapSetInformation function").
@@ -135,6 +144,7 @@ impl Crt {
         if self.made.begin() {
             let made = self.make();
             self.made.end(made.is_ok());
+            runtime::stay_if_shared();
             return made;
         }
         Ok(Handle::unchecked(self.handle.load(Ordering::Acquire)))
@@ -267,7 +277,7 @@ impl Crt {
             }
             // SAFETY: as in `free_as`.
             Some(Place::Elsewhere(runtime, heap)) => unsafe {
-                runtime.reallocate(heap, flags, block, size)
+                runtime.reallocate(operation, heap, flags, block, size)
             },
             None => ptr::null_mut(),
         }
@@ -281,47 +291,39 @@ impl Crt {
 
     /// [`Crt::size_of`] of a function that reports are to call `operation`.
     pub(super) fn size_as(&self, operation: &str, block: *const u8) -> Option<usize> {
-        match self.place()? {
-            Place::Here(heap) => private::size_as(operation, heap.handle(), block.addr()).ok(),
-            Place::Elsewhere(runtime, heap) => runtime.size_of(heap, block),
-        }
+        let (runtime, heap) = self.runtime()?;
+        runtime.size_of(operation, heap, block)
     }
 
     /// Whether a block of the instance's heap that is in use starts at the
-    /// address. Reports nothing; any address will do. False where the heap is
-    /// another copy's.
+    /// address. Reports nothing; any address will do.
     pub fn owns(&self, block: *const u8) -> bool {
         !block.is_null()
-            && matches!(self.place(), Some(Place::Here(heap))
-                if private::validate(heap.handle(), 0, block))
+            && self
+                .runtime()
+                .is_some_and(|(runtime, heap)| runtime.validate(heap, block))
     }
 
     /// Whether the bytes at an address are known to be memory that the instance's
     /// heap has committed.
     pub(super) fn has(&self, address: usize, size: usize) -> bool {
-        let Some(Place::Here(heap)) = self.place() else {
-            return false;
-        };
-        private::region_of(address).is_some_and(|region| {
-            region.heap == heap.handle() && address - region.base + size <= region.committed
-        })
+        self.runtime()
+            .is_some_and(|(runtime, heap)| runtime.has(heap, address, size))
     }
 
     /// Whether a block of the heap in use starts at `start` and has `address` in
     /// it. Reports nothing.
     pub(super) fn spans(&self, start: *const u8, address: usize) -> bool {
-        let size = match self.place() {
-            Some(Place::Here(heap)) => private::busy_size(heap.handle(), start.addr()),
-            Some(Place::Elsewhere(runtime, heap)) => runtime.size_of(heap, start),
-            None => None,
-        };
+        let size = self
+            .runtime()
+            .and_then(|(runtime, heap)| runtime.busy_size(heap, start));
         size.is_some_and(|size| address.wrapping_sub(start.addr()) <= size)
     }
 
     /// Reports an address that is no block of the kind that `operation` takes.
     pub(super) fn report_stranger(&self, operation: &str, block: *const u8) {
-        if let Some(Place::Here(heap)) = self.place() {
-            private::report_stranger(operation, heap.handle(), block.addr());
+        if let Some((runtime, heap)) = self.runtime() {
+            runtime.report_stranger(operation, heap, block);
         }
     }
 

@@ -32,10 +32,12 @@ mod calls;
 pub mod check;
 pub mod debug;
 pub mod errno;
+mod first;
 mod heap;
 mod instance;
 pub mod invalid;
 mod leaks;
+mod marks;
 mod mode;
 pub mod new_handler;
 mod runtime;
@@ -45,4 +47,4 @@ pub use instance::{Crt, serve_malloc};
 pub use mode::Mode;
 
 /// `_HEAP_MAXREQ`: the largest size that can be asked for, in bytes ("malloc").
-pub const MAX_REQUEST: usize = 0xFFFF_FFFF_FFFF_FFE0;
+pub const MAX_REQUEST: usize = usize::MAX - 0x1f;

@@ -2,37 +2,65 @@
 //! always, for malloc where the new mode says so ("_set_new_handler",
 //! "_set_new_mode").
 
+use super::marks::Marks;
 use super::{errno, invalid};
 use crate::heap::private;
+use crate::sync::Function;
 use core::ptr;
-use core::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicI32, Ordering};
 
 /// Told how many bytes were asked for. 0: the allocation fails; anything else:
 /// it is tried again.
+///
+/// It may throw where `operator new` calls it. What it throws where malloc calls
+/// it, in mode 1, ends the process, as a function of C's does that throws.
 pub type Handler = unsafe extern "C" fn(usize) -> i32;
 
-static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+static HANDLER: Function<Handler> = Function::none();
 static MODE: AtomicI32 = AtomicI32::new(0);
 
-fn handler_at(stored: *mut ()) -> Option<Handler> {
-    if stored.is_null() {
-        return None;
-    }
-    // SAFETY: `HANDLER` only ever holds null, excluded above, or a `Handler`
-    // that `set` cast to a pointer of the same size.
-    Some(unsafe { core::mem::transmute::<*mut (), Handler>(stored) })
-}
+/// Threads whose `operator new` asks the handler itself.
+static IN_NEW: Marks = Marks::new();
 
 /// Sets the handler, or takes it away; returns the one before. Any thread may
 /// call it at any time.
 pub fn set(handler: Option<Handler>) -> Option<Handler> {
-    let new = handler.map_or(ptr::null_mut(), |handler| handler as *mut ());
-    handler_at(HANDLER.swap(new, Ordering::AcqRel))
+    HANDLER.swap(handler)
 }
 
 /// The handler.
 pub fn get() -> Option<Handler> {
-    handler_at(HANDLER.load(Ordering::Acquire))
+    HANDLER.get()
+}
+
+/// Calls a handler from a frame that no exception passes.
+///
+/// # Safety
+/// The handler can be called.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[unsafe(naked)]
+unsafe extern "C" fn ask(handler: Handler, size: usize) -> i32 {
+    // Without a word about unwinding (.cfi_startproc): whoever looks for a catcher
+    // of an exception finds the stack's end here, and ends the process, before a
+    // frame of Rust's, which must not be unwound.
+    core::arch::naked_asm!(
+        "sub rsp, 8",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        "add rsp, 8",
+        "ret",
+    )
+}
+
+/// Calls a handler, which must not throw.
+///
+/// # Safety
+/// The handler can be called.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+unsafe fn ask(handler: Handler, size: usize) -> i32 {
+    // SAFETY: the caller's handler.
+    unsafe { handler(size) }
 }
 
 /// Calls the handler, if there is one; whether the allocation of `size` bytes is
@@ -41,9 +69,19 @@ pub fn get() -> Option<Handler> {
 pub fn call(size: usize) -> bool {
     match get() {
         // SAFETY: the program set it for this.
-        Some(handler) => unsafe { handler(size) != 0 },
+        Some(handler) => unsafe { ask(handler, size) != 0 },
         None => false,
     }
+}
+
+/// Runs an attempt of `operator new` at an allocation, which in mode 1 would ask
+/// the handler: `operator new` does so itself, from a frame that exceptions may
+/// pass. Of 64 threads at a time.
+pub fn without_asking<R>(attempt: impl FnOnce() -> R) -> R {
+    if mode() == 0 {
+        return attempt();
+    }
+    IN_NEW.mark(attempt)
 }
 
 /// Says whether malloc calls the handler: 1, or 0, as it is at first. Returns the
@@ -60,7 +98,7 @@ pub fn set_mode(mode: i32) -> i32 {
 
 /// [`call`] for sizes that there can be memory for.
 fn asks(size: usize) -> bool {
-    size <= super::MAX_REQUEST && call(size)
+    size <= super::MAX_REQUEST && !IN_NEW.has_me() && call(size)
 }
 
 /// 1 if malloc calls the handler, else 0.

@@ -25,6 +25,8 @@ use core::ptr;
 /// One class's stack of free blocks.
 #[derive(Debug)]
 #[repr(C)]
+// As large everywhere: a size leads to its bin (plain.rs).
+#[cfg_attr(target_pointer_width = "32", repr(align(16)))]
 pub(crate) struct Bin<S = Entry> {
     pub(super) top: AtomicPtr<S>,
     pub(super) limit: AtomicPtr<S>,

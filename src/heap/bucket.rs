@@ -488,7 +488,15 @@ impl State {
         {
             return false;
         }
-        let taken = place.back_end.lock().take(slices, place.record_size());
+        // The process heap's bounds for huge pages are those of all its classes.
+        let alike = match place.owned {
+            Some(_) => self.subsegments * slices * classes::SLICE,
+            None => 0,
+        };
+        let taken = place
+            .back_end
+            .lock()
+            .take(slices, place.record_size(), alike);
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());

@@ -535,11 +535,16 @@ impl ThreadCache {
 /// Keeps the compiler from folding the address into its uses.
 #[inline(always)]
 #[allow(clippy::pointers_in_nomem_asm_block)]
-pub(super) fn pin<T>(mut address: *mut T) -> *mut T {
+pub(super) fn pin<T>(address: *mut T) -> *mut T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    // SAFETY: no instruction at all.
-    unsafe {
-        core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+    {
+        let mut address = address;
+        // SAFETY: no instruction at all.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+        }
+        address
     }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     address
 }

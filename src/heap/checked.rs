@@ -75,6 +75,26 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
     allocate_swap(word, size)
 }
 
+/// A block of the heap that serves malloc, if [`serve_from`] named one and it has
+/// one at hand; else null, and [`allocate_swap`] is the way.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub fn at_hand(size: usize) -> *mut u8 {
+    private::met::at_hand(size)
+}
+
+/// Frees a block of the heap that serves malloc, if there is one and the calling
+/// thread has room for it; false, and nothing done, otherwise.
+///
+/// # Safety
+/// As for [`free`].
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub unsafe fn free_at_hand(address: *mut u8) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { private::met::free_at_hand(address) }
+}
+
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {

@@ -159,8 +159,14 @@ impl Backend {
     }
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
-    /// descriptor, zeroed. `None` when the system has nothing to give.
-    pub(super) fn take(&mut self, slices: usize, descriptor_size: usize) -> Option<Run> {
+    /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
+    /// are used already for what these are: in much of one kind huge pages fill up.
+    pub(super) fn take(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: usize,
+    ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
         // is bounded, for there may be many segments.
         let mut segment = self.open;
@@ -182,7 +188,7 @@ impl Backend {
         let mut segment = self.open;
         loop {
             if segment.is_null() {
-                segment = self.grow(slices)?;
+                segment = self.grow(slices, alike)?;
             }
             // SAFETY: as above.
             let state = unsafe { &mut *segment };

@@ -44,7 +44,7 @@ pub enum HeapChange {
 ///
 /// Its memory is in no heap, so that taking one changes none. While it is taken, each heap
 /// in turn excludes other threads, but for small blocks of sizes in common use; its blocks
-/// are one moment's then. Nobody makes or ends a heap meanwhile. Takes time with the blocks,
+/// are one moment's then, and those of each such size are. Nobody makes or ends a heap meanwhile. Takes time with the blocks,
 /// and 24 bytes each.
 ///
 /// ```

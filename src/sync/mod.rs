@@ -6,9 +6,13 @@
 //! files name atomics and waiting only through this module, so that the model
 //! checker can compile the very same files against its own atomics.
 
+#[cfg(feature = "crt")]
+mod function;
 mod lock;
 mod once;
 
+#[cfg(feature = "crt")]
+pub(crate) use function::Function;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) use lock::Guard;
 pub(crate) use lock::{Lock, Mutex};
@@ -18,6 +22,8 @@ pub(crate) use once::Once;
 pub(crate) mod atomic {
     #[cfg(feature = "heaps")]
     pub(crate) use core::sync::atomic::AtomicUsize;
+    #[cfg(feature = "crt")]
+    pub(crate) use core::sync::atomic::fence;
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 }
 

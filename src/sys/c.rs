@@ -10,6 +10,7 @@
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 pub(super) type pthread_key_t = c_uint;
+pub(super) type off_t = i64;
 
 #[repr(C)]
 pub(super) struct timespec {
@@ -79,7 +80,7 @@ unsafe extern "C" {
         protection: c_int,
         flags: c_int,
         file: c_int,
-        offset: i64,
+        offset: off_t,
     ) -> *mut c_void;
     pub(super) fn mprotect(base: *mut c_void, size: usize, protection: c_int) -> c_int;
     pub(super) fn mremap(

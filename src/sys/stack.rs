@@ -34,7 +34,10 @@ pub fn own_stack() -> Option<Stack> {
             told
         };
         let low = low.addr();
-        let high = low.checked_add(size)?;
+        // Some C libraries keep a thread's own data above, on the same page.
+        let high = low
+            .checked_add(size)?
+            .checked_next_multiple_of(super::page_size())?;
         // The first thread's stack has its guard wherever it ends.
         let is_first = super::thread_id() == u64::from(super::process_id());
         told.then(|| Stack {

@@ -43,7 +43,7 @@ calls! {
         prot: c_int as u32,
         map: c_int as u32,
         file: c_int as i64,
-        offset: i64 as i64
+        offset: c::off_t as i64
     ) -> *mut c_void;
     munmap(address: *mut c_void as usize, length: usize as usize) -> c_int;
     mprotect(address: *mut c_void as usize, length: usize as usize, prot: c_int as u32) -> c_int;

@@ -102,6 +102,7 @@ mod system {
     }
 
     /// Commits guard pages.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(in super::super) fn commit_guard(start: usize, size: usize) -> Result<(), PageError> {
         let done = regions::commit(start, size, Protect::READ_WRITE.with_guard());
         done.map(|_| ()).map_err(error_of)

@@ -47,7 +47,8 @@ pub enum Anchor {
     /// committed.
     Account,
     /// What other copies of this one's own version call to use this copy's C
-    /// runtime: a table of functions, whose first word is its version.
+    /// runtime: a table of functions, whose first word is its version. Or 1: the copy
+    /// decides whether it is to be the one.
     Runtime,
 }
 

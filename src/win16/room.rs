@@ -131,7 +131,7 @@ impl Space {
         Ok(slot)
     }
 
-    /// Gives a discarded block memory again.
+    /// Gives a discarded block memory again; that it was used the caller notes.
     fn revive(
         &self,
         slot: u16,
@@ -141,12 +141,10 @@ impl Space {
     ) -> Result<(), Error> {
         let kind = self.record(slot).kind;
         let (after, start) = self.room(size, kind, flags, slot, ground)?;
-        let now = self.now();
         self.update(slot, |record| {
             record.state = State::Present;
             record.start = start;
             record.size = size;
-            record.used = now;
         });
         self.link(slot, after);
         if flags.contains(Flags::ZEROINIT) {

@@ -4,8 +4,10 @@
 //! malloc, calloc, realloc and free themselves are the C library's names, and
 //! come from `libntheap.so`.
 
+use super::last_error;
 use super::types::{
-    _HEAPINFO, _PNH, _invalid_parameter_handler, INT, PVOID, UINT, intptr_t, size_t,
+    _HEAPINFO, _PNH, _invalid_parameter_handler, INT, PINT, PVOID, UINT, errno_t, intptr_t, size_t,
+    uintptr_t,
 };
 use crate::crt::{Crt, check, errno, invalid, new_handler};
 
@@ -25,9 +27,10 @@ pub unsafe extern "system" fn _msize(block: PVOID) -> size_t {
     crt().msize(block.cast())
 }
 
-/// Resizes a block where it is. Null, and the block as it was, when it cannot
-/// grow there; null and EINVAL, after the invalid parameter handler, for null;
-/// null and ENOMEM for a size above `_HEAP_MAXREQ`. A block that the
+/// Resizes a block where it is. Null and ENOMEM, and the block as it was, when it
+/// cannot grow there and for a size above `_HEAP_MAXREQ`; null and EINVAL, after
+/// the invalid parameter handler, for null, and after a report for what is no
+/// block. A block that the
 /// low-fragmentation heap serves does not shrink, and is the result all the
 /// same.
 ///
@@ -345,4 +348,73 @@ pub unsafe extern "system" fn _set_invalid_parameter_handler(
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn _get_invalid_parameter_handler() -> _invalid_parameter_handler {
     invalid::get()
+}
+
+/// Where the calling thread's `_doserrno` is: the system's number of an error, which
+/// errno stands for in C's words. 0 in a new thread. None of the functions here fails
+/// with an error of the system's, so that it is what the program makes it.
+///
+/// Source: "errno, _doserrno, _sys_errlist, and _sys_nerr".
+///
+/// # Safety
+/// The place is used by the calling thread, while that lives.
+pub unsafe extern "system" fn __doserrno() -> *mut uintptr_t {
+    last_error::system_error().cast()
+}
+
+/// The calling thread's `_doserrno` in `*value`. 0; EINVAL, after the invalid parameter
+/// handler, for null.
+///
+/// Source: "_get_doserrno".
+///
+/// # Safety
+/// `value` is null or can be written to.
+pub unsafe extern "system" fn _get_doserrno(value: *mut uintptr_t) -> errno_t {
+    if value.is_null() {
+        invalid::parameter();
+        return errno::EINVAL;
+    }
+    // SAFETY: the caller's place, and the thread's own.
+    unsafe { value.write(*__doserrno()) };
+    0
+}
+
+/// Sets the calling thread's `_doserrno`; 0.
+///
+/// Source: "_set_doserrno".
+///
+/// # Safety
+/// None to keep: it is unsafe only as all of the Windows names are.
+pub unsafe extern "system" fn _set_doserrno(value: uintptr_t) -> errno_t {
+    // SAFETY: the thread's own place.
+    unsafe { *__doserrno() = value };
+    0
+}
+
+/// The calling thread's errno in `*value`. 0; EINVAL, after the invalid parameter
+/// handler, for null.
+///
+/// Source: "_get_errno".
+///
+/// # Safety
+/// `value` is null or can be written to.
+pub unsafe extern "system" fn _get_errno(value: PINT) -> errno_t {
+    if value.is_null() {
+        invalid::parameter();
+        return errno::EINVAL;
+    }
+    // SAFETY: the caller's place.
+    unsafe { value.write(errno::get()) };
+    0
+}
+
+/// Sets the calling thread's errno; 0.
+///
+/// Source: "_set_errno".
+///
+/// # Safety
+/// None to keep: it is unsafe only as all of the Windows names are.
+pub unsafe extern "system" fn _set_errno(value: INT) -> errno_t {
+    errno::set(value);
+    0
 }

@@ -4,6 +4,7 @@
 //! without a right has a handle without it, which calls check; whether others may
 //! open it at the same time (`FILE_SHARE_…`) is not kept from them.
 
+use super::answers::told;
 use super::constants::*;
 use super::handles::{self, Borrowed, Kind};
 use super::last_error;
@@ -31,7 +32,11 @@ pub(super) static FILE: Kind = Kind {
     },
     all: 0x001f_01ff,
     generic: [0x0012_0089, 0x0012_0116, 0x0012_00a0, 0x001f_01ff],
+    is_bounded: true,
 };
+
+/// Rights that whoever opens a file has: SYNCHRONIZE and FILE_READ_ATTRIBUTES.
+const IMPLIED: DWORD = 0x0010_0080;
 
 /// An open file's descriptor.
 pub(super) fn descriptor(file: &Borrowed) -> Descriptor {
@@ -57,16 +62,6 @@ pub(super) fn error_of(error: Errno) -> DWORD {
         libc::ENOSYS => ERROR_NOT_SUPPORTED,
         libc::EINVAL => ERROR_INVALID_PARAMETER,
         _ => ERROR_GEN_FAILURE,
-    }
-}
-
-fn told(result: Result<(), DWORD>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
     }
 }
 
@@ -173,7 +168,7 @@ fn create(path: &CStr, access: DWORD, disposition: DWORD) -> Result<HANDLE, DWOR
         return Err(ERROR_ACCESS_DENIED);
     }
     forget_closed(file);
-    let handle = handles::open(&FILE, file as usize * 2, rights);
+    let handle = handles::open(&FILE, file as usize * 2, rights | IMPLIED);
     let handle = handle.ok_or(ERROR_NOT_ENOUGH_MEMORY)?;
     if tells {
         last_error::set(if existed {

@@ -1,9 +1,10 @@
 //! What a heap tells of itself, and what can be set.
 
+use super::answers;
 use super::constants::{
     ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOACCESS, FALSE, HEAP_NO_SERIALIZE,
     HEAP_OPTIMIZE_RESOURCES_CURRENT_VERSION, HeapCompatibilityInformation,
-    HeapEnableTerminationOnCorruption, HeapOptimizeResources, TRUE,
+    HeapEnableTerminationOnCorruption, HeapOptimizeResources,
 };
 use super::failure::{handle_of, told};
 use super::last_error;
@@ -12,16 +13,6 @@ use super::types::{
     LPHEAP_SUMMARY, PSIZE_T, PVOID, SIZE_T, ULONG,
 };
 use crate::heap::private;
-
-fn answer(done: Result<(), DWORD>) -> BOOL {
-    match done {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
-    }
-}
 
 /// Tells HeapCompatibilityInformation: a ULONG of 0 for a heap without front
 /// end, of 2 for one with the low-fragmentation heap.
@@ -44,7 +35,7 @@ pub unsafe extern "system" fn HeapQueryInformation(
     needed: PSIZE_T,
 ) -> BOOL {
     // SAFETY: the caller's promise is the callee's.
-    answer(unsafe { query(heap, class, buffer, length, needed) })
+    answers::told(unsafe { query(heap, class, buffer, length, needed) })
 }
 
 unsafe fn query(
@@ -109,7 +100,7 @@ pub unsafe extern "system" fn HeapSetInformation(
     length: SIZE_T,
 ) -> BOOL {
     // SAFETY: the caller's promise is the callee's.
-    answer(unsafe { set(heap, class, buffer, length) })
+    answers::told(unsafe { set(heap, class, buffer, length) })
 }
 
 unsafe fn set(
@@ -206,7 +197,7 @@ pub unsafe extern "system" fn HeapSummary(
     }
     let figures = private::summary(handle_of(heap));
     let figures = figures.map_err(|error| told("HeapSummary", heap, error));
-    answer(figures.map(|figures| {
+    answers::told(figures.map(|figures| {
         // SAFETY: the caller's structure can be written to.
         unsafe {
             summary.write(HEAP_SUMMARY {

@@ -1,8 +1,13 @@
-//! A thread's last error, and the two functions that show it.
+//! A thread's last error, and the two functions that show it; and beside it the C
+//! runtime's number of the system's last error (crt.rs).
 //!
-//! On x86-64 Linux it is a word of the thread's own part of the program's
-//! image, as the word that leads to its cache is: no call reaches it, and no
-//! thread has to make it.
+//! On x86-64 Linux they are words of the thread's own part of the program's
+//! image, as the word that leads to its cache is: no call reaches them, and no
+//! thread has to make them.
+//!
+//! ```text
+//!   last error (4) | not used (4) | _doserrno (8)
+//! ```
 
 use super::types::DWORD;
 
@@ -28,10 +33,10 @@ mod word {
         concat!(".hidden ", symbol!()),
         concat!(".globl ", symbol!()),
         concat!(".type ", symbol!(), ",@object"),
-        concat!(".size ", symbol!(), ",4"),
-        ".p2align 2",
+        concat!(".size ", symbol!(), ",16"),
+        ".p2align 3",
         concat!(symbol!(), ":"),
-        ".zero 4",
+        ".zero 16",
         ".popsection",
     );
 
@@ -51,21 +56,33 @@ mod word {
         }
     }
 
+    /// Where the words are.
     #[inline]
-    pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
-        let word: *const Cell<u32>;
-        // SAFETY: reads the thread pointer and adds the word's distance from
-        // it, a constant of the program's image. The word, zero at first, lives
-        // as long as the thread and is reached by this thread only.
+    fn words() -> *mut u64 {
+        let words;
+        // SAFETY: reads the thread pointer and adds the words' distance from it, a
+        // constant of the program's image.
         unsafe {
             core::arch::asm!(
-                "mov {word}, qword ptr fs:[0]",
-                concat!("add {word}, qword ptr [rip + ", symbol!(), "@GOTTPOFF]"),
-                word = out(reg) word,
+                "mov {words}, qword ptr fs:[0]",
+                concat!("add {words}, qword ptr [rip + ", symbol!(), "@GOTTPOFF]"),
+                words = out(reg) words,
                 options(pure, nomem, nostack),
             );
-            use_it(&*word)
         }
+        words
+    }
+
+    #[inline]
+    pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
+        // SAFETY: the word, zero at first, lives as long as the thread and is
+        // reached by this thread only.
+        unsafe { use_it(&*words().cast::<Cell<u32>>()) }
+    }
+
+    /// The second word.
+    pub(super) fn system_error() -> *mut u64 {
+        words().wrapping_add(1)
     }
 }
 
@@ -75,6 +92,11 @@ mod word {
 
     std::thread_local! {
         static WORD: Cell<u32> = const { Cell::new(0) };
+        static SYSTEM_ERROR: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn system_error() -> *mut u64 {
+        SYSTEM_ERROR.with(Cell::as_ptr)
     }
 
     pub(super) fn with<R>(use_it: impl FnOnce(&Cell<u32>) -> R) -> R {
@@ -107,6 +129,11 @@ pub unsafe extern "system" fn GetLastError() -> DWORD {
 /// None to keep: it is unsafe only as all of the Windows names are.
 pub unsafe extern "system" fn SetLastError(error: DWORD) {
     set(error);
+}
+
+/// Where the calling thread's `_doserrno` is, 0 at first.
+pub(super) fn system_error() -> *mut u64 {
+    word::system_error()
 }
 
 pub(super) fn get() -> DWORD {

@@ -44,12 +44,15 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]
 
+mod answers;
 mod com;
 mod constants;
 mod crt;
 mod crtdbg;
 mod crtdbg_report;
 mod crtdbg_state;
+#[cfg(unix)]
+mod crtdbg_texts;
 mod debug;
 mod exceptions;
 mod failure;
@@ -77,11 +80,12 @@ mod wide;
 pub use com::*;
 pub use constants::*;
 pub use crt::{
-    _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
+    __doserrno, _aligned_free, _aligned_malloc, _aligned_msize, _aligned_offset_malloc,
     _aligned_offset_realloc, _aligned_offset_recalloc, _aligned_realloc, _aligned_recalloc,
-    _callnewh, _expand, _get_heap_handle, _get_invalid_parameter_handler, _get_sbh_threshold,
-    _heapchk, _heapmin, _heapset, _heapwalk, _msize, _query_new_handler, _query_new_mode,
-    _recalloc, _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
+    _callnewh, _expand, _get_doserrno, _get_errno, _get_heap_handle,
+    _get_invalid_parameter_handler, _get_sbh_threshold, _heapchk, _heapmin, _heapset, _heapwalk,
+    _msize, _query_new_handler, _query_new_mode, _recalloc, _set_doserrno, _set_errno,
+    _set_invalid_parameter_handler, _set_new_handler, _set_new_mode, _set_sbh_threshold,
 };
 pub use crtdbg::{
     _aligned_free_dbg, _aligned_malloc_dbg, _aligned_msize_dbg, _aligned_offset_malloc_dbg,
@@ -102,6 +106,11 @@ pub use crtdbg_state::{
     _CrtIsValidHeapPointer, _CrtIsValidPointer, _CrtMemCheckpoint, _CrtMemDifference,
     _CrtMemDumpAllObjectsSince, _CrtMemDumpStatistics, _CrtReportBlockType, _CrtSetAllocHook,
     _CrtSetBreakAlloc, _CrtSetDbgFlag, _CrtSetDumpClient,
+};
+#[cfg(unix)]
+pub use crtdbg_texts::{
+    _dupenv_s_dbg, _fullpath_dbg, _getcwd_dbg, _tempnam_dbg, _wdupenv_s_dbg, _wfullpath_dbg,
+    _wgetcwd_dbg, _wtempnam_dbg,
 };
 pub use debug::{OutputDebugStringA, OutputDebugStringW};
 pub use exceptions::{AddVectoredExceptionHandler, RaiseException, RemoveVectoredExceptionHandler};

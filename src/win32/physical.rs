@@ -5,9 +5,10 @@
 //! MEM_PHYSICAL. Pages are locked in memory as far as the system lets the process
 //! lock any.
 
+use super::answers::told;
 use super::constants::*;
 use super::types::{BOOL, DWORD, HANDLE, PULONG_PTR, PVOID, ULONG_PTR};
-use super::{handles, last_error, tokens};
+use super::{handles, tokens};
 use crate::vm::regions::{self, Refusal};
 
 fn error_of(refusal: Refusal) -> DWORD {
@@ -16,16 +17,6 @@ fn error_of(refusal: Refusal) -> DWORD {
         Refusal::Invalid => ERROR_INVALID_PARAMETER,
         Refusal::CommitLimit => ERROR_COMMITMENT_LIMIT,
         _ => ERROR_NOT_ENOUGH_MEMORY,
-    }
-}
-
-fn told(result: Result<(), DWORD>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
     }
 }
 

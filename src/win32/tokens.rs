@@ -3,6 +3,7 @@
 //! One privilege is known, SeLockMemoryPrivilege: a process holds it when the system
 //! lets it lock memory at all. It is not in force until the program says so.
 
+use super::answers::told;
 use super::constants::*;
 use super::handles::{self, Kind};
 use super::last_error;
@@ -21,6 +22,7 @@ static TOKEN: Kind = Kind {
     end: |_| {},
     all: 0x000f_01ff,
     generic: [0x0002_0008, 0x0002_00e0, 0x0002_0000, 0x000f_01ff],
+    is_bounded: false,
 };
 
 /// Windows' number for the privilege.
@@ -36,16 +38,6 @@ static MAY_LOCK: AtomicBool = AtomicBool::new(false);
 /// Whether the process may allocate physical pages.
 pub(super) fn may_lock_memory() -> bool {
     MAY_LOCK.load(Ordering::Relaxed)
-}
-
-fn told(result: Result<(), DWORD>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
-    }
 }
 
 /// Opens the calling process's token, with the rights of `access` (TOKEN_QUERY,

@@ -116,6 +116,7 @@ static SNAPSHOT: Kind = Kind {
     end,
     all: 0x001f_0001,
     generic: [0x0002_0001, 0x0002_0000, 0x0012_0000, 0x001f_0001],
+    is_bounded: false,
 };
 
 /// What a snapshot's memory begins with; the heaps' numbers follow.

@@ -9,7 +9,7 @@ mod pages;
 mod sections;
 mod system;
 
-pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, intptr_t, size_t};
+pub use crt::{_HEAPINFO, _PNH, _invalid_parameter_handler, errno_t, intptr_t, size_t, uintptr_t};
 pub use crtdbg::{
     _CRT_ALLOC_HOOK, _CRT_DUMP_CLIENT, _CRT_REPORT_HOOK, _CRT_REPORT_HOOKW, _CrtClientVisitor,
     _CrtMemBlockHeader, _CrtMemState, _HFILE, LPSTR, LPWSTR, PINT, UCHAR, long,

@@ -98,7 +98,12 @@ fn expand_stays_in_place_or_changes_nothing() {
         assert_eq!(CRT.expand(block, 60_000), block);
         assert_eq!(CRT.size_of(block), Some(60_000));
         assert_eq!(CRT.expand(block, 90_000), block);
+        errno::set(0);
         assert!(CRT.expand(block, 10 << 20).is_null());
+        assert_eq!(errno::get(), errno::ENOMEM);
+        errno::set(0);
+        assert!(CRT.expand(block, usize::MAX).is_null());
+        assert_eq!(errno::get(), errno::ENOMEM);
         assert_eq!(CRT.size_of(block), Some(90_000));
         CRT.free(block).unwrap();
         CRT.free(wall).unwrap();

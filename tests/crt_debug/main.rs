@@ -17,6 +17,7 @@ mod hooks;
 mod life;
 mod million;
 mod model;
+mod neighbours;
 mod reports;
 mod resize;
 mod threads;

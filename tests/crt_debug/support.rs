@@ -99,6 +99,15 @@ const CHILD: &str = "CRT_DEBUG_TEST_CHILD";
 /// Runs `body` in a process of its own: what it wrote and how it ended, in the
 /// parent; `None` in the child, when the body returned.
 pub(crate) fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
+    alone_with(name, &[], body)
+}
+
+/// [`alone`], with variables of the environment.
+pub(crate) fn alone_with(
+    name: &str,
+    variables: &[(&str, &str)],
+    body: impl FnOnce(),
+) -> Option<Output> {
     if env::var(CHILD).as_deref() == Ok(name) {
         body();
         return None;
@@ -106,6 +115,7 @@ pub(crate) fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
     let output = Command::new(env::current_exe().expect("the own path"))
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(CHILD, name)
+        .envs(variables.iter().copied())
         .output()
         .expect("the program starts again");
     let out = String::from_utf8_lossy(&output.stdout);

@@ -67,6 +67,15 @@ fn a_difference_is_what_was_done_in_between() {
     assert_eq!(changes(&heap, &after, &before).len(), 2);
 }
 
+/// Ends what waits for it, when the test fails as well.
+struct Stop<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn heaps_come_and_go_meanwhile() {
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -85,6 +94,7 @@ fn heaps_come_and_go_meanwhile() {
                 }
             });
         }
+        let _stop = Stop(&stop);
         for _ in 0..200 {
             let before = HeapSnapshot::take().unwrap();
             let after = HeapSnapshot::take().unwrap();
@@ -103,7 +113,54 @@ fn heaps_come_and_go_meanwhile() {
                 after.blocks().len() + vanished
             );
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// Whatever comes and goes in a bucket, what lies in others, and behind them, is seen.
+#[test]
+fn no_block_is_missed_while_subsegments_come_and_go() {
+    const SMALL: usize = 48;
+    let heap = Heap::new().unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    // Of sizes on both sides of the one that others use meanwhile, in buckets and not.
+    let sizes = [24, 1000, 5000, 0x4_0000, 0x20_0000];
+    let blocks: BTreeSet<usize> = (0..500)
+        .map(|nth| {
+            heap.alloc(layout(sizes[nth % sizes.len()]))
+                .unwrap()
+                .addr()
+                .get()
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let all: Vec<_> = (0..4000)
+                        .map(|_| heap.alloc(layout(SMALL)).unwrap())
+                        .collect();
+                    for block in all {
+                        // SAFETY: a block of the heap, which nobody uses any more.
+                        unsafe { heap.free(block).unwrap() };
+                    }
+                }
+            });
+        }
+        let _stop = Stop(&stop);
+        let (mut most, mut least) = (0, usize::MAX);
+        for round in 0..100 {
+            let snapshot = HeapSnapshot::take().unwrap();
+            let own = snapshot.blocks().iter();
+            let own = own.filter(|block| block.heap == heap.handle());
+            let (passing, kept): (Vec<&HeapBlock>, Vec<&HeapBlock>) =
+                own.partition(|block| block.size == SMALL);
+            let kept: BTreeSet<usize> = kept.iter().map(|block| block.address).collect();
+            assert_eq!(kept, blocks, "round {round}");
+            most = most.max(passing.len());
+            least = least.min(passing.len());
+        }
+        // They did come and go, by many subsegments.
+        assert!(most > least + 2000, "{least} to {most}");
     });
 }
 

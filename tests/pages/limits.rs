@@ -5,8 +5,14 @@ use crate::support::*;
 use ntheap::vm;
 use ntheap::win32::*;
 
+/// A limit's number, as the C library types it.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Sets a limit of this process, which is the test's own.
-fn limit(what: libc::__rlimit_resource_t, bytes: u64) {
+fn limit(what: Resource, bytes: u64) {
     // SAFETY: reads and sets a structure of this frame.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();

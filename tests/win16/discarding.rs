@@ -49,6 +49,36 @@ fn oldest_and_newest_can_be_said() {
 }
 
 #[test]
+fn a_block_that_is_resized_is_used() {
+    let heap = arena(64);
+    let blocks = full(&heap, FIXED);
+    assert_eq!(heap.realloc(blocks[0], 8 * KIB, MOVEABLE), Ok(blocks[0]));
+    heap.alloc(MOVEABLE, 16 * KIB).unwrap();
+    assert_eq!(gone(&heap, &blocks), [false, true, false, false]);
+    // One that comes back, too.
+    let heap = arena(64);
+    let blocks = full(&heap, FIXED);
+    heap.discard(blocks[0]).unwrap();
+    assert_eq!(heap.realloc(blocks[0], 16 * KIB, MOVEABLE), Ok(blocks[0]));
+    heap.alloc(MOVEABLE, 16 * KIB).unwrap();
+    assert_eq!(gone(&heap, &blocks), [false, true, false, false]);
+}
+
+#[test]
+fn nothing_moves_until_enough_is_discarded() {
+    let heap = arena(64);
+    let blocks = full(&heap, FIXED);
+    heap.alloc(MOVEABLE, 48 * KIB).unwrap();
+    assert_eq!(gone(&heap, &blocks), [true, true, true, false]);
+    assert_eq!(heap.figures().moves, 1);
+    let heap = arena(64);
+    let blocks = full(&heap, FIXED);
+    assert_eq!(heap.compact(48 * KIB), Ok(48 * KIB));
+    assert_eq!(gone(&heap, &blocks), [true, true, true, false]);
+    assert_eq!(heap.figures().moves, 1);
+}
+
+#[test]
 fn locked_blocks_are_passed_over() {
     let heap = arena(64);
     let blocks = full(&heap, FIXED);

@@ -18,3 +18,4 @@ mod native;
 mod pages;
 mod task_memory;
 mod termination;
+mod toolhelp;

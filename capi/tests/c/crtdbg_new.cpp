@@ -31,6 +31,16 @@ static void handler()
         std::set_new_handler(nullptr);
 }
 
+static int sized_calls;
+
+/* Has it tried again once, and throws then how often it was asked. */
+static int sized_handler(std::size_t)
+{
+    if (++sized_calls % 2 == 0)
+        throw sized_calls;
+    return 1;
+}
+
 static bool is_debug(const void *block)
 {
     return _CrtIsValidHeapPointer(block) != 0;
@@ -85,6 +95,20 @@ int main()
             caught = true;
         }
         CHECK(caught && handler_calls == 2);
+        _set_new_handler(sized_handler);
+        for (int mode = 0; mode < 2; mode++) {
+            CHECK(_set_new_mode(mode) == 0);
+            int thrown = 0;
+            try {
+                char *never = DBG_NEW char[much];
+                std::printf("%p\n", (void *)never);
+            } catch (int number) {
+                thrown = number;
+            }
+            CHECK(thrown == 2 * mode + 2);
+        }
+        CHECK(_set_new_mode(0) == 1);
+        _set_new_handler(nullptr);
     }
     _CrtMemCheckpoint(&after);
     CHECK(!_CrtMemDifference(&difference, &before, &after));

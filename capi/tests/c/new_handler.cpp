@@ -63,7 +63,7 @@ static int thrown_past(int &cleaned)
     return 0;
 }
 
-int main()
+int main(int count, char **)
 {
     CHECK(thrown(100) == 0);
     void *block = operator new(0);
@@ -89,6 +89,24 @@ int main()
 
     _set_new_handler(throws);
     CHECK(thrown(too_much) == 17);
+    /* By new, from a frame that what is thrown may pass; malloc has not asked. */
+    CHECK(_set_new_mode(1) == 0);
+    CHECK(thrown(too_much) == 17);
+    if (count > 1) {
+        /* malloc asks, and is none of the functions that throw. */
+        puts("ends");
+        fflush(stdout);
+        try {
+            CHECK(malloc(size) == nullptr);
+        } catch (int) {
+            puts("caught");
+        }
+        return 1;
+    }
+    calls = 0;
+    _set_new_handler(three_times);
+    CHECK(thrown(too_much) == 1 && calls == 3);
+    CHECK(_set_new_mode(0) == 1);
     _set_new_handler(nullptr);
 
     calls = 0;

@@ -162,7 +162,7 @@ programs! {
     global_modify global_discard
 
     com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
-    com_spy_moves com_strings com_string_cache
+    com_spy_moves com_spy_revokes com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
 
@@ -180,7 +180,7 @@ programs! {
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_query view_protect view_reserve
-    view_alignment view_unmap view_placeholders native_sections native_names handles files
+    view_alignment view_unmap view_placeholders native_sections native_names handles handles_rights files
     descriptors physical_pages tokens system_info memory_status memory_usage
 }
 

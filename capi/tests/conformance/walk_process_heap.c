@@ -1,5 +1,5 @@
 /* A walk of the process heap comes to its end, finds a block of it, and shows no
- * moveable or shared blocks. */
+ * moveable or shared blocks, though there are some. */
 #include "check.h"
 
 int main(void)
@@ -7,7 +7,10 @@ int main(void)
     PROCESS_HEAP_ENTRY entry;
     HANDLE heap = GetProcessHeap();
     void *block = HeapAlloc(heap, 0, 0x1234);
+    HGLOBAL moveable = GlobalAlloc(GMEM_MOVEABLE, 0x100);
+    HGLOBAL shared = GlobalAlloc(GMEM_MOVEABLE | GMEM_DDESHARE, 0x100);
     SIZE_T count = 0, marked = 0, found = 0;
+    NEED("allocated", block && moveable && shared);
     NEED("locked", HeapLock(heap));
     memset(&entry, 0, sizeof entry);
     SetLastError(UNTOUCHED);
@@ -21,6 +24,6 @@ int main(void)
     CHECK("entries", count >= 3);
     EQUAL("found-once", found, 1);
     EQUAL("moveable-or-shared", marked, 0);
-    CHECK("freed", HeapFree(heap, 0, block));
+    CHECK("freed", HeapFree(heap, 0, block) && !GlobalFree(moveable) && !GlobalFree(shared));
     return finish();
 }

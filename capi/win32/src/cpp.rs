@@ -3,9 +3,11 @@
 //!
 //! The C++ library's other forms (arrays, `nothrow`) call this one; those with
 //! an alignment know C++'s own handler alone, and every `operator delete` is
-//! `free`. What is thrown in the end is the C++ library's: it is asked to do so
-//! from the caller's frame, and a handler that throws itself has nothing of
-//! Rust's to pass through.
+//! `free`. Where malloc would ask the handler itself, in new mode 1, it does not.
+//!
+//! What is thrown in the end is the C++ library's: it is asked to do so from the
+//! caller's frame, and a handler that throws itself has nothing of Rust's to pass
+//! through.
 
 use core::ffi::{CStr, c_void};
 use heap::win32::{_PNH, PVOID, size_t};
@@ -126,10 +128,10 @@ pub unsafe extern "C" fn operator_new(size: size_t) -> PVOID {
     )
 }
 
-/// malloc, by the process's own name for it.
+/// malloc, by the process's own name for it, which does not ask the handler.
 extern "C" fn malloc_once(size: size_t) -> PVOID {
-    // SAFETY: C's function.
-    unsafe { malloc(size) }
+    // SAFETY: C's function, which any size may be passed to.
+    unsafe { super::target::ntheap_crt_new_by(malloc, size) }
 }
 
 const _: () = assert!(THROW < SIZED && SIZED < PLAIN);

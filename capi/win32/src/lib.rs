@@ -28,6 +28,10 @@ macro_rules! forward {
             #[link(name = "ntheap", kind = "dylib")]
             unsafe extern "system" {
                 pub(crate) fn ntheap_crt_begin();
+                pub(crate) fn ntheap_crt_new_by(
+                    allocate: unsafe extern "C" fn(size_t) -> PVOID,
+                    size: size_t,
+                ) -> PVOID;
 
                 $(
                     #[link_name = concat!("ntheap_", stringify!($name))]

@@ -160,7 +160,7 @@ impl DebugHeap {
         // SAFETY: both words were found to be readable, and are aligned.
         let (own, this) = unsafe { (word.read(), word.wrapping_sub(1).read()) };
         let own: *mut u8 = ptr::with_exposed_provenance_mut(own);
-        let record = self.look(own)?.record;
+        let record = self.keeper_of(own).look(own)?.record;
         let end = own.addr().checked_add(record.size)?;
         let least = own.addr() + 2 * WORD + FENCE_MIN;
         if this != data.addr() || data.addr() < least || data.addr() > end {

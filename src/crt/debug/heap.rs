@@ -22,15 +22,14 @@ use super::records::{NONE, Record};
 use super::report::{self, complain};
 use super::text::Text;
 use crate::crt::{Crt, MAX_REQUEST, errno, instance, new_handler};
-use crate::sync::{Mutex, Once};
-use crate::sys;
+use crate::sync::{Function, Mutex, Once};
 use core::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, Ordering};
 
 /// A program's own look at every request, before it is done: what it is
-/// ([`HOOK_ALLOC`] and its kin), the block to be freed or null, the size, the
-/// block's type, the request's number, and where it comes from. 0 makes it fail.
+/// ([`HOOK_ALLOC`] and its kin), the block to be resized or freed, null for a new
+/// one, the size, the block's type, the request's number, and where it comes from. 0 makes it fail.
 pub type AllocHook = unsafe extern "C" fn(
     what: c_int,
     block: *mut c_void,
@@ -102,8 +101,8 @@ pub struct DebugHeap {
     pub(super) list: Mutex<List>,
     flags: AtomicI32,
     break_at: AtomicIsize,
-    alloc_hook: AtomicPtr<()>,
-    dump_client: AtomicPtr<()>,
+    alloc_hook: Function<AllocHook>,
+    dump_client: Function<DumpClient>,
     /// The debug heap that was entered before this one.
     pub(super) entered: AtomicPtr<DebugHeap>,
     pub(super) started: Once,
@@ -126,8 +125,8 @@ impl DebugHeap {
             list: Mutex::new(List::new()),
             flags: AtomicI32::new(flags::ALLOC_MEM),
             break_at: AtomicIsize::new(-1),
-            alloc_hook: AtomicPtr::new(ptr::null_mut()),
-            dump_client: AtomicPtr::new(ptr::null_mut()),
+            alloc_hook: Function::none(),
+            dump_client: Function::none(),
             entered: AtomicPtr::new(ptr::null_mut()),
             started: Once::new(),
         }
@@ -181,17 +180,12 @@ impl DebugHeap {
     /// The hook can be called until it is replaced, and a while after that if
     /// other threads are allocating.
     pub unsafe fn set_alloc_hook(&self, hook: Option<AllocHook>) -> Option<AllocHook> {
-        let new = hook.map_or(ptr::null_mut(), |hook| hook as *mut ());
-        let old = self.alloc_hook.swap(new, Ordering::AcqRel);
-        // SAFETY: only null, which is none, and hooks are ever stored.
-        unsafe { core::mem::transmute::<*mut (), Option<AllocHook>>(old) }
+        self.alloc_hook.swap(hook)
     }
 
     /// The allocation hook.
     pub fn alloc_hook(&self) -> Option<AllocHook> {
-        let hook = self.alloc_hook.load(Ordering::Acquire);
-        // SAFETY: as in `set_alloc_hook`.
-        unsafe { core::mem::transmute::<*mut (), Option<AllocHook>>(hook) }
+        self.alloc_hook.get()
     }
 
     /// Sets what shows client blocks, or takes it away; the one before. It is
@@ -200,17 +194,12 @@ impl DebugHeap {
     /// # Safety
     /// As for [`DebugHeap::set_alloc_hook`].
     pub unsafe fn set_dump_client(&self, dump: Option<DumpClient>) -> Option<DumpClient> {
-        let new = dump.map_or(ptr::null_mut(), |dump| dump as *mut ());
-        let old = self.dump_client.swap(new, Ordering::AcqRel);
-        // SAFETY: only null, which is none, and such functions are ever stored.
-        unsafe { core::mem::transmute::<*mut (), Option<DumpClient>>(old) }
+        self.dump_client.swap(dump)
     }
 
     /// What shows client blocks.
     pub fn dump_client(&self) -> Option<DumpClient> {
-        let dump = self.dump_client.load(Ordering::Acquire);
-        // SAFETY: as in `set_dump_client`.
-        unsafe { core::mem::transmute::<*mut (), Option<DumpClient>>(dump) }
+        self.dump_client.get()
     }
 
     /// Asks for `size` bytes of the given type: filled with [`block::NEW`] and
@@ -248,17 +237,20 @@ impl DebugHeap {
 
     fn obtain(&'static self, size: usize, fill: Fill, block_use: i32, origin: Origin) -> *mut u8 {
         self.check_if_due();
-        let Some(request) = self.request(HOOK_ALLOC, size, block_use, origin) else {
+        let Some(request) = self.request(HOOK_ALLOC, ptr::null_mut(), size, block_use, origin)
+        else {
             return ptr::null_mut();
         };
         new_handler::attempt(size, || self.place(size, fill, request))
     }
 
-    /// Numbers a request, and asks the hook. None, and errno set, when it is
+    /// Numbers a request for a new block (null) or for another size of a block,
+    /// and asks the hook. None, and errno set, when it is
     /// refused.
     pub(super) fn request(
         &'static self,
         what: i32,
+        block: *mut u8,
         size: usize,
         block_use: i32,
         origin: Origin,
@@ -284,7 +276,7 @@ impl DebugHeap {
             file: origin.file,
             line: origin.line,
         };
-        if !self.ask_hook(what, ptr::null_mut(), size, &request) {
+        if !self.ask_hook(what, block, size, &request) {
             match origin.file.is_null() {
                 true => complain(WARN, format_args!("Client hook allocation failure.\n")),
                 false => {
@@ -368,18 +360,11 @@ impl DebugHeap {
         if data.addr() <= LEAD || !data.addr().is_multiple_of(16) {
             return NONE;
         }
-        let can_be_read = match self.crt.heap_here() {
-            Some(_) => self.crt.owns(base),
-            // Another copy's: its blocks are not known here.
-            None => {
-                errno::keep(|| sys::is_readable(base.addr()) && sys::is_readable(data.addr() - 1))
-            }
-        };
-        if !can_be_read {
+        if !self.crt.owns(base) {
             return NONE;
         }
         // SAFETY: a block of the runtime's heap starts at `base`, and any has 16
-        // bytes that can be read; or all of the lead was found to be readable.
+        // bytes that can be read.
         unsafe { list.find(data.cast_mut()) }.unwrap_or(NONE)
     }
 
@@ -489,7 +474,8 @@ impl DebugHeap {
     /// Frees a block of that type; null is none. What is wrong with it is
     /// reported; what is no block, or was freed, stays as it is. Freed bytes are
     /// filled with [`block::FREED`]; with [`flags::DELAY_FREE_MEM`] the block
-    /// stays in the list. errno stays as it was.
+    /// stays in the list. errno stays as it was. A block of another debug heap on
+    /// the same heap is freed there.
     ///
     /// Constant time, but for the filling and the checks that the flags ask for.
     ///
@@ -501,16 +487,17 @@ impl DebugHeap {
         if data.is_null() {
             return;
         }
-        self.check_if_due();
-        let Some(seen) = self.inspect(data, block_use) else {
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        let Some(seen) = me.inspect(data, block_use) else {
             return;
         };
         let record = seen.record;
-        if !self.ask_hook(HOOK_FREE, data, record.size, &record.request()) {
+        if !me.ask_hook(HOOK_FREE, data, record.size, &record.request()) {
             return;
         }
         // SAFETY: the caller's promise.
-        errno::keep(|| unsafe { self.release(&seen) });
+        errno::keep(|| unsafe { me.release(&seen) });
     }
 
     /// Takes a block out of the list, if it is still there, and gives it back, or
@@ -550,8 +537,9 @@ impl DebugHeap {
     ///
     /// Source: "_msize_dbg".
     pub fn size_of(&'static self, data: *mut u8, block_use: i32) -> Option<usize> {
-        self.check_if_due();
-        self.inspect(data, block_use).map(|seen| seen.record.size)
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        me.inspect(data, block_use).map(|seen| seen.record.size)
     }
 }
 

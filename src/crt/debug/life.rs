@@ -9,7 +9,6 @@
 
 use super::heap::DebugHeap;
 use super::kind::flags;
-use super::query::Known;
 use super::report;
 use crate::sync::{Lock, Once};
 use crate::sys;
@@ -64,7 +63,7 @@ fn register() {
 }
 
 /// Visits debug heaps from the one at `first` on.
-fn for_each_from(first: *const DebugHeap, visit: &mut dyn FnMut(&DebugHeap)) {
+fn for_each_from(first: *const DebugHeap, visit: &mut dyn FnMut(&'static DebugHeap)) {
     let mut at = first;
     // SAFETY: only `'static` debug heaps are entered.
     while let Some(heap) = unsafe { at.as_ref() } {
@@ -99,17 +98,35 @@ unsafe extern "C" fn child() {
     for_each_held(&mut |lock| lock.reset());
 }
 
-/// What is known of the debug block that starts at an address, in whichever
-/// debug heap: for whoever was given it for a block of the runtime's heap. Any
-/// address may be asked about. Takes the debug heaps' locks, one at a time.
-pub fn known_at(data: *const u8) -> Option<Known> {
-    let mut found = None;
-    for_each_from(ENTERED.load(Ordering::Acquire), &mut |heap| {
-        if found.is_none() {
-            found = heap.block_at(data);
+impl DebugHeap {
+    /// The debug heap that is to do something about the block at an address: this
+    /// one, or another one of this copy's on the same heap that has the block. Takes
+    /// the debug heaps' locks, one at a time.
+    #[inline]
+    pub(super) fn keeper_of(&'static self, data: *const u8) -> &'static DebugHeap {
+        let last = ENTERED.load(Ordering::Acquire);
+        // SAFETY: only `'static` debug heaps are entered.
+        let is_alone = unsafe { last.as_ref() }
+            .is_none_or(|last| last.entered.load(Ordering::Relaxed).is_null());
+        if is_alone || self.has_block(data) {
+            return self;
         }
-    });
-    found
+        self.other_keeper_of(data)
+    }
+
+    #[cold]
+    fn other_keeper_of(&'static self, data: *const u8) -> &'static DebugHeap {
+        let mut keeper = self;
+        let Ok(own) = self.crt.heap() else {
+            return keeper;
+        };
+        for_each_from(ENTERED.load(Ordering::Acquire), &mut |other| {
+            if other.crt.heap() == Ok(own) && other.has_block(data) {
+                keeper = other;
+            }
+        });
+        keeper
+    }
 }
 
 /// Whether somebody else asks for leaks at the end.

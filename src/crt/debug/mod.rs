@@ -31,9 +31,10 @@
 //!
 //! What a *release* `free` sees of a debug block: its address lies
 //! [`block::OVERHEAD`] less a fence, so 64 bytes, inside a block of the
-//! runtime's heap, and so is no block's. [`known_at`] says of such an address
-//! whose debug block it is, for the report. What a debug free sees of a release
-//! block is that no debug block starts there: `_CrtIsValidHeapPointer` fails.
+//! runtime's heap, and so is no block's. What a debug free sees of a release
+//! block is that no debug block starts there: `_CrtIsValidHeapPointer` fails. Of
+//! another debug heap's block on the same heap it sees nothing wrong, and does what
+//! that heap would: with one heap for all runtimes the bug is hidden.
 //!
 //! ```
 //! use ntheap::crt::debug::{DebugHeap, Origin, kind};
@@ -69,6 +70,6 @@ mod state;
 mod text;
 
 pub use heap::{AllocHook, DebugHeap, DumpClient, Origin};
-pub use life::{ask_for_leaks, known_at, will_ask_for_leaks};
+pub use life::{ask_for_leaks, will_ask_for_leaks};
 pub use query::Known;
 pub use state::State;

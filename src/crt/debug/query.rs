@@ -21,8 +21,12 @@ pub struct Known {
 impl DebugHeap {
     /// What is known of the block that starts at `data`; none when there is
     /// none. A freed block that is kept is one, of type [`FREE_BLOCK`].
-    pub fn block_at(&self, data: *const u8) -> Option<Known> {
-        let record = self.look(data)?.record;
+    ///
+    /// The block of another debug heap counts, if both are on one heap, as
+    /// runtimes are in [`Mode::Process`](crate::crt::Mode::Process): by Microsoft's
+    /// page an address in the heap that all runtimes share is valid for any of them.
+    pub fn block_at(&'static self, data: *const u8) -> Option<Known> {
+        let record = self.keeper_of(data).look(data)?.record;
         Some(Known {
             start: record.data,
             size: record.size,
@@ -32,10 +36,15 @@ impl DebugHeap {
         })
     }
 
-    /// Whether a block starts at `data`.
+    /// Whether a block starts at `data`, as for [`DebugHeap::block_at`].
     ///
     /// Source: "_CrtIsValidHeapPointer".
-    pub fn is_block(&self, data: *const u8) -> bool {
+    pub fn is_block(&'static self, data: *const u8) -> bool {
+        self.keeper_of(data).has_block(data)
+    }
+
+    /// Whether a block of this debug heap's own starts at `data`.
+    pub(super) fn has_block(&self, data: *const u8) -> bool {
         self.look(data).is_some()
     }
 
@@ -43,7 +52,7 @@ impl DebugHeap {
     /// and was not freed.
     ///
     /// Source: "_CrtIsMemoryBlock".
-    pub fn block_of(&self, data: *const u8, size: usize) -> Option<Known> {
+    pub fn block_of(&'static self, data: *const u8, size: usize) -> Option<Known> {
         self.block_at(data)
             .filter(|known| known.size == size && can_be_asked_for(known.block_use))
     }
@@ -52,7 +61,7 @@ impl DebugHeap {
     /// none.
     ///
     /// Source: "_CrtReportBlockType".
-    pub fn block_type(&self, data: *const u8) -> i32 {
+    pub fn block_type(&'static self, data: *const u8) -> i32 {
         self.block_at(data)
             .filter(|known| type_of(known.block_use) != FREE_BLOCK as usize)
             .map_or(-1, |known| known.block_use)

@@ -25,11 +25,12 @@ use super::kind::{ASSERT, ERROR, KINDS, MODE_DEBUG, MODE_FILE, MODE_WINDOW};
 use super::text::Text;
 use crate::config::Action;
 use crate::crt::errno;
-use crate::sync::Mutex;
+use crate::crt::marks::Marks;
+use crate::sync::{Function, Mutex};
 use crate::sys;
 use core::ffi::{CStr, c_char};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicIsize, Ordering};
 
 /// Most bytes of a message, and the 0 behind it.
 pub const MESSAGE_MAX: usize = 4096;
@@ -136,8 +137,8 @@ static HOOKS: Mutex<Hooks> = Mutex::new(Hooks {
     all: [None; HOOKS_MAX],
 });
 
-/// The hook of `_CrtSetReportHook`, or null.
-static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+/// The hook of `_CrtSetReportHook`.
+static HOOK: Function<ReportHook> = Function::none();
 
 /// The lock of the hooks, for the fork handlers.
 pub(super) fn lock() -> &'static crate::sync::Lock {
@@ -193,33 +194,21 @@ pub fn remove(hook: Hook) -> Option<usize> {
 /// The hook can be called until it is replaced, and a while after that if
 /// another thread is reporting.
 pub unsafe fn set_hook(hook: Option<ReportHook>) -> Option<ReportHook> {
-    let new = hook.map_or(core::ptr::null_mut(), |hook| hook as *mut ());
-    hook_at(HOOK.swap(new, Ordering::AcqRel))
+    HOOK.swap(hook)
 }
 
 /// The hook of [`set_hook`].
 pub fn hook() -> Option<ReportHook> {
-    hook_at(HOOK.load(Ordering::Acquire))
+    HOOK.get()
 }
 
-fn hook_at(stored: *mut ()) -> Option<ReportHook> {
-    // SAFETY: `HOOK` holds null, which is none, or a `ReportHook`.
-    unsafe { core::mem::transmute::<*mut (), Option<ReportHook>>(stored) }
-}
-
-/// Threads that can be known to be reporting; others' hooks may be called from
+/// Threads that are reporting. What more of them report may reach hooks from
 /// within themselves.
-const MARKS: usize = 64;
-
-static REPORTING: [AtomicUsize; MARKS] = [const { AtomicUsize::new(0) }; MARKS];
+static REPORTING: Marks = Marks::new();
 
 /// Whether the calling thread is in a report.
 pub(super) fn is_reporting() -> bool {
-    let me = sys::thread_token();
-    // Only the thread itself ever stores its token.
-    REPORTING
-        .iter()
-        .any(|mark| mark.load(Ordering::Relaxed) == me)
+    REPORTING.has_me()
 }
 
 /// The message of a report, and where it comes from.
@@ -330,15 +319,7 @@ pub fn report_formatted<L: Letters>(
 fn deliver(kind: i32, message: &Message<'_>, modes: i32, file: isize) -> i32 {
     let mut whole = message.whole(kind);
     if !is_reporting() {
-        let me = sys::thread_token();
-        let mark = REPORTING.iter().find(|mark| {
-            mark.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        });
-        let answer = ask_hooks(kind, &mut whole);
-        if let Some(mark) = mark {
-            mark.store(0, Ordering::Relaxed);
-        }
+        let answer = REPORTING.mark(|| ask_hooks(kind, &mut whole));
         if let Some(answer) = answer {
             return answer;
         }

@@ -80,25 +80,26 @@ impl DebugHeap {
             unsafe { self.free(data, block_use) };
             return ptr::null_mut();
         }
-        self.check_if_due();
-        let Some(seen) = self.inspect(data, UNKNOWN_BLOCK) else {
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        let Some(seen) = me.inspect(data, UNKNOWN_BLOCK) else {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
-        let Some(request) = self.request(HOOK_REALLOC, size, block_use, origin) else {
+        let Some(request) = me.request(HOOK_REALLOC, data, size, block_use, origin) else {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
         unsafe {
-            if self.resize_in_place(&seen, size, fill, request) {
+            if me.resize_in_place(&seen, size, fill, request) {
                 return data;
             }
-            let new = new_handler::attempt(size, || self.place(size, fill, request));
+            let new = new_handler::attempt(size, || me.place(size, fill, request));
             if new.is_null() {
                 return new;
             }
             ptr::copy_nonoverlapping(data, new, seen.record.size.min(size));
-            errno::keep(|| self.release(&seen));
+            errno::keep(|| me.release(&seen));
             new
         }
     }
@@ -118,16 +119,17 @@ impl DebugHeap {
         block_use: i32,
         origin: Origin,
     ) -> *mut u8 {
-        self.check_if_due();
-        let Some(seen) = self.inspect(data, UNKNOWN_BLOCK) else {
+        let me = self.keeper_of(data);
+        me.check_if_due();
+        let Some(seen) = me.inspect(data, UNKNOWN_BLOCK) else {
             errno::set(errno::EINVAL);
             return ptr::null_mut();
         };
-        let Some(request) = self.request(HOOK_REALLOC, size, block_use, origin) else {
+        let Some(request) = me.request(HOOK_REALLOC, data, size, block_use, origin) else {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
-        if unsafe { self.resize_in_place(&seen, size, Fill::New, request) } {
+        if unsafe { me.resize_in_place(&seen, size, Fill::New, request) } {
             return data;
         }
         errno::set(errno::ENOMEM);

@@ -225,6 +225,17 @@ impl HeapRef {
         unsafe { take_settable::<false>(self.heap(), size, info, value) }
     }
 
+    /// A block that is at hand, else null.
+    ///
+    /// # Safety
+    /// The heap lives and is serialized.
+    #[cfg(feature = "crt")]
+    #[inline(always)]
+    pub(super) unsafe fn at_hand(self, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { take::<false>(self.heap(), size) }
+    }
+
     /// [`HeapRef::free`] of a block that its thread's slot has room for; false, and
     /// nothing done, of another.
     ///

@@ -196,6 +196,15 @@ impl PrivateHeap {
         core::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
     }
 
+    /// The address of the name's bytes, and how many there are: for whoever may not
+    /// look at a record that is being written.
+    pub(super) fn name_field(&self) -> (usize, u8) {
+        let length = (&raw const self.name_len).cast::<AtomicU8>();
+        // SAFETY: a byte of a record, which is never unmapped.
+        let length = unsafe { (*length).load(Ordering::Relaxed) };
+        ((&raw const self.name).addr(), length)
+    }
+
     /// What follows a report; `None`: there is to be none.
     pub(super) fn action(&self) -> Option<Action> {
         match self.action.load(Ordering::Relaxed) {

@@ -2,6 +2,8 @@
 //! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
 //! those of the heap that serves malloc in the front end's place.
 
+#[cfg(feature = "crt")]
+use super::HeapRef;
 use super::{
     Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
     reallocate_as, size_of, validate,
@@ -11,8 +13,12 @@ use super::{damage, watched};
 #[cfg(feature = "debug")]
 use crate::heap::debug::registry::Family;
 use crate::heap::misuse;
+#[cfg(feature = "crt")]
+use crate::sync::Function;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+#[cfg(feature = "crt")]
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The handle of the heap that malloc's blocks come from, where that is not the
 /// front end of the process heap; else 0.
@@ -23,7 +29,43 @@ static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
 /// freed.
 #[cfg(any(feature = "crt", feature = "debug"))]
 pub(in crate::heap) fn serve_malloc(heap: Handle) {
+    if let Ok(heap) = HeapRef::new(heap) {
+        MALLOC_HEAP.store(heap.as_ptr(), Ordering::Release);
+    }
     MALLOC_HANDLE.store(heap.address(), Ordering::Release);
+}
+
+/// The same heap, for the ways that touch a slot and nothing else; null for none.
+#[cfg(feature = "crt")]
+static MALLOC_HEAP: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+#[cfg(feature = "crt")]
+#[inline(always)]
+fn malloc_ref() -> Option<HeapRef> {
+    // SAFETY: null, or a heap's that `serve_malloc` stored, which is never
+    // destroyed.
+    unsafe { HeapRef::from_ptr(MALLOC_HEAP.load(Ordering::Acquire)) }
+}
+
+/// A block of that heap that is at hand; null, and nothing done, when there is none
+/// or malloc is not served so.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub(in crate::heap) fn at_hand(size: usize) -> *mut u8 {
+    // SAFETY: the heap is serialized, as `serve_malloc`'s caller sees to.
+    malloc_ref().map_or(ptr::null_mut(), |heap| unsafe { heap.at_hand(size) })
+}
+
+/// Frees a block of that heap which its thread's slot has room for; false, and
+/// nothing done, of anything else.
+///
+/// # Safety
+/// The caller gives the block up, if it is one.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub(in crate::heap) unsafe fn free_at_hand(block: *mut u8) -> bool {
+    // SAFETY: the heap is serialized; the rest is the caller's promise.
+    malloc_ref().is_some_and(|heap| unsafe { heap.free_at_hand(block) })
 }
 
 /// The heap of [`serve_malloc`].
@@ -35,28 +77,27 @@ pub(super) fn malloc_heap() -> Option<Handle> {
     }
 }
 
-/// Told how many bytes there is no memory for; whether to try again. Null for
-/// none.
-static NO_MEMORY: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// Told how many bytes there is no memory for; whether to try again.
+#[cfg(feature = "crt")]
+static NO_MEMORY: Function<fn(usize) -> bool> = Function::none();
 
 /// Sets what malloc asks when there is no memory, or takes it away.
 #[cfg(feature = "crt")]
 pub fn when_no_memory(ask: Option<fn(usize) -> bool>) {
-    let ask = ask.map_or(ptr::null_mut(), |ask| ask as *mut ());
-    NO_MEMORY.store(ask, Ordering::Release);
+    NO_MEMORY.swap(ask);
 }
 
 /// Asks what [`when_no_memory`] set. No lock may be held.
+#[cfg(feature = "crt")]
 #[cold]
 pub(in crate::heap) fn tries_again(size: usize) -> bool {
-    let ask = NO_MEMORY.load(Ordering::Acquire);
-    if ask.is_null() {
-        return false;
-    }
-    // SAFETY: `NO_MEMORY` only ever holds null, excluded above, or a function
-    // that `when_no_memory` cast to a pointer of the same size.
-    let ask = unsafe { core::mem::transmute::<*mut (), fn(usize) -> bool>(ask) };
-    ask(size)
+    NO_MEMORY.get().is_some_and(|ask| ask(size))
+}
+
+/// Without the C runtime nobody is asked.
+#[cfg(not(feature = "crt"))]
+pub(in crate::heap) fn tries_again(_size: usize) -> bool {
+    false
 }
 
 /// Whether malloc's blocks come from a heap that [`serve_malloc`] named.

@@ -10,7 +10,7 @@ use super::lookup::{tail_of, value_offset};
 use super::memory::{self, Plan, Source};
 use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::UNIT;
-use super::{Error, LARGEST, flags, settable};
+use super::{Error, LARGEST, flags, home, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use crate::trace;
 use core::ptr::{self, NonNull};
@@ -115,6 +115,11 @@ fn try_place(
     let in_region = size <= largest && align < largest && size + align.max(UNIT) <= largest + UNIT;
     if !in_region && heap.is_fixed() {
         return Err(Error::NoMemory);
+    }
+    if in_region && heap.buckets_allowed {
+        // A bucket may wake below, and look for the thread's slot: what gives the
+        // thread a number may allocate, from this very heap where it serves malloc.
+        home::settle();
     }
     let mut core = heap.enter(all);
     let address = if in_region {

@@ -76,8 +76,8 @@ pub(super) unsafe fn unused(mark: u8, words: Words, class: usize) -> usize {
         return BYTES + usize::from(mark - MARK);
     }
     // SAFETY: the caller's words; one may be written by the program meanwhile.
-    let told = unsafe { words.cast::<usize>().read_volatile() } >> 32;
-    told.clamp(BYTES, classes::size_of(class))
+    let told = unsafe { words.cast::<u64>().read_volatile() } >> 32;
+    (told as usize).clamp(BYTES, classes::size_of(class))
 }
 
 /// A block's flags, and in bit 0 whether it has a value.
@@ -86,7 +86,7 @@ pub(super) unsafe fn unused(mark: u8, words: Words, class: usize) -> usize {
 /// They are a live block's words.
 pub(super) unsafe fn info(words: Words) -> u8 {
     // SAFETY: the caller's words.
-    unsafe { words.cast::<usize>().read() as u8 & 0xf }
+    unsafe { words.cast::<u64>().read() as u8 & 0xf }
 }
 
 /// Says in the words what a block has, all but its value; the mark for it.
@@ -97,8 +97,8 @@ pub(super) unsafe fn write(words: Words, unused: usize, info: u8) -> u8 {
     // SAFETY: the caller's words.
     unsafe {
         words
-            .cast::<usize>()
-            .write(usize::from(info) | unused << 32);
+            .cast::<u64>()
+            .write(u64::from(info) | (unused as u64) << 32);
     }
     match unused.checked_sub(BYTES) {
         Some(before @ 0..16) => MARK + before as u8,

@@ -86,7 +86,7 @@ impl Choices {
 
     /// Bytes freed before free pages go back.
     pub(super) fn freed(&self) -> usize {
-        self.freed_pages as usize * PAGE
+        (self.freed_pages as usize).saturating_mul(PAGE)
     }
 
     /// Bytes of the largest block that a region holds.
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(choices.region(2), 0x6_0000);
         assert_eq!(choices.commit_step(), 0x3000);
         assert_eq!(choices.free_block(), 0x8000);
-        assert_eq!(choices.freed(), u32::MAX as usize * PAGE);
+        assert_eq!(choices.freed(), (u32::MAX as usize).saturating_mul(PAGE));
         assert_eq!(choices.largest(), 0x7_fff8);
         assert!(choices.allows(0x1000) && !choices.allows(0x1001));
         assert!(!choices.allows_buckets());

@@ -102,6 +102,28 @@ impl Units {
         }
     }
 
+    /// Where in the record the table's address is.
+    pub(super) const TABLE: usize = core::mem::offset_of!(Units, table);
+
+    /// Bytes from a block's start that say its state and size.
+    pub(super) const OF_A_START: usize = 2 + DIGITS;
+
+    /// A part of a table, copied, whose first byte counts as that of unit 0; only what
+    /// says what lies at a unit may be asked.
+    ///
+    /// # Safety
+    /// The copy stays as long as it is used.
+    pub(super) unsafe fn of_copy(bytes: &mut [u8]) -> Self {
+        Units {
+            table: bytes.as_mut_ptr(),
+            best: core::ptr::null_mut(),
+            upper: core::ptr::null_mut(),
+            capacity: bytes.len(),
+            overhead: OVERHEAD,
+            apart: false,
+        }
+    }
+
     fn byte(&self, unit: usize) -> u8 {
         if unit >= self.capacity {
             return 0;
@@ -440,7 +462,7 @@ mod tests {
             assert!(units > 64 || code_of(units) < code_of(units + 1));
         }
         assert_eq!(code_of(1), 0);
-        assert_eq!(code_of(1 << 40), 127);
+        assert_eq!(code_of(usize::MAX >> 1), 127);
     }
 
     #[test]
@@ -494,10 +516,10 @@ mod tests {
         with_table(20_000, |table| {
             let mut at = 0;
             let mut free = Vec::new();
-            let mut seed = 1usize;
+            let mut seed = 1u64;
             while at < 19_000 {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let units = 2 + (seed >> 33) % if seed >> 60 == 0 { 700 } else { 9 };
+                let units = 2 + (seed >> 33) as usize % if seed >> 60 == 0 { 700 } else { 9 };
                 if free.len() % 2 == 0 {
                     table.write_free(at, units);
                     free.push((at, units));

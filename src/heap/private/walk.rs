@@ -160,9 +160,9 @@ pub fn walk(handle: Handle, cursor: &mut Cursor) -> Result<Entry, Error> {
 }
 
 /// Visits the entries of all heaps that are serialized, the process heap first, until
-/// `visit` returns false. Each heap's are one moment's, but for blocks of buckets; a
-/// thread that holds a heap is not waited for. No heap is made or destroyed meanwhile:
-/// `visit` uses none.
+/// `visit` returns false; a heap's buckets behind its regions and large blocks. Each heap's
+/// are one moment's, but for blocks of buckets, where each bucket's are; a thread that holds a
+/// heap is not waited for. No heap is made or destroyed meanwhile: `visit` uses none.
 pub fn for_each_entry(visit: &mut dyn FnMut(Handle, &Entry) -> bool) {
     // Listed even when nobody has used it yet.
     let _ = Handle::process();
@@ -174,18 +174,77 @@ pub fn for_each_entry(visit: &mut dyn FnMut(Handle, &Entry) -> bool) {
         // SAFETY: records of heaps are never unmapped, and this one is its heap's
         // while the list is held.
         let heap: &'static heap::PrivateHeap = unsafe { &*core::ptr::from_ref(heap) };
+        let handle = heap.handle();
         let core = heap.enter(flags::NO_SERIALIZE);
-        let mut cursor = Cursor::START;
-        while let Ok(entry) = after(heap, &core, cursor) {
-            if !visit(heap.handle(), &entry) {
-                return;
-            }
-            cursor = Cursor {
-                data: entry.data,
-                flags: entry.kind.flags(),
-            };
+        if !each_outside_buckets(&core, &mut |entry| visit(handle, entry))
+            || !each_in_buckets(heap, &mut |entry| visit(handle, entry))
+        {
+            return;
         }
     }
+}
+
+/// Visits what does not change while the heap is locked, until `visit` returns false;
+/// whether it never did.
+fn each_outside_buckets(core: &Core, visit: &mut dyn FnMut(&Entry) -> bool) -> bool {
+    let mut region = core.first;
+    while let Some(entry) = region_entry(region) {
+        if !visit(&entry) {
+            return false;
+        }
+        // SAFETY: a region of a heap that is locked.
+        let this = unsafe { &*region };
+        let mut unit = this.first();
+        while let Some(entry) = block_at(region, unit) {
+            if !visit(&entry) {
+                return false;
+            }
+            unit += this.units.size(unit);
+        }
+        if uncommitted_entry(region).is_some_and(|entry| !visit(&entry)) {
+            return false;
+        }
+        region = this.next;
+    }
+    let mut large = core.first_large;
+    while let Some(entry) = large_entry(large) {
+        if !visit(&entry) {
+            return false;
+        }
+        // SAFETY: a large block of a heap that is locked.
+        large = unsafe { (*large).next };
+    }
+    true
+}
+
+/// Visits the subsegments of buckets and their blocks, each bucket locked meanwhile, so
+/// that none of them goes, until `visit` returns false; whether it never did.
+fn each_in_buckets(heap: &'static PrivateHeap, visit: &mut dyn FnMut(&Entry) -> bool) -> bool {
+    // SAFETY: null, or the table of this heap, which lives as long as it.
+    let Some(table) = (unsafe { heap.table.load(Ordering::Acquire).as_ref() }) else {
+        return true;
+    };
+    for bucket in &table.buckets {
+        // SAFETY: a table's buckets live as long as the table.
+        let Some(bucket) = (unsafe { bucket.load(Ordering::Acquire).as_ref() }) else {
+            continue;
+        };
+        let state = bucket.state.lock();
+        let mut subsegment = state.after(ptr::null_mut());
+        while let Some(entry) = subsegment_entry(subsegment) {
+            if !visit(&entry) {
+                return false;
+            }
+            for index in 0..classes::blocks_of(bucket.class) {
+                // SAFETY: the bucket's lock keeps the subsegment, with so many blocks.
+                if !visit(&unsafe { bucket_block(subsegment, index) }) {
+                    return false;
+                }
+            }
+            subsegment = state.after(subsegment);
+        }
+    }
+    true
 }
 
 fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Result<Entry, Error> {
@@ -244,6 +303,26 @@ fn region_entry(region: *mut Region) -> Option<Entry> {
     })
 }
 
+/// The block at `unit` of a region, if that is none behind the last one's.
+fn block_at(region: *mut Region, unit: usize) -> Option<Entry> {
+    // SAFETY: a region of a heap that is locked.
+    let this = unsafe { &*region };
+    if unit >= this.end() {
+        return None;
+    }
+    let bytes = this.units.size(unit) * UNIT;
+    let data = this.data(unit);
+    if this.units.is_free(unit) {
+        let (data, size) = (data + UNIT, bytes.saturating_sub(FREE_OVERHEAD));
+        let kind = EntryKind::Free;
+        return Some(Entry::new(kind, data, size, FREE_OVERHEAD, this.index));
+    }
+    let block = Block::Region(region, unit);
+    let size = block.size();
+    let entry = Entry::new(EntryKind::Busy, data, size, bytes - size, this.index);
+    Some(entry.with_info(&block))
+}
+
 /// The block at `unit`, or what follows the last one.
 fn block_entry(
     heap: &'static PrivateHeap,
@@ -251,26 +330,8 @@ fn block_entry(
     region: *mut Region,
     unit: usize,
 ) -> Result<Entry, Error> {
-    // SAFETY: a region of a heap that is locked.
-    let this = unsafe { &*region };
-    if unit < this.end() {
-        let bytes = this.units.size(unit) * UNIT;
-        let data = this.data(unit);
-        if this.units.is_free(unit) {
-            let size = bytes.saturating_sub(FREE_OVERHEAD);
-            let kind = EntryKind::Free;
-            return Ok(Entry::new(
-                kind,
-                data + UNIT,
-                size,
-                FREE_OVERHEAD,
-                this.index,
-            ));
-        }
-        let block = Block::Region(region, unit);
-        let size = block.size();
-        let entry = Entry::new(EntryKind::Busy, data, size, bytes - size, this.index);
-        return Ok(entry.with_info(&block));
+    if let Some(entry) = block_at(region, unit) {
+        return Ok(entry);
     }
     if region == core.first
         && let Some(entry) = subsegment_from(heap, 0, first_block_of)
@@ -280,26 +341,29 @@ fn block_entry(
     rest_of_region(heap, core, region)
 }
 
+/// What a region has not committed.
+fn uncommitted_entry(region: *mut Region) -> Option<Entry> {
+    // SAFETY: a region of a heap that is locked.
+    let this = unsafe { &*region };
+    if this.committed == this.limit {
+        return None;
+    }
+    let data = this.start + this.committed;
+    let size = this.limit - this.committed;
+    let kind = EntryKind::Uncommitted;
+    Some(Entry::new(kind, data, size, 0, this.index))
+}
+
 /// What a region has not committed, or what follows it.
 fn rest_of_region(
     heap: &'static PrivateHeap,
     core: &Core,
     region: *mut Region,
 ) -> Result<Entry, Error> {
-    // SAFETY: a region of a heap that is locked.
-    let this = unsafe { &*region };
-    if this.committed == this.limit {
-        return after_region(heap, core, region);
+    match uncommitted_entry(region) {
+        Some(entry) => Ok(entry),
+        None => after_region(heap, core, region),
     }
-    let data = this.start + this.committed;
-    let size = this.limit - this.committed;
-    Ok(Entry::new(
-        EntryKind::Uncommitted,
-        data,
-        size,
-        0,
-        this.index,
-    ))
 }
 
 fn after_region(

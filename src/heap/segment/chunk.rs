@@ -74,17 +74,18 @@ impl Shape {
 
 impl Backend {
     /// Reserves a chunk that has a run of `slices`, the smaller the less there
-    /// is, and opens its segments.
+    /// is, and opens its segments. `alike` is as for [`Backend::take`].
     #[inline(never)]
-    pub(super) fn grow(&mut self, slices: usize) -> Option<*mut Segment> {
+    pub(super) fn grow(&mut self, slices: usize, alike: usize) -> Option<*mut Segment> {
         // About as much as is in use already, so that a small heap stays small
         // in every account and a large one makes few calls.
         let used = self.used_slices * SLICE;
         let limit = crate::sys::address_space_limit();
+        let huge = self.wants_huge() || self.is_much(alike);
         for shape in SHAPES {
             let too_much = shape.segments > 1
                 && (shape.blocks() > used.max(SEGMENT) || shape.blocks() > limit / 8);
-            if !too_much && shape.slices >= slices && self.reserve_chunk(shape) {
+            if !too_much && shape.slices >= slices && self.reserve_chunk(shape, huge) {
                 let again = self.released.min(shape.blocks());
                 self.released -= again;
                 self.regret = (self.regret + again).min(MOST_REGRET);
@@ -94,7 +95,7 @@ impl Backend {
         None
     }
 
-    fn reserve_chunk(&mut self, shape: Shape) -> bool {
+    fn reserve_chunk(&mut self, shape: Shape, huge: bool) -> bool {
         let align = if shape.slices == 64 { SEGMENT } else { SLICE };
         // A chunk that would share slice-table entries stays in the way while
         // another place is sought, or the system would give the same again.
@@ -106,7 +107,7 @@ impl Backend {
                 break;
             }
             if slices::claim(base.addr(), shape.blocks()) {
-                done = self.commit_segments(base, shape);
+                done = self.commit_segments(base, shape, huge);
                 if !done {
                     // SAFETY: claimed just above, and nothing entered.
                     unsafe { slices::disclaim(base.addr(), shape.blocks()) };
@@ -129,7 +130,7 @@ impl Backend {
     /// committed at once, so that a chunk is one mapping however it is used;
     /// pages cost memory only when they are touched.
     #[inline(never)]
-    fn commit_segments(&mut self, base: *mut u8, shape: Shape) -> bool {
+    fn commit_segments(&mut self, base: *mut u8, shape: Shape, huge: bool) -> bool {
         // SAFETY: the chunk was just reserved and none of it is committed.
         if !unsafe { vm::commit(Use::Segments, base, shape.size()) } {
             return false;
@@ -166,7 +167,7 @@ impl Backend {
             self.all = segment;
             self.open(segment);
         }
-        if self.wants_huge() {
+        if huge {
             // SAFETY: the segments are committed and ours.
             unsafe {
                 vm::advise_huge(base, shape.blocks(), true);

@@ -43,8 +43,15 @@ impl Backend {
     /// Purges when the limit is passed.
     pub(in crate::heap) fn purge_excess(&mut self) {
         let before = self.dirty_bytes();
-        if before > self.limit() {
-            self.purge_down_to(self.limit() / 4 * 3);
+        let limit = self.limit();
+        if before > limit {
+            let keep = limit / 4 * 3;
+            self.release_down_to(keep);
+            // So much that the limit is not passed again at once.
+            let is_enough = self.dirty_bytes() <= limit && before - self.dirty_bytes() > limit / 4;
+            if !is_enough {
+                self.purge_slices_down_to(keep);
+            }
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
             let used = self.used_slices * SLICE;
@@ -125,10 +132,22 @@ impl Backend {
         }
     }
 
+    /// Whether so much of one kind fills huge pages though the heap is not that large.
+    pub(super) fn is_much(&self, alike: usize) -> bool {
+        alike >= self.huge_above / 4 && self.huge_above != usize::MAX
+    }
+
     /// Releases chunks that are not used, then purges dirty slices, until at most
     /// `keep` bytes are dirty.
-    #[inline(never)]
     pub(in crate::heap) fn purge_down_to(&mut self, keep: usize) {
+        self.release_down_to(keep);
+        self.purge_slices_down_to(keep);
+    }
+
+    /// Releases chunks that are not used until at most `keep` bytes are dirty: a call
+    /// of the system's for each.
+    #[inline(never)]
+    fn release_down_to(&mut self, keep: usize) {
         let keep = keep / UNIT;
         let mut segment = self.all;
         while self.dirty_units > keep && !segment.is_null() {
@@ -144,6 +163,12 @@ impl Backend {
                 unsafe { (*segment).next }
             };
         }
+    }
+
+    /// Purges dirty slices until at most `keep` bytes are dirty.
+    #[inline(never)]
+    fn purge_slices_down_to(&mut self, keep: usize) {
+        let keep = keep / UNIT;
         let mut visited_start = false;
         while self.dirty_units > keep {
             if self.cursor.is_null() {

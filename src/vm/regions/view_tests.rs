@@ -130,7 +130,10 @@ impl Section {
         // SAFETY: a constant name; the file is this section's.
         let file = unsafe {
             let file = libc::memfd_create(c"section".as_ptr(), libc::MFD_CLOEXEC);
-            assert_eq!(libc::ftruncate(file, (pages * page_size()) as i64), 0);
+            assert_eq!(
+                libc::ftruncate(file, (pages * page_size()) as libc::off_t),
+                0
+            );
             file
         };
         Section {
@@ -143,7 +146,7 @@ impl Section {
         insert_view(at, size, view, Protect::READ_WRITE, |base| {
             let rights = libc::PROT_READ | libc::PROT_WRITE;
             let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-            let offset = view.offset as i64;
+            let offset = view.offset as libc::off_t;
             // SAFETY: the range was reserved for the view just now.
             let got = unsafe { libc::mmap(base.cast(), size, rights, flags, self.file, offset) };
             got == base.cast()

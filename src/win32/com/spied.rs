@@ -46,8 +46,8 @@ impl Spied {
     }
 
     fn home(&self, address: usize) -> usize {
-        let mixed = (address >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> 32) & (self.room - 1)
+        let mixed = (address as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & (self.room - 1)
     }
 
     fn find(&self, address: usize) -> Option<usize> {

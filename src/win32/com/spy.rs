@@ -27,6 +27,8 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 struct State {
     spy: Option<NonNull<IMallocSpy>>,
     is_ending: bool,
+    /// Whether a call is between its Pre and its Post that makes a block of the spy's.
+    is_making: bool,
     spied: Spied,
 }
 
@@ -36,6 +38,7 @@ unsafe impl Send for State {}
 static STATE: Mutex<State> = Mutex::new(State {
     spy: None,
     is_ending: false,
+    is_making: false,
     spied: Spied::new(),
 });
 /// Whether there is a spy: looked at first.
@@ -96,8 +99,12 @@ impl Telling {
     /// # Safety
     /// The spy's methods may be called, and return what is documented.
     pub(super) unsafe fn allocate(&self, size: usize) -> *mut u8 {
-        if !STATE.lock().spied.reserve() {
-            return ptr::null_mut();
+        {
+            let mut state = STATE.lock();
+            if !state.spied.reserve() {
+                return ptr::null_mut();
+            }
+            state.is_making = true;
         }
         // SAFETY: the caller's promise.
         unsafe {
@@ -135,8 +142,12 @@ impl Telling {
     pub(super) unsafe fn resize(&self, block: *mut u8, size: usize) -> *mut u8 {
         // Null counts as the spy's: what comes of it is.
         let spied = BOOL::from(block.is_null()) | self.is_spied(block);
-        if !STATE.lock().spied.reserve() && size != 0 {
-            return ptr::null_mut();
+        {
+            let mut state = STATE.lock();
+            if !state.spied.reserve() && size != 0 {
+                return ptr::null_mut();
+            }
+            state.is_making = block.is_null() && size != 0;
         }
         // SAFETY: the caller's promise.
         unsafe {
@@ -226,9 +237,11 @@ fn stop() {
     TELLING.release();
 }
 
-/// Forgets a spy that is ending and has no block left; it is to be released.
+/// At a call's end: forgets a spy that is ending and has no block left; it is to be
+/// released.
 fn forget_if_ended() -> Option<NonNull<IMallocSpy>> {
     let mut state = STATE.lock();
+    state.is_making = false;
     if !state.is_ending || state.spied.count() != 0 {
         return None;
     }
@@ -290,7 +303,8 @@ pub unsafe extern "system" fn CoRegisterMallocSpy(spy: LPMALLOCSPY) -> HRESULT {
 
 /// Ends a spy's registration. S_OK when it was released; E_ACCESSDENIED while there are
 /// blocks that it was told of: it is told of all calls still, and released when the last of those is
-/// freed; CO_E_OBJNOTREG when there is none.
+/// freed; CO_E_OBJNOTREG when there is none. Called by a method of the spy's, a block that
+/// is just being allocated is one of those, and the release waits for the call's end.
 ///
 /// Waits for a call that the spy is just told of, unless that is the caller.
 ///
@@ -306,7 +320,8 @@ pub unsafe extern "system" fn CoRevokeMallocSpy() -> HRESULT {
             return CO_E_OBJNOTREG;
         }
         state.is_ending = true;
-        state.spied.count()
+        // What is being made counts as a block: the spy has it change already.
+        state.spied.count() + usize::from(state.is_making)
     };
     // Released with this, or by the call of the spy's that came here.
     drop(telling);

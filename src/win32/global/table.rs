@@ -39,7 +39,7 @@ struct Table {
 
 /// A place where no handle lies, nor anything else: who finds this and already the
 /// number of handles takes no number that a program can have for one, null least.
-const NOWHERE: usize = 1 << 62;
+const NOWHERE: usize = 1 << (usize::BITS - 2);
 
 static TABLE: Table = Table {
     first: AtomicUsize::new(NOWHERE),

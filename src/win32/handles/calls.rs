@@ -1,8 +1,8 @@
 //! The functions for handles of any kind, and those that name the process.
 
 use super::super::constants::{
-    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY,
-    FALSE, STATUS_INVALID_HANDLE, STATUS_SUCCESS, TRUE,
+    DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, ERROR_ACCESS_DENIED, ERROR_INVALID_HANDLE,
+    ERROR_NOT_ENOUGH_MEMORY, FALSE, STATUS_INVALID_HANDLE, STATUS_SUCCESS, TRUE,
 };
 use super::super::last_error;
 use super::super::types::{BOOL, DWORD, HANDLE, NTSTATUS, PHANDLE};
@@ -15,6 +15,7 @@ static PROCESS: Kind = Kind {
     end: |_| {},
     all: 0x001f_ffff,
     generic: [0x0002_0410, 0x0002_0bea, 0x0012_1001, 0x001f_ffff],
+    is_bounded: false,
 };
 
 /// The number that stands for the calling process.
@@ -83,14 +84,16 @@ fn is_pseudo(handle: HANDLE) -> bool {
 }
 
 /// Makes a second handle of an object, with rights of its own:
-/// DUPLICATE_SAME_ACCESS takes those of the first, otherwise `access` says which.
+/// DUPLICATE_SAME_ACCESS takes those of the first, otherwise `access` says which: of a
+/// file none that the first has not, of other objects any.
 /// DUPLICATE_CLOSE_SOURCE closes the first, whatever comes of it. Of the number
 /// that stands for the calling process it makes a handle that other processes'
 /// numbers would be, too. `inherit` has no effect: a forked process has all
 /// handles, another program none.
 ///
 /// TRUE; FALSE and the last error otherwise: ERROR_INVALID_HANDLE when a process
-/// is not the calling one, or `source` no open handle;
+/// is not the calling one, or `source` no open handle; ERROR_ACCESS_DENIED for a file's
+/// rights that `source` has not;
 /// ERROR_NOT_ENOUGH_MEMORY. Any thread may call it.
 ///
 /// Source: "DuplicateHandle function (handleapi.h)".
@@ -151,7 +154,8 @@ fn duplicate(source: HANDLE, access: DWORD, options: DWORD) -> Result<HANDLE, DW
     let rights = if same {
         object.access
     } else {
-        object.kind().rights(access)
+        let second = object.kind().second(access, object.access);
+        second.ok_or(ERROR_ACCESS_DENIED)?
     };
     object.duplicate(rights).ok_or(ERROR_NOT_ENOUGH_MEMORY)
 }

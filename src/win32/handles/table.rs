@@ -14,6 +14,9 @@ pub(in crate::win32) struct Kind {
     pub(in crate::win32) all: DWORD,
     /// What GENERIC_READ, _WRITE, _EXECUTE and _ALL stand for.
     pub(in crate::win32) generic: [DWORD; 4],
+    /// Whether a second handle has at most the rights of the first. Where not, whoever
+    /// has a handle may have all rights, as the owner of an object may.
+    pub(in crate::win32) is_bounded: bool,
 }
 
 impl Kind {
@@ -30,6 +33,21 @@ impl Kind {
             rights = rights & !MAXIMUM_ALLOWED | self.all;
         }
         rights
+    }
+
+    /// The rights of a second handle beside one that has `first`; `None`: it may not
+    /// have them.
+    pub(super) fn second(&self, wanted: DWORD, first: DWORD) -> Option<DWORD> {
+        if !self.is_bounded {
+            return Some(self.rights(wanted));
+        }
+        let most = if wanted & MAXIMUM_ALLOWED != 0 {
+            first
+        } else {
+            0
+        };
+        let rights = self.rights(wanted & !MAXIMUM_ALLOWED) | most;
+        (rights & !first == 0).then_some(rights)
     }
 }
 
@@ -349,11 +367,13 @@ mod tests {
         end: note,
         all: 0xff,
         generic: [1, 2, 4, 0xff],
+        is_bounded: false,
     };
     static OTHER: Kind = Kind {
         end: note,
         all: 0xff,
         generic: [1, 2, 4, 0xff],
+        is_bounded: false,
     };
 
     #[test]
@@ -404,5 +424,23 @@ mod tests {
         assert_eq!(KIND.rights(0x2000_0000), 4);
         assert_eq!(KIND.rights(0x1000_0000), 0xff);
         assert_eq!(KIND.rights(MAXIMUM_ALLOWED), 0xff);
+    }
+
+    #[test]
+    fn a_second_handle_has_no_more_rights_where_the_kind_says_so() {
+        static BOUNDED: Kind = Kind {
+            end: note,
+            all: 0xff,
+            generic: [1, 2, 4, 0xff],
+            is_bounded: true,
+        };
+        assert_eq!(BOUNDED.second(0x8000_0000, 3), Some(1));
+        assert_eq!(BOUNDED.second(0x4000_0001, 3), Some(3));
+        assert_eq!(BOUNDED.second(0, 3), Some(0));
+        assert_eq!(BOUNDED.second(0x2000_0000, 3), None);
+        assert_eq!(BOUNDED.second(0x1000_0000, 3), None);
+        assert_eq!(BOUNDED.second(MAXIMUM_ALLOWED, 3), Some(3));
+        assert_eq!(BOUNDED.second(MAXIMUM_ALLOWED | 4, 3), None);
+        assert_eq!(KIND.second(0x1000_0000, 3), Some(0xff));
     }
 }

@@ -52,6 +52,12 @@ macro_rules! win32_names_crt {
                 handler: _invalid_parameter_handler
             ) -> _invalid_parameter_handler;
             fn _get_invalid_parameter_handler() -> _invalid_parameter_handler;
+
+            fn __doserrno() -> *mut uintptr_t;
+            fn _get_doserrno(value: *mut uintptr_t) -> errno_t;
+            fn _set_doserrno(value: uintptr_t) -> errno_t;
+            fn _get_errno(value: PINT) -> errno_t;
+            fn _set_errno(value: INT) -> errno_t;
         }
     };
 }

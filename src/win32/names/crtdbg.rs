@@ -108,6 +108,67 @@ macro_rules! win32_names_crtdbg {
             ) -> *mut UCHAR;
             fn _wcsdup_dbg(text: LPCWSTR, block_use: INT, file: LPCSTR, line: INT) -> LPWSTR;
 
+            fn _getcwd_dbg(
+                buffer: LPSTR,
+                most: INT,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPSTR;
+            fn _wgetcwd_dbg(
+                buffer: LPWSTR,
+                most: INT,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPWSTR;
+            fn _fullpath_dbg(
+                buffer: LPSTR,
+                relative: LPCSTR,
+                most: size_t,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPSTR;
+            fn _wfullpath_dbg(
+                buffer: LPWSTR,
+                relative: LPCWSTR,
+                most: size_t,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPWSTR;
+            fn _tempnam_dbg(
+                folder: LPCSTR,
+                prefix: LPCSTR,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPSTR;
+            fn _wtempnam_dbg(
+                folder: LPCWSTR,
+                prefix: LPCWSTR,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> LPWSTR;
+            fn _dupenv_s_dbg(
+                value: *mut LPSTR,
+                letters: *mut size_t,
+                name: LPCSTR,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> errno_t;
+            fn _wdupenv_s_dbg(
+                value: *mut LPWSTR,
+                letters: *mut size_t,
+                name: LPCWSTR,
+                block_use: INT,
+                file: LPCSTR,
+                line: INT
+            ) -> errno_t;
+
             fn _CrtSetDbgFlag(flags: INT) -> INT;
             fn __p__crtDbgFlag() -> PINT;
             fn _CrtSetBreakAlloc(request: long) -> long;

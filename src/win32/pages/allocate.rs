@@ -1,17 +1,17 @@
 //! Reserving and committing.
 
+use super::super::answers;
 use super::super::constants::*;
 use super::super::handles::GetCurrentProcess;
 use super::super::types::{
     DWORD, HANDLE, LPVOID, MEM_ADDRESS_REQUIREMENTS, MEM_EXTENDED_PARAMETER, NTSTATUS,
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
-use super::{EXECUTE_RIGHTS, fail, is_user_range, own, status_of};
+use super::{EXECUTE_RIGHTS, is_user_range, own, status_of};
 use crate::sys::USER_END;
 use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
 use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
-use core::ptr;
 
 /// Types that every version of the function takes.
 const COMMON: DWORD = MEM_COMMIT
@@ -235,17 +235,6 @@ unsafe fn requirements(
     Ok(())
 }
 
-/// The address, or null and the last error.
-fn answer(result: Result<(usize, usize), NTSTATUS>) -> LPVOID {
-    match result {
-        Ok((base, _)) => ptr::with_exposed_provenance_mut(base),
-        Err(status) => {
-            fail(status);
-            ptr::null_mut()
-        }
-    }
-}
-
 /// Reserves pages (MEM_RESERVE), commits them (MEM_COMMIT), or both; or says
 /// that what they hold is not needed (MEM_RESET) or is after all
 /// (MEM_RESET_UNDO), each alone.
@@ -324,7 +313,9 @@ pub unsafe extern "system" fn VirtualAllocEx(
 ) -> LPVOID {
     let address = address.expose_provenance();
     let plain = Extended::default();
-    answer(own(process).and_then(|()| allocate(address, size, allocation_type, protect, &plain)))
+    answers::address(
+        own(process).and_then(|()| allocate(address, size, allocation_type, protect, &plain)),
+    )
 }
 
 /// Checks the arguments of a call that takes further ones, and does it.
@@ -389,7 +380,7 @@ pub unsafe extern "system" fn VirtualAlloc2(
     count: ULONG,
 ) -> PVOID {
     // SAFETY: the caller's promise is the callee's.
-    answer(unsafe {
+    answers::address(unsafe {
         allocate_2(
             process,
             address,
@@ -416,7 +407,7 @@ pub unsafe extern "system" fn VirtualAllocFromApp(
     protect: ULONG,
 ) -> PVOID {
     if protect & EXECUTE_RIGHTS != 0 {
-        return answer(Err(STATUS_INVALID_PAGE_PROTECTION));
+        return answers::address(Err(STATUS_INVALID_PAGE_PROTECTION));
     }
     // SAFETY: the caller's promise is the callee's.
     unsafe { VirtualAlloc(address, size, allocation_type, protect) }
@@ -439,7 +430,7 @@ pub unsafe extern "system" fn VirtualAlloc2FromApp(
     count: ULONG,
 ) -> PVOID {
     if protect & EXECUTE_RIGHTS != 0 {
-        return answer(Err(STATUS_INVALID_PAGE_PROTECTION));
+        return answers::address(Err(STATUS_INVALID_PAGE_PROTECTION));
     }
     // SAFETY: the caller's promise is the callee's.
     unsafe {

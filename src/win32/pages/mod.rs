@@ -47,9 +47,10 @@ pub(super) use allocate::extended;
 pub(super) use probe::is_readable;
 pub(super) use query::query;
 
+use super::answers::truth;
 use super::constants::*;
-use super::types::{BOOL, DWORD, HANDLE, NTSTATUS};
-use super::{handles, last_error, status};
+use super::handles;
+use super::types::{DWORD, HANDLE, NTSTATUS};
 use crate::vm::regions::Refusal;
 
 fn status_of(refusal: Refusal) -> NTSTATUS {
@@ -77,23 +78,6 @@ fn own(process: HANDLE) -> Result<(), NTSTATUS> {
         Ok(())
     } else {
         Err(STATUS_INVALID_HANDLE)
-    }
-}
-
-/// Sets the last error that stands for a status.
-#[cold]
-fn fail(status: NTSTATUS) {
-    last_error::set(status::error_of(status));
-}
-
-/// TRUE, or FALSE and the last error.
-fn truth(result: Result<(), NTSTATUS>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(status) => {
-            fail(status);
-            FALSE
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The native functions: addresses and sizes go in and come back rounded, and
 //! the answer is a status.
 
+use super::super::answers::status;
 use super::super::constants::*;
 use super::super::types::{
     HANDLE, MEMORY_BASIC_INFORMATION, MEMORY_INFORMATION_CLASS, MEMORY_REGION_INFORMATION,
@@ -33,13 +34,6 @@ unsafe fn write(base: *mut PVOID, size: PSIZE_T, address: usize, length: usize) 
     unsafe {
         base.write_unaligned(ptr::with_exposed_provenance_mut(address));
         size.write_unaligned(length);
-    }
-}
-
-fn status(result: Result<(), NTSTATUS>) -> NTSTATUS {
-    match result {
-        Ok(()) => STATUS_SUCCESS,
-        Err(status) => status,
     }
 }
 

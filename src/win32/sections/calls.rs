@@ -1,5 +1,6 @@
 //! The documented functions.
 
+use super::super::answers::{self, truth};
 use super::super::constants::*;
 use super::super::handles;
 use super::super::last_error;
@@ -9,7 +10,6 @@ use super::super::types::{
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
 use super::super::wide;
-use super::error_of;
 use super::object::{self, Name};
 use super::view::{self, Wanted};
 use crate::vm::regions::Whereabouts;
@@ -21,18 +21,8 @@ fn handle_told(result: Result<HANDLE, NTSTATUS>) -> HANDLE {
     match result {
         Ok(handle) => handle,
         Err(status) => {
-            last_error::set(error_of(status));
+            answers::fail(status);
             ptr::null_mut()
-        }
-    }
-}
-
-fn told(result: Result<(), NTSTATUS>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(status) => {
-            last_error::set(error_of(status));
-            FALSE
         }
     }
 }
@@ -244,17 +234,7 @@ fn map(section: HANDLE, access: DWORD, offset: u64, size: usize, base: usize) ->
             protect: protection_for(access),
         })
     };
-    address_told(mapped)
-}
-
-fn address_told(mapped: Result<(usize, usize), NTSTATUS>) -> LPVOID {
-    match mapped {
-        Ok((base, _)) => ptr::with_exposed_provenance_mut(base),
-        Err(status) => {
-            last_error::set(error_of(status));
-            ptr::null_mut()
-        }
-    }
+    answers::address(mapped)
 }
 
 /// As [`MapViewOfFileEx`], at any address.
@@ -406,7 +386,7 @@ pub unsafe extern "system" fn MapViewOfFile3(
             })
         })
     };
-    address_told(mapped)
+    answers::address(mapped)
 }
 
 /// Ends the view that an address is in. What was changed in it reaches its file
@@ -421,7 +401,7 @@ pub unsafe extern "system" fn MapViewOfFile3(
 /// Nobody uses the view any more.
 pub unsafe extern "system" fn UnmapViewOfFile(address: LPCVOID) -> BOOL {
     // SAFETY: the caller's promise.
-    told(unsafe { view::unmap(address.addr(), false) })
+    truth(unsafe { view::unmap(address.addr(), false) })
 }
 
 fn flags_of(flags: ULONG) -> Result<bool, NTSTATUS> {
@@ -455,7 +435,7 @@ pub unsafe extern "system" fn UnmapViewOfFile2(
     } else {
         Err(STATUS_INVALID_HANDLE)
     };
-    told(ended)
+    truth(ended)
 }
 
 /// As [`UnmapViewOfFile2`], in the calling process.
@@ -466,7 +446,7 @@ pub unsafe extern "system" fn UnmapViewOfFile2(
 /// Nobody uses the view any more.
 pub unsafe extern "system" fn UnmapViewOfFileEx(address: PVOID, flags: ULONG) -> BOOL {
     // SAFETY: the caller's promise.
-    told(flags_of(flags).and_then(|keeps| unsafe { view::unmap(address.addr(), keeps) }))
+    truth(flags_of(flags).and_then(|keeps| unsafe { view::unmap(address.addr(), keeps) }))
 }
 
 /// Writes what was changed in `size` bytes of a view, or all from the address on for
@@ -482,5 +462,5 @@ pub unsafe extern "system" fn UnmapViewOfFileEx(address: PVOID, flags: ULONG) ->
 /// # Safety
 /// The view is not ended meanwhile.
 pub unsafe extern "system" fn FlushViewOfFile(address: LPCVOID, size: SIZE_T) -> BOOL {
-    told(view::flush(address.addr(), size))
+    truth(view::flush(address.addr(), size))
 }

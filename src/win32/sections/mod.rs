@@ -29,11 +29,3 @@ pub use calls::{
     UnmapViewOfFile2, UnmapViewOfFileEx,
 };
 pub use native::{NtCreateSection, NtMapViewOfSection, NtQuerySection, NtUnmapViewOfSection};
-
-use super::status;
-use super::types::{DWORD, NTSTATUS};
-
-/// The last error that stands for a status.
-fn error_of(status: NTSTATUS) -> DWORD {
-    status::error_of(status)
-}

@@ -18,6 +18,7 @@ pub(super) static SECTION: Kind = Kind {
         0x0002_0000 | SECTION_MAP_EXECUTE,
         SECTION_ALL_ACCESS,
     ],
+    is_bounded: false,
 };
 
 /// What a section is made from, by the caller's words.

@@ -1,11 +1,11 @@
 //! Who uses the memory: the system as a whole, and this process.
 
+use super::super::answers::told;
 use super::super::constants::{
     ERROR_BAD_LENGTH, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_HANDLE, ERROR_NOACCESS,
-    ERROR_NOT_SUPPORTED, FALSE, TRUE,
+    ERROR_NOT_SUPPORTED,
 };
 use super::super::handles;
-use super::super::last_error;
 use super::super::types::{
     BOOL, DWORD, HANDLE, PERFORMANCE_INFORMATION, PPERFORMANCE_INFORMATION,
     PPROCESS_MEMORY_COUNTERS, PROCESS_MEMORY_COUNTERS, PROCESS_MEMORY_COUNTERS_EX,
@@ -17,16 +17,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// The most that was seen of a figure, this time included.
 fn peak(of: &AtomicU64, now: u64) -> u64 {
     of.fetch_max(now, Ordering::Relaxed).max(now)
-}
-
-fn told(result: Result<(), DWORD>) -> BOOL {
-    match result {
-        Ok(()) => TRUE,
-        Err(error) => {
-            last_error::set(error);
-            FALSE
-        }
-    }
 }
 
 fn performance() -> Option<PERFORMANCE_INFORMATION> {

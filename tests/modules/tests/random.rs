@@ -7,88 +7,45 @@
 
 #![cfg(target_os = "linux")]
 
-use ntheap_modules::{HEAPS, module_allocate, module_free, module_size};
+mod support;
+
+use ntheap_modules::HEAPS;
 use std::env;
-use std::ffi::{CString, c_void};
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::process::{Command, Stdio};
+use support::{Module, NAMES};
 
 /// Set in a test's own process.
 const CHILD: &str = "NTHEAP_TEST_MODULES";
 
 /// One heap of a module.
-#[derive(Clone, Copy)]
 struct Heap {
     number: usize,
+    /// What reports are to call it, and its module.
+    owner: (&'static str, String),
     allocate: extern "C" fn(usize, usize) -> *mut u8,
     free: unsafe extern "C" fn(usize, *mut u8) -> bool,
     size: extern "C" fn(usize, *mut u8) -> usize,
 }
 
-/// The library again, under another name: a module of its own.
-fn copy(name: &str) -> PathBuf {
-    let deps = env::current_exe().expect("the own path");
-    let deps = deps.parent().expect("a folder");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lib{name}.so"));
-    fs::copy(deps.join("libntheap_modules.so"), &to).expect("the library was built");
-    to
-}
-
-/// The heaps of a module that is loaded from a file.
-fn heaps_of(path: &Path, count: usize) -> Vec<Heap> {
-    let name = CString::new(path.as_os_str().as_bytes()).expect("a path");
-    // SAFETY: the library is this package's.
-    let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-    assert!(!library.is_null(), "{} does not load", path.display());
-    let find = |name: &std::ffi::CStr| {
-        // SAFETY: the library is loaded.
-        let found = unsafe { libc::dlsym(library, name.as_ptr()) };
-        assert!(!found.is_null());
-        found
-    };
-    // SAFETY: the functions have these types.
-    let (allocate, free, size) = unsafe {
-        (
-            std::mem::transmute::<*mut c_void, extern "C" fn(usize, usize) -> *mut u8>(find(
-                c"module_allocate",
-            )),
-            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(usize, *mut u8) -> bool>(find(
-                c"module_free",
-            )),
-            std::mem::transmute::<*mut c_void, extern "C" fn(usize, *mut u8) -> usize>(find(
-                c"module_size",
-            )),
-        )
-    };
+/// The heaps of a module.
+fn heaps_of(module: &Module, count: usize) -> Vec<Heap> {
     (0..count)
         .map(|number| Heap {
             number,
-            allocate,
-            free,
-            size,
+            owner: (NAMES[number], module.name.clone()),
+            allocate: module.allocate,
+            free: module.free,
+            size: module.size,
         })
         .collect()
 }
 
 /// This program's three heaps, three of one module and two of another.
 fn heaps() -> Vec<Heap> {
-    let id = std::process::id();
-    let (a, b) = (copy(&format!("a{id}")), copy(&format!("b{id}")));
-    let mut all: Vec<Heap> = (0..HEAPS)
-        .map(|number| Heap {
-            number,
-            allocate: module_allocate,
-            free: module_free,
-            size: module_size,
-        })
-        .collect();
-    all.extend(heaps_of(&a, 3));
-    all.extend(heaps_of(&b, 2));
-    let _ = fs::remove_file(a);
-    let _ = fs::remove_file(b);
+    let mut all = heaps_of(&Module::own(), HEAPS);
+    all.extend(heaps_of(&Module::load("a"), 3));
+    all.extend(heaps_of(&Module::load("b"), 2));
     assert_eq!(all.len(), 8);
     all
 }
@@ -162,24 +119,30 @@ impl Block {
     }
 }
 
-/// Runs a test's body in a process of its own that goes on after reports; the
-/// number of reports, and that of those which name a heap of another module.
-fn reports(name: &str) -> (usize, usize) {
+/// Runs a test's body in a process of its own that goes on after reports: the
+/// number of reports, and what they call the owners, one after another, and what the
+/// body wrote to standard output.
+fn reports(name: &str) -> (usize, Vec<String>, Vec<String>) {
     let mut child = Command::new(env::current_exe().expect("the own path"))
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
         .env("NTHEAP_CRT", "private")
         .env("NTHEAP_ON_CORRUPTION", "continue")
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts again");
-    let (mut stops, mut owners) = (0, 0);
+    let out = child.stdout.take().expect("a pipe");
+    let out = std::thread::spawn(|| BufReader::new(out).lines().map_while(Result::ok).collect());
+    let (mut stops, mut owners) = (0, Vec::new());
     let mut rest = String::new();
     for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
         let line = line.expect("text");
         stops += usize::from(line.contains("VERIFIER STOP 0000000000000006"));
-        owners += usize::from(line.starts_with("  it belongs to heap \""));
+        if let Some(owner) = line.strip_prefix("  it belongs to heap ") {
+            // The copies' files are gone.
+            owners.push(owner.trim_end_matches(" (deleted)").to_owned());
+        }
         if line.contains("panicked") || !line.starts_with([' ', 'n']) {
             rest += &line;
             rest += "\n";
@@ -187,7 +150,7 @@ fn reports(name: &str) -> (usize, usize) {
     }
     let status = child.wait().expect("it ends");
     assert!(status.success(), "{status}\n{rest}");
-    (stops, owners)
+    (stops, owners, out.join().expect("read"))
 }
 
 #[test]
@@ -195,18 +158,33 @@ fn every_free_of_another_heaps_block_is_found_and_names_the_owner() {
     let count = times(100_000);
     if env::var_os(CHILD).is_none() {
         let name = "every_free_of_another_heaps_block_is_found_and_names_the_owner";
-        assert_eq!(reports(name), (count, count));
+        let (stops, owners, out) = reports(name);
+        let expected: Vec<&str> = out
+            .iter()
+            .filter_map(|line| line.strip_prefix("owner "))
+            .collect();
+        assert_eq!((stops, expected.len()), (count, count));
+        assert_eq!(owners.len(), count);
+        for (number, (owner, expected)) in owners.iter().zip(expected).enumerate() {
+            assert_eq!(owner, expected, "report {number}");
+        }
         return;
     }
     let heaps = heaps();
     let mut random = Random(1);
     let mut blocks: Vec<Block> = (0..500).map(|_| Block::new(&heaps, &mut random)).collect();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    // The test's name is on this line.
+    writeln!(out).expect("written");
     for _ in 0..count {
         let place = random.below(blocks.len());
-        let wrong = (blocks[place].heap + 1 + random.below(7)) % 8;
+        let owner = blocks[place].heap;
+        let wrong = (owner + 1 + random.below(7)) % 8;
         // SAFETY: the bug to be found; if it is, nothing happens to the block.
         let taken = unsafe { (heaps[wrong].free)(heaps[wrong].number, blocks[place].start) };
         assert!(!taken, "not found");
+        let (heap, module) = &heaps[owner].owner;
+        writeln!(out, "owner \"{heap}\" of {module}").expect("written");
         // It is as it was, and its owner takes it.
         blocks.swap_remove(place).free(&heaps);
         blocks.push(Block::new(&heaps, &mut random));
@@ -221,7 +199,8 @@ fn no_free_of_a_heaps_own_block_is_reported() {
     let count = times(10_000_000);
     if env::var_os(CHILD).is_none() {
         let name = "no_free_of_a_heaps_own_block_is_reported";
-        assert_eq!(reports(name), (0, 0));
+        let (stops, owners, _) = reports(name);
+        assert_eq!((stops, owners), (0, Vec::new()));
         return;
     }
     let heaps = heaps();

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Runs the library's tests on systems that are near to this one: Linux with the
+# musl C library, and aarch64 under qemu-user; and its arithmetic on a machine
+# of 32 bits.
+#
+#   .ci/platforms.sh [musl|aarch64|i686]...
+#
+# The compiler is Debian's, std is built by std.sh.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+platforms=("$@")
+((${#platforms[@]})) || platforms=(musl aarch64 i686)
+
+say() { printf 'platforms: %s\n' "$*"; }
+
+packages=()
+command -v musl-gcc >/dev/null || packages+=(musl-tools)
+command -v aarch64-linux-gnu-gcc >/dev/null || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+command -v i686-linux-gnu-gcc >/dev/null || packages+=(gcc-i686-linux-gnu libc6-dev-i386-cross)
+command -v qemu-aarch64 >/dev/null || packages+=(qemu-user)
+[[ -x /usr/bin/rustc && -x /usr/bin/cargo && -d /usr/lib/rustlib/src/rust/library/std ]] ||
+    packages+=(rustc-web cargo-web rust-web-src)
+if ((${#packages[@]})); then
+    say "installing ${packages[*]}"
+    sudo=()
+    [[ $(id -u) == 0 ]] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+# Sets up what cargo needs for the target $1.
+enter() {
+    target=$1
+    local std name
+    std=$(.ci/std.sh "$target" | tee /dev/stderr | tail -1)
+    name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
+    libraries=$std/sysroot/lib/rustlib/$target/lib
+    export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO_TARGET_DIR=$std/target
+    export "${name}_LINKER=$2" "${name}_RUSTFLAGS=--sysroot=$std/sysroot ${3-}"
+    [[ -z ${4-} ]] || export "${name}_RUNNER=$4"
+}
+
+# The unwinder is the C compiler's, made for glibc: what it asks glibc alone
+# for is answered here, and what it refers to weakly is asked for in earnest,
+# since nothing else brings it out of musl's archive.
+make_unwinder() {
+    local dir
+    [[ -e $libraries/libunwind.a ]] && return
+    dir=$(mktemp -d)
+    cat >"$dir/find.c" <<'C'
+#define _GNU_SOURCE
+#include <link.h>
+#include <pthread.h>
+#include <stddef.h>
+struct found { unsigned long long flags; void *start, *end, *map, *eh_frame; unsigned long long reserved[7]; };
+struct asked { ElfW(Addr) pc; struct found *found; };
+static int look(struct dl_phdr_info *info, size_t size, void *data) {
+    struct asked *asked = data;
+    ElfW(Addr) frames = 0, start = 0, end = 0;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        ElfW(Addr) at = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_LOAD && asked->pc - at < p->p_memsz) { start = at; end = at + p->p_memsz; }
+        if (p->p_type == PT_GNU_EH_FRAME) frames = at;
+    }
+    if (!start || !frames) return 0;
+    *asked->found = (struct found){ .start = (void *)start, .end = (void *)end, .eh_frame = (void *)frames };
+    return 1;
+}
+int _dl_find_object(void *pc, void *found) {
+    struct asked asked = { (ElfW(Addr))pc, found };
+    return dl_iterate_phdr(look, &asked) ? 0 : -1;
+}
+void *const needed[] = { (void *)pthread_once, (void *)pthread_mutex_lock, (void *)pthread_mutex_unlock,
+    (void *)pthread_key_create, (void *)pthread_getspecific, (void *)pthread_setspecific };
+C
+    musl-gcc -O2 -fPIC -c "$dir/find.c" -o "$dir/find.o"
+    cp "$(gcc -print-file-name=libgcc_eh.a)" "$dir/libunwind.a"
+    ar r "$dir/libunwind.a" "$dir/find.o"
+    mv "$dir/libunwind.a" "$libraries/"
+    rm -rf "$dir"
+}
+
+musl() {
+    enter x86_64-unknown-linux-musl musl-gcc \
+        '-Clink-self-contained=no -Ctarget-feature=+crt-static -Clink-arg=-static'
+    make_unwinder
+    /usr/bin/cargo test --target "$target" -p ntheap --tests --no-fail-fast
+}
+
+# Without what tests start themselves anew for: qemu-user starts no other program.
+aarch64() {
+    enter aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc '' 'qemu-aarch64 -L /usr/aarch64-linux-gnu'
+    /usr/bin/cargo test --target "$target" -p ntheap --lib --test diversion --test own_heaps \
+        --no-fail-fast -- --skip a_panic_in_the_hook_ends --skip a_report_while_reporting \
+        --skip abort_ends_the_process --skip continue_goes_on --skip hooks_are_swapped \
+        --skip more_threads_than_marks --skip a_block_of_another_heap_names_both \
+        --skip a_heap_may_go_on_after --skip a_second_free_is_reported
+}
+
+# Tests with addresses of 64 bits in them compile, but mean nothing there.
+i686() {
+    enter i686-unknown-linux-gnu i686-linux-gnu-gcc -Aoverflowing_literals
+    /usr/bin/cargo check --target "$target" -p ntheap --lib
+    /usr/bin/cargo test --target "$target" -p ntheap --lib -- classes units tuning segment config report
+}
+
+if [[ ${1-} == --one ]]; then
+    "$2"
+    exit
+fi
+
+failed=()
+for platform in "${platforms[@]}"; do
+    began=$SECONDS
+    # A process of its own: `set -e` holds inside.
+    if .ci/platforms.sh --one "$platform"; then
+        say "$platform ok, $((SECONDS - began)) s"
+    else
+        say "$platform FAILED"
+        failed+=("$platform")
+    fi
+done
+((${#failed[@]} == 0)) || { say "FAILED: ${failed[*]}"; exit 1; }

@@ -1,0 +1,153 @@
+//! One runtime for several modules, each with its own copy of the allocator: what a
+//! copy says of a heap that is another one's, and who is the first where all begin
+//! at once.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use ntheap::crt::check::{HEAPEND, HEAPOK, HeapInfo, USEDENTRY};
+use std::env;
+use std::process::{Command, Output};
+use std::ptr;
+use std::sync::Barrier;
+use support::Module;
+
+/// Set in a test's own process.
+const CHILD: &str = "NTHEAP_TEST_SHARED";
+
+/// Runs a test's body in a process of its own that goes on after reports; how it
+/// ended, in the parent.
+fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
+    if env::var(CHILD).as_deref() == Ok(name) {
+        body();
+        return None;
+    }
+    let output = Command::new(env::current_exe().expect("the own path"))
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, name)
+        .env("NTHEAP_ON_CORRUPTION", "continue")
+        .env_remove("NTHEAP_CRT")
+        .output()
+        .expect("the program starts again");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(out.contains("running 1 test"), "no test {name}:\n{out}");
+    Some(output)
+}
+
+#[test]
+fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
+    let name = "a_copy_looks_at_another_copys_heap_as_at_its_own";
+    let output = alone(name, || {
+        let own = (Module::own().shared)();
+        let heap = (own.heap)();
+        let other = (Module::load("other").shared)();
+        assert_eq!((other.heap)(), heap);
+
+        let block = (own.allocate)(100);
+        assert!((other.owns)(block) && !(other.owns)(block.wrapping_add(16)));
+        assert_eq!((other.check)(), HEAPOK);
+        assert_eq!((other.set)(0xee), HEAPOK);
+        assert!((other.give_back)());
+
+        let mut info = HeapInfo {
+            entry: ptr::null_mut(),
+            size: 0,
+            use_flag: 0,
+        };
+        let mut found = 0;
+        let end = loop {
+            // SAFETY: the entry is this test's.
+            match unsafe { (other.walk)(&raw mut info) } {
+                HEAPOK if info.entry.addr() == block.addr() => {
+                    assert_eq!((info.size, info.use_flag), (100, USEDENTRY));
+                    found += 1;
+                }
+                HEAPOK => {}
+                end => break end,
+            }
+        };
+        assert_eq!((found, end), (1, HEAPEND));
+
+        for (maker, user) in [(own, other), (other, own), (other, other)] {
+            let aligned = (maker.aligned_allocate)(300, 64);
+            assert_eq!(aligned.addr() % 64, 0);
+            assert_eq!((user.aligned_size)(aligned, 64), 300);
+            let debug = (user.debug_allocate)(70);
+            assert!((user.debug_owns)(debug));
+            // SAFETY: nobody uses the blocks any more.
+            unsafe {
+                (user.aligned_free)(aligned);
+                assert!(!(maker.owns)(aligned));
+                (user.debug_free)(debug);
+            }
+            assert!(!(user.debug_owns)(debug));
+        }
+        // What is no aligned block is told of, by the copy that was asked.
+        // SAFETY: the bug to be found; then the block's end.
+        unsafe {
+            (other.aligned_free)(block);
+            assert!((own.owns)(block));
+            assert!((other.free)(block));
+        }
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let stops: Vec<&str> = errors.lines().filter(|l| l.contains("STOP")).collect();
+        assert_eq!(stops.len(), 1, "{errors}");
+        assert!(
+            stops[0].contains("STOP 0000000000000006"),
+            "another stop: {errors}"
+        );
+        assert!(
+            errors.contains("_aligned_free(") && errors.contains("on heap \"C runtime\" of "),
+            "{errors}"
+        );
+    }
+}
+
+/// All begin in one instant, two threads of each copy.
+#[test]
+fn copies_that_begin_at_once_have_one_runtime() {
+    const COPIES: usize = 6;
+    let name = "copies_that_begin_at_once_have_one_runtime";
+    for _ in 0..10 {
+        let output = alone(name, || {
+            let mut modules = vec![(Module::own().shared)()];
+            for number in 1..COPIES {
+                modules.push((Module::load(&format!("at_once_{number}_")).shared)());
+            }
+            let start = Barrier::new(2 * COPIES);
+            let heaps: Vec<usize> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..2 * COPIES)
+                    .map(|number| {
+                        let (module, start) = (modules[number % COPIES], &start);
+                        scope.spawn(move || {
+                            start.wait();
+                            (module.heap)()
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|t| t.join().unwrap()).collect()
+            });
+            assert!(
+                heaps[0] != 0 && heaps.iter().all(|heap| *heap == heaps[0]),
+                "{heaps:x?}"
+            );
+            // Each copy's blocks are all others'.
+            for (number, module) in modules.iter().enumerate() {
+                let block = (module.allocate)(50 + number);
+                let next = modules[(number + 1) % COPIES];
+                assert!((next.owns)(block));
+                // SAFETY: nobody uses the block any more.
+                assert!(unsafe { (next.free)(block) });
+            }
+        });
+        let Some(output) = output else {
+            return;
+        };
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+}
