@@ -18,6 +18,9 @@
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
 //!
+//! With the feature `debug`, `NTHEAP_GFLAGS` and `NTHEAP_PAGEHEAP` turn on checks of
+//! blocks, and `NTHEAP_REPORT` chooses the form of reports (`docs/gflags.md`).
+//!
 //! `none` means no bound. Upper and lower case are alike in values; an empty
 //! value counts as not set; of a name set twice the first counts, as with
 //! `getenv`. A name that is no option, or a value that is none of those
@@ -31,9 +34,13 @@
 //! it accepts and how it is documented.
 
 mod environment;
+#[cfg(feature = "debug")]
+pub mod gflags;
 mod options;
 
 pub(crate) use environment::from_environment;
+#[cfg(feature = "debug")]
+pub(crate) use environment::gflags_from_environment;
 
 use core::fmt::{self, Write};
 use options::{KIB, MIB, OPTIONS, Setting};

@@ -42,6 +42,7 @@
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
 //! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
+//! | `debug` | `heaps`, and global flags (`NTHEAP_GFLAGS`): blocks checked, and recorded with their stacks |
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `outside` | `heaps`, and what the bytes of another process's heaps mean, for `ntheap walk` and its kin |
@@ -98,7 +99,10 @@ pub use own::{
     Heap, HeapBlock, HeapChange, HeapChanges, HeapEntry, HeapError, HeapGuard, HeapInfo,
     HeapOptions, HeapShape, HeapSnapshot, HeapSummary, HeapWalk, Heaps, LocalHeap, heaps,
 };
-pub use report::{Block, BlockState, Hook, Report, Stop, set_hook};
+pub use report::{
+    Block, BlockLayout, BlockState, Damage, Hook, Layouts, Report, Stop, ThreadName, Trace,
+    set_hook,
+};
 pub use stats::{BUCKETS, BucketStats, Stats};
 
 /// The README's programs are tests, too.

@@ -24,7 +24,7 @@ const CONFIG: Config = Config::new();
 /// no table to tell.
 #[inline(always)]
 pub fn linear_offset(size: usize) -> Option<usize> {
-    (size <= MAX_LINEAR_SIZE).then_some((size + 15) & !15)
+    (size <= MAX_LINEAR_SIZE).then_some(size.wrapping_add(15) & !15)
 }
 
 /// The offset in a thread's cache of the bin for `size` bytes, more than have a
@@ -132,14 +132,15 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
         ]
     };
     loop {
-        let block = if private::met::serves_malloc() {
+        // Ready first: that may be what makes another heap serve.
+        let block = if !PROCESS.is_ready(&CONFIG) {
+            ptr::null_mut()
+        } else if private::met::serves_malloc() {
             private::met::allocate(size, align, zero)
-        } else if PROCESS.is_ready(&CONFIG) {
+        } else {
             trace::during(c"RtlAllocateHeap", arguments, || {
                 PROCESS.allocate(Kind::Checked, word, size, align, zero)
             })
-        } else {
-            ptr::null_mut()
         };
         if !block.is_null() || !private::met::tries_again(size) {
             return block;
@@ -436,6 +437,10 @@ pub unsafe fn allocate_layout(word: &Word, config: &Config, layout: Layout, zero
     if !PROCESS.is_ready(config) {
         return ptr::null_mut();
     }
+    #[cfg(feature = "debug")]
+    if super::layout::is_on() {
+        return super::layout::allocate(word, config, layout, zero);
+    }
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         if zero && layout.align() <= 16 {
@@ -459,6 +464,15 @@ pub unsafe fn reallocate_layout(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if super::layout::is_on() {
+        // SAFETY: the caller's promise.
+        return unsafe {
+            super::layout::reallocate(word, config, block, layout, size, |word, block, _| {
+                free(word, block)
+            })
+        };
+    }
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return ptr::null_mut();
     };
@@ -476,6 +490,21 @@ pub unsafe fn reallocate_layout(
         }
         new
     }
+}
+
+/// Frees a block of a Rust Layout.
+///
+/// # Safety
+/// As for [`free`]; the block was allocated with `layout`.
+pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
+    #[cfg(feature = "debug")]
+    // SAFETY: the caller's promise.
+    if unsafe { super::layout::free(block, layout) } {
+        return;
+    }
+    expect_layout("dealloc", block, layout);
+    // SAFETY: the caller's promise.
+    unsafe { free(word, block) }
 }
 
 /// Reports a block that was not allocated with `layout`.

@@ -30,6 +30,11 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
     visit(meta::lock());
+    #[cfg(feature = "debug")]
+    {
+        visit(private::debug_lock());
+        super::debug::for_each_lock(visit);
+    }
     if !is_taking {
         private::for_each_lock(is_taking, visit);
     }
@@ -53,6 +58,8 @@ unsafe extern "C" fn child() {
     #[cfg(all(unix, feature = "pages"))]
     crate::vm::regions::after_fork_in_child();
     private::forget_holders();
+    #[cfg(feature = "debug")]
+    private::forget_stays();
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();

@@ -46,10 +46,26 @@ mod stack;
 pub mod system;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod text;
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
+mod thread_name;
 #[cfg(unix)]
 mod traced;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+mod unwind;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+mod unwind_rules;
 #[cfg(all(unix, feature = "pages"))]
 mod watch;
 #[cfg(windows)]
@@ -87,8 +103,17 @@ pub use stack::call_on;
 pub use stack::{
     Stack, grow_stack, own_stack, restore_alternate_stack, set_alternate_stack, set_growing_stack,
 };
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
+pub use thread_name::thread_name;
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+pub use unwind::{backtrace, module_range, module_slide};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]

@@ -19,7 +19,7 @@ use super::heap::PrivateHeap;
 use super::lookup::{self, Found};
 use super::misuse;
 use super::region::{Region, TAIL};
-use super::units::{UNIT, Units};
+use super::units::{CHUNK, UNIT, Units};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{Descriptor, HEADER};
 use crate::heap::slices;
@@ -127,6 +127,7 @@ fn block_of_region(region: *const Region, address: usize) -> Option<Block> {
     let committed = field(offset_of!(Region, committed))?;
     let end = committed.checked_sub(TAIL)? / UNIT;
     let table = field(offset_of!(Region, units) + Units::TABLE)?;
+    let overhead = field(offset_of!(Region, units) + offset_of!(Units, overhead))?.min(CHUNK);
     let inside = (address.checked_sub(start)? / UNIT).checked_sub(1)?;
     if inside < first || inside >= end {
         return None;
@@ -141,7 +142,7 @@ fn block_of_region(region: *const Region, address: usize) -> Option<Block> {
             return None;
         }
         // SAFETY: the table's copy is read, and only while it is borrowed.
-        let units = unsafe { Units::of_copy(piece) };
+        let units = unsafe { Units::of_copy(piece, overhead) };
         if let Some(at) = (0..piece.len()).rev().find(|&at| units.is_start(at)) {
             break from + at;
         }
@@ -157,7 +158,7 @@ fn block_of_region(region: *const Region, address: usize) -> Option<Block> {
         return None;
     }
     // SAFETY: as above.
-    let units = unsafe { Units::of_copy(bytes) };
+    let units = unsafe { Units::of_copy(bytes, overhead) };
     let is_free = units.is_free(0);
     let bytes = units.size(0).checked_mul(UNIT)?;
     let unused = if is_free { 0 } else { units.unused(0) };

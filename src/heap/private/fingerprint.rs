@@ -29,6 +29,8 @@ pub(in crate::heap) const LAYOUT: u32 = {
             offset_of!(Units, best),
             offset_of!(Units, upper),
             offset_of!(Units, capacity),
+            offset_of!(Units, overhead),
+            offset_of!(Units, apart),
             UNIT,
             CHUNK,
             TAIL,

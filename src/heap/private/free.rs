@@ -17,7 +17,30 @@ use crate::trace;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-/// Frees a block.
+/// [`free`] for `operation`; what is no block of the heap is reported.
+///
+/// # Safety
+/// Nobody uses the block.
+pub(super) unsafe fn free_as(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        let arguments = || super::told(heap.handle(), call_flags, c"block", block.addr());
+        // SAFETY: the caller's promise is the callee's.
+        return trace::during(c"RtlFreeHeap", arguments, || unsafe {
+            super::watched::free_as(operation, heap, call_flags, block)
+        });
+    }
+    // SAFETY: as above.
+    let result = unsafe { free(heap, call_flags, block) };
+    result.inspect_err(|&error| super::misuse::report(operation, heap, block.addr(), error))
+}
+
+/// Frees a block of a heap that is not watched.
 ///
 /// # Safety
 /// Nobody uses the block.
@@ -80,7 +103,7 @@ pub(super) fn without_cache<R>(use_it: impl FnOnce(&Word) -> R) -> R {
     use_it(&word)
 }
 
-fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
+pub(super) fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
     // SAFETY: the caller's block is on the heap's list, which is locked; its
     // neighbours are live.
     unsafe {
@@ -102,7 +125,12 @@ fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
 }
 
 /// Frees the block of a region at `unit`.
-fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit: usize) {
+pub(super) fn free_in_region(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    region: *mut Region,
+    unit: usize,
+) {
     // SAFETY: the callers' region is one of the heap's, which is locked.
     let this = unsafe { &mut *region };
     let bytes = this.units.size(unit) * UNIT;

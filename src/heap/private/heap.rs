@@ -214,6 +214,12 @@ impl PrivateHeap {
         }
     }
 
+    /// Bytes of a region's block beside those asked for, at least: where Windows
+    /// has a header, and what checking needs.
+    pub(super) fn overhead(&self) -> usize {
+        region::overhead(self.flags.load(Ordering::Relaxed))
+    }
+
     pub(super) fn is_fixed(&self) -> bool {
         matches!(self.shape, Shape::Fixed(_))
     }
@@ -324,6 +330,7 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
         // SAFETY: just made, and known to this thread alone.
         let region = unsafe { &mut *made };
         region.header = HEAP_HEADER;
+        region.watch(watching());
         region.limit = first.limit;
         region.initial = first.committed;
         // SAFETY: nothing of the region is in use.
@@ -331,6 +338,9 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             region.committed = first.committed;
             region.active = first.committed;
             region.begin();
+            if watching() != 0 {
+                region.write_header(settings.flags, watching(), &settings.shape, is_first);
+            }
         } else {
             // SAFETY: as above.
             unsafe { memory::release(made) };
@@ -357,6 +367,14 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     }
 }
 
+/// The flags that global flags add to those of a heap that is made now.
+fn watching() -> u32 {
+    #[cfg(feature = "debug")]
+    return crate::heap::debug::heap_flags();
+    #[cfg(not(feature = "debug"))]
+    0
+}
+
 /// Writes a fresh record, but for its handle.
 ///
 /// # Safety
@@ -375,6 +393,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         super::Buckets::Always => !is_fixed,
         super::Buckets::Never => false,
     };
+    let watching = watching();
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -388,7 +407,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             slice_mask,
             near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
             table: AtomicPtr::new(ptr::null_mut()),
-            flags: AtomicU32::new(settings.flags),
+            flags: AtomicU32::new(settings.flags | watching),
             buckets_are_rigid: settings.buckets == super::Buckets::WindowsRule,
             action: AtomicU8::new(
                 settings
@@ -396,7 +415,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                     .map_or(AS_THE_PROCESS, |action| action as u8),
             ),
             compatibility: AtomicU8::new(0),
-            buckets_allowed: is_allowed && choices.allows_buckets(),
+            buckets_allowed: is_allowed && watching == 0 && choices.allows_buckets(),
             shape: settings.shape,
             choices,
             lock: HeapLock::new(),
@@ -465,6 +484,10 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        crate::heap::debug::registry::remove_heap(heap.handle().address());
+    }
     // Another thread that lists heaps, or was given an address of this one's, is
     // done with it when it is out of the list.
     // SAFETY: a heap is on the list until here.

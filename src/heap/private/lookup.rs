@@ -82,7 +82,18 @@ impl Found {
     }
 }
 
-/// Where a block's settable value lies, from its first byte.
+/// The bytes of the fill behind a block of a region whose blocks have so much
+/// overhead.
+pub(super) fn tail_of(overhead: usize) -> usize {
+    if overhead >= super::flags::TAIL_OVERHEAD {
+        UNIT
+    } else {
+        0
+    }
+}
+
+/// Where a block's settable value lies, from the end of its first bytes and their
+/// fill.
 pub(super) fn value_offset(size: usize) -> usize {
     size.next_multiple_of(8) + 8
 }
@@ -220,8 +231,8 @@ impl Block {
         match *self {
             Block::Region(region, unit) => {
                 // SAFETY: a block of a heap that is locked.
-                let data = unsafe { (*region).data(unit) };
-                let at = data + value_offset(self.size());
+                let (data, overhead) = unsafe { ((*region).data(unit), (*region).units.overhead) };
+                let at = data + value_offset(self.size() + tail_of(overhead));
                 Some(ptr::with_exposed_provenance_mut(at))
             }
             // SAFETY: as above.
@@ -271,6 +282,18 @@ impl Block {
             (*descriptor).class.load(Ordering::Relaxed)
         }))
     }
+}
+
+/// Whether a private heap has the memory at an address.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn is_heaps(address: usize) -> bool {
+    look(address).heap().is_some()
+}
+
+/// Whether the process heap's front ends have the memory at an address.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn is_process(address: usize) -> bool {
+    matches!(look(address), Found::Process(_))
 }
 
 /// Whether the process heap's malloc has handed out a block at `address`.

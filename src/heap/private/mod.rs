@@ -46,6 +46,8 @@
 //! DeCommitTotalFreeThreshold).
 
 mod advice;
+#[cfg(feature = "debug")]
+mod damage;
 #[cfg(unix)]
 mod elsewhere;
 mod fast;
@@ -76,6 +78,8 @@ mod tuning;
 mod units;
 mod validate;
 mod walk;
+#[cfg(feature = "debug")]
+mod watched;
 
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
@@ -87,12 +91,16 @@ pub use info::{
     set_user_value, shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
+#[cfg(feature = "debug")]
+pub(in crate::heap) use lookup::{is_heaps as lookup_is_heaps, is_process as lookup_is_process};
 #[cfg(feature = "crt")]
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
 pub use tuning::Tuning;
 pub use walk::{Cursor, Entry, EntryKind, for_each_entry, walk};
+#[cfg(feature = "debug")]
+pub(in crate::heap) use watched::{forget_stays, lock as debug_lock};
 
 use crate::config::Action;
 use crate::sync::Once;
@@ -120,6 +128,22 @@ pub mod flags {
     pub const SETTABLE_USER_FLAGS: u32 = 0xe00;
     /// The heap's memory may be executed.
     pub const CREATE_ENABLE_EXECUTE: u32 = 0x40000;
+    /// What lies behind a block is filled, and checked when it is freed.
+    pub const TAIL_CHECKING_ENABLED: u32 = 0x20;
+    /// What is free is filled, and checked when it is used again.
+    pub const FREE_CHECKING_ENABLED: u32 = 0x40;
+    /// Free blocks do not join.
+    pub const DISABLE_COALESCE_ON_FREE: u32 = 0x80;
+    /// Each block has pages of its own.
+    pub const PAGE_ALLOCS: u32 = 0x0100_0000;
+    /// The whole heap is checked at every call.
+    pub const VALIDATE_ALL_ENABLED: u32 = 0x2000_0000;
+    /// Arguments are checked at every call.
+    pub const VALIDATE_PARAMETERS_ENABLED: u32 = 0x4000_0000;
+    /// Of a heap that is made while a global flag is on; never shown.
+    pub(super) const WATCHED: u32 = 0x8000_0000;
+    /// The overhead from which on there is room for a fill behind a block.
+    pub(super) const TAIL_OVERHEAD: usize = 32;
     /// Flags of a call that an allocation from a slot cannot do.
     pub(super) const NEED_WORK: u32 = ZERO_MEMORY | SETTABLE_USER_VALUE | SETTABLE_USER_FLAGS;
     /// What of a heap's creation flags counts for its calls, too.
@@ -260,6 +284,9 @@ pub enum Error {
     ProcessHeap,
     /// The heap has buckets already and cannot lose them.
     HasBuckets,
+    /// Bytes behind the block, or of the heap, are not what they should be; it was
+    /// reported.
+    Corrupt,
 }
 
 /// A heap's address, and so its name to all functions here. It may be any
@@ -457,6 +484,10 @@ pub unsafe fn reallocate_as(
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
+            #[cfg(feature = "debug")]
+            if watched::is_watched(heap) {
+                watched::begin_resize(operation, heap, flags, block)?;
+            }
             // SAFETY: the caller's promise.
             let result = trace::during(
                 c"RtlReAllocateHeap",
@@ -550,8 +581,7 @@ unsafe fn free_checked(
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { free::free(heap, flags, block) };
-            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
+            unsafe { free::free_as(operation, heap, flags, block) }
         }
         Err(error) => {
             misuse::bad_handle(operation, handle);
@@ -574,8 +604,14 @@ pub fn size_of(handle: Handle, _flags: u32, block: *const u8) -> Result<usize, E
 /// [`size_of`] of a function that reports are to call `operation`.
 pub fn size_as(operation: &str, handle: Handle, address: usize) -> Result<usize, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => lookup::size_of(heap, address)
-            .inspect_err(|&error| misuse::report(operation, heap, address, error)),
+        Ok(heap) => {
+            #[cfg(feature = "debug")]
+            if watched::is_watched(heap) {
+                watched::check_parameter(operation, heap, address)?;
+            }
+            lookup::size_of(heap, address)
+                .inspect_err(|&error| misuse::report(operation, heap, address, error))
+        }
         Err(error) => {
             misuse::bad_handle(operation, handle);
             Err(error)
@@ -609,7 +645,18 @@ pub fn validate(handle: Handle, flags: u32, block: *const u8) -> bool {
     if block.is_null() {
         validate::heap(heap, flags)
     } else {
-        lookup::size_of(heap, block.addr()).is_ok()
+        lookup::size_of(heap, block.addr()).is_ok() && is_whole(heap, block.addr())
+    }
+}
+
+/// Whether nothing behind a block changed, as far as that is watched.
+fn is_whole(heap: &'static heap::PrivateHeap, address: usize) -> bool {
+    #[cfg(feature = "debug")]
+    return !watched::is_watched(heap) || watched::is_whole(heap, address);
+    #[cfg(not(feature = "debug"))]
+    {
+        let _ = (heap, address);
+        true
     }
 }
 

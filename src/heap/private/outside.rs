@@ -137,6 +137,8 @@ pub struct Area {
     table: usize,
     best: usize,
     upper: usize,
+    overhead: usize,
+    apart: bool,
 }
 
 /// Copies of a region's tables, in whole words.
@@ -184,11 +186,14 @@ impl Area {
             table: word(bytes, units + offset_of!(Units, table))?,
             best: word(bytes, units + offset_of!(Units, best))?,
             upper: word(bytes, units + offset_of!(Units, upper))?,
+            overhead: word(bytes, units + offset_of!(Units, overhead))?,
+            apart: byte(bytes, units + offset_of!(Units, apart))? != 0,
         };
         let is_one = area.header.is_multiple_of(UNIT)
             && area.header.checked_add(TAIL)? <= area.committed
             && area.committed <= area.limit
             && area.limit <= area.reserved
+            && area.overhead <= CHUNK
             && area.start.checked_add(area.reserved).is_some();
         is_one.then_some(area)
     }
@@ -225,6 +230,8 @@ impl Area {
             best: tables.best.as_ptr().cast_mut().cast(),
             upper: tables.upper.as_ptr().cast_mut().cast(),
             capacity: self.end(),
+            overhead: self.overhead,
+            apart: self.apart,
         })
     }
 

@@ -6,10 +6,10 @@
 use super::heap::{Core, PrivateHeap, add};
 use super::large;
 use super::lfh::{self, HeapBucket};
-use super::lookup::value_offset;
+use super::lookup::{tail_of, value_offset};
 use super::memory::{self, Plan, Source};
 use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
-use super::units::{OVERHEAD, UNIT};
+use super::units::UNIT;
 use super::{Error, LARGEST, flags, home, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use crate::trace;
@@ -19,10 +19,10 @@ use core::sync::atomic::Ordering;
 /// Bytes that a fresh region commits at most beyond its first block's.
 const MOST_COMMIT: usize = 0x10_0000;
 
-/// Bytes that a block of `size` bytes takes in a region, in units; with
-/// settable value or flags 16 bytes more.
-pub(super) fn units_for(size: usize, has_info: bool) -> usize {
-    (size.max(16) + OVERHEAD).div_ceil(UNIT) + usize::from(has_info)
+/// Bytes that a block of `size` bytes takes in a region of the heap, in units;
+/// with settable value or flags 16 bytes more.
+pub(super) fn units_for(heap: &PrivateHeap, size: usize, has_info: bool) -> usize {
+    (size.max(16) + heap.overhead()).div_ceil(UNIT) + usize::from(has_info)
 }
 
 /// The flags of a block's own, as its record keeps them: bit 0 says that it
@@ -53,13 +53,28 @@ pub(super) fn allocate(
     trace::during(c"RtlAllocateHeap", arguments, || {
         let all = call_flags | heap.flags.load(Ordering::Relaxed);
         let info = info_of(call_flags);
-        let block = place(heap, all, info, size, align)?;
+        let block = place_block(heap, all, info, size, align)?;
         if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
             // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
             unsafe { block.write_bytes(0, size) };
         }
         Ok(block)
     })
+}
+
+#[inline(always)]
+pub(super) fn place_block(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        return super::watched::place(heap, all, info, size, align);
+    }
+    place(heap, all, info, size, align)
 }
 
 /// A block whose bytes are undefined, unless it is large: then zero. Before it
@@ -108,7 +123,7 @@ fn try_place(
     }
     let mut core = heap.enter(all);
     let address = if in_region {
-        place_in_region(heap, &mut core, size, align, info)?
+        place_in_region(heap, &mut core, all, size, align, info)?
     } else {
         place_large(heap, &mut core, size, align, info)?
     };
@@ -210,6 +225,7 @@ fn place_large(
 fn place_in_region(
     heap: &'static PrivateHeap,
     core: &mut Core,
+    all: u32,
     size: usize,
     align: usize,
     info: u8,
@@ -224,7 +240,7 @@ fn place_in_region(
             return Ok(block.addr());
         }
     }
-    let units = units_for(size, info != 0);
+    let units = units_for(heap, size, info != 0);
     let (region, place) = find_place(heap, core, units, align)?;
     // SAFETY: the region is one of the heap's, which is locked.
     let region = unsafe { &mut *region };
@@ -232,11 +248,18 @@ fn place_in_region(
         .units
         .write_busy(place.unit, place.units, place.units * UNIT - size, info);
     let address = region.data(place.unit);
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        super::watched::prepare(heap, region, place.unit, all, size);
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = all;
     if info & 1 != 0 {
         // SAFETY: a block with a value is 16 bytes larger, for it to lie
         // behind the bytes asked for.
         unsafe {
-            ptr::with_exposed_provenance_mut::<usize>(address + value_offset(size)).write(0);
+            let at = address + value_offset(size + tail_of(heap.overhead()));
+            ptr::with_exposed_provenance_mut::<usize>(at).write(0);
         }
     }
     count(core, served, 1);
@@ -348,6 +371,7 @@ fn add_region(
         }
         let this = &mut *made;
         this.header = REGION_HEADER;
+        this.watch(heap.flags.load(Ordering::Relaxed));
         this.limit = this.reserved - GUARD;
         this.committed = need;
         this.active = need;

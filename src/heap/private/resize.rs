@@ -1,11 +1,11 @@
 //! Resizing: where the block is if that can be done, else by moving it.
 
-use super::free::{free, without_cache};
+use super::free::{free_as, without_cache};
 use super::heap::{Core, PrivateHeap, add, take};
 use super::large;
 use super::lfh;
 use super::lookup::{Block, busy_block, is_mallocs};
-use super::place::{allocate, bucket_of, count, info_of, place, units_for, with_words};
+use super::place::{allocate, bucket_of, count, info_of, place_block, units_for, with_words};
 use super::units::UNIT;
 use super::{Error, flags};
 use crate::heap::checked;
@@ -17,7 +17,7 @@ use core::sync::atomic::Ordering;
 /// Resizes a block.
 ///
 /// # Safety
-/// As for [`free`], if the block moves.
+/// As for [`free_as`], if the block moves.
 pub(super) unsafe fn reallocate(
     heap: &'static PrivateHeap,
     call_flags: u32,
@@ -72,7 +72,7 @@ pub(super) unsafe fn reallocate(
     if in_place_only {
         return Err(Error::NotInPlace);
     }
-    let new = place(heap, all, info, size, 16)?;
+    let new = place_block(heap, all, info, size, 16)?;
     // SAFETY: the new block is as large as what both hold, and the old one is
     // the caller's to give up.
     unsafe {
@@ -84,7 +84,7 @@ pub(super) unsafe fn reallocate(
         {
             at.write(value);
         }
-        free(heap, all, block)?;
+        free_as("realloc", heap, all, block)?;
     }
     Ok(new)
 }
@@ -159,6 +159,10 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
                 }
                 take(&heap.figures.backed, committed - (*record).committed);
                 (*record).flags = info;
+                #[cfg(feature = "debug")]
+                if super::watched::is_watched(heap) {
+                    super::watched::note_size((*record).data(), size);
+                }
             }
             add(&heap.figures.large_bytes, size.wrapping_sub(old));
             true
@@ -178,7 +182,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             } else {
                 info
             };
-            let units = units_for(size, info != 0);
+            let units = units_for(heap, size, info != 0);
             // SAFETY: a region of the heap, which is locked.
             let this = unsafe { &mut *region };
             let mut place = this.resize(unit, units);
@@ -206,6 +210,11 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             {
                 // SAFETY: the block has room for its value behind its bytes.
                 unsafe { at.write(kept) };
+            }
+            #[cfg(feature = "debug")]
+            if super::watched::is_watched(heap) {
+                // SAFETY: as above; the borrow before it is used no more.
+                super::watched::resized(unsafe { &*region }, unit, old, size);
             }
             count(core, with_words(old, old_info), -1);
             count(core, with_words(size, info), 1);
