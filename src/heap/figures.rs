@@ -71,6 +71,13 @@ pub(crate) fn collect() -> Stats {
         stats.retained += sparse.dirty_bytes();
         stats.metadata += sparse.record_bytes;
     }
+    #[cfg(feature = "debug")]
+    {
+        let guarded = super::debug::page::figures();
+        stats.large_blocks += guarded.blocks;
+        stats.large_bytes += guarded.bytes;
+        stats.active += guarded.pages;
+    }
     stats.allocated += stats.large_bytes;
     private::collect(&mut stats);
     stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;

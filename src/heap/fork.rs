@@ -28,6 +28,8 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.back_end.raw());
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
+    #[cfg(feature = "debug")]
+    visit(super::debug::page::lock());
     visit(meta::lock());
     #[cfg(all(unix, feature = "pages"))]
     visit(crate::vm::regions::lock());

@@ -46,6 +46,8 @@ mod budget;
 mod cache;
 pub mod checked;
 pub mod classes;
+#[cfg(feature = "debug")]
+mod debug;
 mod descriptor;
 mod figures;
 mod foreign;
@@ -170,15 +172,28 @@ impl Heap {
         }
         let config = config::from_environment(*config);
         self.configure(&config);
+        #[cfg(feature = "debug")]
+        self.begin_debugging(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         self.ready.end(true);
         // From here on the calls below may allocate.
         fork::register();
+        #[cfg(feature = "debug")]
+        debug::begun();
         if config.show_stats() {
             figures::show_at_exit();
         }
         true
+    }
+
+    #[cfg(feature = "debug")]
+    fn begin_debugging(&self, config: &Config) {
+        debug::begin(config);
+        if debug::sample::is_on() {
+            self.plain.turn_refills();
+            self.checked.turn_refills();
+        }
     }
 
     fn configure(&self, config: &Config) {
@@ -253,6 +268,14 @@ impl Heap {
         align: usize,
         zero: bool,
     ) -> *mut u8 {
+        #[cfg(feature = "debug")]
+        if debug::sample::is_on() {
+            let front = self.front(kind);
+            let block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
+            if !block.is_null() {
+                return block;
+            }
+        }
         let Some(class) = classes::class_for(size, align) else {
             let need = if zero { Need::Zeroed } else { Need::Any };
             return self.large.lock().allocate(kind, size, align, need);

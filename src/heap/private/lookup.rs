@@ -139,6 +139,8 @@ pub(super) fn busy_block(
         }
         Found::Region(..) | Found::Large(..) => heap.enter(call_flags),
         Found::Process(_) => return Err(Error::OtherHeap),
+        #[cfg(feature = "debug")]
+        Found::Nothing if crate::heap::debug::page::has(address) => return Err(Error::OtherHeap),
         Found::Gone | Found::Nothing => return Err(Error::NotABlock),
     };
     // Once more, since the heap may have changed until it was locked, but for its
@@ -276,6 +278,9 @@ impl Block {
 /// Whether the process heap's malloc has handed out a block at `address`.
 pub(super) fn is_mallocs(address: usize) -> bool {
     let Found::Process(descriptor) = look(address) else {
+        #[cfg(feature = "debug")]
+        return crate::heap::debug::page::busy_at(address).is_some_and(|view| view.heap == 0);
+        #[cfg(not(feature = "debug"))]
         return false;
     };
     // SAFETY: what the slice table leads to is readable; an index means that
