@@ -32,9 +32,13 @@
 //! it accepts and how it is documented.
 
 mod environment;
+#[cfg(feature = "debug")]
+pub mod gflags;
 mod options;
 
 pub(crate) use environment::from_environment;
+#[cfg(feature = "debug")]
+pub(crate) use environment::gflags_from_environment;
 
 use core::fmt::{self, Write};
 use options::{KIB, MIB, OPTIONS, Setting};

@@ -232,10 +232,9 @@ mod debug {
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            checked::expect_layout("dealloc", block, layout);
             // SAFETY: the word is the calling thread's; the caller gives up a
             // block of this layout.
-            word::with(|word| unsafe { checked::free(word, block) })
+            word::with(|word| unsafe { checked::free_layout(word, block, layout) })
         }
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {

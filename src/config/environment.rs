@@ -10,10 +10,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Names that the command and the tests read, not the library: no option,
 /// but no mistake either.
-static KNOWN_ELSEWHERE: [&str; 6] = [
+static KNOWN_ELSEWHERE: [&str; 9] = [
     "NTHEAP_LIBRARY",
     "NTHEAP_DEMO_ALLOCATOR",
     "NTHEAP_GFLAGS",
+    "NTHEAP_PAGEHEAP",
+    "NTHEAP_FAULT",
+    "NTHEAP_REPORT",
     "NTHEAP_CRT",
     "NTHEAP_REQUIRE_PROGRAMS",
     "NTHEAP_LONG",
@@ -53,6 +56,19 @@ pub(crate) fn from_environment(base: Config) -> Config {
                 sys::write_stderr(text);
             }
         },
+    )
+}
+
+/// The global flags that the environment asks for. Called once in a process, when
+/// the heap is first used.
+#[cfg(feature = "debug")]
+pub(crate) fn gflags_from_environment() -> super::gflags::GlobalFlags {
+    if sys::is_privileged() {
+        return super::gflags::GlobalFlags::NONE;
+    }
+    super::gflags::read(
+        |visit| sys::for_each_env(PREFIX.as_bytes(), visit),
+        &mut |text| sys::write_stderr(text),
     )
 }
 

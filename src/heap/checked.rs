@@ -114,14 +114,15 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
         ]
     };
     loop {
-        let block = if private::met::serves_malloc() {
+        // Ready first: that may be what makes another heap serve.
+        let block = if !PROCESS.is_ready(&CONFIG) {
+            ptr::null_mut()
+        } else if private::met::serves_malloc() {
             private::met::allocate(size, align, zero)
-        } else if PROCESS.is_ready(&CONFIG) {
+        } else {
             trace::during(c"RtlAllocateHeap", arguments, || {
                 PROCESS.allocate(Kind::Checked, word, size, align, zero)
             })
-        } else {
-            ptr::null_mut()
         };
         if !block.is_null() || !private::met::tries_again(size) {
             return block;
@@ -289,7 +290,7 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         #[cfg(feature = "debug")]
-        if debug::has(address) {
+        if debug::has_block(address) {
             // SAFETY: the caller's promise is the callee's.
             return unsafe { debug::free("free", address) };
         }
@@ -349,7 +350,7 @@ pub fn usable_size(address: *mut u8) -> usize {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
         #[cfg(feature = "debug")]
-        None if debug::has(address) => debug::size_of("malloc_usable_size", address),
+        None if debug::has_block(address) => debug::size_of("malloc_usable_size", address),
         None => private::met::usable_size(address),
     }
 }
@@ -362,7 +363,7 @@ pub fn usable_size(address: *mut u8) -> usize {
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
         #[cfg(feature = "debug")]
-        if debug::has(address) {
+        if debug::has_block(address) {
             // SAFETY: the caller's promise is the callees'.
             return unsafe { debug::reallocate("realloc", address, size, || allocate(word, size)) };
         }
@@ -430,6 +431,10 @@ pub unsafe fn allocate_layout(word: &Word, config: &Config, layout: Layout, zero
     if !PROCESS.is_ready(config) {
         return ptr::null_mut();
     }
+    #[cfg(feature = "debug")]
+    if super::layout::is_on() {
+        return super::layout::allocate(word, config, layout, zero);
+    }
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         if zero && layout.align() <= 16 {
@@ -453,6 +458,15 @@ pub unsafe fn reallocate_layout(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if super::layout::is_on() {
+        // SAFETY: the caller's promise.
+        return unsafe {
+            super::layout::reallocate(word, config, block, layout, size, |word, block, _| {
+                free(word, block)
+            })
+        };
+    }
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return ptr::null_mut();
     };
@@ -470,6 +484,21 @@ pub unsafe fn reallocate_layout(
         }
         new
     }
+}
+
+/// Frees a block of a Rust Layout.
+///
+/// # Safety
+/// As for [`free`]; the block was allocated with `layout`.
+pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
+    #[cfg(feature = "debug")]
+    // SAFETY: the caller's promise.
+    if unsafe { super::layout::free(block, layout) } {
+        return;
+    }
+    expect_layout("dealloc", block, layout);
+    // SAFETY: the caller's promise.
+    unsafe { free(word, block) }
 }
 
 /// Reports a block that was not allocated with `layout`.

@@ -28,9 +28,9 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.back_end.raw());
     visit(PROCESS.sparse.raw());
     visit(slices::WRITERS.raw());
-    #[cfg(feature = "debug")]
-    visit(super::debug::page::lock());
     visit(meta::lock());
+    #[cfg(feature = "debug")]
+    super::debug::for_each_lock(visit);
     #[cfg(all(unix, feature = "pages"))]
     visit(crate::vm::regions::lock());
     if !is_taking {

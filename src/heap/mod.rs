@@ -47,7 +47,7 @@ mod cache;
 pub mod checked;
 pub mod classes;
 #[cfg(feature = "debug")]
-mod debug;
+pub mod debug;
 mod descriptor;
 mod figures;
 mod foreign;
@@ -55,6 +55,8 @@ mod fork;
 mod front;
 mod idle;
 mod large;
+#[cfg(feature = "debug")]
+pub(crate) mod layout;
 mod magazine;
 mod meta;
 mod misuse;
@@ -127,6 +129,9 @@ pub(crate) struct Heap {
     totals: Totals,
     ready: Once,
     on_corruption: AtomicU8,
+    /// Whether the plain front end serves, and not the debug layer.
+    #[cfg(feature = "debug")]
+    serves_plain: AtomicBool,
     /// Held while a thread gives back what is free, to have something to
     /// allocate.
     reclaiming: Mutex<()>,
@@ -150,6 +155,8 @@ static PROCESS: Heap = Heap {
     },
     ready: Once::new(),
     on_corruption: AtomicU8::new(Action::Abort as u8),
+    #[cfg(feature = "debug")]
+    serves_plain: AtomicBool::new(false),
     reclaiming: Mutex::new(()),
 };
 
@@ -159,6 +166,32 @@ impl Heap {
     #[inline]
     fn is_ready(&self, config: &Config) -> bool {
         self.ready.is_ready() || self.start(config)
+    }
+
+    /// Whether the plain front end serves. False before the heap's first use too:
+    /// [`Heap::is_ready`] is asked then.
+    #[inline]
+    fn serves_plain(&self, config: &Config) -> bool {
+        #[cfg(feature = "debug")]
+        {
+            let _ = config;
+            self.serves_plain.load(Ordering::Acquire)
+        }
+        #[cfg(not(feature = "debug"))]
+        self.is_ready(config)
+    }
+
+    /// Once the heap can serve: leads the front ends to the debug layer, if a global
+    /// flag is on. Without memory for its heap they serve themselves.
+    #[cfg(feature = "debug")]
+    fn divert_to_debug(&self) {
+        if debug::is_on()
+            && let Ok(process) = private::Handle::process()
+        {
+            private::met::serve_malloc(process);
+        } else {
+            self.serves_plain.store(true, Ordering::Release);
+        }
     }
 
     #[cold]
@@ -171,12 +204,16 @@ impl Heap {
             return false;
         }
         let config = config::from_environment(*config);
+        #[cfg(feature = "debug")]
+        debug::configure();
         self.configure(&config);
         #[cfg(feature = "debug")]
         self.begin_debugging(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         self.ready.end(true);
+        #[cfg(feature = "debug")]
+        self.divert_to_debug();
         // From here on the calls below may allocate.
         fork::register();
         #[cfg(feature = "debug")]
@@ -201,7 +238,13 @@ impl Heap {
         self.plain.begin(Kind::Plain, config.cache_bytes());
         self.checked.begin(Kind::Checked, config.cache_bytes());
         for front in [&self.plain, &self.checked] {
-            front.set_diverted(config.count_calls());
+            #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
+            let mut is_diverted = config.count_calls();
+            #[cfg(feature = "debug")]
+            {
+                is_diverted |= debug::is_on();
+            }
+            front.set_diverted(is_diverted);
         }
         let (segments, blocks) = match config.huge_pages() {
             // Elsewhere there is no such advice to give.

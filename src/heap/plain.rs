@@ -163,10 +163,24 @@ fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
             }
         }
     }
-    if !PROCESS.is_ready(config) {
-        return core::ptr::null_mut();
+    if !PROCESS.serves_plain(config) {
+        return allocate_otherwise(word, config, layout, false);
     }
     PROCESS.allocate(Kind::Plain, word, layout.size(), layout.align(), false)
+}
+
+/// What serves in the front end's place: nothing, where there is no memory to
+/// begin with.
+#[cold]
+#[inline(never)]
+fn allocate_otherwise(word: &Word, config: &Config, layout: Layout, zero: bool) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    return super::layout::allocate(word, config, layout, zero);
+    #[cfg(not(feature = "debug"))]
+    {
+        let _ = (word, config, layout, zero);
+        core::ptr::null_mut()
+    }
 }
 
 /// Allocates zeroed memory; null when the system has nothing to give. Fresh
@@ -185,8 +199,8 @@ pub unsafe fn allocate_zeroed(word: &Word, config: &Config, layout: Layout) -> *
         }
         return block;
     }
-    if !PROCESS.is_ready(config) {
-        return core::ptr::null_mut();
+    if !PROCESS.serves_plain(config) {
+        return allocate_otherwise(word, config, layout, true);
     }
     PROCESS.allocate(Kind::Plain, word, layout.size(), layout.align(), true)
 }
@@ -219,11 +233,11 @@ pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
             && !is_alien(block)
         {
             if !Bin::push(ThreadCache::bin_at(word.cache(), class * BIN), block) {
-                free_slow(word, class, block);
+                free_slow(word, class, block, layout);
             }
             return;
         }
-        free_large(block);
+        free_large(block, layout);
     }
 }
 
@@ -231,14 +245,33 @@ pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
 /// As for [`free`]; the block is of `class`.
 #[cold]
 #[inline(never)]
-unsafe fn free_slow(word: &Word, class: usize, block: *mut u8) {
+unsafe fn free_slow(word: &Word, class: usize, block: *mut u8, layout: Layout) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         if !swap_and_push(word, class, block) {
+            if is_freed_otherwise(block, layout) {
+                return;
+            }
             let shared = PROCESS.shared(Kind::Plain);
             let key = core::ptr::null_mut();
             PROCESS.plain.free(shared, word, class, block, key, 0);
         }
+    }
+}
+
+/// Whether the block is another's than the front end's; then it is freed.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(always)]
+unsafe fn is_freed_otherwise(block: *mut u8, layout: Layout) -> bool {
+    #[cfg(feature = "debug")]
+    // SAFETY: the caller's promise.
+    return unsafe { super::layout::free(block, layout) };
+    #[cfg(not(feature = "debug"))]
+    {
+        let _ = (block, layout);
+        false
     }
 }
 
@@ -265,7 +298,7 @@ unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
 /// # Safety
 /// If the address is a block's, nobody uses the block any more.
 #[inline(never)]
-unsafe fn free_large(block: *mut u8) {
+unsafe fn free_large(block: *mut u8, layout: Layout) {
     let descriptor = slices::find(block.addr());
     // SAFETY: `find` leads to a readable descriptor; one that says large and
     // starts here is the block's, which is the caller's.
@@ -276,11 +309,14 @@ unsafe fn free_large(block: *mut u8) {
         }
     }
     #[cfg(feature = "debug")]
-    if debug::has(block) {
+    if debug::has_block(block) {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { debug::free("dealloc", block) };
     }
-    misuse::bad_address("dealloc", block.addr());
+    // SAFETY: the caller's promise.
+    if !unsafe { is_freed_otherwise(block, layout) } {
+        misuse::bad_address("dealloc", block.addr());
+    }
 }
 
 /// Resizes a block; null, and the block as it was, when the system has
@@ -298,6 +334,11 @@ pub unsafe fn reallocate(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if !PROCESS.serves_plain(config) {
+        // SAFETY: the caller's promise.
+        return unsafe { super::layout::reallocate(word, config, block, layout, size, free) };
+    }
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return core::ptr::null_mut();
     };
@@ -333,7 +374,7 @@ pub unsafe fn reallocate(
 #[cold]
 #[inline(never)]
 unsafe fn move_alien(word: &Word, config: &Config, block: *mut u8, new_layout: Layout) -> *mut u8 {
-    if !debug::has(block) {
+    if !debug::has_block(block) {
         misuse::bad_address("realloc", block.addr());
         return core::ptr::null_mut();
     }

@@ -50,6 +50,20 @@ pub(crate) mod text;
 mod traced;
 #[cfg(unix)]
 mod unix;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+mod unwind;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+mod unwind_rules;
 #[cfg(all(unix, feature = "pages"))]
 mod watch;
 #[cfg(windows)]
@@ -89,6 +103,13 @@ pub use stack::call_on;
 pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
 #[cfg(unix)]
 use unix as os;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
+pub use unwind::{backtrace, module_range};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]

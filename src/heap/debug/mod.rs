@@ -1,85 +1,137 @@
-//! What finds bugs in programs: nothing of it costs anything until it is asked for.
+//! Debugging: what Windows' global flags turn on for the heaps of a process.
 //!
 //! ```text
-//!   slow path of an allocation --> sample.rs --> page/     blocks with guards
-//!   slow path of a free, resize or size of an address there --> page/
+//!   NTHEAP_GFLAGS ─> config/gflags.rs ─> options()
+//!                                          │ at the first use of the heap
+//!                                          v
+//!   malloc, new, Rust ── always slow ──> process heap, a private heap ─┐
+//!   HeapAlloc ── no buckets ──────────> heap/private/watched.rs        │ checks
+//!                                          │                           │
+//!                       registry.rs        │      stacks.rs            v
+//!                       block ─> record <──┴────> call stack ─> id   report
 //! ```
 //!
-//! A front end's fast paths are as they are; what is to be seen here is turned away
-//! from them (`front.rs`).
+//! With a flag on, the front ends of malloc and of Rust are *diverted*: they have
+//! no block at hand, ever, and their slow ways lead to the process heap's private
+//! twin. So the checks are written once, for blocks of private heaps, and every
+//! heap is one. A heap that is made while a flag is on is *watched*
+//! ([`WATCHED`]): its blocks have records, its flags say what is checked, and it
+//! has no buckets.
+//!
+//! Without a flag nothing of this runs: no fast path knows of it, and slow ones
+//! ask what they would have asked anyway.
+//!
+//! Guard pages (page/) are met in two places: page heap's blocks are those of private
+//! heaps that have the flag (`private/guarded.rs`); sampled guarding (sample.rs) needs
+//! no flag and takes few of the front ends' blocks (blocks.rs).
+//!
+//! Invariants:
+//! - The options are read once, before the heap serves, and never change.
+//! - Nothing here lies in a block or is believed because of what lies in one.
+//! - The registry's locks and the stack database's are below every heap's.
+//!   Stacks are captured before a heap is locked.
 
+pub(in crate::heap) mod blocks;
 pub(in crate::heap) mod page;
+pub mod registry;
 pub(in crate::heap) mod sample;
+pub mod stacks;
 
-use crate::config::Config;
-use core::ptr;
+pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size_of};
 
-/// Begins, before the heap serves.
-pub(in crate::heap) fn begin(config: &Config) {
-    sample::begin(config);
-}
+pub use crate::config::gflags;
 
-/// Does what may allocate, once the heap serves.
-pub(in crate::heap) fn begun() {
-    if page::is_on() {
-        // Without it the kernel still ends the program, only nobody says why.
-        page::catch_faults();
+use crate::sync::Lock;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+use gflags::GlobalFlags;
+
+/// A heap's flag, of ours and never shown: its blocks have records.
+pub(super) const WATCHED: u32 = 0x8000_0000;
+
+/// The global flags that mean something to heaps.
+const OF_HEAPS: u32 = gflags::TAIL_CHECK
+    | gflags::FREE_CHECK
+    | gflags::VALIDATE_PARAMETERS
+    | gflags::VALIDATE_ALL
+    | gflags::STACK_TRACES
+    | gflags::DISABLE_COALESCING
+    | gflags::PAGE_ALLOCS;
+
+/// Options that are written once, before anybody reads them.
+struct Options(UnsafeCell<GlobalFlags>);
+
+// SAFETY: written by the one thread that makes the heap ready, before it is.
+unsafe impl Sync for Options {}
+
+static OPTIONS: Options = Options(UnsafeCell::new(GlobalFlags::NONE));
+
+/// The bits of [`OPTIONS`] that are in force.
+static BITS: AtomicU32 = AtomicU32::new(0);
+
+/// The global flags and what was said beside them; none before the first use of
+/// the heap.
+pub fn options() -> &'static GlobalFlags {
+    if BITS.load(Ordering::Acquire) == 0 {
+        return &GlobalFlags::NONE;
     }
+    // SAFETY: the bits are stored after the options, which never change then.
+    unsafe { &*OPTIONS.0.get() }
 }
 
-/// Whether an address is one of the blocks here.
+/// Whether a global flag, or one of several, is in force.
 #[inline]
-pub(in crate::heap) fn has(address: *mut u8) -> bool {
-    page::has(address.addr())
+pub fn has(bits: u32) -> bool {
+    BITS.load(Ordering::Relaxed) & bits != 0
 }
 
-/// Frees a block for which [`has`] says so, and reports what is none.
-///
-/// # Safety
-/// If it is a block, nobody uses it any more.
-#[cold]
-pub(in crate::heap) unsafe fn free(operation: &str, block: *mut u8) {
-    // SAFETY: the caller's promise. What was wrong was reported.
-    unsafe { page::free(operation, block.addr()) };
+/// Whether heaps that are made now are watched.
+#[inline]
+pub fn is_on() -> bool {
+    has(OF_HEAPS)
 }
 
-/// The bytes that a block for which [`has`] says so was asked for; 0, and a report,
-/// for what is none.
-#[cold]
-pub(in crate::heap) fn size_of(operation: &str, block: *mut u8) -> usize {
-    match page::busy_at(block.addr()) {
-        Some(view) => view.size,
-        None => {
-            page::report_stranger(operation, block.addr());
-            0
+/// Reads the options. Called once, by the thread that makes the heap ready,
+/// before it is.
+pub(super) fn configure() {
+    let flags = crate::config::gflags_from_environment();
+    // SAFETY: nobody reads the options before the bits are set below, and this
+    // is called once.
+    unsafe { *OPTIONS.0.get() = flags };
+    if flags.has(gflags::STACK_TRACES) {
+        stacks::begin(flags.trace_bytes);
+    }
+    BITS.store(flags.bits, Ordering::Release);
+}
+
+/// What the global flags add to the flags of a heap that is made now, as Windows
+/// derives them.
+pub(super) fn heap_flags() -> u32 {
+    if !is_on() {
+        return 0;
+    }
+    let mut flags = WATCHED;
+    for (global, derived) in DERIVED {
+        if has(global) {
+            flags |= derived;
         }
     }
+    flags
 }
 
-/// Moves a block for which [`has`] says so to what `allocate` gives for the new size;
-/// null, and the block as it was, when that gives none. Reports what is none.
-///
-/// # Safety
-/// As for [`free`], unless null is returned.
-#[cold]
-pub(in crate::heap) unsafe fn reallocate(
-    operation: &str,
-    block: *mut u8,
-    size: usize,
-    allocate: impl FnOnce() -> *mut u8,
-) -> *mut u8 {
-    let Some(view) = page::busy_at(block.addr()) else {
-        page::report_stranger(operation, block.addr());
-        return ptr::null_mut();
-    };
-    let new = allocate();
-    if !new.is_null() {
-        // SAFETY: the old block is busy and the caller's, the new one is distinct,
-        // and both hold that many bytes.
-        unsafe {
-            new.copy_from_nonoverlapping(block, view.size.min(size));
-            page::free(operation, block.addr());
-        }
-    }
-    new
+/// Global flags and the heap flags that each stands for.
+const DERIVED: [(u32, u32); 6] = [
+    (gflags::TAIL_CHECK, 0x20),
+    (gflags::FREE_CHECK, 0x40),
+    (gflags::VALIDATE_PARAMETERS, 0x4000_0060),
+    (gflags::VALIDATE_ALL, 0x2000_0060),
+    (gflags::DISABLE_COALESCING, 0x80),
+    (gflags::PAGE_ALLOCS, 0x0100_0000),
+];
+
+/// The locks of the debug layer, for the fork handlers: last to be taken.
+pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+    visit(page::lock());
+    visit(stacks::lock());
+    registry::for_each_lock(visit);
 }

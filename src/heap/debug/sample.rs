@@ -17,6 +17,7 @@
 //! kept from use as long as the pool has room.
 
 use super::page::{self, Bounds, Request, Rule};
+use super::stacks;
 use crate::config::Config;
 use crate::heap::cache::State;
 use crate::heap::classes::MAX_BUCKET_SIZE;
@@ -34,6 +35,9 @@ const BLOCKS: usize = 256;
 /// Bytes of address space: room for the blocks at the largest, several times.
 const SPACE: usize = 64 * 1024 * 1024;
 
+/// Bytes of the stack database.
+const STACKS: usize = 8 * 1024 * 1024;
+
 /// The rate: one in so many; 0 for none.
 static RATE: AtomicU64 = AtomicU64::new(0);
 
@@ -46,6 +50,7 @@ pub(super) fn begin(config: &Config) {
         blocks: BLOCKS,
     };
     if rate != 0 && page::begin(SPACE, Guards::Advice, bounds) {
+        stacks::begin(STACKS);
         SEED.store(crate::sys::random(), Ordering::Relaxed);
         RATE.store(rate, Ordering::Relaxed);
     }
@@ -95,6 +100,8 @@ pub(in crate::heap) fn take(
         size,
         align,
         rule,
+        info: 0,
+        stack: stacks::capture(),
         is_zero,
         is_sample: true,
     })
@@ -102,11 +109,17 @@ pub(in crate::heap) fn take(
 
 static SEED: AtomicU64 = AtomicU64::new(0);
 
-/// 64 random bits (SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom
-/// Number Generators", 2014).
+/// What the state of a source of random bits grows by for each number.
+pub(in crate::heap) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// 64 random bits.
 fn random() -> u64 {
-    const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut bits = SEED.fetch_add(GAMMA, Ordering::Relaxed);
+    mixed(SEED.fetch_add(STEP, Ordering::Relaxed))
+}
+
+/// The random bits of a state (SplitMix64: Steele, Lea, Flood, "Fast Splittable
+/// Pseudorandom Number Generators", 2014).
+pub(in crate::heap) fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ bits >> 31

@@ -29,6 +29,10 @@ pub(super) unsafe fn free(
     let arguments = || super::told(heap.handle(), call_flags, c"block", block.addr());
     // SAFETY: the caller's promise is the callee's.
     trace::during(c"RtlFreeHeap", arguments, || unsafe {
+        #[cfg(feature = "debug")]
+        if super::watched::is_watched(heap) {
+            return super::watched::free(heap, call_flags, block);
+        }
         free_found(heap, call_flags, block)
     })
 }
@@ -80,7 +84,7 @@ pub(super) fn without_cache<R>(use_it: impl FnOnce(&Word) -> R) -> R {
     use_it(&word)
 }
 
-fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
+pub(super) fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
     // SAFETY: the caller's block is on the heap's list, which is locked; its
     // neighbours are live.
     unsafe {
@@ -102,7 +106,12 @@ fn free_large(heap: &PrivateHeap, core: &mut Core, record: *mut Large) {
 }
 
 /// Frees the block of a region at `unit`.
-fn free_in_region(heap: &PrivateHeap, core: &mut Core, region: *mut Region, unit: usize) {
+pub(super) fn free_in_region(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    region: *mut Region,
+    unit: usize,
+) {
     // SAFETY: the callers' region is one of the heap's, which is locked.
     let this = unsafe { &mut *region };
     let bytes = this.units.size(unit) * UNIT;

@@ -366,6 +366,10 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         super::Buckets::Always => !is_fixed,
         super::Buckets::Never => false,
     };
+    #[cfg(feature = "debug")]
+    let watching = crate::heap::debug::heap_flags();
+    #[cfg(not(feature = "debug"))]
+    let watching = 0;
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -379,7 +383,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             slice_mask,
             near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
             table: AtomicPtr::new(ptr::null_mut()),
-            flags: AtomicU32::new(settings.flags),
+            flags: AtomicU32::new(settings.flags | watching),
             buckets_are_rigid: settings.buckets == super::Buckets::WindowsRule,
             action: AtomicU8::new(
                 settings
@@ -387,7 +391,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                     .map_or(AS_THE_PROCESS, |action| action as u8),
             ),
             compatibility: AtomicU8::new(0),
-            buckets_allowed: is_allowed && choices.allows_buckets(),
+            buckets_allowed: is_allowed && watching == 0 && choices.allows_buckets(),
             shape: settings.shape,
             choices,
             lock: HeapLock::new(),
@@ -465,6 +469,8 @@ pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     unsafe {
         lfh::destroy(heap.table.load(Ordering::Relaxed));
         let core = &mut *heap.core.get();
+        #[cfg(feature = "debug")]
+        super::guarded::end(heap);
         let mut block = core.first_large;
         while !block.is_null() {
             let next = (*block).next;

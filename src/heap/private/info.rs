@@ -63,9 +63,9 @@ pub fn shape_of(handle: Handle) -> Result<Shape, Error> {
     heap::at(handle.address()).map(|heap| heap.shape)
 }
 
-/// The flags the heap was made with.
+/// The flags the heap was made with, and those that global flags stand for.
 pub fn flags_of(handle: Handle) -> Result<u32, Error> {
-    heap::at(handle.address()).map(|heap| heap.flags.load(Ordering::Relaxed))
+    heap::at(handle.address()).map(|heap| heap.flags.load(Ordering::Relaxed) & !flags::WATCHED)
 }
 
 /// The heap that an address lies in, as far as the slice table knows: of a

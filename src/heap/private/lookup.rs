@@ -14,6 +14,8 @@ use crate::heap::descriptor::{
 use crate::heap::{checked, classes, slices};
 use core::ptr;
 use core::sync::atomic::Ordering;
+#[cfg(feature = "debug")]
+use {super::guarded, crate::heap::debug::page::Cell};
 
 /// What an address leads to.
 #[derive(Clone, Copy)]
@@ -24,6 +26,9 @@ pub(in crate::heap) enum Found {
     Large(*mut Large, &'static PrivateHeap),
     /// A subsegment of a bucket of a heap.
     Bucket(*mut Descriptor, &'static PrivateHeap),
+    /// Pages of a block with guards, of a heap with page heap.
+    #[cfg(feature = "debug")]
+    Guarded(&'static Cell, &'static PrivateHeap),
     /// Memory of the process heap, malloc's.
     Process(*mut Descriptor),
     /// The first region of a destroyed heap.
@@ -35,7 +40,12 @@ pub(in crate::heap) enum Found {
 /// What lies at an address, any address, as far as the slice table says. Its
 /// index drops high bits of the address, so the whole is compared here.
 pub(super) fn look(address: usize) -> Found {
-    look_at(slices::find(address), address)
+    let found = look_at(slices::find(address), address);
+    #[cfg(feature = "debug")]
+    if let Found::Nothing = found {
+        return guarded::look(address);
+    }
+    found
 }
 
 /// [`look`] with what a slice table, this copy's or another's, has for the
@@ -77,6 +87,8 @@ impl Found {
     pub(super) fn heap(self) -> Option<&'static PrivateHeap> {
         match self {
             Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
+            #[cfg(feature = "debug")]
+            Found::Guarded(_, heap) => Some(heap),
             Found::Process(_) | Found::Gone | Found::Nothing => None,
         }
     }
@@ -94,6 +106,8 @@ pub(super) enum Block {
     Region(*mut Region, usize),
     Large(*mut Large),
     Bucket(*mut Descriptor, usize),
+    #[cfg(feature = "debug")]
+    Guarded(&'static Cell),
 }
 
 /// Why `address` is no busy block of the region. Freed blocks join, so one that
@@ -136,6 +150,11 @@ pub(super) fn busy_block(
         Found::Bucket(descriptor, _) => {
             let index = busy_in_bucket(descriptor, address)?;
             return Ok((None, Block::Bucket(descriptor, index)));
+        }
+        #[cfg(feature = "debug")]
+        Found::Guarded(cell, _) => {
+            guarded::check_busy(cell, address)?;
+            return Ok((None, Block::Guarded(cell)));
         }
         Found::Region(..) | Found::Large(..) => heap.enter(call_flags),
         Found::Process(_) => return Err(Error::OtherHeap),
@@ -190,6 +209,8 @@ impl Block {
             },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).size.load(Ordering::Relaxed) },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.size(),
             // SAFETY: a block that was found busy is so until its owner gives
             // it up, and the subsegment lives as long.
             Block::Bucket(descriptor, index) => unsafe {
@@ -207,6 +228,8 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.info.load(Ordering::Relaxed),
             // SAFETY: a block that was found busy, as above.
             Block::Bucket(..) => self
                 .words()
@@ -228,6 +251,8 @@ impl Block {
             }
             // SAFETY: as above.
             Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => Some(cell.value.as_ptr()),
             Block::Bucket(..) => self.words().map(settable::value),
         }
     }
@@ -239,6 +264,8 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags = info },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.info.store(info, Ordering::Relaxed),
             Block::Bucket(..) => {
                 let unused = self.room() - self.size();
                 if let Some(words) = self.words() {
@@ -273,6 +300,12 @@ impl Block {
             (*descriptor).class.load(Ordering::Relaxed)
         }))
     }
+}
+
+/// Whether a private heap has the memory at an address.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn is_heaps(address: usize) -> bool {
+    look(address).heap().is_some()
 }
 
 /// Whether the process heap's malloc has handed out a block at `address`.

@@ -2,10 +2,14 @@
 //! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
 //! those of the heap that serves malloc in the front end's place.
 
+#[cfg(feature = "debug")]
+use super::watched;
 use super::{
     Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
     reallocate_as, size_of, validate,
 };
+#[cfg(feature = "debug")]
+use crate::heap::debug::registry::Family;
 use crate::heap::misuse;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -17,7 +21,7 @@ static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
 /// From here on malloc's blocks come from this heap, once its front end is
 /// diverted; blocks of the time before pass for the heap's own when they are
 /// freed.
-#[cfg(feature = "crt")]
+#[cfg(any(feature = "crt", feature = "debug"))]
 pub(in crate::heap) fn serve_malloc(heap: Handle) {
     MALLOC_HANDLE.store(heap.address(), Ordering::Release);
 }
@@ -78,6 +82,50 @@ pub(in crate::heap) fn allocate(size: usize, align: usize, zero: bool) -> *mut u
         }
     };
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// [`allocate`] of a block that is freed as `family` says.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn allocate_as(
+    family: Family,
+    size: usize,
+    align: usize,
+    zero: bool,
+) -> *mut u8 {
+    let block = allocate(size, align, zero);
+    if !block.is_null() {
+        watched::note_family(block.addr(), family);
+    }
+    block
+}
+
+/// Frees a block that was allocated with a Layout.
+///
+/// # Safety
+/// The caller gives the block up, if `address` is one.
+#[cfg(feature = "debug")]
+pub(in crate::heap) unsafe fn free_layout(address: *mut u8, layout: core::alloc::Layout) {
+    if expect_layout("dealloc", address, layout)
+        && let Some(heap) = malloc_heap()
+    {
+        // SAFETY: the caller's block. What is none was reported.
+        let _ = unsafe { free_as("dealloc", heap, address) };
+    }
+}
+
+/// Whether a block was allocated with `layout`, as far as that is known; reports
+/// it if not.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn expect_layout(
+    operation: &str,
+    address: *mut u8,
+    layout: core::alloc::Layout,
+) -> bool {
+    let is_right = watched::has_layout(address.addr(), layout.size(), layout.align());
+    if !is_right {
+        misuse::wrong_layout(operation, address.addr(), layout.size());
+    }
+    is_right
 }
 
 /// The heap that serves malloc, or the process heap, if `address` is a block of

@@ -199,6 +199,10 @@ pub(super) fn block_of(address: usize, _list: &List) -> Option<Block> {
     if let Found::Bucket(..) = found {
         return block_in(found, address);
     }
+    #[cfg(feature = "debug")]
+    if let Found::Guarded(..) = found {
+        return block_in(found, address);
+    }
     let _core = heap.enter(super::flags::NO_SERIALIZE);
     // Once more, since the heap may have changed until it was locked.
     match (found, lookup::look(address)) {
@@ -269,6 +273,8 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
                 })
             }
         }
+        #[cfg(feature = "debug")]
+        Found::Guarded(cell, _) => Some(crate::heap::debug::page::block_of(cell)),
         Found::Process(descriptor) => crate::heap::misuse::block_of(descriptor, address),
         Found::Gone | Found::Nothing => None,
     }

@@ -50,6 +50,8 @@ mod advice;
 mod elsewhere;
 mod fast;
 mod free;
+#[cfg(feature = "debug")]
+mod guarded;
 mod heap;
 mod home;
 mod info;
@@ -73,9 +75,13 @@ mod tuning;
 mod units;
 mod validate;
 mod walk;
+#[cfg(feature = "debug")]
+mod watched;
 
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
+#[cfg(feature = "debug")]
+pub(in crate::heap) use guarded::{Shown, shown};
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,
@@ -83,6 +89,8 @@ pub use info::{
     set_user_value, shape_of, summary, user_info,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
+#[cfg(feature = "debug")]
+pub(in crate::heap) use lookup::is_heaps as lookup_is_heaps;
 #[cfg(feature = "crt")]
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
@@ -116,6 +124,20 @@ pub mod flags {
     pub const SETTABLE_USER_FLAGS: u32 = 0xe00;
     /// The heap's memory may be executed.
     pub const CREATE_ENABLE_EXECUTE: u32 = 0x40000;
+    /// What lies behind a block is filled, and checked when it is freed.
+    pub const TAIL_CHECKING_ENABLED: u32 = 0x20;
+    /// What is free is filled, and checked when it is used again.
+    pub const FREE_CHECKING_ENABLED: u32 = 0x40;
+    /// Free blocks do not join.
+    pub const DISABLE_COALESCE_ON_FREE: u32 = 0x80;
+    /// Each block has pages of its own.
+    pub const PAGE_ALLOCS: u32 = 0x0100_0000;
+    /// The whole heap is checked at every call.
+    pub const VALIDATE_ALL_ENABLED: u32 = 0x2000_0000;
+    /// Arguments are checked at every call.
+    pub const VALIDATE_PARAMETERS_ENABLED: u32 = 0x4000_0000;
+    /// Of a heap that is made while a global flag is on; never shown.
+    pub(super) const WATCHED: u32 = 0x8000_0000;
     /// Flags of a call that an allocation from a slot cannot do.
     pub(super) const NEED_WORK: u32 = ZERO_MEMORY | SETTABLE_USER_VALUE | SETTABLE_USER_FLAGS;
     /// What of a heap's creation flags counts for its calls, too.

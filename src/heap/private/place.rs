@@ -53,13 +53,28 @@ pub(super) fn allocate(
     trace::during(c"RtlAllocateHeap", arguments, || {
         let all = call_flags | heap.flags.load(Ordering::Relaxed);
         let info = info_of(call_flags);
-        let block = place(heap, all, info, size, align)?;
+        let block = place_block(heap, all, info, size, align)?;
         if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
             // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
             unsafe { block.write_bytes(0, size) };
         }
         Ok(block)
     })
+}
+
+#[inline(always)]
+pub(super) fn place_block(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+) -> Result<NonNull<u8>, Error> {
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        return super::watched::place(heap, all, info, size, align);
+    }
+    place(heap, all, info, size, align)
 }
 
 /// A block whose bytes are undefined, unless it is large: then zero. Before it

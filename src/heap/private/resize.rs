@@ -5,7 +5,7 @@ use super::heap::{Core, PrivateHeap, add, take};
 use super::large;
 use super::lfh;
 use super::lookup::{Block, busy_block, is_mallocs};
-use super::place::{allocate, bucket_of, count, info_of, place, units_for, with_words};
+use super::place::{allocate, bucket_of, count, info_of, place_block, units_for, with_words};
 use super::units::UNIT;
 use super::{Error, flags};
 use crate::heap::checked;
@@ -56,6 +56,10 @@ pub(super) unsafe fn reallocate(
                 (Some(core), _) => resize(heap, core, &found, size, info),
                 (None, _) => false,
             };
+            #[cfg(feature = "debug")]
+            if done && super::watched::is_watched(heap) {
+                super::watched::resized(block.addr(), size);
+            }
             drop(core);
             if done {
                 zero_growth(all, block, old, size);
@@ -72,7 +76,7 @@ pub(super) unsafe fn reallocate(
     if in_place_only {
         return Err(Error::NotInPlace);
     }
-    let new = place(heap, all, info, size, 16)?;
+    let new = place_block(heap, all, info, size, 16)?;
     // SAFETY: the new block is as large as what both hold, and the old one is
     // the caller's to give up.
     unsafe {
@@ -164,6 +168,9 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             true
         }
         Block::Bucket(..) => false,
+        // It moves: what follows its end is a guard.
+        #[cfg(feature = "debug")]
+        Block::Guarded(_) => false,
         Block::Region(region, unit) => {
             if size > heap.choices.largest() {
                 return false;

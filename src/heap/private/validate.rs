@@ -14,6 +14,10 @@ pub(super) fn heap(heap: &'static PrivateHeap, call_flags: u32) -> bool {
     lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
         buckets_are_sound &= bucket.is_sound();
     });
+    #[cfg(feature = "debug")]
+    if !super::guarded::are_sound(heap) {
+        return false;
+    }
     buckets_are_sound && regions_are_sound(heap, &core) && large_blocks_are_sound(heap, &core)
 }
 

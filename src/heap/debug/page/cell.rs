@@ -60,6 +60,8 @@ pub(in crate::heap) struct Cell {
     pub(super) last: AtomicUsize,
     /// The heap's handle, 0 for malloc's own.
     pub(super) heap: AtomicUsize,
+    /// The program's settable value.
+    pub(in crate::heap) value: AtomicUsize,
     /// Counts allocations: of two blocks, which came first.
     pub(super) sequence: AtomicU64,
     pub(super) thread: AtomicU64,
@@ -68,6 +70,8 @@ pub(in crate::heap) struct Cell {
     pub(super) stack: AtomicU32,
     pub(super) freeing_stack: AtomicU32,
     state: AtomicU8,
+    /// The settable flags, and in bit 0 whether there is a settable value.
+    pub(in crate::heap) info: AtomicU8,
     /// Whether the block lies at the start of its pages.
     pub(super) is_backwards: AtomicU8,
     /// Whether a freed block's pages could not be shut.
@@ -99,6 +103,21 @@ impl Cell {
     /// What the cell holds.
     pub(in crate::heap) fn state(&self) -> State {
         State::of(self.state.load(Ordering::Acquire))
+    }
+
+    /// The block's first byte.
+    pub(in crate::heap) fn start(&self) -> usize {
+        self.start.load(Ordering::Relaxed)
+    }
+
+    /// Bytes asked for.
+    pub(in crate::heap) fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// The heap's handle; 0 for malloc's own.
+    pub(in crate::heap) fn heap(&self) -> usize {
+        self.heap.load(Ordering::Relaxed)
     }
 
     /// Sets what it holds. The caller has the cell.
@@ -279,6 +298,11 @@ impl Area {
         }
         // SAFETY: the table's elements are cells, for which all zeros will do.
         unsafe { self.cells.get(number as usize) }
+    }
+
+    /// How many cells were made; the last one's number.
+    pub(super) fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
     }
 
     /// Whether an address lies in the area.

@@ -32,14 +32,13 @@ mod place;
 mod report;
 mod store;
 
-pub(in crate::heap) use cell::{State, View};
+pub(in crate::heap) use cell::{Cell, State, View};
 pub(in crate::heap) use place::Rule;
 pub(in crate::heap) use report::{catch_faults, stranger as report_stranger};
 pub(in crate::heap) use store::{Bounds, Figures};
 
 use crate::vm::guarded::Guards;
 use crate::vm::page_size;
-use cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use place::{BUSY, Damage, FREED, FRESH, Information, PREFIX, SUFFIX};
@@ -61,6 +60,10 @@ pub(in crate::heap) struct Request {
     pub(in crate::heap) align: usize,
     /// Where the block is to lie.
     pub(in crate::heap) rule: Rule,
+    /// Its settable flags, and in bit 0 whether it has a settable value.
+    pub(in crate::heap) info: u8,
+    /// The number of the allocation's stack, 0 for none.
+    pub(in crate::heap) stack: u32,
     /// Whether it is zeroed, or else filled.
     pub(in crate::heap) is_zero: bool,
     /// Whether it is one of a sample.
@@ -138,7 +141,9 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
     cell.thread
         .store(crate::sys::thread_id(), Ordering::Relaxed);
     cell.freeing_thread.store(0, Ordering::Relaxed);
-    cell.stack.store(0, Ordering::Relaxed);
+    cell.stack.store(request.stack, Ordering::Relaxed);
+    cell.info.store(request.info, Ordering::Relaxed);
+    cell.value.store(0, Ordering::Relaxed);
     cell.freeing_stack.store(0, Ordering::Relaxed);
     cell.is_backwards
         .store(u8::from(is_backwards), Ordering::Relaxed);
@@ -179,6 +184,39 @@ fn information(cell: &Cell) -> Information {
     }
 }
 
+/// The cell that an address lies in, if it holds something or did.
+pub(in crate::heap) fn cell_of(address: usize) -> Option<&'static Cell> {
+    if !has(address) {
+        return None;
+    }
+    let (_, cell) = cell_at(address)?;
+    (cell.start() != 0).then_some(cell)
+}
+
+/// Visits the cells of a heap that hold a busy block, from the cell number `after` on,
+/// with their numbers, until `visit` says false.
+pub(in crate::heap) fn for_each_busy(
+    heap: usize,
+    after: u32,
+    visit: &mut dyn FnMut(u32, &'static Cell) -> bool,
+) {
+    let mut number = after;
+    while let Some(next) = number.checked_add(1)
+        && let Some(cell) = STORE.area.cell(next)
+        && next <= STORE.area.count()
+    {
+        number = next;
+        if cell.state() == State::Busy && cell.heap() == heap && !visit(number, cell) {
+            return;
+        }
+    }
+}
+
+/// The number of the cell that an address lies in; 0 for none.
+pub(in crate::heap) fn number_at(address: usize) -> u32 {
+    STORE.area.number_at(address)
+}
+
 /// The cell that an address lies in, and its number.
 fn cell_at(address: usize) -> Option<(u32, &'static Cell)> {
     let number = STORE.area.number_at(address);
@@ -204,13 +242,18 @@ pub(in crate::heap) fn block_at(address: usize) -> Option<crate::report::Block> 
     view_at(address).as_ref().map(report::block_of)
 }
 
+/// A cell's block, as reports show it.
+pub(in crate::heap) fn block_of(cell: &Cell) -> crate::report::Block {
+    report::block_of(&cell.view())
+}
+
 /// Frees the block that starts at `address`, which lies in page heap's address
-/// space; reports what is no busy block, and damage, as found by `operation`.
-/// False for what is no busy block.
+/// space, as called from the stack of this number; reports what is no busy block,
+/// and damage, as found by `operation`. False for what is no busy block.
 ///
 /// # Safety
 /// If it is a block's, nobody uses the block any more.
-pub(in crate::heap) unsafe fn free(operation: &str, address: usize) -> bool {
+pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) -> bool {
     let found = cell_at(address)
         .filter(|(_, cell)| cell.start.load(Ordering::Relaxed) == address && cell.leave());
     let Some((number, cell)) = found else {
@@ -219,6 +262,7 @@ pub(in crate::heap) unsafe fn free(operation: &str, address: usize) -> bool {
     };
     cell.freeing_thread
         .store(crate::sys::thread_id(), Ordering::Relaxed);
+    cell.freeing_stack.store(stack, Ordering::Relaxed);
     // SAFETY: the block was busy, so its window is open, and it is this thread's
     // now.
     let damage = unsafe { damage(cell) };

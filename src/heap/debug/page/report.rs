@@ -9,6 +9,7 @@ use super::cell::{State, View};
 use super::place::Damage;
 use super::{STORE, view_at};
 use crate::config::Action;
+use crate::heap::private::{self, Shown};
 use crate::heap::{PROCESS, PROCESS_HEAP};
 use crate::report::{self, Block, BlockState, Report, Stop};
 
@@ -18,8 +19,9 @@ pub(super) fn block_of(view: &View) -> Block {
         start: view.start,
         size: view.size,
         state: match view.state {
-            State::Busy => BlockState::Busy,
-            State::Empty | State::Leaving | State::Kept => BlockState::Free,
+            // What is being freed is told as its free found it.
+            State::Busy | State::Leaving => BlockState::Busy,
+            State::Empty | State::Kept => BlockState::Free,
         },
     }
 }
@@ -50,14 +52,29 @@ pub(in crate::heap) fn stranger(operation: &str, address: usize) {
             [(&raw const PROCESS).addr(), address, 0, 0],
         ),
     };
+    let shown = shown_of(view.as_ref());
+    let action = shown.action.unwrap_or(PROCESS.action());
     raise(
         operation,
         stop,
         parameters,
-        address,
+        (shown.name, address),
         block,
-        PROCESS.action(),
+        action,
     );
+}
+
+/// What reports show of a block's heap. Damage is told whatever the heap says: who
+/// asks for guards wants to know.
+fn shown_of(view: Option<&View>) -> Shown {
+    let own = Shown {
+        name: PROCESS_HEAP,
+        action: None,
+    };
+    match view {
+        Some(view) if view.heap != 0 => private::shown(view.heap).unwrap_or(own),
+        _ => own,
+    }
 }
 
 /// Reports damage around a block. The address shown is where it was found.
@@ -80,21 +97,23 @@ pub(super) fn damaged(operation: &str, view: &View, damage: Damage) {
     };
     let parameters = [handle_of(view), view.start, view.size, found];
     let block = Some(block_of(view));
-    raise(operation, stop, parameters, at, block, PROCESS.action());
+    let shown = shown_of(Some(view));
+    let action = shown.action.unwrap_or(PROCESS.action());
+    raise(operation, stop, parameters, (shown.name, at), block, action);
 }
 
 fn raise(
     operation: &str,
     stop: Stop,
     parameters: [usize; 4],
-    address: usize,
+    (heap, address): (&str, usize),
     block: Option<Block>,
     action: Action,
 ) {
     let report = Report {
         stop,
         parameters,
-        heap: PROCESS_HEAP,
+        heap,
         address,
         block,
         operation,
@@ -225,11 +244,12 @@ mod faults {
         let block = view.as_ref().map(block_of);
         // Whatever the action is for other reports: what follows a fault is what
         // follows without us.
+        let name = shown_of(view.as_ref()).name;
         raise(
             operation,
             stop,
             parameters,
-            address,
+            (name, address),
             block,
             Action::Continue,
         );

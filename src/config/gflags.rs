@@ -1,0 +1,418 @@
+//! `NTHEAP_GFLAGS`: Windows' global flags by gflags' abbreviations or as a
+//! number, and what they take beside.
+//!
+//! ```text
+//!   NTHEAP_GFLAGS=+hpc,+ust           by abbreviation; - takes away again
+//!   NTHEAP_GFLAGS=0x1070              by number
+//!   NTHEAP_GFLAGS=+hvc:100            with sub-options after colons
+//!   NTHEAP_PAGEHEAP=backwards,size=100-200,random=50
+//!   NTHEAP_FAULT=rate,timeout         of 10,000 calls; seconds after the start
+//! ```
+//!
+//! Items are taken in order. What is not known is told to the caller, once for
+//! each variable, and otherwise ignored: a mistake in an option never ends a
+//! program.
+//!
+//! Invariants: reading allocates nothing, cannot fail, and any bytes will do.
+
+use super::options::parse_size;
+use crate::report::FixedBuffer;
+use core::fmt::{self, Write};
+
+/// A flag of NtGlobalFlag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// gflags' abbreviation, three letters.
+    pub name: &'static str,
+    /// Its bit.
+    pub bit: u32,
+    /// Windows' name for it, after `FLG_`.
+    pub symbol: &'static str,
+    /// What it does here; empty where it does nothing here.
+    pub effect: &'static str,
+}
+
+const fn flag(name: &'static str, bit: u32, symbol: &'static str, effect: &'static str) -> Flag {
+    Flag {
+        name,
+        bit,
+        symbol,
+        effect,
+    }
+}
+
+/// Tail checking (`htc`).
+pub const TAIL_CHECK: u32 = 0x10;
+/// Free checking (`hfc`).
+pub const FREE_CHECK: u32 = 0x20;
+/// Parameter validation (`hpc`).
+pub const VALIDATE_PARAMETERS: u32 = 0x40;
+/// Validation of the whole heap at every call (`hvc`).
+pub const VALIDATE_ALL: u32 = 0x80;
+/// Tags by call (`htg`).
+pub const TAGGING: u32 = 0x800;
+/// The stack database (`ust`).
+pub const STACK_TRACES: u32 = 0x1000;
+/// Tags by module (`htd`).
+pub const TAG_BY_DLL: u32 = 0x8000;
+/// Free blocks stay apart (`dhc`).
+pub const DISABLE_COALESCING: u32 = 0x0020_0000;
+/// Page heap (`hpa`).
+pub const PAGE_ALLOCS: u32 = 0x0200_0000;
+
+/// The flags, by bit ("GFlags Flag Table").
+pub static FLAGS: [Flag; 31] = [
+    flag("soe", 0x1, "STOP_ON_EXCEPTION", ""),
+    flag("sls", 0x2, "SHOW_LDR_SNAPS", ""),
+    flag("dic", 0x4, "DEBUG_INITIAL_COMMAND", ""),
+    flag("shg", 0x8, "STOP_ON_HUNG_GUI", ""),
+    flag(
+        "htc",
+        TAIL_CHECK,
+        "HEAP_ENABLE_TAIL_CHECK",
+        "16 bytes of 0xAB behind each block, checked when it is freed or resized",
+    ),
+    flag(
+        "hfc",
+        FREE_CHECK,
+        "HEAP_ENABLE_FREE_CHECK",
+        "0xFEEEFEEE in freed blocks, checked when they are used again; 0xBAADF00D in fresh ones",
+    ),
+    flag(
+        "hpc",
+        VALIDATE_PARAMETERS,
+        "HEAP_VALIDATE_PARAMETERS",
+        "htc, hfc, and every call's arguments checked, Rust's Layout too",
+    ),
+    flag(
+        "hvc",
+        VALIDATE_ALL,
+        "HEAP_VALIDATE_ALL",
+        "htc, hfc, and the whole heap checked at every call, or with hvc:N at every Nth",
+    ),
+    flag("vrf", 0x100, "APPLICATION_VERIFIER", ""),
+    flag("ptg", 0x400, "POOL_ENABLE_TAGGING", ""),
+    flag("htg", TAGGING, "HEAP_ENABLE_TAGGING", ""),
+    flag(
+        "ust",
+        STACK_TRACES,
+        "USER_STACK_TRACE_DB",
+        "the call stack of every allocation and free is kept; ust:tracedb=MB bounds it",
+    ),
+    flag("kst", 0x2000, "KERNEL_STACK_TRACE_DB", ""),
+    flag("otl", 0x4000, "MAINTAIN_OBJECT_TYPELIST", ""),
+    flag("htd", TAG_BY_DLL, "HEAP_ENABLE_TAG_BY_DLL", ""),
+    flag("dse", 0x0001_0000, "DISABLE_STACK_EXTENSION", ""),
+    flag("d32", 0x0002_0000, "ENABLE_CSRDEBUG", ""),
+    flag("ksl", 0x0004_0000, "ENABLE_KDEBUG_SYMBOL_LOAD", ""),
+    flag("dps", 0x0008_0000, "DISABLE_PAGE_KERNEL_STACKS", ""),
+    flag("scb", 0x0010_0000, "ENABLE_SYSTEM_CRIT_BREAKS", ""),
+    flag(
+        "dhc",
+        DISABLE_COALESCING,
+        "HEAP_DISABLE_COALESCING",
+        "free blocks that lie side by side stay apart",
+    ),
+    flag("ece", 0x0040_0000, "ENABLE_CLOSE_EXCEPTIONS", ""),
+    flag("eel", 0x0080_0000, "ENABLE_EXCEPTION_LOGGING", ""),
+    flag("eot", 0x0100_0000, "ENABLE_HANDLE_TYPE_TAGGING", ""),
+    flag("hpa", PAGE_ALLOCS, "HEAP_PAGE_ALLOCS", ""),
+    flag("dwl", 0x0400_0000, "DEBUG_INITIAL_COMMAND_EX", ""),
+    flag("ddp", 0x0800_0000, "DISABLE_DBGPRINT", ""),
+    flag("cse", 0x1000_0000, "CRITSEC_EVENT_CREATION", ""),
+    flag("sue", 0x2000_0000, "STOP_ON_UNHANDLED_EXCEPTION", ""),
+    flag("bhd", 0x4000_0000, "ENABLE_HANDLE_EXCEPTIONS", ""),
+    flag("dpd", 0x8000_0000, "DISABLE_PROTDLLS", ""),
+];
+
+/// Most bytes of the list of modules that page heap is for.
+const MODULES_MAX: usize = 256;
+
+/// What page heap is told beside that it is on ("GFlags and PageHeap", `/p`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageHeap {
+    /// Patterns that are checked, in place of pages that fault.
+    pub light: bool,
+    /// Guards are mappings of their own, even where the kernel has better ones.
+    pub mappings: bool,
+    /// The guard lies before the block.
+    pub backwards: bool,
+    /// The block ends where the guard begins, whatever its alignment.
+    pub unaligned: bool,
+    /// The least and the largest size that it is for, in bytes.
+    pub sizes: (usize, usize),
+    /// Of a hundred allocations, for how many.
+    pub percent: u8,
+    /// The bytes that freed blocks may take before the oldest goes.
+    pub delayed: usize,
+    modules: [u8; MODULES_MAX],
+    modules_length: u16,
+}
+
+impl PageHeap {
+    const DEFAULT: PageHeap = PageHeap {
+        light: false,
+        mappings: false,
+        backwards: false,
+        unaligned: false,
+        sizes: (0, usize::MAX),
+        percent: 100,
+        delayed: 64 << 20,
+        modules: [0; MODULES_MAX],
+        modules_length: 0,
+    };
+
+    /// The names of the modules whose allocations it is for; none: all.
+    pub fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.modules
+            .get(..usize::from(self.modules_length))
+            .unwrap_or_default()
+            .split(|&byte| byte == b'+')
+            .filter(|name| !name.is_empty())
+    }
+}
+
+/// What `NTHEAP_GFLAGS`, `NTHEAP_PAGEHEAP` and `NTHEAP_FAULT` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalFlags {
+    /// NtGlobalFlag.
+    pub bits: u32,
+    /// With `hvc`, at every how many calls a heap is checked as a whole.
+    pub validate_every: u32,
+    /// The most bytes of the stack database.
+    pub trace_bytes: usize,
+    /// Page heap's options.
+    pub page: PageHeap,
+    /// Of ten thousand allocations, how many fail.
+    pub fault_rate: u32,
+    /// The seconds after the start of the process until the first may.
+    pub fault_timeout: u32,
+}
+
+impl GlobalFlags {
+    /// No flag, and what is asked for beside at its default.
+    pub const NONE: GlobalFlags = GlobalFlags {
+        bits: 0,
+        validate_every: 1,
+        trace_bytes: 64 << 20,
+        page: PageHeap::DEFAULT,
+        fault_rate: 0,
+        fault_timeout: 5,
+    };
+
+    /// Whether a flag, or one of several, is set.
+    pub const fn has(&self, bits: u32) -> bool {
+        self.bits & bits != 0
+    }
+}
+
+/// The flags and options in variables that `for_each` tells of. `warn` gets a
+/// line for each variable that has mistakes in it.
+pub fn read(
+    for_each: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])),
+    warn: &mut dyn FnMut(&[u8]),
+) -> GlobalFlags {
+    let mut flags = GlobalFlags::NONE;
+    let mut seen = 0u8;
+    for_each(&mut |name, value| {
+        let (bit, apply): (u8, fn(&mut GlobalFlags, &[u8]) -> bool) = match name {
+            b"NTHEAP_GFLAGS" => (1, apply_item),
+            b"NTHEAP_PAGEHEAP" => (2, |flags, word| apply_page(&mut flags.page, word)),
+            b"NTHEAP_FAULT" => (4, |_, _| false),
+            _ => return,
+        };
+        // As with getenv, of a name set twice the first counts.
+        if seen & bit != 0 {
+            return;
+        }
+        seen |= bit;
+        let mut wrong = None;
+        if bit == 4 {
+            if !value.trim_ascii().is_empty() && !apply_fault(&mut flags, value) {
+                wrong = Some(value);
+            }
+        } else {
+            for item in value.split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t')) {
+                if !item.is_empty() && !apply(&mut flags, item) {
+                    wrong = wrong.or(Some(item));
+                }
+            }
+        }
+        if let Some(item) = wrong {
+            warn_of(name, item, warn);
+        }
+    });
+    flags
+}
+
+#[cold]
+fn warn_of(name: &[u8], item: &[u8], warn: &mut dyn FnMut(&[u8])) {
+    let mut line = FixedBuffer::<256>::new();
+    let shown = item.get(..item.len().min(64)).unwrap_or_default();
+    // The buffer truncates and never fails.
+    let _ = writeln!(
+        line,
+        "ntheap: {}: {} is not known and ignored; {}",
+        name.escape_ascii(),
+        shown.escape_ascii(),
+        Valid(name),
+    );
+    warn(line.as_bytes());
+}
+
+/// What a variable takes, in words.
+struct Valid<'a>(&'a [u8]);
+
+impl fmt::Display for Valid<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            b"NTHEAP_PAGEHEAP" => out.write_str(
+                "valid: full, light, backwards, unaligned, size=A-B, random=PERCENT, delay=BYTES, \
+                 dlls=NAME+NAME",
+            ),
+            b"NTHEAP_FAULT" => out.write_str("valid: RATE,SECONDS with a rate of 1 to 10000"),
+            _ => {
+                out.write_str("valid: a number, or + or - and one of")?;
+                for flag in FLAGS.iter().filter(|flag| !flag.effect.is_empty()) {
+                    write!(out, " {}", flag.name)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Applies one item of `NTHEAP_GFLAGS`; false, and what could be applied of it
+/// done, when there is a mistake in it.
+fn apply_item(flags: &mut GlobalFlags, item: &[u8]) -> bool {
+    let (adds, item) = match item {
+        [b'+', rest @ ..] => (true, rest),
+        [b'-', rest @ ..] => (false, rest),
+        _ => (true, item),
+    };
+    let mut parts = item.split(|&byte| byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let found = FLAGS
+        .iter()
+        .find(|flag| name.eq_ignore_ascii_case(flag.name.as_bytes()))
+        .map(|flag| flag.bit);
+    let number = || {
+        let is_number = name.first().is_some_and(u8::is_ascii_digit);
+        let digits = name.strip_prefix(b"0x").or(name.strip_prefix(b"0X"));
+        is_number.then(|| parse_hex(digits.unwrap_or(name)))?
+    };
+    let Some(bits) = found.or_else(number) else {
+        return false;
+    };
+    if adds {
+        flags.bits |= bits;
+    } else {
+        flags.bits &= !bits;
+    }
+    let mut is_right = true;
+    for part in parts {
+        is_right &= match bits {
+            VALIDATE_ALL => match parse_size(part) {
+                Some(every) if every > 0 => {
+                    flags.validate_every = u32::try_from(every).unwrap_or(u32::MAX);
+                    true
+                }
+                _ => false,
+            },
+            STACK_TRACES => apply_traces(flags, part),
+            PAGE_ALLOCS => apply_page(&mut flags.page, part),
+            _ => false,
+        };
+    }
+    is_right
+}
+
+/// gflags' numbers are hexadecimal, with 0x or without.
+fn parse_hex(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    digits.iter().try_fold(0u32, |number, &byte| {
+        let digit = char::from(byte).to_digit(16)?;
+        Some(number << 4 | digit)
+    })
+}
+
+/// `tracedb=MB`, 8 at least, as with `gflags /tracedb`.
+fn apply_traces(flags: &mut GlobalFlags, part: &[u8]) -> bool {
+    let megabytes = part.strip_prefix(b"tracedb=").and_then(parse_size);
+    match megabytes {
+        Some(megabytes) if (1..=4096).contains(&megabytes) => {
+            flags.trace_bytes = megabytes.max(8) << 20;
+            true
+        }
+        _ => false,
+    }
+}
+
+fn apply_page(page: &mut PageHeap, word: &[u8]) -> bool {
+    let (name, value) = match word.iter().position(|&byte| byte == b'=') {
+        Some(at) => {
+            let (name, value) = word.split_at(at);
+            (name, value.get(1..).unwrap_or_default())
+        }
+        None => (word, &[][..]),
+    };
+    match name {
+        b"full" => page.light = false,
+        b"light" => page.light = true,
+        b"mappings" => page.mappings = true,
+        b"backwards" => page.backwards = true,
+        b"unaligned" => page.unaligned = true,
+        b"size" => {
+            let mut bounds = value.splitn(2, |&byte| byte == b'-').map(parse_size);
+            match (bounds.next().flatten(), bounds.next().flatten()) {
+                (Some(least), Some(most)) if least <= most => page.sizes = (least, most),
+                _ => return false,
+            }
+        }
+        b"random" => match parse_size(value) {
+            Some(percent) if percent <= 100 => page.percent = percent as u8,
+            _ => return false,
+        },
+        b"delay" => match parse_size(value) {
+            Some(bytes) => page.delayed = bytes,
+            None => return false,
+        },
+        b"dlls" => {
+            let length = value.len().min(MODULES_MAX);
+            for (to, from) in page.modules.iter_mut().zip(value) {
+                *to = *from;
+            }
+            page.modules_length = length as u16;
+            return length == value.len() && length > 0;
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// `rate,timeout`, or the rate alone.
+fn apply_fault(flags: &mut GlobalFlags, value: &[u8]) -> bool {
+    let mut numbers = value.splitn(2, |&byte| byte == b',');
+    let number = |text: &[u8]| u32::try_from(parse_size(text.trim_ascii())?).ok();
+    let Some(rate) = numbers.next().and_then(number) else {
+        return false;
+    };
+    let timeout = match numbers.next() {
+        Some(text) => match number(text) {
+            Some(seconds) => seconds,
+            None => return false,
+        },
+        None => GlobalFlags::NONE.fault_timeout,
+    };
+    if rate > 10_000 {
+        return false;
+    }
+    flags.fault_rate = rate;
+    flags.fault_timeout = timeout;
+    true
+}
+
+#[cfg(test)]
+mod tests;

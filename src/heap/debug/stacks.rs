@@ -1,0 +1,286 @@
+//! The stack database: call stacks, each kept once, known by a number.
+//!
+//! ```text
+//!   base                    buckets: the first stack of each hash, 4 bytes each
+//!   base + FIRST            entries, appended:  next | hash | count | frames...
+//!   id = (address - base) / 8                    0 is no stack
+//! ```
+//!
+//! It is address space reserved once, of a size that is chosen, and committed as it
+//! fills; full, new stacks have the number 0 and are counted as lost. Nothing in
+//! it ever changes or goes away but a bucket's first word, so that readers, outside
+//! ones too, need no lock.
+//!
+//! Invariants: an entry is whole before a bucket leads to it. An entry's `next`
+//! leads to older ones only.
+
+use crate::sync::Mutex;
+use crate::sys;
+use crate::vm::{self, Use};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+/// The most frames of a stack that are kept.
+pub const MOST_FRAMES: usize = 32;
+
+const BUCKETS: usize = 1 << 16;
+/// Where the entries begin.
+const FIRST: usize = BUCKETS * size_of::<u32>();
+const STEP: usize = 256 * 1024;
+
+/// A stack's head; its frames, addresses of eight bytes each, follow.
+#[repr(C)]
+struct Entry {
+    next: u32,
+    hash: u32,
+    count: u32,
+    unused: u32,
+}
+
+/// What an outside reader needs to know, as it lies in memory.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Database {
+    /// The buckets' address; null until there is a database.
+    pub base: AtomicPtr<u8>,
+    /// The bytes in use from there.
+    pub used: AtomicUsize,
+    /// The bytes there may be.
+    pub most: AtomicUsize,
+    /// The stacks in it.
+    pub stacks: AtomicU32,
+    /// The stacks there was no room for.
+    pub lost: AtomicU32,
+}
+
+pub(super) static DATABASE: Database = Database {
+    base: AtomicPtr::new(ptr::null_mut()),
+    used: AtomicUsize::new(0),
+    most: AtomicUsize::new(0),
+    stacks: AtomicU32::new(0),
+    lost: AtomicU32::new(0),
+};
+
+/// The bytes committed, under the lock of those who append.
+static COMMITTED: Mutex<usize> = Mutex::new(0);
+
+/// The address range whose frames at the top of a stack are left out: the
+/// shared library's own.
+static OWN: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+
+pub(super) fn lock() -> &'static crate::sync::Lock {
+    COMMITTED.raw()
+}
+
+/// Makes the database, of `most` bytes. Called once; without memory there is
+/// none, and every stack is lost.
+pub(super) fn begin(most: usize) {
+    let most = most.max(2 * FIRST).next_multiple_of(vm::GRANULARITY);
+    let base = vm::reserve(Use::Metadata, most, vm::GRANULARITY);
+    if base.is_null() {
+        return;
+    }
+    // SAFETY: just reserved.
+    if !unsafe { vm::commit(Use::Metadata, base, FIRST) } {
+        // SAFETY: as above, and nothing of it is in use.
+        unsafe { vm::release(Use::Metadata, base, most, 0) };
+        return;
+    }
+    base.expose_provenance();
+    *COMMITTED.lock() = FIRST;
+    DATABASE.most.store(most, Ordering::Relaxed);
+    DATABASE.used.store(FIRST, Ordering::Relaxed);
+    DATABASE.base.store(base, Ordering::Release);
+}
+
+/// From here on frames in the module that `code` lies in are left out where a
+/// stack begins with them.
+pub fn leave_out(code: usize) {
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    if let Some((start, end)) = sys::module_range(code) {
+        OWN[0].store(start, Ordering::Relaxed);
+        OWN[1].store(end, Ordering::Relaxed);
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+    let _ = code;
+}
+
+/// The calling thread's stack, kept; 0 where stacks are not kept or there is no
+/// room.
+#[inline(never)]
+pub(in crate::heap) fn capture() -> u32 {
+    if DATABASE.base.load(Ordering::Acquire).is_null() {
+        return 0;
+    }
+    let mut frames = [0; MOST_FRAMES + 16];
+    let count = walk(&mut frames);
+    let mut kept = frames.get(..count).unwrap_or_default();
+    let (start, end) = (
+        OWN[0].load(Ordering::Relaxed),
+        OWN[1].load(Ordering::Relaxed),
+    );
+    while let [first, rest @ ..] = kept
+        && (start..end).contains(first)
+    {
+        kept = rest;
+    }
+    keep(kept.get(..kept.len().min(MOST_FRAMES)).unwrap_or_default())
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[inline(always)]
+fn walk(frames: &mut [usize]) -> usize {
+    sys::backtrace(frames)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+fn walk(_: &mut [usize]) -> usize {
+    0
+}
+
+fn hash(frames: &[usize]) -> u32 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &frame in frames {
+        hash = (hash ^ frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    (hash >> 32) as u32
+}
+
+fn bucket(base: *mut u8, hash: u32) -> &'static AtomicU32 {
+    let index = hash as usize % BUCKETS;
+    // SAFETY: the buckets are committed and stay for ever.
+    unsafe { &*base.cast::<AtomicU32>().add(index) }
+}
+
+/// The entry of a number, and its frames.
+fn entry(base: *mut u8, id: u32) -> Option<(&'static Entry, &'static [usize])> {
+    let offset = id as usize * 8;
+    if id == 0
+        || base.is_null()
+        || offset + size_of::<Entry>() > DATABASE.used.load(Ordering::Acquire)
+    {
+        return None;
+    }
+    // SAFETY: numbers are given out for whole entries alone, which never change.
+    unsafe {
+        let entry = base.add(offset).cast::<Entry>();
+        let frames = entry.add(1).cast::<usize>();
+        Some((
+            &*entry,
+            core::slice::from_raw_parts(frames, (*entry).count as usize),
+        ))
+    }
+}
+
+fn find(base: *mut u8, hash: u32, frames: &[usize]) -> u32 {
+    let mut id = bucket(base, hash).load(Ordering::Acquire);
+    while let Some((entry, known)) = entry(base, id) {
+        if entry.hash == hash && known == frames {
+            return id;
+        }
+        id = entry.next;
+    }
+    0
+}
+
+/// The number of a stack, kept if it was not; 0 for an empty one, or when there
+/// is no room.
+fn keep(frames: &[usize]) -> u32 {
+    let base = DATABASE.base.load(Ordering::Acquire);
+    if base.is_null() || frames.is_empty() {
+        return 0;
+    }
+    let hash = hash(frames);
+    let known = find(base, hash, frames);
+    if known != 0 {
+        return known;
+    }
+    let mut committed = COMMITTED.lock();
+    // Somebody may have kept it meanwhile.
+    let known = find(base, hash, frames);
+    if known != 0 {
+        return known;
+    }
+    let at = DATABASE.used.load(Ordering::Relaxed);
+    let end = at + size_of::<Entry>() + size_of_val(frames);
+    while *committed < end {
+        let most = DATABASE.most.load(Ordering::Relaxed);
+        let step = STEP.min(most - *committed);
+        // SAFETY: what follows the committed part is reserved, and ours under
+        // the lock.
+        let is_there = step > 0 && unsafe { vm::commit(Use::Metadata, base.add(*committed), step) };
+        if !is_there {
+            DATABASE.lost.fetch_add(1, Ordering::Relaxed);
+            return 0;
+        }
+        *committed += step;
+    }
+    let id = (at / 8) as u32;
+    let first = bucket(base, hash);
+    // SAFETY: the bytes are committed, and nobody's until `used` says so.
+    unsafe {
+        let entry = base.add(at).cast::<Entry>();
+        entry.write(Entry {
+            next: first.load(Ordering::Relaxed),
+            hash,
+            count: frames.len() as u32,
+            unused: 0,
+        });
+        entry
+            .add(1)
+            .cast::<usize>()
+            .copy_from_nonoverlapping(frames.as_ptr(), frames.len());
+    }
+    DATABASE.used.store(end, Ordering::Release);
+    DATABASE.stacks.fetch_add(1, Ordering::Relaxed);
+    first.store(id, Ordering::Release);
+    id
+}
+
+/// The frames of a stack, the innermost call's return address first; none for 0
+/// or a number that is none.
+pub fn frames(id: u32) -> &'static [usize] {
+    entry(DATABASE.base.load(Ordering::Acquire), id).map_or(&[], |(_, frames)| frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stack_is_kept_once() {
+        static STARTED: crate::sync::Once = crate::sync::Once::new();
+        if STARTED.begin() {
+            begin(8 << 20);
+            STARTED.end(true);
+        }
+        let before = DATABASE.stacks.load(Ordering::Relaxed);
+        let first = keep(&[1, 2, 3]);
+        let longer = keep(&[1, 2, 3, 4]);
+        assert!(first != 0 && longer != 0 && first != longer);
+        assert_eq!((keep(&[1, 2, 3]), keep(&[1, 2, 3, 4])), (first, longer));
+        assert_eq!(DATABASE.stacks.load(Ordering::Relaxed), before + 2);
+        assert_eq!(frames(first), [1, 2, 3]);
+        assert_eq!(frames(longer), [1, 2, 3, 4]);
+        assert_eq!((keep(&[]), frames(0).len()), (0, 0));
+        // A thousand more, and the first ones stay what they are.
+        let more: std::vec::Vec<u32> = (10..1010).map(|at| keep(&[at, at + 1])).collect();
+        for (at, &id) in (10..).zip(&more) {
+            assert_eq!(frames(id), [at, at + 1]);
+        }
+        assert_eq!(frames(first), [1, 2, 3]);
+        // The same calls are the same stack, another depth another one.
+        let captured: std::vec::Vec<u32> = (0..3).map(|_| capture()).collect();
+        assert!(captured[0] != 0 && captured.iter().all(|&id| id == captured[0]));
+        assert!(frames(captured[0]).len() > 3);
+        // Full, stacks are lost, not mixed up.
+        let mut at = 1 << 20;
+        while keep(&[at; MOST_FRAMES]) != 0 {
+            at += 1;
+        }
+        assert!(DATABASE.lost.load(Ordering::Relaxed) == 1);
+        assert_eq!(frames(first), [1, 2, 3]);
+        assert_eq!(keep(&[1, 2, 3]), first);
+    }
+}
