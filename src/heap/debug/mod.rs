@@ -131,6 +131,7 @@ const DERIVED: [(u32, u32); 6] = [
 
 /// The locks of the debug layer, for the fork handlers: last to be taken.
 pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+    visit(super::private::light::lock());
     visit(page::lock());
     visit(stacks::lock());
     registry::for_each_lock(visit);

@@ -1,30 +1,80 @@
-//! Blocks with guard pages, of heaps made while page heap is on.
+//! Page heap's blocks, of heaps made while it is on: guarded ones, in pages of their own
+//! (full page heap), and those with patterns about them (light.rs).
 //!
 //! Which of a heap's blocks get guards is chosen block by block: by size and by
-//! chance, as the options say. The others are placed as in any heap. Everything
-//! finds a guarded block by its address (lookup.rs), and so frees, sizes and walks need
-//! not know how it was chosen.
+//! chance, as the options say; the others, and all for which there is no room among the
+//! guards, are light ones. A guarded block is found by its address, a light one by its
+//! record, so that frees, sizes and walks need not know how it was chosen.
 
 use super::heap::{self, PrivateHeap};
 use super::lookup::Found;
-use super::{Error, flags};
+use super::region::HEAP_HEADER;
+use super::watched::{self, Caller};
+use super::{Error, flags, light};
 use crate::config::Action;
 use crate::heap::debug::page::{self, Cell, Request, Rule, State};
+use crate::heap::debug::registry::{self, Family, Record};
 use crate::heap::debug::{self, stacks};
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A guarded block, if the heap has page heap, the block is chosen, and there is room
-/// for it.
+/// What lies at the handle of a heap with page heap.
+const HEADER_FILL: u8 = 0xEE;
+
+/// A block of a heap with page heap, with its record; `None` for other heaps.
 pub(super) fn place(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+    caller: Caller,
+) -> Option<Result<NonNull<u8>, Error>> {
+    if !has_pages(heap) {
+        return None;
+    }
+    if let Some(block) = place_guarded(heap, all, info, size, align, caller) {
+        registry::insert(&Record {
+            stack: caller.stack,
+            thread: caller.thread,
+            sequence: registry::next_sequence(),
+            family: Family::Heap,
+            align: align.trailing_zeros() as u8,
+            ..Record::busy(block.addr().get(), size, heap.handle().address())
+        });
+        return Some(Ok(block));
+    }
+    Some(light::place(heap, all, info, size, align, caller))
+}
+
+/// Fills what lies at a heap's handle as page heap does, where other heaps have their
+/// header.
+///
+/// # Safety
+/// The heap is just being made, and its first region begins at `start`.
+pub(super) unsafe fn begin(heap: &PrivateHeap, start: usize) {
+    if has_pages(heap) {
+        // SAFETY: a heap's header is committed, and nothing lies in it.
+        unsafe { page::fill(start..start + HEAP_HEADER, HEADER_FILL) };
+    }
+}
+
+/// Whether the heap has page heap.
+#[inline]
+pub(super) fn has_pages(heap: &PrivateHeap) -> bool {
+    heap.flags.load(Ordering::Relaxed) & flags::PAGE_ALLOCS != 0
+}
+
+/// A guarded block, if it is chosen and there is room for it.
+fn place_guarded(
     heap: &PrivateHeap,
     all: u32,
     info: u8,
     size: usize,
     align: usize,
-    stack: u32,
+    caller: Caller,
 ) -> Option<NonNull<u8>> {
-    if heap.flags.load(Ordering::Relaxed) & flags::PAGE_ALLOCS == 0 || !is_chosen(size) {
+    if !is_chosen(size) {
         return None;
     }
     let options = &debug::options().page;
@@ -33,16 +83,32 @@ pub(super) fn place(
         (false, true) if align <= 16 => Rule::Exact,
         (false, _) => Rule::End,
     };
-    NonNull::new(page::allocate(&Request {
+    let block = NonNull::new(page::allocate(&Request {
         heap: heap.handle().address(),
         size,
         align,
         rule,
         info,
-        stack,
+        stack: caller.stack,
         is_zero: all & flags::ZERO_MEMORY != 0,
         is_sample: false,
-    }))
+    }));
+    if block.is_none() {
+        tell_of_no_room();
+    }
+    block
+}
+
+/// Says, once, that blocks have no guards from here on.
+#[cold]
+fn tell_of_no_room() {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        crate::sys::write_stderr(
+            b"ntheap: page heap: the system has no more pages with guards to give; \
+              from here on blocks have patterns around them instead\n",
+        );
+    }
 }
 
 /// Whether a block of this size gets guards.
@@ -85,26 +151,52 @@ pub(super) fn check_busy(cell: &Cell, address: usize) -> Result<(), Error> {
     }
 }
 
-/// Frees a guarded block of the heap.
+/// Frees a guarded or a light block of the heap; `None` if there is none at the
+/// address.
 ///
 /// # Safety
 /// If it is busy, nobody uses it any more.
-pub(super) unsafe fn free(heap: &PrivateHeap, block: *mut u8, stack: u32) -> Result<(), Error> {
+pub(super) unsafe fn free(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    caller: Caller,
+) -> Option<Result<(), Error>> {
+    if !has_pages(heap) {
+        return None;
+    }
     let operation = if heap.handle().takes_mallocs() {
         "free"
     } else {
         "HeapFree"
     };
+    let address = block.addr();
+    if let Found::Guarded(cell, owner) = look(address) {
+        if !core::ptr::eq(owner, heap) {
+            return Some(Err(Error::OtherHeap));
+        }
+        if let Err(error) = check_busy(cell, address) {
+            return Some(Err(error));
+        }
+        watched::freed(address, caller);
+        // SAFETY: the caller's promise.
+        let done = unsafe { page::free(operation, address, caller.stack) };
+        return Some(done.then_some(()).ok_or(Error::AlreadyFree));
+    }
     // SAFETY: the caller's promise.
-    let done = unsafe { page::free(operation, block.addr(), stack) };
-    done.then_some(()).ok_or(Error::AlreadyFree)
+    unsafe { light::free(operation, heap, call_flags, address, caller) }
 }
 
-/// Ends all guarded blocks of a heap that is destroyed.
+/// Ends all guarded and light blocks of a heap that is destroyed.
 ///
 /// # Safety
 /// Nobody uses them any more.
 pub(super) unsafe fn end(heap: &PrivateHeap) {
+    if !has_pages(heap) {
+        return;
+    }
+    light::end(heap);
+    registry::remove_heap(heap.handle().address());
     if !page::is_on() {
         return;
     }
@@ -116,7 +208,7 @@ pub(super) unsafe fn end(heap: &PrivateHeap) {
     });
 }
 
-/// Whether what was written around the heap's guarded blocks is as it was.
+/// Whether what was written around the heap's guarded and light blocks is as it was.
 pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
     let mut are = true;
     if page::is_on() {
@@ -127,7 +219,7 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
             are
         });
     }
-    are
+    are && (!has_pages(heap) || light::are_sound(heap))
 }
 
 /// What reports show of a heap.

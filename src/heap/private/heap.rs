@@ -337,6 +337,8 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     // to them.
     unsafe {
         write(record, settings, made);
+        #[cfg(feature = "debug")]
+        super::guarded::begin(&*record, (*made).start);
         (*made)
             .descriptor
             .owner

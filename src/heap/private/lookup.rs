@@ -15,7 +15,10 @@ use crate::heap::{checked, classes, slices};
 use core::ptr;
 use core::sync::atomic::Ordering;
 #[cfg(feature = "debug")]
-use {super::guarded, crate::heap::debug::page::Cell};
+use {
+    super::{guarded, light},
+    crate::heap::debug::{page::Cell, registry},
+};
 
 /// What an address leads to.
 #[derive(Clone, Copy)]
@@ -190,6 +193,13 @@ pub(super) fn busy_block(
 
 /// The bytes a block was asked for. Waits for nobody's lock but an operation's.
 pub(super) fn size_of(heap: &'static PrivateHeap, address: usize) -> Result<usize, Error> {
+    #[cfg(feature = "debug")]
+    if guarded::has_pages(heap)
+        && let Some(record) = light::find(heap, address)
+    {
+        let is_busy = record.state == registry::State::Busy;
+        return is_busy.then_some(record.size).ok_or(Error::AlreadyFree);
+    }
     match busy_block(heap, flags::NO_SERIALIZE, address) {
         Ok((_core, block)) => Ok(block.size()),
         Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(address) => Ok(

@@ -230,6 +230,15 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
             }
             let unit = this.around(inside)?;
             let is_free = this.units.is_free(unit);
+            #[cfg(feature = "debug")]
+            if let Found::Region(_, heap) = found
+                && super::guarded::has_pages(heap)
+                && let Some(record) = super::light::inner(heap, this.data(unit))
+            {
+                return Some(crate::heap::debug::page::block_in(&super::light::view(
+                    &record,
+                )));
+            }
             let bytes = this.units.size(unit) * UNIT;
             Some(Block {
                 start: this.data(unit),
@@ -245,7 +254,15 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
                 },
             })
         }
+        #[cfg(feature = "debug")]
         // SAFETY: records of large blocks are never unmapped.
+        Found::Large(record, heap)
+            if super::guarded::has_pages(heap)
+                && let Some(inner) = super::light::inner(heap, unsafe { (*record).data() }) =>
+        {
+            Some(crate::heap::debug::page::block_in(&super::light::view(&inner)))
+        }
+        // SAFETY: as above.
         Found::Large(record, _) => unsafe {
             Some(Block {
                 start: (*record).data(),

@@ -57,6 +57,8 @@ mod home;
 mod info;
 mod large;
 mod lfh;
+#[cfg(feature = "debug")]
+pub(in crate::heap) mod light;
 mod list;
 mod lock;
 mod lookup;

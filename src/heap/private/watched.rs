@@ -21,8 +21,8 @@ pub(super) fn is_watched(heap: &PrivateHeap) -> bool {
 /// Who calls, found before a heap is locked.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
-    stack: u32,
-    thread: u32,
+    pub(super) stack: u32,
+    pub(super) thread: u32,
 }
 
 impl Caller {
@@ -44,10 +44,10 @@ pub(super) fn place(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     let caller = Caller::here();
-    let block = match guarded::place(heap, all, info, size, align, caller.stack) {
-        Some(block) => block,
-        None => place::place(heap, all, info, size, align)?,
-    };
+    if let Some(placed) = guarded::place(heap, all, info, size, align, caller) {
+        return placed;
+    }
+    let block = place::place(heap, all, info, size, align)?;
     registry::insert(&Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -69,12 +69,11 @@ pub(super) unsafe fn free(
     block: *mut u8,
 ) -> Result<(), Error> {
     let caller = Caller::here();
+    // SAFETY: the caller's promise.
+    if let Some(freed) = unsafe { guarded::free(heap, call_flags, block, caller) } {
+        return freed;
+    }
     match busy_block(heap, call_flags, block.addr()) {
-        Ok((_, Block::Guarded(_))) => {
-            freed(block.addr(), caller);
-            // SAFETY: the caller's block.
-            unsafe { guarded::free(heap, block, caller.stack) }
-        }
         Ok((Some(mut core), found)) => {
             freed(block.addr(), caller);
             match found {
@@ -98,7 +97,7 @@ pub(super) unsafe fn free(
 }
 
 /// Notes that a block is freed. Its heap is locked, so that nobody gets it before.
-fn freed(address: usize, caller: Caller) {
+pub(super) fn freed(address: usize, caller: Caller) {
     registry::update(address, |record| {
         record.state = State::Freed;
         record.free_stack = caller.stack;

@@ -33,15 +33,19 @@ mod report;
 mod store;
 
 pub(in crate::heap) use cell::{Cell, State, View};
-pub(in crate::heap) use place::Rule;
-pub(in crate::heap) use report::{catch_faults, stranger as report_stranger};
+pub(in crate::heap) use place::{
+    Damage, FREED, Information, PREFIX, Rule, Stamps, check_prefix, fill, first_other, write_prefix,
+};
+pub(in crate::heap) use report::{
+    catch_faults, damaged as report_damage, stranger as report_stranger,
+};
 pub(in crate::heap) use store::{Bounds, Figures};
 
 use crate::vm::guarded::Guards;
 use crate::vm::page_size;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
-use place::{BUSY, Damage, FREED, FRESH, Information, PREFIX, SUFFIX};
+use place::{BUSY, FRESH, SUFFIX};
 use store::Store;
 
 static STORE: Store = Store::new();
@@ -212,11 +216,6 @@ pub(in crate::heap) fn for_each_busy(
     }
 }
 
-/// The number of the cell that an address lies in; 0 for none.
-pub(in crate::heap) fn number_at(address: usize) -> u32 {
-    STORE.area.number_at(address)
-}
-
 /// The cell that an address lies in, and its number.
 fn cell_at(address: usize) -> Option<(u32, &'static Cell)> {
     let number = STORE.area.number_at(address);
@@ -240,6 +239,11 @@ pub(in crate::heap) fn view_at(address: usize) -> Option<View> {
 /// The block that an address lies in or beside, as reports show it.
 pub(in crate::heap) fn block_at(address: usize) -> Option<crate::report::Block> {
     view_at(address).as_ref().map(report::block_of)
+}
+
+/// A block as reports show it.
+pub(in crate::heap) fn block_in(view: &View) -> crate::report::Block {
+    report::block_of(view)
 }
 
 /// A cell's block, as reports show it.
@@ -267,7 +271,7 @@ pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) 
     // now.
     let damage = unsafe { damage(cell) };
     if let Some(damage) = damage {
-        report::damaged(operation, &cell.view(), damage);
+        report::damaged(operation, &cell.view(), damage, false);
     }
     let window = (
         cell.first.load(Ordering::Relaxed),
@@ -345,7 +349,7 @@ fn release_overdue(is_wanted: bool) -> bool {
         );
         // SAFETY: the cell is this thread's, and its window is open.
         if let Some(at) = unsafe { place::first_other(window.0..window.1, FREED) } {
-            report::damaged("delayed free", &cell.view(), Damage::Fill(at));
+            report::damaged("delayed free", &cell.view(), Damage::Fill(at), true);
         }
         // SAFETY: as above. A cell that cannot be shut is not used again: its
         // next block would have no guard.

@@ -77,10 +77,12 @@ fn shown_of(view: Option<&View>) -> Shown {
     }
 }
 
-/// Reports damage around a block. The address shown is where it was found.
+/// Reports damage around a block that is busy, or freed and kept. The address shown is
+/// where it was found.
 #[cold]
-pub(super) fn damaged(operation: &str, view: &View, damage: Damage) {
+pub(in crate::heap) fn damaged(operation: &str, view: &View, damage: Damage, is_freed: bool) {
     let (stop, at, found) = match damage {
+        Damage::Fill(at) => (Stop::CorruptedFreedHeapBlock, at, 0),
         Damage::StartStamp(found) => (
             Stop::CorruptedHeapBlockStartStamp,
             view.start - super::PREFIX,
@@ -93,7 +95,12 @@ pub(super) fn damaged(operation: &str, view: &View, damage: Damage) {
         ),
         Damage::Prefix(at) => (Stop::CorruptedHeapBlockPrefix, at, 0),
         Damage::Suffix(at) => (Stop::CorruptedHeapBlockSuffix, at, 0),
-        Damage::Fill(at) => (Stop::CorruptedFreedHeapBlock, at, 0),
+    };
+    // What was sound when the block was freed was changed since.
+    let (stop, found) = match damage {
+        Damage::Fill(_) => (stop, found),
+        _ if is_freed => (Stop::CorruptedHeapBlockHeader, 0),
+        _ => (stop, found),
     };
     let parameters = [handle_of(view), view.start, view.size, found];
     let block = Some(block_of(view));
