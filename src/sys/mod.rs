@@ -84,6 +84,8 @@ pub use counters::{Call, CallCounts, calls};
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(all(unix, feature = "debug"))]
 pub use faults::{has_handler_before, instruction_of};
+#[cfg(all(unix, feature = "debug"))]
+pub use maps::mapping_limit;
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]

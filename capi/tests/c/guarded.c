@@ -1,9 +1,9 @@
 /* Bugs in blocks with guard pages, one each. The name of the case is the first
    argument; what the report will name is said on standard output before. */
 
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <malloc.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,14 +44,6 @@ static void overrun(size_t size, size_t by)
     announce(block, block + size - 1 + by);
     write_at(block + size - 1 + by);
     free(block);
-}
-
-static sigjmp_buf after;
-
-static void on_signal(int signal)
-{
-    (void)signal;
-    siglongjmp(after, 1);
 }
 
 int main(int count, char **arguments)
@@ -193,31 +185,117 @@ int main(int count, char **arguments)
         if (malloc_usable_size(block))
             return 1;
     }
-    CASE("handled")
+    CASE("underrun_read")
     {
-        /* A handler of the program's own, which was there before. */
+        block = block_of(64);
+        announce(block, block - 1);
+        read_at(block - 1);
+        free(block);
+    }
+    CASE("overrun_far")
+    {
+        block = block_of(60);
+        announce(block, block + 4000);
+        write_at(block + 4000);
+        free(block);
+    }
+    CASE("overrun_inside_alignment")
+        overrun(61, 1);
+    CASE("write_after_free_pushed_out")
+    {
         block = block_of(64);
         free(block);
-        announce(block, block + 7);
-        if (!sigsetjmp(after, 1))
-            write_at(block + 7);
-        else
-            _exit(7);
+        announce(block, block + 10);
+        write_at(block + 10);
+        for (i = 0; i < 100; i++)
+            free(block_of(1000));
+    }
+    CASE("header_after_free")
+    {
+        block = block_of(64);
+        free(block);
+        announce(block, block - 4);
+        write_at(block - 2);
+        for (i = 0; i < 100; i++)
+            free(block_of(1000));
+    }
+    CASE("realloc_of_overrun")
+    {
+        block = block_of(60);
+        announce(block, block + 60);
+        write_at(block + 60);
+        block = realloc(block, 200);
+        free(block);
+    }
+    CASE("wild")
+    {
+        block = block_of(64);
+        announce(block, (char *)64);
+        write_at((char *)64);
+    }
+    CASE("bytes")
+    {
+        /* What a block holds before anybody wrote to it. */
+        unsigned char *bytes = (unsigned char *)block_of(37);
+        announce((char *)bytes, (char *)bytes);
+        printf("%02x %02x %02x\n", bytes[0], bytes[36], bytes[37]);
+        printf("%08x %08x\n", *(unsigned *)(bytes - 64), *(unsigned *)(bytes - 4));
+        printf("%zu %zu\n", malloc_usable_size(bytes), (size_t)bytes % 4096);
+        free(bytes);
+    }
+    CASE("map_lines")
+    {
+        /* How many mappings many blocks make. */
+        char line[512];
+        int lines = 0, blocks = atoi(arguments[2]);
+        FILE *file;
+        char **kept = malloc(blocks * sizeof *kept);
+        for (i = 0; i < blocks; i++) {
+            kept[i] = block_of(100);
+            kept[i][99] = 1;
+        }
+        file = fopen("/proc/self/maps", "r");
+        while (fgets(line, sizeof line, file))
+            lines++;
+        fclose(file);
+        printf("%d\n", lines);
+        for (i = 0; i < blocks; i++)
+            free(kept[i]);
+        free(kept);
+    }
+    CASE("private_heap")
+    {
+        /* By the names of the library, of which nothing is known here. */
+        void *(*create)(unsigned, size_t, size_t) =
+            (void *(*)(unsigned, size_t, size_t))dlsym(RTLD_DEFAULT, "ntheap_HeapCreate");
+        void *(*allocate)(void *, unsigned, size_t) =
+            (void *(*)(void *, unsigned, size_t))dlsym(RTLD_DEFAULT, "ntheap_HeapAlloc");
+        int (*release)(void *, unsigned, void *) =
+            (int (*)(void *, unsigned, void *))dlsym(RTLD_DEFAULT, "ntheap_HeapFree");
+        int (*validate)(void *, unsigned, void *) =
+            (int (*)(void *, unsigned, void *))dlsym(RTLD_DEFAULT, "ntheap_HeapValidate");
+        size_t (*size_of)(void *, unsigned, void *) =
+            (size_t(*)(void *, unsigned, void *))dlsym(RTLD_DEFAULT, "ntheap_HeapSize");
+        int (*destroy)(void *) = (int (*)(void *))dlsym(RTLD_DEFAULT, "ntheap_HeapDestroy");
+        unsigned char *heap = create(0, 0, 0);
+        char *second;
+        block = allocate(heap, 0, 60);
+        second = allocate(heap, 8, 1 << 20);
+        announce(block, block);
+        printf("%02x %02x %02x\n", heap[0], heap[0x10], heap[0x70]);
+        printf("%zu %zu %d\n", size_of(heap, 0, block), size_of(heap, 0, second), second[99]);
+        printf("%d ", validate(heap, 0, NULL));
+        block[61] = 1;
+        printf("%d ", validate(heap, 0, NULL));
+        /* What it was: 0xD0 with guards, 0xA0 without. */
+        block[61] = block[60];
+        printf("%d ", validate(heap, 0, NULL));
+        printf("%d ", release(heap, 0, second));
+        printf("%d\n", destroy(heap));
+        fflush(stdout);
+        write_at(block);
     }
     else
         return 2;
     return 0;
-}
-
-/* Before the heap's first use, so that this handler is the one before the heap's. */
-__attribute__((constructor)) static void handle_first(void)
-{
-}
-
-void set_handler(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    sigaction(SIGSEGV, &action, NULL);
 }

@@ -27,6 +27,7 @@ pub(in crate::heap) fn begin(config: &Config) {
             let bounds = Bounds {
                 kept_blocks: KEPT,
                 kept_bytes: flags.page.delayed,
+                busy: usize::MAX,
                 blocks: usize::MAX,
             };
             page::begin(SPACE, guards, bounds);

@@ -47,6 +47,7 @@ pub(super) fn begin(config: &Config) {
     let bounds = Bounds {
         kept_blocks: BLOCKS,
         kept_bytes: usize::MAX,
+        busy: BLOCKS,
         blocks: BLOCKS,
     };
     if rate != 0 && page::begin(SPACE, Guards::Advice, bounds) {

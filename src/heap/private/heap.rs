@@ -462,6 +462,11 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
+    // SAFETY: nobody uses the heap's blocks any more.
+    #[cfg(feature = "debug")]
+    unsafe {
+        super::guarded::end(heap);
+    }
     // Another thread that lists heaps, or was given an address of this one's, is
     // done with it when it is out of the list.
     // SAFETY: a heap is on the list until here.
@@ -471,8 +476,6 @@ pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     unsafe {
         lfh::destroy(heap.table.load(Ordering::Relaxed));
         let core = &mut *heap.core.get();
-        #[cfg(feature = "debug")]
-        super::guarded::end(heap);
         let mut block = core.first_large;
         while !block.is_null() {
             let next = (*block).next;

@@ -260,7 +260,9 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
             if super::guarded::has_pages(heap)
                 && let Some(inner) = super::light::inner(heap, unsafe { (*record).data() }) =>
         {
-            Some(crate::heap::debug::page::block_in(&super::light::view(&inner)))
+            Some(crate::heap::debug::page::block_in(&super::light::view(
+                &inner,
+            )))
         }
         // SAFETY: as above.
         Found::Large(record, _) => unsafe {

@@ -77,8 +77,16 @@ pub(in crate::heap) struct Request {
 /// Begins: reserves up to `space` bytes for blocks and their guards. False when the
 /// system refuses. Once, before any other call.
 pub(in crate::heap) fn begin(space: usize, guards: Guards, bounds: Bounds) -> bool {
-    STORE.set_bounds(bounds);
     let done = STORE.area.begin(space, guards);
+    #[cfg_attr(not(unix), allow(unused_mut, reason = "only there are mappings few"))]
+    let mut bounds = bounds;
+    #[cfg(unix)]
+    if done && STORE.area.guards() == Guards::Mappings {
+        // A block's pages are a mapping, and so is what is between them and the next
+        // one's. A quarter of them is left to the program and to blocks without guards.
+        bounds.busy = bounds.busy.min(crate::sys::mapping_limit() / 8 * 3);
+    }
+    STORE.set_bounds(bounds);
     IS_ON.store(done, Ordering::Release);
     done
 }

@@ -72,7 +72,10 @@ fn shown_of(view: Option<&View>) -> Shown {
         action: None,
     };
     match view {
-        Some(view) if view.heap != 0 => private::shown(view.heap).unwrap_or(own),
+        Some(view) if view.heap != 0 => private::shown(view.heap).unwrap_or(Shown {
+            name: "destroyed heap",
+            ..own
+        }),
         _ => own,
     }
 }

@@ -25,6 +25,8 @@ pub(in crate::heap) struct Bounds {
     pub(in crate::heap) kept_blocks: usize,
     /// Bytes of pages of such blocks.
     pub(in crate::heap) kept_bytes: usize,
+    /// Blocks in use.
+    pub(in crate::heap) busy: usize,
     /// Blocks in use and kept, together; what is kept gives way.
     pub(in crate::heap) blocks: usize,
 }
@@ -85,6 +87,7 @@ impl Store {
                 bounds: Bounds {
                     kept_blocks: 0,
                     kept_bytes: 0,
+                    busy: 0,
                     blocks: 0,
                 },
                 figures: Figures {
@@ -136,7 +139,7 @@ impl Store {
     /// see [`Store::overdue`].
     pub(super) fn has_room(&self) -> bool {
         let lists = self.lists.lock();
-        lists.figures.blocks < lists.bounds.blocks
+        lists.figures.blocks < lists.bounds.busy
     }
 
     /// Notes that the caller's cell has a block in use now.
