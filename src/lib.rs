@@ -92,7 +92,10 @@ pub use own::{
     Heap, HeapBlock, HeapChange, HeapChanges, HeapEntry, HeapError, HeapGuard, HeapInfo,
     HeapOptions, HeapShape, HeapSnapshot, HeapSummary, HeapWalk, Heaps, LocalHeap, heaps,
 };
-pub use report::{Block, BlockState, Hook, Report, Stop, set_hook};
+pub use report::{
+    Block, BlockLayout, BlockState, Damage, Hook, Layouts, Report, Stop, ThreadName, Trace,
+    set_hook,
+};
 pub use stats::{BUCKETS, BucketStats, Stats};
 
 /// The README's programs are tests, too.

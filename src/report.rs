@@ -27,8 +27,18 @@ use crate::sys;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+mod detail;
+#[cfg(feature = "debug")]
+mod json;
+#[cfg(feature = "debug")]
+mod long;
 mod stop;
 
+pub use detail::{BlockLayout, Damage, Layouts, ThreadName, Trace};
+#[cfg(feature = "debug")]
+use long::LongText;
+#[cfg(feature = "debug")]
+pub(crate) use long::set_json;
 pub use stop::Stop;
 
 /// What a report says about the block at, around or next to the address.
@@ -95,6 +105,14 @@ pub struct Report<'a> {
     pub owner_module: &'a str,
     /// What documentation advises; empty where there is nothing to say.
     pub advice: &'a str,
+    /// Bytes that changed where none may; none where nothing was compared.
+    pub damage: Option<Damage>,
+    /// The Layout given and the block's own, where they differ.
+    pub layouts: Option<Layouts>,
+    /// Who allocated the block; none where that was not recorded.
+    pub allocated: Option<Trace<'a>>,
+    /// Who freed it.
+    pub freed: Option<Trace<'a>>,
 }
 
 impl Report<'_> {
@@ -111,6 +129,10 @@ impl Report<'_> {
         module: "",
         owner_module: "",
         advice: "",
+        damage: None,
+        layouts: None,
+        allocated: None,
+        freed: None,
     };
 }
 
@@ -160,6 +182,18 @@ impl fmt::Display for Report<'_> {
             write!(out, "  it belongs to heap \"{}\"", Name(owner))?;
             write_module(self.owner_module, out)?;
             out.write_char('\n')?;
+        }
+        if let Some(damage) = &self.damage {
+            damage.write(self.block.as_ref(), out)?;
+        }
+        if let Some(layouts) = &self.layouts {
+            write!(out, "{layouts}")?;
+        }
+        if let Some(trace) = &self.allocated {
+            trace.write("allocated", out)?;
+        }
+        if let Some(trace) = &self.freed {
+            trace.write("freed", out)?;
         }
         if !self.advice.is_empty() {
             writeln!(out, "  {}", self.advice)?;
@@ -245,6 +279,13 @@ impl<const N: usize> FixedBuffer<N> {
         }
     }
 
+    /// Forgets what was written.
+    #[cfg(feature = "debug")]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.full = false;
+    }
+
     /// What was written, UTF-8.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
@@ -323,10 +364,7 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
         })
     };
 
-    let mut text = FixedBuffer::<TEXT_MAX>::new();
-    // The buffer truncates and never fails.
-    let _ = write!(text, "{report}");
-    sys::write_stderr(text.as_bytes());
+    write_out(report);
     if again {
         sys::abort();
     }
@@ -345,6 +383,20 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
     if let Some(mark) = mark {
         mark.store(0, Ordering::Relaxed);
     }
+}
+
+/// Writes a report to standard error in one piece.
+fn write_out(report: &Report<'_>) {
+    #[cfg(feature = "debug")]
+    if let Some(mut text) = LongText::claim() {
+        text.write(report);
+        sys::write_stderr(text.buffer().as_bytes());
+        return;
+    }
+    let mut text = FixedBuffer::<TEXT_MAX>::new();
+    // The buffer truncates and never fails.
+    let _ = write!(text, "{report}");
+    sys::write_stderr(text.as_bytes());
 }
 
 /// Ends the process when a panic of the hook reaches the heap, which must not

@@ -151,6 +151,7 @@ fn is_direct_child() -> bool {
 }
 
 extern "C" fn at_load() {
+    heap::heap::debug::stacks::leave_out((at_load as extern "C" fn() as *const ()).addr());
     let path = environment(c"NTHEAP_RUN_REPORT");
     if !path.is_null() {
         tell_load(path);

@@ -95,7 +95,7 @@ const PREFIX: Stop = Stop {
     labels: BLOCK,
 };
 
-/// What a case's report says.
+/// What a case's report says. In its texts `<block>` is where the block starts.
 struct Said {
     stop: Stop,
     operation: &'static str,
@@ -105,6 +105,25 @@ struct Said {
     stamp: usize,
     /// Where the address is.
     place: &'static str,
+    /// The bytes that changed, and their dump.
+    damage: &'static str,
+    /// Whether the block was freed before.
+    is_freed: bool,
+}
+
+impl Said {
+    fn of(stop: Stop, operation: &'static str, size: usize, place: &'static str) -> Said {
+        let is_freed = place.contains("a free block");
+        Said {
+            stop,
+            operation,
+            size,
+            stamp: 0,
+            place,
+            damage: "",
+            is_freed,
+        }
+    }
 }
 
 fn program() -> Option<PathBuf> {
@@ -134,28 +153,56 @@ fn announced(ended: &Ended, what: &str) -> [usize; 4] {
         .unwrap_or_else(|_| panic!("{what}: {}\n{out}\n{}", ended.status, text(&ended.stderr)))
 }
 
-/// The text with sixteen digits for every parameter that differs from run to run.
-fn masked(error: &str) -> String {
+/// The text with what differs from run to run made the same: addresses near the block by
+/// their distance from it, others left to be whatever they are. The frames of a stack
+/// become one line, if the first of them is in the program.
+fn masked(error: &str, block: usize) -> String {
+    const DIFFERS: [&str; 5] = [
+        "heap handle",
+        "heap handle used",
+        "heap the block came from",
+        "code that accessed it",
+        "context record",
+    ];
     let mut out = String::new();
     for line in error.lines() {
-        let differs = [
-            "heap handle",
-            "heap handle used",
-            "heap the block came from",
-            "code that accessed it",
-            "context record",
-        ];
-        let label = line.split(" : ").nth(1).unwrap_or_default();
-        let value = line.trim_start().split(" : ").next().unwrap_or_default();
-        if differs.contains(&label) {
+        if let Some((value, label)) = line.trim_start().split_once(" : ")
+            && DIFFERS.contains(&label)
+        {
             assert_ne!(value.trim_start_matches('0'), "", "{line}");
-            out += &format!("    **************** : {label}\n");
+            out += &format!("    <some> : {label}\n");
+        } else if let Some(frame) = line.strip_prefix("    #") {
+            if frame.starts_with("0 ") {
+                assert!(frame.contains(" guarded-c+0x"), "{error}");
+                out += "    <frames>\n";
+            }
         } else {
-            out += line;
+            out += &relative(line, block);
             out.push('\n');
         }
     }
     out
+}
+
+/// A line with addresses near the block by their distance from it.
+fn relative(line: &str, block: usize) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("0x") {
+        let digits = &rest[at + 2..];
+        let length = digits
+            .find(|letter: char| !letter.is_ascii_hexdigit())
+            .unwrap_or(digits.len());
+        let address = usize::from_str_radix(&digits[..length], 16).unwrap_or_default();
+        out += &rest[..at];
+        match address.checked_signed_diff(block) {
+            Some(0) => out += "<block>",
+            Some(distance) if distance.abs() < 65536 => out += &format!("<block>{distance:+}"),
+            _ => out += &rest[at..at + 2 + length],
+        }
+        rest = &digits[length..];
+    }
+    out + rest
 }
 
 fn expect(mode: Mode, case: &str, said: &Said) {
@@ -165,22 +212,23 @@ fn expect(mode: Mode, case: &str, said: &Said) {
     };
     let [pid, thread, block, address] = announced(&ended, &what);
     let is_fault = said.stop.number == 2;
+    let is_wrong_call = [6, 7].contains(&said.stop.number);
     let values = if is_fault {
-        let any = || "*".repeat(16);
-        [format!("{address:016X}"), any(), "0".repeat(16), any()]
+        [
+            format!("{address:016X}"),
+            "<some>".into(),
+            "0".repeat(16),
+            "<some>".into(),
+        ]
     } else {
-        let of_block = if said.stop.number == 7 || said.stop.number == 6 {
-            address
-        } else {
-            block
-        };
+        let given = if is_wrong_call { address } else { block };
         let fourth = match said.stop.number {
-            6 => "*".repeat(16),
+            6 => "<some>".into(),
             _ => format!("{:016X}", said.stamp),
         };
         [
-            "*".repeat(16),
-            format!("{of_block:016X}"),
+            "<some>".into(),
+            format!("{given:016X}"),
             format!("{:016X}", said.size),
             fourth,
         ]
@@ -192,12 +240,36 @@ fn expect(mode: Mode, case: &str, said: &Said) {
     for (value, label) in values.iter().zip(said.stop.labels) {
         expected += &format!("    {value} : {label}\n");
     }
-    expected += &format!(
-        "  {}({address:#x}) on heap \"process heap\", thread {thread}\n  the address {}\n",
-        said.operation,
-        said.place.replace("<block>", &format!("{block:#x}"))
+    let told = if is_fault || is_wrong_call {
+        address
+    } else {
+        block
+    };
+    expected += &relative(
+        &format!(
+            "  {}({told:#x}) on heap \"process heap\", thread {thread}\n",
+            said.operation
+        ),
+        block,
     );
-    assert_eq!(masked(&text(&ended.stderr)), expected, "{what}");
+    expected += &format!("  the address {}\n", said.place);
+    if !said.damage.is_empty() {
+        expected += &format!("  {}\n", said.damage);
+    }
+    // Sampling keeps stacks without being asked.
+    let frames = if mode == SAMPLED {
+        ":\n    <frames>"
+    } else {
+        ""
+    };
+    expected += &format!("  allocated by thread {thread} \"guarded-c\"{frames}\n");
+    if said.is_freed {
+        expected += &format!("  freed by thread {thread} \"guarded-c\"{frames}\n");
+    }
+    if said.stop.number == 7 && mode != SAMPLED {
+        expected += "  advice: free a block once; NTHEAP_GFLAGS=+ust tells who freed it first\n";
+    }
+    assert_eq!(masked(&text(&ended.stderr), block), expected, "{what}");
     let signal = if is_fault {
         libc::SIGSEGV
     } else {
@@ -208,23 +280,25 @@ fn expect(mode: Mode, case: &str, said: &Said) {
 
 /// The report of an access that faults.
 fn fault(operation: &'static str, place: &'static str) -> Said {
-    Said {
-        stop: VIOLATION,
-        operation,
-        size: 0,
-        stamp: 0,
-        place,
-    }
+    Said::of(VIOLATION, operation, 0, place)
 }
 
-/// The report of a call that finds something.
+/// The report of a call that is given what is no busy block.
 fn found(stop: Stop, operation: &'static str, size: usize, place: &'static str) -> Said {
+    Said::of(stop, operation, size, place)
+}
+
+/// The report of bytes that changed about a block.
+fn damaged(
+    stop: Stop,
+    operation: &'static str,
+    size: usize,
+    place: &'static str,
+    damage: &'static str,
+) -> Said {
     Said {
-        stop,
-        operation,
-        size,
-        stamp: 0,
-        place,
+        damage,
+        ..Said::of(stop, operation, size, place)
     }
 }
 
@@ -266,21 +340,31 @@ fn overruns_run_into_the_guard() {
 
 #[test]
 fn what_the_guard_is_too_far_for_is_found_by_free() {
-    let end = "is the end of a busy block of 60 bytes that starts at <block>";
-    for mode in [SAMPLED, FULL, MAPPED, BACKWARDS, LIGHT] {
-        expect(mode, "overrun_in_the_rest", &found(SUFFIX, "free", 60, end));
-        let end = "is the end of a busy block of 61 bytes that starts at <block>";
-        let said = found(SUFFIX, "free", 61, end);
+    const SIXTY: &str = "is the start of a busy block of 60 bytes";
+    const SIXTY_ONE: &str = "is the start of a busy block of 61 bytes";
+    let behind_60 = "1 byte is not as expected, the first 0 bytes past the end of the block, at \
+         <block>+60; expected D0\n    <block>+60  01 D0 D0 D0  ....";
+    let behind_61 = "1 byte is not as expected, the first 0 bytes past the end of the block, at \
+         <block>+61; expected D0\n    <block>+61  01 D0 D0  ...";
+    for mode in [SAMPLED, FULL, MAPPED] {
+        let said = damaged(SUFFIX, "free", 60, SIXTY, behind_60);
+        expect(mode, "overrun_in_the_rest", &said);
+        let said = damaged(SUFFIX, "free", 61, SIXTY_ONE, behind_61);
         expect(mode, "overrun_inside_alignment", &said);
     }
-    expect(
-        LIGHT,
-        "realloc_of_overrun",
-        &found(SUFFIX, "realloc", 60, end),
-    );
-    let end = "is the end of a busy block of 64 bytes that starts at <block>";
-    expect(LIGHT, "overrun_by_one", &found(SUFFIX, "free", 64, end));
-    expect(BACKWARDS, "overrun_by_one", &found(SUFFIX, "free", 64, end));
+    let light_60 = "1 byte is not as expected, the first 0 bytes past the end of the block, at \
+         <block>+60; expected A0\n    <block>+60  01 A0 A0 A0 A0 A0 A0 A0  ........";
+    let said = damaged(SUFFIX, "free", 60, SIXTY, light_60);
+    expect(LIGHT, "overrun_in_the_rest", &said);
+    let said = damaged(SUFFIX, "realloc", 60, SIXTY, light_60);
+    expect(LIGHT, "realloc_of_overrun", &said);
+    let place = "is the start of a busy block of 64 bytes";
+    let damage = "1 byte is not as expected, the first 0 bytes past the end of the block, at \
+         <block>+64; expected D0\n    \
+         <block>+64  01 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0  ................\n    \
+         <block>+80  D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0 D0  ................";
+    let said = damaged(SUFFIX, "free", 64, place, damage);
+    expect(BACKWARDS, "overrun_by_one", &said);
 }
 
 #[test]
@@ -293,28 +377,42 @@ fn underruns_run_into_the_guard_that_lies_before() {
 
 #[test]
 fn underruns_are_found_by_free() {
-    for (mode, busy) in [
-        (SAMPLED, 0xDCBA_BBBB),
-        (FULL, 0xDCBA_BBBB),
-        (MAPPED, 0xDCBA_BBBB),
-        (UNALIGNED, 0xDCBA_BBBB),
-        (LIGHT, 0xDCBA_AAAA_usize),
+    const PLACE: &str = "is the start of a busy block of 64 bytes";
+    let full = (
+        0xDCBA_BBBB_usize,
+        "1 byte is not as expected, the first 1 byte before the block, at <block>-1; expected \
+         DCBABBBB\n    <block>-4  BB BB BA 01  ....",
+        "4 bytes are not as expected, the first 64 bytes before the block, at <block>-64; expected \
+         ABCDBBBB\n    <block>-64  00 00 00 00  ....",
+    );
+    let light = (
+        0xDCBA_AAAA_usize,
+        "1 byte is not as expected, the first 1 byte before the block, at <block>-1; expected \
+         DCBAAAAA\n    <block>-4  AA AA BA 01  ....",
+        "4 bytes are not as expected, the first 64 bytes before the block, at <block>-64; expected \
+         ABCDAAAA\n    <block>-64  00 00 00 00  ....",
+    );
+    for (mode, (stamp, end, start)) in [
+        (SAMPLED, full),
+        (FULL, full),
+        (MAPPED, full),
+        (UNALIGNED, full),
+        (LIGHT, light),
     ] {
-        let place = "lies 4 bytes before a busy block of 64 bytes that starts at <block>";
-        let mut said = found(END_STAMP, "free", 64, place);
+        let mut said = damaged(END_STAMP, "free", 64, PLACE, end);
         // The last byte is written to.
-        said.stamp = busy & 0x00FF_FFFF | 0x0100_0000;
+        said.stamp = stamp & 0x00FF_FFFF | 0x0100_0000;
         expect(mode, "underrun_stamp", &said);
-        let place = "lies 64 bytes before a busy block of 64 bytes that starts at <block>";
-        expect(
-            mode,
-            "underrun_start_stamp",
-            &found(START_STAMP, "free", 64, place),
-        );
+        let said = damaged(START_STAMP, "free", 64, PLACE, start);
+        expect(mode, "underrun_start_stamp", &said);
     }
+    let before = "1 byte is not as expected, the first 100 bytes before the block, at \
+         <block>-100; expected 00\n    \
+         <block>-100  01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................\n    \
+         <block>-84  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................";
     for mode in GUARDED {
-        let place = "lies 100 bytes before a busy block of 64 bytes that starts at <block>";
-        expect(mode, "underrun_by_many", &found(PREFIX, "free", 64, place));
+        let said = damaged(PREFIX, "free", 64, PLACE, before);
+        expect(mode, "underrun_by_many", &said);
     }
 }
 
@@ -334,11 +432,16 @@ fn freed_blocks_fault() {
 
 #[test]
 fn writes_to_freed_bytes_are_found_before_they_are_used_again() {
-    let inside = "lies 10 bytes inside a free block of 64 bytes that starts at <block>";
-    let said = found(FREED, "delayed free", 64, inside);
+    const PLACE: &str = "is the start of a free block of 64 bytes";
+    let inside = "1 byte is not as expected, the first 10 bytes inside the block, at <block>+10; \
+         expected F0\n    \
+         <block>+8  F0 F0 01 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0  ................\n    \
+         <block>+24  F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0  ................";
+    let said = damaged(FREED, "delayed free", 64, PLACE, inside);
     expect(LIGHT, "write_after_free_pushed_out", &said);
-    let before = "lies 4 bytes before a free block of 64 bytes that starts at <block>";
-    let said = found(HEADER, "delayed free", 64, before);
+    let before = "1 byte is not as expected, the first 2 bytes before the block, at <block>-2; \
+         expected DCBAAAA9\n    <block>-4  A9 AA 01 DC  ....";
+    let said = damaged(HEADER, "delayed free", 64, PLACE, before);
     expect(LIGHT, "header_after_free", &said);
 }
 

@@ -7,6 +7,7 @@
 //!   NTHEAP_GFLAGS=+hvc:100            with sub-options after colons
 //!   NTHEAP_PAGEHEAP=backwards,size=100-200,random=50
 //!   NTHEAP_FAULT=rate,timeout         of 10,000 calls; seconds after the start
+//!   NTHEAP_REPORT=json                reports for programs
 //! ```
 //!
 //! Items are taken in order. What is not known is told to the caller, once for
@@ -187,6 +188,8 @@ pub struct GlobalFlags {
     pub fault_rate: u32,
     /// The seconds after the start of the process until the first may.
     pub fault_timeout: u32,
+    /// Whether reports are JSON.
+    pub json: bool,
 }
 
 impl GlobalFlags {
@@ -198,6 +201,7 @@ impl GlobalFlags {
         page: PageHeap::DEFAULT,
         fault_rate: 0,
         fault_timeout: 5,
+        json: false,
     };
 
     /// Whether a flag, or one of several, is set.
@@ -205,6 +209,9 @@ impl GlobalFlags {
         self.bits & bits != 0
     }
 }
+
+/// Applies one item of a variable; false for a mistake.
+type Apply = fn(&mut GlobalFlags, &[u8]) -> bool;
 
 /// The flags and options in variables that `for_each` tells of. `warn` gets a
 /// line for each variable that has mistakes in it.
@@ -215,10 +222,11 @@ pub fn read(
     let mut flags = GlobalFlags::NONE;
     let mut seen = 0u8;
     for_each(&mut |name, value| {
-        let (bit, apply): (u8, fn(&mut GlobalFlags, &[u8]) -> bool) = match name {
+        let (bit, apply): (u8, Apply) = match name {
             b"NTHEAP_GFLAGS" => (1, apply_item),
             b"NTHEAP_PAGEHEAP" => (2, |flags, word| apply_page(&mut flags.page, word)),
             b"NTHEAP_FAULT" => (4, |_, _| false),
+            b"NTHEAP_REPORT" => (8, apply_report),
             _ => return,
         };
         // As with getenv, of a name set twice the first counts.
@@ -270,6 +278,7 @@ impl fmt::Display for Valid<'_> {
                 "valid: full, light, backwards, unaligned, size=A-B, random=PERCENT, delay=BYTES, \
                  dlls=NAME+NAME",
             ),
+            b"NTHEAP_REPORT" => out.write_str("valid: text, json"),
             b"NTHEAP_FAULT" => out.write_str("valid: RATE,SECONDS with a rate of 1 to 10000"),
             _ => {
                 out.write_str("valid: a number, or + or - and one of")?;
@@ -390,6 +399,12 @@ fn apply_page(page: &mut PageHeap, word: &[u8]) -> bool {
         _ => return false,
     }
     true
+}
+
+/// `json` or `text`.
+fn apply_report(flags: &mut GlobalFlags, word: &[u8]) -> bool {
+    flags.json = word == b"json";
+    flags.json || word == b"text"
 }
 
 /// `rate,timeout`, or the rate alone.

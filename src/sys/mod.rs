@@ -46,6 +46,8 @@ mod stack;
 pub mod system;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod text;
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
+mod thread_name;
 #[cfg(unix)]
 mod traced;
 #[cfg(unix)]
@@ -103,6 +105,8 @@ pub use signals::{SignalsHeld, hold_signals};
 pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
 pub use stack::{Stack, own_stack, restore_alternate_stack, set_alternate_stack};
+#[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
+pub use thread_name::thread_name;
 #[cfg(unix)]
 use unix as os;
 #[cfg(all(
@@ -111,7 +115,7 @@ use unix as os;
     target_arch = "x86_64",
     feature = "debug"
 ))]
-pub use unwind::{backtrace, module_range};
+pub use unwind::{backtrace, module_range, module_slide};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]

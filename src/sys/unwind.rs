@@ -73,6 +73,15 @@ pub fn module_range(address: usize) -> Option<(usize, usize)> {
     module_of(address).map(|module| (module.start, module.end))
 }
 
+/// What was added to the addresses in the file of the module that `address` lies
+/// in.
+pub fn module_slide(address: usize) -> Option<usize> {
+    let module = module_of(address)?;
+    // SAFETY: the C library's record of a loaded module, whose first word is this
+    // (struct link_map, l_addr).
+    (!module.map.is_null()).then(|| unsafe { module.map.cast::<usize>().read() })
+}
+
 /// What of the stack may be read.
 pub(super) struct Memory {
     low: usize,

@@ -45,10 +45,11 @@ pub(in crate::heap) fn begun() {
     }
 }
 
-/// Whether an address is one of the blocks here.
+/// Whether an address lies among sampled blocks. With page heap there are none: its
+/// blocks are the affair of their heaps.
 #[inline]
 pub(in crate::heap) fn has_block(address: *mut u8) -> bool {
-    page::has(address.addr())
+    sample::is_on() && page::has(address.addr())
 }
 
 /// Frees a block for which [`has_block`] says so, and reports what is none.

@@ -36,6 +36,7 @@ pub(in crate::heap) mod page;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;
+pub(super) mod threads;
 
 pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size_of};
 
@@ -98,6 +99,7 @@ pub(super) fn configure() {
     // SAFETY: nobody reads the options before the bits are set below, and this
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
+    crate::report::set_json(flags.json);
     if flags.has(gflags::STACK_TRACES) {
         stacks::begin(flags.trace_bytes);
     }

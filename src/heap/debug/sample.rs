@@ -17,7 +17,7 @@
 //! kept from use as long as the pool has room.
 
 use super::page::{self, Bounds, Request, Rule};
-use super::stacks;
+use super::{stacks, threads};
 use crate::config::Config;
 use crate::heap::cache::State;
 use crate::heap::classes::MAX_BUCKET_SIZE;
@@ -96,6 +96,7 @@ pub(in crate::heap) fn take(
         Kind::Plain => return ptr::null_mut(),
         Kind::Checked => Rule::End,
     };
+    threads::note(crate::sys::thread_id() as u32);
     page::allocate(&Request {
         heap: 0,
         size,

@@ -7,7 +7,7 @@
 use super::heap::{self, PrivateHeap};
 use super::lfh::{BUSY, HeapBucket};
 use super::slot::Slot;
-use super::{Error, Handle, flags, free, home, info, misuse, place, settable};
+use super::{Error, Handle, flags, free, home, info, place, settable};
 use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::slices;
@@ -379,9 +379,7 @@ impl HeapRef {
 
     #[inline(never)]
     unsafe fn free_rest(self, operation: &str, block: *mut u8) -> Result<(), Error> {
-        let heap = self.heap();
         // SAFETY: the caller's promise.
-        let result = unsafe { free::free(heap, 0, block) };
-        result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
+        unsafe { free::free_as(operation, self.heap(), 0, block) }
     }
 }

@@ -17,7 +17,30 @@ use crate::trace;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-/// Frees a block.
+/// [`free`] for `operation`; what is no block of the heap is reported.
+///
+/// # Safety
+/// Nobody uses the block.
+pub(super) unsafe fn free_as(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        let arguments = || super::told(heap.handle(), call_flags, c"block", block.addr());
+        // SAFETY: the caller's promise is the callee's.
+        return trace::during(c"RtlFreeHeap", arguments, || unsafe {
+            super::watched::free_as(operation, heap, call_flags, block)
+        });
+    }
+    // SAFETY: as above.
+    let result = unsafe { free(heap, call_flags, block) };
+    result.inspect_err(|&error| super::misuse::report(operation, heap, block.addr(), error))
+}
+
+/// Frees a block of a heap that is not watched.
 ///
 /// # Safety
 /// Nobody uses the block.
@@ -29,10 +52,6 @@ pub(super) unsafe fn free(
     let arguments = || super::told(heap.handle(), call_flags, c"block", block.addr());
     // SAFETY: the caller's promise is the callee's.
     trace::during(c"RtlFreeHeap", arguments, || unsafe {
-        #[cfg(feature = "debug")]
-        if super::watched::is_watched(heap) {
-            return super::watched::free(heap, call_flags, block);
-        }
         free_found(heap, call_flags, block)
     })
 }

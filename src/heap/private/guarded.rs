@@ -9,7 +9,7 @@
 use super::heap::{self, PrivateHeap};
 use super::lookup::Found;
 use super::region::HEAP_HEADER;
-use super::watched::{self, Caller};
+use super::watched::Caller;
 use super::{Error, flags, light};
 use crate::config::Action;
 use crate::heap::debug::page::{self, Cell, Request, Rule, State};
@@ -157,6 +157,7 @@ pub(super) fn check_busy(cell: &Cell, address: usize) -> Result<(), Error> {
 /// # Safety
 /// If it is busy, nobody uses it any more.
 pub(super) unsafe fn free(
+    operation: &str,
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,
@@ -165,11 +166,6 @@ pub(super) unsafe fn free(
     if !has_pages(heap) {
         return None;
     }
-    let operation = if heap.handle().takes_mallocs() {
-        "free"
-    } else {
-        "HeapFree"
-    };
     let address = block.addr();
     if let Found::Guarded(cell, owner) = look(address) {
         if !core::ptr::eq(owner, heap) {
@@ -178,7 +174,11 @@ pub(super) unsafe fn free(
         if let Err(error) = check_busy(cell, address) {
             return Some(Err(error));
         }
-        watched::freed(address, caller);
+        registry::update(address, |record| {
+            record.state = registry::State::Freed;
+            record.free_stack = caller.stack;
+            record.free_thread = caller.thread;
+        });
         // SAFETY: the caller's promise.
         let done = unsafe { page::free(operation, address, caller.stack) };
         return Some(done.then_some(()).ok_or(Error::AlreadyFree));
@@ -196,7 +196,6 @@ pub(super) unsafe fn end(heap: &PrivateHeap) {
         return;
     }
     light::end(heap);
-    registry::remove_heap(heap.handle().address());
     if !page::is_on() {
         return;
     }

@@ -63,6 +63,15 @@ pub(super) struct PrivateHeap {
     links: Links<PrivateHeap>,
     /// Figures that anybody may read; written under the heap's lock.
     pub(super) figures: Figures,
+    /// The thread that is in a watched heap without serialization; 0: none.
+    #[cfg(feature = "debug")]
+    pub(super) inside: AtomicU32,
+    /// Calls that may have validated the whole heap.
+    #[cfg(feature = "debug")]
+    pub(super) validations: AtomicU32,
+    /// The address of the damage that was told last.
+    #[cfg(feature = "debug")]
+    pub(super) told: AtomicUsize,
 }
 
 // SAFETY: what is not atomic is constant while the heap lives, or belongs to
@@ -205,6 +214,12 @@ impl PrivateHeap {
         }
     }
 
+    /// Bytes of a region's block beside those asked for, at least: where Windows
+    /// has a header, and what checking needs.
+    pub(super) fn overhead(&self) -> usize {
+        region::overhead(self.flags.load(Ordering::Relaxed))
+    }
+
     pub(super) fn is_fixed(&self) -> bool {
         matches!(self.shape, Shape::Fixed(_))
     }
@@ -315,6 +330,7 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
         // SAFETY: just made, and known to this thread alone.
         let region = unsafe { &mut *made };
         region.header = HEAP_HEADER;
+        region.watch(watching());
         region.limit = first.limit;
         region.initial = first.committed;
         // SAFETY: nothing of the region is in use.
@@ -350,6 +366,14 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     }
 }
 
+/// The flags that global flags add to those of a heap that is made now.
+fn watching() -> u32 {
+    #[cfg(feature = "debug")]
+    return crate::heap::debug::heap_flags();
+    #[cfg(not(feature = "debug"))]
+    0
+}
+
 /// Writes a fresh record, but for its handle.
 ///
 /// # Safety
@@ -368,10 +392,7 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
         super::Buckets::Always => !is_fixed,
         super::Buckets::Never => false,
     };
-    #[cfg(feature = "debug")]
-    let watching = crate::heap::debug::heap_flags();
-    #[cfg(not(feature = "debug"))]
-    let watching = 0;
+    let watching = watching();
     let (slices, slice_mask) = slices::table();
     // SAFETY: the caller's records.
     unsafe {
@@ -413,6 +434,12 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             module: settings.module,
             links: Links::new(),
             figures,
+            #[cfg(feature = "debug")]
+            inside: AtomicU32::new(0),
+            #[cfg(feature = "debug")]
+            validations: AtomicU32::new(0),
+            #[cfg(feature = "debug")]
+            told: AtomicUsize::new(0),
         });
     }
 }
@@ -462,10 +489,11 @@ fn why_not(address: usize) -> Error {
 /// Nobody uses the heap or its blocks, now or later.
 pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
-    // SAFETY: nobody uses the heap's blocks any more.
     #[cfg(feature = "debug")]
-    unsafe {
-        super::guarded::end(heap);
+    if super::watched::is_watched(heap) {
+        // SAFETY: nobody uses the heap's blocks any more.
+        unsafe { super::guarded::end(heap) };
+        crate::heap::debug::registry::remove_heap(heap.handle().address());
     }
     // Another thread that lists heaps, or was given an address of this one's, is
     // done with it when it is out of the list.

@@ -19,10 +19,11 @@ use super::free as freeing;
 use super::heap::{self, PrivateHeap};
 use super::list::LIST;
 use super::watched::Caller;
-use super::{Error, flags, guarded, place as placing};
+use super::{Error, damage, flags, guarded, place as placing, watched};
 use crate::heap::debug;
-use crate::heap::debug::page::{self, Information, Stamps, View};
+use crate::heap::debug::page::{self, Finding, Information, Stamps, View};
 use crate::heap::debug::registry::{self, Family, Record, State};
+use crate::report::Stop;
 use crate::sync::Mutex;
 use core::ptr::{self, NonNull};
 
@@ -96,7 +97,10 @@ pub(super) fn place(
     let before = before(align);
     let total = size.checked_add(before + SUFFIX).ok_or(Error::NoMemory)?;
     let outer = placing::place(heap, all, info, total, align)?;
-    let start = outer.addr().get() + before;
+    let outer_start = outer.addr().get();
+    let start = outer_start + before;
+    // What other flags ask for is done to the heap's block.
+    let free_fill = watched::prepare(heap, all, info, outer_start, total);
     let record = Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -104,7 +108,7 @@ pub(super) fn place(
         family: Family::Heap,
         align: align.trailing_zeros() as u8,
         mark: LIGHT,
-        extra: [outer.addr().get(), 0],
+        extra: [outer_start, 0],
         ..Record::busy(start, size, heap.handle().address())
     };
     if !registry::insert(&record) {
@@ -123,6 +127,9 @@ pub(super) fn place(
         page::write_prefix(start, &information(&record), BUSY);
         page::fill(start..start + size, fill);
         page::fill(start + size..start + size + SUFFIX, SUFFIX_FILL);
+    }
+    if let Some(found) = free_fill {
+        damage::raise("allocation", heap, &damage::Finding::of_free(found));
     }
     let block = ptr::with_exposed_provenance_mut(start);
     NonNull::new(block).ok_or(Error::NoMemory)
@@ -160,33 +167,30 @@ pub(super) fn inner(heap: &PrivateHeap, outer: usize) -> Option<Record> {
 ///
 /// # Safety
 /// The block is as its record says, and stays so.
-unsafe fn damage(record: &Record) -> Option<page::Damage> {
+unsafe fn find_damage(record: &Record) -> Option<Finding> {
     let (start, end) = (record.start, record.start + record.size);
-    let stamps = if record.state == State::Busy {
-        BUSY
-    } else {
-        FREED
-    };
+    let is_busy = record.state == State::Busy;
+    let stamps = if is_busy { BUSY } else { FREED };
     // SAFETY: the caller's promise: prefix, bytes and suffix lie in the heap's block.
-    unsafe {
+    let found = unsafe {
+        let fill = || {
+            let stop = Stop::CorruptedFreedHeapBlock;
+            Finding::look(stop, start..end, [page::FREED; 4]).filter(|_| !is_busy)
+        };
+        let suffix = || {
+            let stop = Stop::CorruptedHeapBlockSuffix;
+            Finding::look(stop, end..end + SUFFIX, [SUFFIX_FILL; 4])
+        };
         page::check_prefix(start, &information(record), stamps)
-            .or_else(|| {
-                let fill = page::first_other(start..end, page::FREED);
-                let is_kept = record.state == State::Kept;
-                fill.filter(|_| is_kept).map(page::Damage::Fill)
-            })
-            .or_else(|| page::first_other(end..end + SUFFIX, SUFFIX_FILL).map(page::Damage::Suffix))
-    }
+            .or_else(fill)
+            .or_else(suffix)
+    };
+    found.map(|found| if is_busy { found } else { found.since_free() })
 }
 
 /// Tells of damage.
-fn report(operation: &str, record: &Record, damage: page::Damage) {
-    page::report_damage(
-        operation,
-        &view(record),
-        damage,
-        record.state == State::Kept,
-    );
+fn report(operation: &str, record: &Record, finding: &Finding) {
+    page::report_finding(operation, &view(record), finding);
 }
 
 /// What reports show of the block.
@@ -201,7 +205,6 @@ pub(super) fn view(record: &Record) -> View {
         heap: record.heap,
         threads: (u64::from(record.thread), u64::from(record.free_thread)),
         stacks: (record.stack, record.free_stack),
-        is_sample: false,
     }
 }
 
@@ -211,8 +214,8 @@ pub(super) fn view(record: &Record) -> View {
 /// The block is busy, and the caller's.
 pub(super) unsafe fn check(operation: &str, record: &Record) {
     // SAFETY: the caller's promise.
-    if let Some(damage) = unsafe { damage(record) } {
-        report(operation, record, damage);
+    if let Some(finding) = unsafe { find_damage(record) } {
+        report(operation, record, &finding);
     }
 }
 
@@ -245,8 +248,8 @@ pub(super) unsafe fn free(
     }
     // SAFETY: the block was busy, and is this call's alone now.
     unsafe {
-        if let Some(damage) = damage(&record) {
-            report(operation, &record, damage);
+        if let Some(finding) = find_damage(&record) {
+            report(operation, &record, &finding);
         }
         page::fill(record.start..record.start + record.size, page::FREED);
         page::write_prefix(record.start, &information(&record), FREED);
@@ -315,7 +318,7 @@ fn leave(record: &Record) {
             return;
         };
         // SAFETY: a kept block is nobody's but the queue's, which gave it to this call.
-        let found = unsafe { damage(record) };
+        let found = unsafe { find_damage(record) };
         registry::update(record.start, |record| record.state = State::Freed);
         let outer = ptr::with_exposed_provenance_mut(record.extra[0]);
         // SAFETY: as above. A heap whose blocks are kept is serialized; who holds it is
@@ -323,8 +326,8 @@ fn leave(record: &Record) {
         let _ = unsafe { freeing::free_found(heap, flags::NO_SERIALIZE, outer) };
         found
     };
-    if let Some(damage) = found {
-        report("delayed free", record, damage);
+    if let Some(finding) = found {
+        report("delayed free", record, &finding);
     }
 }
 
@@ -361,7 +364,7 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
         if are && is_own && record.state != State::Freed {
             // SAFETY: a block of the heap that is busy or kept; one that its owner frees
             // at this moment is the program's race.
-            are = unsafe { damage(record) }.is_none();
+            are = unsafe { find_damage(record) }.is_none();
         }
     });
     are

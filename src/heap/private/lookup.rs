@@ -97,7 +97,18 @@ impl Found {
     }
 }
 
-/// Where a block's settable value lies, from its first byte.
+/// The bytes of the fill behind a block of a region whose blocks have so much
+/// overhead.
+pub(super) fn tail_of(overhead: usize) -> usize {
+    if overhead >= super::flags::TAIL_OVERHEAD {
+        UNIT
+    } else {
+        0
+    }
+}
+
+/// Where a block's settable value lies, from the end of its first bytes and their
+/// fill.
 pub(super) fn value_offset(size: usize) -> usize {
     size.next_multiple_of(8) + 8
 }
@@ -255,8 +266,8 @@ impl Block {
         match *self {
             Block::Region(region, unit) => {
                 // SAFETY: a block of a heap that is locked.
-                let data = unsafe { (*region).data(unit) };
-                let at = data + value_offset(self.size());
+                let (data, overhead) = unsafe { ((*region).data(unit), (*region).units.overhead) };
+                let at = data + value_offset(self.size() + tail_of(overhead));
                 Some(ptr::with_exposed_provenance_mut(at))
             }
             // SAFETY: as above.

@@ -277,6 +277,7 @@ unsafe fn write(
             units: Units::new(tables, capacity),
             touched,
             backing,
+            fills: false,
         });
         let descriptor = &(*region).descriptor;
         descriptor.base.store(start, Ordering::Relaxed);

@@ -2,12 +2,12 @@
 //! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
 //! those of the heap that serves malloc in the front end's place.
 
-#[cfg(feature = "debug")]
-use super::watched;
 use super::{
     Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
     reallocate_as, size_of, validate,
 };
+#[cfg(feature = "debug")]
+use super::{damage, watched};
 #[cfg(feature = "debug")]
 use crate::heap::debug::registry::Family;
 use crate::heap::misuse;
@@ -121,11 +121,8 @@ pub(in crate::heap) fn expect_layout(
     address: *mut u8,
     layout: core::alloc::Layout,
 ) -> bool {
-    let is_right = watched::has_layout(address.addr(), layout.size(), layout.align());
-    if !is_right {
-        misuse::wrong_layout(operation, address.addr(), layout.size());
-    }
-    is_right
+    !crate::heap::debug::has(crate::heap::debug::gflags::VALIDATE_PARAMETERS)
+        || damage::expect_layout(operation, address.addr(), layout)
 }
 
 /// The heap that serves malloc, or the process heap, if `address` is a block of

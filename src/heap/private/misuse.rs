@@ -26,9 +26,15 @@ pub fn terminate_on_corruption() {
 
 /// What follows the report of misuse in heaps without an action of their own.
 pub(super) fn process_action() -> Option<Action> {
-    TERMINATES
-        .load(Ordering::Relaxed)
-        .then(crate::heap::on_corruption)
+    (TERMINATES.load(Ordering::Relaxed) || is_debugging()).then(crate::heap::on_corruption)
+}
+
+/// Whether a global flag is on: then misuse is always reported.
+fn is_debugging() -> bool {
+    #[cfg(feature = "debug")]
+    return crate::heap::debug::is_on();
+    #[cfg(not(feature = "debug"))]
+    false
 }
 
 /// Reports a handle that is no heap's, where misuse ends the process.
@@ -99,7 +105,16 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     // Named as the owner of malloc's blocks.
     let _ = Handle::process();
     let owner = advice::owner_of(address);
-    let block = owner.as_ref().and_then(|owner| owner.block);
+    #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
+    let mut block = owner.as_ref().and_then(|owner| owner.block);
+    #[cfg(feature = "debug")]
+    let record = super::damage::record_at(address, block);
+    #[cfg(feature = "debug")]
+    if let Some(freed) = super::damage::freed_at(record.as_ref(), address)
+        && error == Error::AlreadyFree
+    {
+        block = Some(freed);
+    }
     let size = block.map_or(0, |block| block.size);
     let (stop, parameters) = if error == Error::AlreadyFree {
         (Stop::DoubleFree, [handle, address, size, 0])
@@ -109,10 +124,25 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     };
     let modules = Modules::of(heap.module, owner.as_ref());
     let is_runtimes = heap.module != 0;
-    let advice = advice::advice(operation, address, handle, is_runtimes, owner.as_ref());
+    #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
+    let mut advice = advice::advice(operation, address, handle, is_runtimes, owner.as_ref());
+    #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
+    let (mut allocated, mut freed) = (None, None);
+    #[cfg(feature = "debug")]
+    if let Some(record) = &record {
+        (allocated, freed) = super::damage::traces(record);
+        if error == Error::AlreadyFree
+            && advice.is_empty()
+            && freed.is_none_or(|by| by.frames.is_empty())
+        {
+            advice = super::damage::ADVICE_TWICE;
+        }
+    }
     raise(
         Report {
             stop,
+            allocated,
+            freed,
             parameters,
             heap: heap.name(),
             address,
@@ -123,6 +153,7 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             module: modules.used(),
             owner_module: modules.owner(),
             advice,
+            ..Report::NOTHING
         },
         action,
     );
@@ -177,7 +208,7 @@ pub fn report_leaks(handle: Handle, blocks: usize, bytes: usize) {
     );
 }
 
-fn raise(report: Report<'_>, action: Action) {
+pub(super) fn raise(report: Report<'_>, action: Action) {
     report::raise(&report, action);
 }
 

@@ -46,6 +46,8 @@
 //! DeCommitTotalFreeThreshold).
 
 mod advice;
+#[cfg(feature = "debug")]
+mod damage;
 #[cfg(unix)]
 mod elsewhere;
 mod fast;
@@ -140,6 +142,8 @@ pub mod flags {
     pub const VALIDATE_PARAMETERS_ENABLED: u32 = 0x4000_0000;
     /// Of a heap that is made while a global flag is on; never shown.
     pub(super) const WATCHED: u32 = 0x8000_0000;
+    /// The overhead from which on there is room for a fill behind a block.
+    pub(super) const TAIL_OVERHEAD: usize = 32;
     /// Flags of a call that an allocation from a slot cannot do.
     pub(super) const NEED_WORK: u32 = ZERO_MEMORY | SETTABLE_USER_VALUE | SETTABLE_USER_FLAGS;
     /// What of a heap's creation flags counts for its calls, too.
@@ -280,6 +284,9 @@ pub enum Error {
     ProcessHeap,
     /// The heap has buckets already and cannot lose them.
     HasBuckets,
+    /// Bytes behind the block, or of the heap, are not what they should be; it was
+    /// reported.
+    Corrupt,
 }
 
 /// A heap's address, and so its name to all functions here. It may be any
@@ -477,6 +484,10 @@ pub unsafe fn reallocate_as(
 ) -> Result<NonNull<u8>, Error> {
     match heap::at(handle.0) {
         Ok(heap) => {
+            #[cfg(feature = "debug")]
+            if watched::is_watched(heap) {
+                watched::begin_resize(operation, heap, flags, block)?;
+            }
             // SAFETY: the caller's promise.
             let result = trace::during(
                 c"RtlReAllocateHeap",
@@ -570,8 +581,7 @@ unsafe fn free_checked(
     match heap::at(handle.0) {
         Ok(heap) => {
             // SAFETY: the caller's promise.
-            let result = unsafe { free::free(heap, flags, block) };
-            result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
+            unsafe { free::free_as(operation, heap, flags, block) }
         }
         Err(error) => {
             misuse::bad_handle(operation, handle);
@@ -594,8 +604,14 @@ pub fn size_of(handle: Handle, _flags: u32, block: *const u8) -> Result<usize, E
 /// [`size_of`] of a function that reports are to call `operation`.
 pub fn size_as(operation: &str, handle: Handle, address: usize) -> Result<usize, Error> {
     match heap::at(handle.0) {
-        Ok(heap) => lookup::size_of(heap, address)
-            .inspect_err(|&error| misuse::report(operation, heap, address, error)),
+        Ok(heap) => {
+            #[cfg(feature = "debug")]
+            if watched::is_watched(heap) {
+                watched::check_parameter(operation, heap, address)?;
+            }
+            lookup::size_of(heap, address)
+                .inspect_err(|&error| misuse::report(operation, heap, address, error))
+        }
         Err(error) => {
             misuse::bad_handle(operation, handle);
             Err(error)
@@ -629,7 +645,18 @@ pub fn validate(handle: Handle, flags: u32, block: *const u8) -> bool {
     if block.is_null() {
         validate::heap(heap, flags)
     } else {
-        lookup::size_of(heap, block.addr()).is_ok()
+        lookup::size_of(heap, block.addr()).is_ok() && is_whole(heap, block.addr())
+    }
+}
+
+/// Whether nothing behind a block changed, as far as that is watched.
+fn is_whole(heap: &'static heap::PrivateHeap, address: usize) -> bool {
+    #[cfg(feature = "debug")]
+    return !watched::is_watched(heap) || watched::is_whole(heap, address);
+    #[cfg(not(feature = "debug"))]
+    {
+        let _ = (heap, address);
+        true
     }
 }
 

@@ -6,10 +6,10 @@
 use super::heap::{Core, PrivateHeap, add};
 use super::large;
 use super::lfh::{self, HeapBucket};
-use super::lookup::value_offset;
+use super::lookup::{tail_of, value_offset};
 use super::memory::{self, Plan, Source};
 use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
-use super::units::{OVERHEAD, UNIT};
+use super::units::UNIT;
 use super::{Error, LARGEST, flags, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 use crate::trace;
@@ -19,10 +19,10 @@ use core::sync::atomic::Ordering;
 /// Bytes that a fresh region commits at most beyond its first block's.
 const MOST_COMMIT: usize = 0x10_0000;
 
-/// Bytes that a block of `size` bytes takes in a region, in units; with
-/// settable value or flags 16 bytes more.
-pub(super) fn units_for(size: usize, has_info: bool) -> usize {
-    (size.max(16) + OVERHEAD).div_ceil(UNIT) + usize::from(has_info)
+/// Bytes that a block of `size` bytes takes in a region of the heap, in units;
+/// with settable value or flags 16 bytes more.
+pub(super) fn units_for(heap: &PrivateHeap, size: usize, has_info: bool) -> usize {
+    (size.max(16) + heap.overhead()).div_ceil(UNIT) + usize::from(has_info)
 }
 
 /// The flags of a block's own, as its record keeps them: bit 0 says that it
@@ -234,7 +234,7 @@ fn place_in_region(
             return Ok(block.addr());
         }
     }
-    let units = units_for(size, info != 0);
+    let units = units_for(heap, size, info != 0);
     let (region, place) = find_place(heap, core, units, align)?;
     // SAFETY: the region is one of the heap's, which is locked.
     let region = unsafe { &mut *region };
@@ -246,7 +246,8 @@ fn place_in_region(
         // SAFETY: a block with a value is 16 bytes larger, for it to lie
         // behind the bytes asked for.
         unsafe {
-            ptr::with_exposed_provenance_mut::<usize>(address + value_offset(size)).write(0);
+            let at = address + value_offset(size + tail_of(heap.overhead()));
+            ptr::with_exposed_provenance_mut::<usize>(at).write(0);
         }
     }
     count(core, served, 1);
@@ -358,6 +359,7 @@ fn add_region(
         }
         let this = &mut *made;
         this.header = REGION_HEADER;
+        this.watch(heap.flags.load(Ordering::Relaxed));
         this.limit = this.reserved - GUARD;
         this.committed = need;
         this.active = need;

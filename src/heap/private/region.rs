@@ -14,8 +14,8 @@
 //! Free pages inside go back to the system when enough was freed
 //! ([`Region::sweep`]); they stay committed and read zero.
 
-use super::units::{LEAST, UNIT, Units};
-use super::{Error, memory};
+use super::units::{LEAST, OVERHEAD, UNIT, Units};
+use super::{Error, flags, memory};
 use crate::heap::budget::Budget;
 use crate::heap::descriptor::Descriptor;
 use crate::vm;
@@ -66,7 +66,13 @@ pub(super) struct Region {
     /// For every page whether it may hold memory.
     pub(super) touched: *mut u8,
     pub(super) backing: memory::Backing,
+    /// Whether what is free is filled with [`FREE_FILL`], but for the first 16
+    /// bytes of a free block.
+    pub(super) fills: bool,
 }
+
+/// What free memory is filled with where free blocks are checked.
+pub(super) const FREE_FILL: u32 = 0xfeee_feee;
 
 /// A block of a region: its unit and its units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +121,39 @@ impl Region {
             .filter(|&unit| self.units.is_busy(unit))
     }
 
+    /// Sets what the flags of its heap say of all blocks. It has none yet.
+    pub(super) fn watch(&mut self, flags: u32) {
+        self.units.overhead = overhead(flags);
+        self.units.apart = flags & flags::DISABLE_COALESCE_ON_FREE != 0;
+        self.fills = flags & flags::FREE_CHECKING_ENABLED != 0;
+    }
+
     /// Makes all that is committed one free block.
     pub(super) fn begin(&mut self) {
         let (first, end) = (self.first(), self.end());
         self.units.write_free(first, end - first);
         self.bound = u8::MAX;
+        self.fill(first, end, true);
+    }
+
+    /// Fills free units, where that is wanted; but for 16 bytes, if a free block
+    /// starts with them.
+    fn fill(&mut self, from: usize, to: usize, is_start: bool) {
+        if !self.fills || from >= to {
+            return;
+        }
+        self.touch(Place {
+            unit: from,
+            units: to - from,
+        });
+        let start = self.data(from) + if is_start { UNIT } else { 0 };
+        let words = (self.data(to) - start) / size_of::<u32>();
+        let at: *mut u32 = core::ptr::with_exposed_provenance_mut(start);
+        for word in 0..words {
+            // SAFETY: the bytes are committed and no block's, and the heap is
+            // locked or known to this thread alone.
+            unsafe { at.add(word).write(FREE_FILL) };
+        }
     }
 
     /// Takes `units` units whose data is aligned. `None` when no free block
@@ -214,6 +248,7 @@ impl Region {
         self.active = self.active.max(self.committed);
         self.units.write_free(tail, self.end() - tail);
         self.bound = u8::MAX;
+        self.fill(end, self.end(), have == 0);
         Ok(())
     }
 
@@ -228,19 +263,27 @@ impl Region {
     fn give(&mut self, unit: usize, units: usize) {
         let (mut start, mut size) = (unit, units);
         let after = unit + units;
-        if after < self.end() && self.units.is_free(after) {
+        let is_joined = !self.units.apart;
+        let mut filled = after;
+        if is_joined && after < self.end() && self.units.is_free(after) {
             size += self.units.size(after);
             self.units.erase(after);
+            // Its first bytes are in the midst of a block now.
+            filled += 1;
         }
-        if let Some((before, more)) = self.units.free_before(unit)
+        let mut is_start = true;
+        if is_joined
+            && let Some((before, more)) = self.units.free_before(unit)
             && before >= self.first()
         {
+            is_start = false;
             self.units.erase(unit);
             start = before;
             size += more;
         }
         self.units.write_free(start, size);
         self.bound = u8::MAX;
+        self.fill(unit, filled, is_start);
     }
 
     /// Gives the busy block at `unit` `units` units where it is; false, and
@@ -303,6 +346,9 @@ impl Region {
     /// Gives the memory of the pages of free blocks of `least` bytes and more
     /// back to the system. Returns false when the system refuses.
     pub(super) fn sweep(&mut self, least: usize) -> bool {
+        if self.fills {
+            return true;
+        }
         let page = vm::page_size().max(PAGE);
         let mut unit = self.first();
         let end = self.end();
@@ -359,6 +405,9 @@ impl Region {
 
     /// Writes `byte` over what is free, but for pages that hold no memory now.
     pub(super) fn fill_free(&mut self, byte: u8) {
+        if self.fills {
+            return;
+        }
         let (mut unit, end) = (self.first(), self.end());
         while unit < end {
             let units = self.units.size(unit).max(1);
@@ -409,6 +458,25 @@ impl Region {
         self.units.check(first, end).is_some()
             && self.descriptor.base.load(Ordering::Relaxed) == self.start
     }
+}
+
+/// The bytes that each block has beside those asked for, at least, in a heap of
+/// these flags: 8 where Windows has its header; with a debugging flag 16, and 16
+/// more each for the fill behind the block and for validation.
+pub(super) fn overhead(flags: u32) -> usize {
+    const VALIDATE: u32 = flags::VALIDATE_ALL_ENABLED | flags::VALIDATE_PARAMETERS_ENABLED;
+    const DEBUGGING: u32 = VALIDATE
+        | flags::TAIL_CHECKING_ENABLED
+        | flags::FREE_CHECKING_ENABLED
+        | flags::DISABLE_COALESCE_ON_FREE
+        | flags::PAGE_ALLOCS;
+    // Of heaps without a global flag these bits are never set.
+    if flags & flags::WATCHED == 0 || flags & DEBUGGING == 0 {
+        return OVERHEAD;
+    }
+    let tail = usize::from(flags & flags::TAIL_CHECKING_ENABLED != 0);
+    let validation = usize::from(flags & VALIDATE != 0);
+    UNIT * (1 + tail + validation)
 }
 
 /// Units to leave free before a block at `unit` of a region that begins at

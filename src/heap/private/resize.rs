@@ -1,6 +1,6 @@
 //! Resizing: where the block is if that can be done, else by moving it.
 
-use super::free::{free, without_cache};
+use super::free::{free_as, without_cache};
 use super::heap::{Core, PrivateHeap, add, take};
 use super::large;
 use super::lfh;
@@ -22,7 +22,7 @@ use {
 /// Resizes a block.
 ///
 /// # Safety
-/// As for [`free`], if the block moves.
+/// As for [`free_as`], if the block moves.
 pub(super) unsafe fn reallocate(
     heap: &'static PrivateHeap,
     call_flags: u32,
@@ -68,10 +68,6 @@ pub(super) unsafe fn reallocate(
                 (Some(core), _) => resize(heap, core, &found, size, info),
                 (None, _) => false,
             };
-            #[cfg(feature = "debug")]
-            if done && super::watched::is_watched(heap) {
-                super::watched::resized(block.addr(), size);
-            }
             drop(core);
             if done {
                 zero_growth(all, block, old, size);
@@ -104,7 +100,7 @@ pub(super) unsafe fn reallocate(
         {
             at.write(value);
         }
-        free(heap, all, block)?;
+        free_as("realloc", heap, all, block)?;
     }
     Ok(new)
 }
@@ -152,7 +148,7 @@ unsafe fn reallocate_light(
         {
             at.write(value);
         }
-        free(heap, all, block)?;
+        free_as("realloc", heap, all, block)?;
     }
     Ok(new)
 }
@@ -227,6 +223,10 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
                 }
                 take(&heap.figures.backed, committed - (*record).committed);
                 (*record).flags = info;
+                #[cfg(feature = "debug")]
+                if super::watched::is_watched(heap) {
+                    super::watched::note_size((*record).data(), size);
+                }
             }
             add(&heap.figures.large_bytes, size.wrapping_sub(old));
             true
@@ -249,7 +249,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             } else {
                 info
             };
-            let units = units_for(size, info != 0);
+            let units = units_for(heap, size, info != 0);
             // SAFETY: a region of the heap, which is locked.
             let this = unsafe { &mut *region };
             let mut place = this.resize(unit, units);
@@ -277,6 +277,11 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             {
                 // SAFETY: the block has room for its value behind its bytes.
                 unsafe { at.write(kept) };
+            }
+            #[cfg(feature = "debug")]
+            if super::watched::is_watched(heap) {
+                // SAFETY: as above; the borrow before it is used no more.
+                super::watched::resized(unsafe { &*region }, unit, old, size);
             }
             count(core, with_words(old, old_info), -1);
             count(core, with_words(size, info), 1);

@@ -69,6 +69,10 @@ pub(super) struct Units {
     upper: *mut u8,
     /// Units the table has bytes for.
     capacity: usize,
+    /// [`OVERHEAD`], or more in a heap that checks.
+    pub(super) overhead: usize,
+    /// Whether free blocks may lie side by side.
+    pub(super) apart: bool,
 }
 
 /// Bytes of the three tables for so many units.
@@ -93,6 +97,8 @@ impl Units {
             best,
             table: best.wrapping_add(uppers * CHUNK),
             capacity,
+            overhead: OVERHEAD,
+            apart: false,
         }
     }
 
@@ -139,7 +145,7 @@ impl Units {
 
     /// The bytes of the busy block at `unit` that nobody asked for.
     pub(super) fn unused(&self, unit: usize) -> usize {
-        usize::from(self.byte(unit) & LOW) + OVERHEAD
+        usize::from(self.byte(unit) & LOW) + self.overhead
     }
 
     fn flags_at(&self, unit: usize) -> usize {
@@ -188,9 +194,9 @@ impl Units {
     }
 
     /// Writes a busy block over units that no start but `unit` lies in.
-    /// `unused` is 8 at least and 71 at most.
+    /// `unused` is the overhead at least and 63 more at most.
     pub(super) fn write_busy(&mut self, unit: usize, units: usize, unused: usize, flags: u8) {
-        let low = unused.saturating_sub(OVERHEAD).min(usize::from(LOW)) as u8;
+        let low = unused.saturating_sub(self.overhead).min(usize::from(LOW)) as u8;
         self.set(unit, START | BUSY | low);
         // First, so that what is written next is not undone in a short block.
         self.set(unit + units - 1, 0);
@@ -393,7 +399,7 @@ impl Units {
             let is_free = self.is_free(at);
             let found = self.free_before(at + units);
             let is_sound = if is_free {
-                !after_free && found == Some((at, units))
+                (!after_free || self.apart) && found == Some((at, units))
             } else {
                 found.is_none() && self.unused(at) <= units * UNIT
             };

@@ -1,21 +1,48 @@
 //! Blocks of watched heaps: those that are made while a global flag is on.
 //!
-//! Here every call of such a heap begins and ends: its blocks get records, and
-//! what the heap's flags say is filled and checked.
+//! Every call of such a heap that allocates, frees or resizes comes here first:
+//! its blocks get records, and what the heap's flags say is filled and checked.
+//!
+//! ```text
+//!   data                size          + 16
+//!   | BAADF00D BAADF00D | AB x 16     |      handed out   (free checking, tail checking)
+//!   | 16 bytes | FEEEFEEE FEEEFEEE ...       freed        (free checking)
+//! ```
+//!
+//! What is found is told when no lock is held (damage.rs). A fill is checked where
+//! the block is at hand anyway: a tail when its block is freed, resized or asked
+//! about, a freed block's when it is used again, all of them by `HeapValidate` and
+//! with validation of everything.
+//!
+//! Large blocks have neither fill, as on Windows: their mapping ends behind them.
 
+use super::damage::{self, Finding};
 use super::heap::PrivateHeap;
-use super::lookup::{Block, busy_block, is_mallocs};
-use super::{Error, flags, free as freeing, guarded, place};
+use super::lookup::{Block, busy_block, is_mallocs, tail_of, value_offset};
+use super::region::{FREE_FILL, Region};
+use super::units::UNIT;
+use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::checked;
 use crate::heap::debug::registry::{self, Family, Record, State};
-use crate::heap::debug::{self, stacks};
-use core::ptr::NonNull;
+use crate::heap::debug::{stacks, threads};
+use crate::report::Damage;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
+
+/// What lies behind a block.
+pub(super) const TAIL_FILL: u8 = 0xab;
+/// What a block holds that is not asked to be zero.
+const FRESH_FILL: u32 = 0xbaad_f00d;
 
 /// Whether calls of the heap come here.
 #[inline]
 pub(super) fn is_watched(heap: &PrivateHeap) -> bool {
-    heap.flags.load(Ordering::Relaxed) & flags::WATCHED != 0
+    has(heap, flags::WATCHED)
+}
+
+/// Whether the heap has a flag, or one of several.
+fn has(heap: &PrivateHeap, flags: u32) -> bool {
+    heap.flags.load(Ordering::Relaxed) & flags != 0
 }
 
 /// Who calls, found before a heap is locked.
@@ -28,14 +55,52 @@ pub(super) struct Caller {
 impl Caller {
     #[inline(never)]
     pub(super) fn here() -> Caller {
+        let thread = crate::sys::thread_id() as u32;
+        threads::note(thread);
         Caller {
             stack: stacks::capture(),
-            thread: crate::sys::thread_id() as u32,
+            thread,
         }
     }
 }
 
-/// [`place::place`] with a record.
+/// A thread's stay in a heap without serialization, which only one may be in.
+struct Stay<'a>(Option<&'a PrivateHeap>);
+
+impl Stay<'_> {
+    /// Fails, and reports it, when another thread is in the heap.
+    fn begin<'a>(
+        operation: &str,
+        heap: &'a PrivateHeap,
+        caller: Caller,
+    ) -> Result<Stay<'a>, Error> {
+        if heap.is_serialized() {
+            return Ok(Stay(None));
+        }
+        let before =
+            heap.inside
+                .compare_exchange(0, caller.thread, Ordering::Acquire, Ordering::Relaxed);
+        match before {
+            Ok(_) => Ok(Stay(Some(heap))),
+            // A call of the heap's own, within another one.
+            Err(thread) if thread == caller.thread => Ok(Stay(None)),
+            Err(thread) => {
+                damage::unsynchronized(operation, heap, thread, caller.thread);
+                Err(Error::Corrupt)
+            }
+        }
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        if let Some(heap) = self.0 {
+            heap.inside.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// [`place::place`] of a watched heap.
 pub(super) fn place(
     heap: &'static PrivateHeap,
     all: u32,
@@ -43,39 +108,250 @@ pub(super) fn place(
     size: usize,
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
+    const OPERATION: &str = "allocation";
     let caller = Caller::here();
+    let _stay = Stay::begin(OPERATION, heap, caller)?;
+    validate_now(OPERATION, heap, all);
+    if size > isize::MAX as usize && has(heap, flags::VALIDATE_PARAMETERS_ENABLED) {
+        damage::extreme_size(OPERATION, heap, size);
+        return Err(Error::NoMemory);
+    }
     if let Some(placed) = guarded::place(heap, all, info, size, align, caller) {
         return placed;
     }
     let block = place::place(heap, all, info, size, align)?;
+    let address = block.addr().get();
+    let found = prepare(heap, all, info, address, size);
+    // Told of before the record goes that knows who freed it.
+    let finding = found.map(Finding::of_free);
     registry::insert(&Record {
         stack: caller.stack,
         thread: caller.thread,
         sequence: registry::next_sequence(),
         family: Family::Heap,
         align: align.trailing_zeros() as u8,
-        ..Record::busy(block.addr().get(), size, heap.handle().address())
+        ..Record::busy(address, size, heap.handle().address())
     });
+    if let Some(finding) = finding {
+        damage::raise(OPERATION, heap, &finding);
+    }
     Ok(block)
 }
 
-/// Frees a block of a watched heap.
+/// Checks the free bytes that a fresh block is made of, and fills it and what is
+/// behind it.
+pub(super) fn prepare(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    address: usize,
+    size: usize,
+) -> Option<Damage> {
+    const FILLS: u32 = flags::FREE_CHECKING_ENABLED | flags::TAIL_CHECKING_ENABLED;
+    if !has(heap, FILLS) {
+        return None;
+    }
+    let Ok((_core, Block::Region(region, unit))) = busy_block(heap, flags::NO_SERIALIZE, address)
+    else {
+        return None;
+    };
+    // SAFETY: a region of the heap, which is locked.
+    let this = unsafe { &*region };
+    let bytes = this.units.size(unit) * UNIT;
+    let mut found = None;
+    if this.fills {
+        // The settable value is there already.
+        let value = value_offset(size + tail_of(this.units.overhead));
+        let parts = if info & 1 != 0 {
+            [(UNIT, value), (value + 8, bytes)]
+        } else {
+            [(UNIT, bytes), (bytes, bytes)]
+        };
+        for (from, to) in parts {
+            if from < to && found.is_none() {
+                // SAFETY: the bytes are the fresh block's.
+                found = unsafe { Damage::find(address + from, to - from, FREE_FILL.to_le_bytes()) };
+            }
+        }
+        if all & flags::ZERO_MEMORY == 0 {
+            fill_fresh(address, 0, size);
+        }
+    }
+    fill_tail(this, address, size);
+    found
+}
+
+/// Fills the whole dwords of a block that lie in `[from, to)` bytes of it.
+fn fill_fresh(address: usize, from: usize, to: usize) {
+    const WORD: usize = size_of::<u32>();
+    for offset in (from.next_multiple_of(WORD)..to / WORD * WORD).step_by(WORD) {
+        // SAFETY: the callers' block has `to` bytes, and its address is a multiple
+        // of 16.
+        unsafe { ptr::with_exposed_provenance_mut::<u32>(address + offset).write(FRESH_FILL) };
+    }
+}
+
+fn fill_tail(region: &Region, address: usize, size: usize) {
+    let length = tail_of(region.units.overhead);
+    let tail: *mut u8 = ptr::with_exposed_provenance_mut(address + size);
+    // SAFETY: blocks of the region have so many bytes more than they were asked
+    // for.
+    unsafe { tail.write_bytes(TAIL_FILL, length) };
+}
+
+/// What is wrong behind the busy block of a region at `unit`.
+pub(super) fn tail_damage(region: &Region, unit: usize) -> Option<Damage> {
+    let size = region.units.size(unit) * UNIT - region.units.unused(unit);
+    let length = tail_of(region.units.overhead);
+    // SAFETY: as in `fill_tail`.
+    unsafe { Damage::find(region.data(unit) + size, length, [TAIL_FILL; 4]) }
+}
+
+/// What is wrong in the free block of a region at `unit`.
+pub(super) fn free_damage(region: &Region, unit: usize) -> Option<Damage> {
+    if !region.fills {
+        return None;
+    }
+    let from = region.data(unit) + UNIT;
+    let length = (region.units.size(unit) - 1) * UNIT;
+    // SAFETY: a free block's bytes are committed.
+    unsafe { Damage::find(from, length, FREE_FILL.to_le_bytes()) }
+}
+
+/// The first damage in the regions of a heap, which is locked.
+pub(super) fn find_damage(core: &super::heap::Core) -> Option<Finding> {
+    let mut region = core.first;
+    // SAFETY: listed regions are live, and the heap is locked.
+    while let Some(this) = unsafe { region.as_ref() } {
+        let (mut unit, end) = (this.first(), this.end());
+        while unit < end {
+            let units = this.units.size(unit).max(1);
+            if this.units.is_busy(unit) {
+                if let Some(damage) = tail_damage(this, unit) {
+                    let size = units * UNIT - this.units.unused(unit);
+                    return Some(Finding::of_tail(this.data(unit), size, damage));
+                }
+            } else if let Some(damage) = free_damage(this, unit) {
+                return Some(Finding::of_free(damage));
+            }
+            unit += units;
+        }
+        region = this.next;
+    }
+    None
+}
+
+/// With validation of everything, checks the heap, or each so-manieth time; tells
+/// of what is wrong, once.
+fn validate_now(operation: &str, heap: &'static PrivateHeap, call_flags: u32) {
+    if !has(heap, flags::VALIDATE_ALL_ENABLED) {
+        return;
+    }
+    let every = crate::heap::debug::options().validate_every.max(1);
+    let calls = heap.validations.fetch_add(1, Ordering::Relaxed);
+    if !calls.is_multiple_of(every) {
+        return;
+    }
+    let finding = find_damage(&heap.enter(call_flags));
+    if let Some(finding) = finding {
+        let before = heap.told.swap(finding.damage.address, Ordering::Relaxed);
+        if before != finding.damage.address {
+            damage::raise(operation, heap, &finding);
+        }
+    }
+}
+
+/// The damage behind a busy block, if one of the heap starts at `address`. Its
+/// heap is locked for as long as the look takes.
+fn damage_behind(heap: &'static PrivateHeap, call_flags: u32, address: usize) -> Option<Finding> {
+    match busy_block(heap, call_flags, address) {
+        Ok((_core, Block::Region(region, unit))) => {
+            // SAFETY: a region of the heap, which is locked.
+            let this = unsafe { &*region };
+            let size = this.units.size(unit) * UNIT - this.units.unused(unit);
+            tail_damage(this, unit).map(|damage| Finding::of_tail(address, size, damage))
+        }
+        _ => None,
+    }
+}
+
+/// Checks a block that `operation` is given. Fails, and has reported it, where
+/// bytes behind it changed and the heap validates parameters; where it does not,
+/// only reports it.
+pub(super) fn check(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    address: usize,
+) -> Result<(), Error> {
+    if !has(heap, flags::TAIL_CHECKING_ENABLED) {
+        return Ok(());
+    }
+    let Some(finding) = damage_behind(heap, call_flags, address) else {
+        return Ok(());
+    };
+    damage::raise(operation, heap, &finding);
+    if has(heap, flags::VALIDATE_PARAMETERS_ENABLED) {
+        return Err(Error::Corrupt);
+    }
+    Ok(())
+}
+
+/// [`check`] for a function that tells a block's size: where the heap does not
+/// validate parameters nothing is looked at, as on Windows.
+pub(super) fn check_parameter(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    address: usize,
+) -> Result<(), Error> {
+    if !has(heap, flags::VALIDATE_PARAMETERS_ENABLED) {
+        return Ok(());
+    }
+    check(operation, heap, flags::NO_SERIALIZE, address)
+}
+
+/// Whether nothing behind a block changed. Reports nothing.
+pub(super) fn is_whole(heap: &'static PrivateHeap, address: usize) -> bool {
+    damage_behind(heap, flags::NO_SERIALIZE, address).is_none()
+}
+
+/// Frees a block of a watched heap for `operation`. What is no block is an error,
+/// and reported.
 ///
 /// # Safety
 /// As for [`freeing::free`].
-pub(super) unsafe fn free(
+pub(super) unsafe fn free_as(
+    operation: &str,
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,
 ) -> Result<(), Error> {
     let caller = Caller::here();
+    let _stay = Stay::begin(operation, heap, caller)?;
+    validate_now(operation, heap, call_flags);
+    check(operation, heap, call_flags, block.addr())?;
     // SAFETY: the caller's promise.
-    if let Some(freed) = unsafe { guarded::free(heap, call_flags, block, caller) } {
-        return freed;
-    }
+    let result = unsafe {
+        guarded::free(operation, heap, call_flags, block, caller)
+            .unwrap_or_else(|| free_found(heap, call_flags, block, caller))
+    };
+    result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
+}
+
+unsafe fn free_found(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    caller: Caller,
+) -> Result<(), Error> {
     match busy_block(heap, call_flags, block.addr()) {
         Ok((Some(mut core), found)) => {
-            freed(block.addr(), caller);
+            // While the heap is locked, so that nobody gets the block before.
+            registry::update(block.addr(), |record| {
+                record.state = State::Freed;
+                record.free_stack = caller.stack;
+                record.free_thread = caller.thread;
+            });
             match found {
                 Block::Region(region, unit) => {
                     freeing::free_in_region(heap, &mut core, region, unit);
@@ -96,28 +372,37 @@ pub(super) unsafe fn free(
     }
 }
 
-/// Notes that a block is freed. Its heap is locked, so that nobody gets it before.
-pub(super) fn freed(address: usize, caller: Caller) {
-    registry::update(address, |record| {
-        record.state = State::Freed;
-        record.free_stack = caller.stack;
-        record.free_thread = caller.thread;
-    });
+/// Begins the resizing of a block for `operation`: what [`free_as`] does before it
+/// frees.
+pub(super) fn begin_resize(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+) -> Result<(), Error> {
+    let caller = Caller::here();
+    let _stay = Stay::begin(operation, heap, caller)?;
+    validate_now(operation, heap, call_flags);
+    check(operation, heap, call_flags, block.addr())
+}
+
+/// Notes that the block of a region has another size, and fills what it grew by
+/// and what lies behind it now. Its heap is locked.
+pub(super) fn resized(region: &Region, unit: usize, old: usize, size: usize) {
+    let address = region.data(unit);
+    if region.fills {
+        fill_fresh(address, old, size);
+    }
+    fill_tail(region, address, size);
+    note_size(address, size);
 }
 
 /// Notes that a block has another size. Its heap is locked.
-pub(super) fn resized(address: usize, size: usize) {
+pub(super) fn note_size(address: usize, size: usize) {
     registry::update(address, |record| record.size = size);
 }
 
 /// Notes how a block was asked for.
 pub(super) fn note_family(address: usize, family: Family) {
     registry::update(address, |record| record.family = family);
-}
-
-/// Whether a block was allocated with a Layout of this size and alignment; true
-/// where that is not known.
-pub(super) fn has_layout(address: usize, size: usize, align: usize) -> bool {
-    debug::registry::find(address)
-        .is_none_or(|record| record.size == size && 1usize << record.align.min(63) == align.max(16))
 }

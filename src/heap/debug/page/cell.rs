@@ -76,8 +76,6 @@ pub(in crate::heap) struct Cell {
     pub(super) is_backwards: AtomicU8,
     /// Whether a freed block's pages could not be shut.
     pub(super) is_open: AtomicU8,
-    /// Whether the block is one of a sample.
-    pub(super) is_sample: AtomicU8,
 }
 
 /// What is known of a cell at some moment.
@@ -95,8 +93,6 @@ pub(in crate::heap) struct View {
     pub(in crate::heap) threads: (u64, u64),
     /// The numbers of their stacks.
     pub(in crate::heap) stacks: (u32, u32),
-    /// Whether it is one of a sample.
-    pub(in crate::heap) is_sample: bool,
 }
 
 impl Cell {
@@ -148,7 +144,6 @@ impl Cell {
                 self.stack.load(Ordering::Relaxed),
                 self.freeing_stack.load(Ordering::Relaxed),
             ),
-            is_sample: self.is_sample.load(Ordering::Relaxed) != 0,
         }
     }
 }

@@ -34,13 +34,14 @@ mod store;
 
 pub(in crate::heap) use cell::{Cell, State, View};
 pub(in crate::heap) use place::{
-    Damage, FREED, Information, PREFIX, Rule, Stamps, check_prefix, fill, first_other, write_prefix,
+    FREED, Finding, Information, PREFIX, Rule, Stamps, check_prefix, fill, write_prefix,
 };
 pub(in crate::heap) use report::{
-    catch_faults, damaged as report_damage, stranger as report_stranger,
+    catch_faults, finding as report_finding, stranger as report_stranger,
 };
 pub(in crate::heap) use store::{Bounds, Figures};
 
+use crate::report::Stop;
 use crate::vm::guarded::Guards;
 use crate::vm::page_size;
 use core::ptr;
@@ -159,8 +160,6 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
     cell.freeing_stack.store(0, Ordering::Relaxed);
     cell.is_backwards
         .store(u8::from(is_backwards), Ordering::Relaxed);
-    cell.is_sample
-        .store(u8::from(request.is_sample), Ordering::Relaxed);
     cell.is_open.store(0, Ordering::Relaxed);
     let end = placed.start + size;
     // SAFETY: all in the window just opened, which is this thread's. A block that
@@ -277,9 +276,8 @@ pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) 
     cell.freeing_stack.store(stack, Ordering::Relaxed);
     // SAFETY: the block was busy, so its window is open, and it is this thread's
     // now.
-    let damage = unsafe { damage(cell) };
-    if let Some(damage) = damage {
-        report::damaged(operation, &cell.view(), damage, false);
+    if let Some(finding) = unsafe { check(cell) } {
+        report::finding(operation, &cell.view(), &finding);
     }
     let window = (
         cell.first.load(Ordering::Relaxed),
@@ -303,9 +301,9 @@ pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) 
 ///
 /// # Safety
 /// The cell's window is open, and its block is the caller's.
-unsafe fn damage(cell: &Cell) -> Option<Damage> {
-    let start = cell.start.load(Ordering::Relaxed);
-    let end = start + cell.size.load(Ordering::Relaxed);
+unsafe fn check(cell: &Cell) -> Option<Finding> {
+    let start = cell.start();
+    let end = start + cell.size();
     let (first, last) = (
         cell.first.load(Ordering::Relaxed),
         cell.last.load(Ordering::Relaxed),
@@ -313,16 +311,15 @@ unsafe fn damage(cell: &Cell) -> Option<Damage> {
     // SAFETY: all in the window.
     unsafe {
         if cell.is_backwards.load(Ordering::Relaxed) == 0 {
-            let damage = place::check_prefix(start, &information(cell), BUSY);
-            if damage.is_some() {
-                return damage;
-            }
             // Fresh pages are zero.
-            if let Some(at) = place::last_other(first..start - PREFIX, 0) {
-                return Some(Damage::Prefix(at));
+            let before = first..start - PREFIX;
+            let found = place::check_prefix(start, &information(cell), BUSY)
+                .or_else(|| Finding::look(Stop::CorruptedHeapBlockPrefix, before, [0; 4]));
+            if found.is_some() {
+                return found;
             }
         }
-        place::first_other(end..last, SUFFIX).map(Damage::Suffix)
+        Finding::look(Stop::CorruptedHeapBlockSuffix, end..last, [SUFFIX; 4])
     }
 }
 
@@ -333,7 +330,7 @@ unsafe fn damage(cell: &Cell) -> Option<Damage> {
 /// The block that starts at `address` is busy, and stays so.
 pub(in crate::heap) unsafe fn is_sound(address: usize) -> bool {
     // SAFETY: the caller's promise.
-    cell_at(address).is_some_and(|(_, cell)| unsafe { damage(cell) }.is_none())
+    cell_at(address).is_some_and(|(_, cell)| unsafe { check(cell) }.is_none())
 }
 
 /// Takes blocks out of the queue until no more is kept than may be; at least one if
@@ -356,8 +353,12 @@ fn release_overdue(is_wanted: bool) -> bool {
             cell.last.load(Ordering::Relaxed),
         );
         // SAFETY: the cell is this thread's, and its window is open.
-        if let Some(at) = unsafe { place::first_other(window.0..window.1, FREED) } {
-            report::damaged("delayed free", &cell.view(), Damage::Fill(at), true);
+        let found = unsafe {
+            let window = window.0..window.1;
+            Finding::look(Stop::CorruptedFreedHeapBlock, window, [FREED; 4])
+        };
+        if let Some(finding) = found {
+            report::finding("delayed free", &cell.view(), &finding);
         }
         // SAFETY: as above. A cell that cannot be shut is not used again: its
         // next block would have no guard.

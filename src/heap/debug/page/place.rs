@@ -14,6 +14,7 @@
 //! for whoever looks with a debugger; the heap itself believes its own records
 //! alone, which lie elsewhere, and compares.
 
+use crate::report::{Damage, Stop};
 use core::ops::Range;
 use core::ptr;
 
@@ -147,19 +148,47 @@ pub(in crate::heap) unsafe fn write_prefix(start: usize, of: &Information, stamp
     unsafe { at.write_unaligned(words(of, stamps)) };
 }
 
-/// What is wrong with a prefix.
+/// What is wrong about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::heap) enum Damage {
-    /// The start stamp, and what is there instead.
-    StartStamp(u32),
-    /// The end stamp.
-    EndStamp(u32),
-    /// What lies between the stamps, or before them.
-    Prefix(usize),
-    /// What lies behind the block.
-    Suffix(usize),
-    /// The fill of a freed block.
-    Fill(usize),
+pub(in crate::heap) struct Finding {
+    /// What it is called.
+    pub(in crate::heap) stop: Stop,
+    /// The stamp found, where one changed.
+    pub(in crate::heap) stamp: u32,
+    /// The bytes.
+    pub(in crate::heap) damage: Damage,
+}
+
+impl Finding {
+    /// Of bytes that are no stamp, by comparing a range with a pattern.
+    ///
+    /// # Safety
+    /// The range can be read.
+    pub(in crate::heap) unsafe fn look(
+        stop: Stop,
+        range: Range<usize>,
+        pattern: [u8; 4],
+    ) -> Option<Finding> {
+        // SAFETY: the caller's promise.
+        let damage = unsafe { Damage::find(range.start, range.len(), pattern) }?;
+        Some(Finding {
+            stop,
+            stamp: 0,
+            damage,
+        })
+    }
+
+    /// The same in a block that was freed: what was sound when it was changed since.
+    pub(in crate::heap) fn since_free(self) -> Finding {
+        match self.stop {
+            Stop::CorruptedFreedHeapBlock => self,
+            _ => Finding {
+                stop: Stop::CorruptedHeapBlockHeader,
+                stamp: 0,
+                ..self
+            },
+        }
+    }
 }
 
 /// Compares a prefix with what was written.
@@ -170,44 +199,45 @@ pub(in crate::heap) unsafe fn check_prefix(
     start: usize,
     of: &Information,
     stamps: Stamps,
-) -> Option<Damage> {
-    let at = ptr::with_exposed_provenance::<[u64; PREFIX / 8]>(start - PREFIX);
+) -> Option<Finding> {
+    const DWORD: usize = size_of::<u32>();
+    let at = ptr::with_exposed_provenance::<[u32; PREFIX / DWORD]>(start - PREFIX);
     // SAFETY: the caller's promise.
     let found = unsafe { at.read_unaligned() };
-    let expected = words(of, stamps);
-    if found == expected {
-        return None;
+    let expected = words(of, stamps)
+        .map(|word| [word as u32, (word >> 32) as u32])
+        .into_iter()
+        .flatten();
+    // From the end: what runs into a prefix from the block meets that first. But a
+    // start stamp that changed is told before what lies between the two.
+    let mut worst: Option<(Stop, usize, u32, u32)> = None;
+    for (index, (found, expected)) in found.into_iter().zip(expected).enumerate() {
+        let stop = match index {
+            0 => Stop::CorruptedHeapBlockStartStamp,
+            END_STAMP => Stop::CorruptedHeapBlockEndStamp,
+            _ => Stop::CorruptedHeapBlockPrefix,
+        };
+        let is_start = matches!(worst, Some((Stop::CorruptedHeapBlockStartStamp, ..)));
+        if found != expected && !(is_start && index != END_STAMP) {
+            worst = Some((stop, index, found, expected));
+        }
     }
-    // The end first: what runs into a prefix from the block meets it first.
-    let end = (found[PREFIX / 8 - 1] >> 32) as u32;
-    if end != stamps.end {
-        return Some(Damage::EndStamp(end));
-    }
-    let first = found[0] as u32;
-    if first != stamps.start {
-        return Some(Damage::StartStamp(first));
-    }
-    let byte = found
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .zip(expected.iter().flat_map(|word| word.to_le_bytes()))
-        .rposition_differing();
-    Some(Damage::Prefix(start - PREFIX + byte))
+    let (stop, index, stamp, expected) = worst?;
+    let from = start - PREFIX + index * DWORD;
+    // SAFETY: the caller's promise.
+    let finding = unsafe { Finding::look(stop, from..from + DWORD, expected.to_le_bytes()) }?;
+    Some(Finding {
+        stamp: if stop == Stop::CorruptedHeapBlockPrefix {
+            0
+        } else {
+            stamp
+        },
+        ..finding
+    })
 }
 
-/// The last place where two rows of bytes differ.
-trait Differing {
-    fn rposition_differing(self) -> usize;
-}
-
-impl<I: Iterator<Item = (u8, u8)>> Differing for I {
-    fn rposition_differing(self) -> usize {
-        self.enumerate()
-            .filter(|(_, (found, expected))| found != expected)
-            .last()
-            .map_or(0, |(at, _)| at)
-    }
-}
+/// The number of the end stamp among the dwords of a prefix.
+const END_STAMP: usize = PREFIX / 4 - 1;
 
 /// Writes `byte` over a range.
 ///
@@ -217,30 +247,6 @@ pub(in crate::heap) unsafe fn fill(range: Range<usize>, byte: u8) {
     let at = ptr::with_exposed_provenance_mut::<u8>(range.start);
     // SAFETY: the caller's bytes.
     unsafe { at.write_bytes(byte, range.len()) };
-}
-
-/// The first address in a range that holds anything but `byte`.
-///
-/// # Safety
-/// The range can be read.
-pub(in crate::heap) unsafe fn first_other(range: Range<usize>, byte: u8) -> Option<usize> {
-    let at = ptr::with_exposed_provenance::<u8>(range.start);
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { core::slice::from_raw_parts(at, range.len()) };
-    let at = bytes.iter().position(|&found| found != byte)?;
-    Some(range.start + at)
-}
-
-/// The last address in a range that holds anything but `byte`.
-///
-/// # Safety
-/// The range can be read.
-pub(in crate::heap) unsafe fn last_other(range: Range<usize>, byte: u8) -> Option<usize> {
-    let at = ptr::with_exposed_provenance::<u8>(range.start);
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { core::slice::from_raw_parts(at, range.len()) };
-    let at = bytes.iter().rposition(|&found| found != byte)?;
-    Some(range.start + at)
 }
 
 #[cfg(test)]
@@ -319,13 +325,21 @@ mod tests {
                 assert_eq!(check_prefix(start, &of, BUSY), None);
                 let byte = ptr::with_exposed_provenance_mut::<u8>(start - PREFIX + at);
                 byte.write(byte.read() ^ 0x55);
-                let found = check_prefix(start, &of, BUSY);
-                let expected = match at {
-                    0..4 => Damage::StartStamp(BUSY.start ^ 0x55 << (8 * at)),
-                    60..64 => Damage::EndStamp(BUSY.end ^ 0x55 << (8 * (at - 60))),
-                    _ => Damage::Prefix(start - PREFIX + at),
+                let found = check_prefix(start, &of, BUSY).unwrap();
+                let (stop, stamp) = match at {
+                    0..4 => (
+                        Stop::CorruptedHeapBlockStartStamp,
+                        BUSY.start ^ 0x55 << (8 * at),
+                    ),
+                    60..64 => (
+                        Stop::CorruptedHeapBlockEndStamp,
+                        BUSY.end ^ 0x55 << (8 * (at - 60)),
+                    ),
+                    _ => (Stop::CorruptedHeapBlockPrefix, 0),
                 };
-                assert_eq!(found, Some(expected), "byte {at}");
+                assert_eq!((found.stop, found.stamp), (stop, stamp), "byte {at}");
+                assert_eq!(found.damage.address, start - PREFIX + at);
+                assert_eq!((found.damage.changed, found.damage.shown), (1, 4));
             }
         }
         // SAFETY: as above.
@@ -333,20 +347,6 @@ mod tests {
             write_prefix(start, &of, BUSY);
             assert_eq!(bytes[0], 0xABCD_BBBB);
             assert_eq!(bytes[7] >> 32, 0xDCBA_BBBB);
-        }
-    }
-
-    #[test]
-    fn the_other_byte_is_found() {
-        let mut bytes = [7u8; 20];
-        let at = (&raw mut bytes).expose_provenance();
-        // SAFETY: the range is the array's.
-        unsafe {
-            assert_eq!(first_other(at..at + 20, 7), None);
-            fill(at + 5..at + 9, 8);
-            assert_eq!(first_other(at..at + 20, 7), Some(at + 5));
-            assert_eq!(last_other(at..at + 20, 7), Some(at + 8));
-            assert_eq!(first_other(at..at + 5, 7), None);
         }
     }
 }

@@ -6,12 +6,13 @@
 //! records without a lock.
 
 use super::cell::{State, View};
-use super::place::Damage;
+use super::place::Finding;
 use super::{STORE, view_at};
 use crate::config::Action;
+use crate::heap::debug::{stacks, threads};
 use crate::heap::private::{self, Shown};
 use crate::heap::{PROCESS, PROCESS_HEAP};
-use crate::report::{self, Block, BlockState, Report, Stop};
+use crate::report::{self, Block, BlockState, Report, Stop, Trace};
 
 /// The block as reports show it.
 pub(super) fn block_of(view: &View) -> Block {
@@ -38,7 +39,6 @@ fn handle_of(view: &View) -> usize {
 #[cold]
 pub(in crate::heap) fn stranger(operation: &str, address: usize) {
     let view = view_at(address);
-    let block = view.as_ref().map(block_of);
     let (stop, parameters) = match &view {
         Some(view) if view.start == address => {
             (Stop::DoubleFree, [handle_of(view), address, view.size, 0])
@@ -52,16 +52,8 @@ pub(in crate::heap) fn stranger(operation: &str, address: usize) {
             [(&raw const PROCESS).addr(), address, 0, 0],
         ),
     };
-    let shown = shown_of(view.as_ref());
-    let action = shown.action.unwrap_or(PROCESS.action());
-    raise(
-        operation,
-        stop,
-        parameters,
-        (shown.name, address),
-        block,
-        action,
-    );
+    let action = shown_of(view.as_ref()).action.unwrap_or(PROCESS.action());
+    raise(operation, stop, parameters, address, view.as_ref(), action);
 }
 
 /// What reports show of a block's heap. Damage is told whatever the heap says: who
@@ -80,54 +72,66 @@ fn shown_of(view: Option<&View>) -> Shown {
     }
 }
 
-/// Reports damage around a block that is busy, or freed and kept. The address shown is
-/// where it was found.
+/// Reports damage about a block.
 #[cold]
-pub(in crate::heap) fn damaged(operation: &str, view: &View, damage: Damage, is_freed: bool) {
-    let (stop, at, found) = match damage {
-        Damage::Fill(at) => (Stop::CorruptedFreedHeapBlock, at, 0),
-        Damage::StartStamp(found) => (
-            Stop::CorruptedHeapBlockStartStamp,
-            view.start - super::PREFIX,
-            found as usize,
-        ),
-        Damage::EndStamp(found) => (
-            Stop::CorruptedHeapBlockEndStamp,
-            view.start - size_of::<u32>(),
-            found as usize,
-        ),
-        Damage::Prefix(at) => (Stop::CorruptedHeapBlockPrefix, at, 0),
-        Damage::Suffix(at) => (Stop::CorruptedHeapBlockSuffix, at, 0),
-    };
-    // What was sound when the block was freed was changed since.
-    let (stop, found) = match damage {
-        Damage::Fill(_) => (stop, found),
-        _ if is_freed => (Stop::CorruptedHeapBlockHeader, 0),
-        _ => (stop, found),
-    };
-    let parameters = [handle_of(view), view.start, view.size, found];
-    let block = Some(block_of(view));
+pub(in crate::heap) fn finding(operation: &str, view: &View, finding: &Finding) {
     let shown = shown_of(Some(view));
-    let action = shown.action.unwrap_or(PROCESS.action());
-    raise(operation, stop, parameters, (shown.name, at), block, action);
+    let (allocated, freed) = traces(view);
+    let report = Report {
+        stop: finding.stop,
+        parameters: [
+            handle_of(view),
+            view.start,
+            view.size,
+            finding.stamp as usize,
+        ],
+        heap: shown.name,
+        address: view.start,
+        block: Some(block_of(view)),
+        operation,
+        thread: crate::sys::thread_id(),
+        damage: Some(finding.damage),
+        allocated,
+        freed,
+        ..Report::NOTHING
+    };
+    report::raise(&report, shown.action.unwrap_or(PROCESS.action()));
 }
 
+/// Who allocated the block, and who freed it.
+fn traces(view: &View) -> (Option<Trace<'static>>, Option<Trace<'static>>) {
+    let trace = |thread: u64, stack| {
+        let name = threads::name_of(thread as u32);
+        (thread != 0).then(|| Trace::new(thread, name, stacks::frames(stack)))
+    };
+    // What is being freed is told as its free found it.
+    let is_freed = matches!(view.state, State::Kept | State::Empty);
+    (
+        trace(view.threads.0, view.stacks.0),
+        trace(view.threads.1, view.stacks.1).filter(|_| is_freed),
+    )
+}
+
+/// Reports an access or a call at `address`, which `view` tells of.
 fn raise(
     operation: &str,
     stop: Stop,
     parameters: [usize; 4],
-    (heap, address): (&str, usize),
-    block: Option<Block>,
+    address: usize,
+    view: Option<&View>,
     action: Action,
 ) {
+    let (allocated, freed) = view.map_or((None, None), traces);
     let report = Report {
         stop,
         parameters,
-        heap,
+        heap: shown_of(view).name,
         address,
-        block,
+        block: view.map(block_of),
         operation,
         thread: crate::sys::thread_id(),
+        allocated,
+        freed,
         ..Report::NOTHING
     };
     report::raise(&report, action);
@@ -251,16 +255,14 @@ mod faults {
             0,
             seen.fault.registers.addr(),
         ];
-        let block = view.as_ref().map(block_of);
         // Whatever the action is for other reports: what follows a fault is what
         // follows without us.
-        let name = shown_of(view.as_ref()).name;
         raise(
             operation,
             stop,
             parameters,
-            (name, address),
-            block,
+            address,
+            view.as_ref(),
             Action::Continue,
         );
     }
