@@ -439,6 +439,9 @@ fn writes_to_freed_bytes_are_found_before_they_are_used_again() {
          <block>+24  F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0 F0  ................";
     let said = damaged(FREED, "delayed free", 64, PLACE, inside);
     expect(LIGHT, "write_after_free_pushed_out", &said);
+    // What is still kept then is looked at when the process ends.
+    let said = damaged(FREED, "exit", 64, PLACE, inside);
+    expect(LIGHT, "write_after_free", &said);
     let before = "1 byte is not as expected, the first 2 bytes before the block, at <block>-2; \
          expected DCBAAAA9\n    <block>-4  A9 AA 01 DC  ....";
     let said = damaged(HEADER, "delayed free", 64, PLACE, before);

@@ -80,6 +80,11 @@ pub(crate) fn collect() -> Stats {
     }
     stats.allocated += stats.large_bytes;
     private::collect(&mut stats);
+    #[cfg(feature = "debug")]
+    {
+        // Freed, though their heaps do not know it yet.
+        stats.allocated = stats.allocated.saturating_sub(private::light::kept_bytes());
+    }
     stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;
     stats.resident = stats.active + stats.retained + stats.metadata;
     stats

@@ -4,6 +4,7 @@
 use super::page::Bounds;
 use super::{gflags, options, page, sample, stacks};
 use crate::config::Config;
+use crate::heap::private;
 use crate::vm::guarded::Guards;
 use core::ptr;
 
@@ -39,6 +40,9 @@ pub(in crate::heap) fn begin(config: &Config) {
 
 /// Does what may allocate, once the heap serves.
 pub(in crate::heap) fn begun() {
+    if options().has(gflags::PAGE_ALLOCS) {
+        crate::sys::at_exit(private::light::look_at_kept);
+    }
     if page::is_on() {
         // Without it the kernel still ends the program, only nobody says why.
         page::catch_faults();

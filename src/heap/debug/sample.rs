@@ -155,7 +155,7 @@ fn minus_log2(bits: u64) -> u64 {
     let mut number = bits << zeros;
     let mut log = 0u64;
     for _ in 0..24 {
-        let square = u128::from(number) * u128::from(number) >> 63;
+        let square = (u128::from(number) * u128::from(number)) >> 63;
         log <<= 1;
         if square >> 64 != 0 {
             log |= 1;
@@ -164,7 +164,7 @@ fn minus_log2(bits: u64) -> u64 {
             number = square as u64;
         }
     }
-    (u64::from(zeros) + 1 << 24) - log
+    ((u64::from(zeros) + 1) << 24) - log
 }
 
 #[cfg(test)]

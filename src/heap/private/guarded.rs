@@ -7,8 +7,9 @@
 //! record, so that frees, sizes and walks need not know how it was chosen.
 
 use super::heap::{self, PrivateHeap};
-use super::lookup::Found;
+use super::lookup::{Block, Found};
 use super::region::HEAP_HEADER;
+use super::walk::{Cursor, Entry, EntryKind};
 use super::watched::Caller;
 use super::{Error, flags, light};
 use crate::config::Action;
@@ -219,6 +220,73 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
         });
     }
     are && (!has_pages(heap) || light::are_sound(heap))
+}
+
+/// Whether what was written about the guarded or light block of the heap at `address` is
+/// as it was; true where there is none.
+pub(super) fn is_sound_at(heap: &PrivateHeap, address: usize) -> bool {
+    if !has_pages(heap) {
+        return true;
+    }
+    match look(address) {
+        Found::Guarded(cell, _) if check_busy(cell, address).is_ok() => {
+            // SAFETY: the block is busy, and its owner's is this call.
+            unsafe { page::is_sound(address) }
+        }
+        _ => light::is_sound_at(heap, address),
+    }
+}
+
+/// The entry of a walk after `cursor`'s, of a heap with page heap: what `after` has of
+/// regions and large blocks, light ones as the program has them and kept ones left out;
+/// then the guarded ones.
+pub(super) fn next_entry(
+    heap: &PrivateHeap,
+    cursor: Cursor,
+    mut after: impl FnMut(Cursor) -> Result<Entry, Error>,
+) -> Result<Entry, Error> {
+    if let Some(number) = page::number_at(cursor.data) {
+        return guarded_after(heap, number);
+    }
+    let mut cursor = cursor;
+    if cursor.flags & EntryKind::BUSY != 0 {
+        cursor.data = light::outer(heap, cursor.data);
+    }
+    loop {
+        let entry = match after(cursor) {
+            Err(Error::NoMore) => return guarded_after(heap, 0),
+            other => other?,
+        };
+        let is_busy = entry.kind.flags() & EntryKind::BUSY != 0;
+        let inner = light::inner(heap, entry.data).filter(|_| is_busy);
+        match inner {
+            None => return Ok(entry),
+            Some(record) if record.state == registry::State::Busy => {
+                let beside = entry.size.saturating_sub(record.size);
+                return Ok(Entry {
+                    data: record.start,
+                    size: record.size,
+                    overhead: entry.overhead.saturating_add(beside.min(255) as u8),
+                    ..entry
+                });
+            }
+            Some(_) => {
+                cursor = Cursor {
+                    data: entry.data,
+                    flags: entry.kind.flags(),
+                };
+            }
+        }
+    }
+}
+
+fn guarded_after(heap: &PrivateHeap, number: u32) -> Result<Entry, Error> {
+    let mut found = Err(Error::NoMore);
+    page::for_each_busy(heap.handle().address(), number, &mut |_, cell| {
+        found = Ok(Entry::of_guarded(&Block::Guarded(cell), cell.start()));
+        false
+    });
+    found
 }
 
 /// What reports show of a heap.

@@ -48,6 +48,9 @@ const FREED: Stamps = Stamps {
     end: 0xDCBA_AAA9,
 };
 
+/// Freed blocks that changed of which the end of the process tells.
+const SHOWN_AT_EXIT: usize = 8;
+
 /// Freed blocks that are kept at most.
 const KEPT: usize = 65_536;
 
@@ -69,6 +72,11 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue {
 /// The queue's lock, for the fork handlers.
 pub(in crate::heap) fn lock() -> &'static crate::sync::Lock {
     QUEUE.raw()
+}
+
+/// Bytes of freed blocks that are kept, with what is about them.
+pub(in crate::heap) fn kept_bytes() -> usize {
+    QUEUE.lock().bytes
 }
 
 /// Bytes before a block of this alignment.
@@ -352,6 +360,40 @@ pub(super) fn end(heap: &PrivateHeap) {
         queue.last = record.start;
         queue.blocks += 1;
         queue.bytes += information(&record).taken;
+    }
+}
+
+/// Whether what was written about the light block at `address`, if there is one, is as it
+/// was.
+pub(super) fn is_sound_at(heap: &PrivateHeap, address: usize) -> bool {
+    match find(heap, address) {
+        // SAFETY: the block is busy, and its owner's is this call.
+        Some(record) if record.state == State::Busy => unsafe { find_damage(&record) }.is_none(),
+        _ => true,
+    }
+}
+
+/// Looks at all freed blocks that are kept, when the process ends: nobody would later.
+pub(in crate::heap) extern "C" fn look_at_kept() {
+    // The registry may not be used while it shows its records.
+    let mut found = [const { None::<Record> }; SHOWN_AT_EXIT];
+    let mut places = found.iter_mut();
+    registry::for_each(&mut |record| {
+        if record.mark == LIGHT
+            && record.state == State::Kept
+            // SAFETY: kept blocks are the queue's; one that leaves it at this moment is
+            // written to by its heap alone, and at most reported in vain.
+            && unsafe { find_damage(record) }.is_some()
+            && let Some(place) = places.next()
+        {
+            *place = Some(*record);
+        }
+    });
+    for record in found.iter().flatten() {
+        // SAFETY: as above.
+        if let Some(finding) = unsafe { find_damage(record) } {
+            report("exit", record, &finding);
+        }
     }
 }
 

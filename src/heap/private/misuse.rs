@@ -286,16 +286,21 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
             })
         }
         #[cfg(feature = "debug")]
-        // SAFETY: records of large blocks are never unmapped.
-        Found::Large(record, heap)
-            if super::guarded::has_pages(heap)
-                && let Some(inner) = super::light::inner(heap, unsafe { (*record).data() }) =>
-        {
-            Some(crate::heap::debug::page::block_in(&super::light::view(
-                &inner,
-            )))
+        Found::Large(record, heap) if super::guarded::has_pages(heap) => {
+            // SAFETY: records of large blocks are never unmapped.
+            let (start, size) =
+                unsafe { ((*record).data(), (*record).size.load(Ordering::Relaxed)) };
+            let plain = Block {
+                start,
+                size,
+                state: BlockState::Busy,
+            };
+            let inner = super::light::inner(heap, start);
+            Some(inner.map_or(plain, |inner| {
+                crate::heap::debug::page::block_in(&super::light::view(&inner))
+            }))
         }
-        // SAFETY: as above.
+        // SAFETY: records of large blocks are never unmapped.
         Found::Large(record, _) => unsafe {
             Some(Block {
                 start: (*record).data(),

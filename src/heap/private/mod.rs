@@ -652,7 +652,8 @@ pub fn validate(handle: Handle, flags: u32, block: *const u8) -> bool {
 /// Whether nothing behind a block changed, as far as that is watched.
 fn is_whole(heap: &'static heap::PrivateHeap, address: usize) -> bool {
     #[cfg(feature = "debug")]
-    return !watched::is_watched(heap) || watched::is_whole(heap, address);
+    return !watched::is_watched(heap)
+        || watched::is_whole(heap, address) && guarded::is_sound_at(heap, address);
     #[cfg(not(feature = "debug"))]
     {
         let _ = (heap, address);

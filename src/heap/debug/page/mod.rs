@@ -223,6 +223,11 @@ pub(in crate::heap) fn for_each_busy(
     }
 }
 
+/// The number of the cell that an address lies in.
+pub(in crate::heap) fn number_at(address: usize) -> Option<u32> {
+    has(address).then(|| STORE.area.number_at(address))
+}
+
 /// The cell that an address lies in, and its number.
 fn cell_at(address: usize) -> Option<(u32, &'static Cell)> {
     let number = STORE.area.number_at(address);

@@ -79,7 +79,7 @@ pub(super) fn pages_for(size: usize, align: usize, rule: Rule, page: usize) -> O
         Rule::End | Rule::Start => align,
     };
     let bytes = size.checked_add(before)?.checked_add(slack)?;
-    Some(bytes.div_ceil(page).max(1).checked_add(1)?)
+    bytes.div_ceil(page).max(1).checked_add(1)
 }
 
 /// The place of a block in the cell of `pages` pages at `cell`, which are enough
