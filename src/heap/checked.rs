@@ -471,7 +471,12 @@ pub unsafe fn reallocate_layout(
         return ptr::null_mut();
     };
     let class = classes::class_for(size, layout.align());
-    if class.is_some() && class == classes::class_for(layout.size(), layout.align()) {
+    #[cfg(feature = "debug")]
+    // A sampled block has no bytes more than it was asked for.
+    let is_exact = debug::has_block(block);
+    #[cfg(not(feature = "debug"))]
+    let is_exact = false;
+    if class.is_some() && class == classes::class_for(layout.size(), layout.align()) && !is_exact {
         return block;
     }
     // SAFETY: the caller's block; the new one is distinct and large enough for
