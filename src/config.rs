@@ -14,7 +14,7 @@
 //! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
-//! | `NTHEAP_SAMPLE` | a number, or off or on (5000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
+//! | `NTHEAP_SAMPLE` | a number, or off or on (20000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
 //!
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
@@ -191,8 +191,8 @@ impl Config {
         self
     }
 
-    /// The rate of `NTHEAP_SAMPLE=on`: one allocation in 5,000.
-    pub const SAMPLE: usize = 5000;
+    /// The rate of `NTHEAP_SAMPLE=on`: one allocation in 20,000.
+    pub const SAMPLE: usize = 20_000;
 
     /// One allocation in so many is sampled; 0 for none.
     pub const fn sample(&self) -> usize {

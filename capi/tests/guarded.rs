@@ -505,6 +505,25 @@ fn patterns_are_as_documented() {
             assert_eq!(place[1], 4096 - 48, "37 bytes, 16 aligned, at a page's end");
         }
     }
+    // By the module that asks: what is not chosen has patterns.
+    for (modules, bytes) in [
+        ("dlls=guarded-c", "c0 c0 d0"),
+        ("dlls=libother+guarded-c", "c0 c0 d0"),
+        ("dlls=libother", "e0 e0 a0"),
+        ("size=1-36", "e0 e0 a0"),
+        ("size=37-40", "c0 c0 d0"),
+        ("random=0", "e0 e0 a0"),
+    ] {
+        let program = program().expect("it was compiled before");
+        let ended = run(preloaded(program)
+            .arg("bytes")
+            .env("NTHEAP_GFLAGS", "+hpa")
+            .env("NTHEAP_PAGEHEAP", modules))
+        .expect_success(modules);
+        let out = text(&ended.stdout);
+        assert_eq!(out.lines().nth(1), Some(bytes), "{modules}");
+        assert_eq!(text(&ended.stderr), "", "{modules}");
+    }
     let Some(ended) = ended(UNALIGNED, &["overrun_inside_alignment"]) else {
         return;
     };

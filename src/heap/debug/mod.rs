@@ -100,7 +100,9 @@ pub(super) fn configure() {
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
     crate::report::set_json(flags.json);
-    if flags.has(gflags::STACK_TRACES) {
+    // Who asks is found by the stack.
+    let by_module = flags.has(gflags::PAGE_ALLOCS) && flags.page.modules().next().is_some();
+    if flags.has(gflags::STACK_TRACES) || by_module {
         stacks::begin(flags.trace_bytes);
     }
     BITS.store(flags.bits, Ordering::Release);
