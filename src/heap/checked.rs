@@ -26,7 +26,7 @@ const CONFIG: Config = Config::new();
 /// no table to tell.
 #[inline(always)]
 pub fn linear_offset(size: usize) -> Option<usize> {
-    (size <= MAX_LINEAR_SIZE).then_some((size + 15) & !15)
+    (size <= MAX_LINEAR_SIZE).then_some(size.wrapping_add(15) & !15)
 }
 
 /// The offset in a thread's cache of the bin for `size` bytes, more than have a

@@ -5,9 +5,9 @@
 //! A block that was allocated before the flags were known is not one of these:
 //! the functions say so, and the front end frees it itself.
 
-use super::private::{lookup_is_heaps, met};
+use super::private::{lookup_is_heaps, lookup_is_process, met};
 use super::word::Word;
-use super::{Kind, PROCESS, debug};
+use super::{Kind, PROCESS, debug, misuse};
 use crate::config::Config;
 use core::alloc::Layout;
 
@@ -36,15 +36,20 @@ pub(super) fn is_on() -> bool {
     debug::is_on() && met::serves_malloc()
 }
 
-/// Frees a block if it is one of a private heap; false, and nothing done, else.
+/// Frees a block if it is one of a private heap; reports what is no heap's. False,
+/// and nothing done, for what the front end may have.
 ///
 /// # Safety
 /// As for [`core::alloc::GlobalAlloc::dealloc`].
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn free(block: *mut u8, layout: Layout) -> bool {
-    if !is_on() || !lookup_is_heaps(block.addr()) {
+    if !is_on() || lookup_is_process(block.addr()) {
         return false;
+    }
+    if !lookup_is_heaps(block.addr()) {
+        misuse::bad_address("dealloc", block.addr());
+        return true;
     }
     // SAFETY: the caller's promise.
     unsafe { met::free_layout(block, layout) };

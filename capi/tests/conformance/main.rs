@@ -153,6 +153,9 @@ programs! {
 
     user_info user_info_realloc
 
+    gflags_heap_flags gflags_spacing gflags_tail gflags_tail_corrupt gflags_fill
+    gflags_destroy_garbage
+
     global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
     global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
     local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked

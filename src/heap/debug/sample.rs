@@ -140,10 +140,10 @@ fn interval(bits: u64, rate: u64) -> u64 {
     }
     // ln(2) with 24 bits behind the point.
     const LN2: u128 = 11_629_080;
-    // -1 / ln(1 - 1/rate) is rate - 1/2, but for a twelfth of 1/rate.
-    let halves = u128::from(2 * rate - 1);
-    let drawn = u128::from(minus_log2(bits)) * LN2 * halves;
-    (drawn >> (24 + 24 + 1)) as u64
+    // -1 / ln(1 - 1/rate) is rate - 1/2 - 1/(12 rate), and hardly less.
+    let rate = u128::from(rate.min(1 << 32));
+    let drawn = u128::from(minus_log2(bits)) * LN2;
+    ((drawn * (12 * rate * rate - 6 * rate - 1) / (12 * rate)) >> 48) as u64
 }
 
 /// -log2 of a number between 0 and 1, given as a part of 2^64; 24 bits behind the

@@ -5,15 +5,33 @@ use super::heap::PrivateHeap;
 use super::misuse;
 use crate::config::Action;
 use crate::heap::PROCESS_HEAP;
-use crate::heap::debug::registry::{self, Record, State};
+use crate::heap::debug::registry::{self, Family, Record, State};
 use crate::heap::debug::{stacks, threads};
 use crate::report::{self, Block, BlockLayout, BlockState, Damage, Layouts, Report, Stop, Trace};
 use core::alloc::Layout;
 
-const OVERRUN: &str = "advice: something wrote past the end of this block after it was \
-     allocated; NTHEAP_GFLAGS=+hpa ends the program at the write, +ust tells who allocated it";
-const LATE_WRITE: &str = "advice: something wrote to this block after it was freed; \
-     NTHEAP_GFLAGS=+hpa ends the program at the write, +ust tells who freed it";
+/// What is advised of damage: with stacks recorded, and without.
+type Advice = [&'static str; 2];
+
+const OVERRUN: Advice = [
+    "advice: something wrote past the end of this block after it was allocated; \
+     NTHEAP_GFLAGS=+hpa ends the program at the write",
+    "advice: something wrote past the end of this block after it was allocated; \
+     NTHEAP_GFLAGS=+hpa ends the program at the write, +ust tells who allocated the block",
+];
+const UNDERRUN: Advice = [
+    "advice: something wrote before the start of this block, or far past the end of the one \
+     before it; NTHEAP_GFLAGS=+hpa:backwards ends the program at the write",
+    "advice: something wrote before the start of this block, or far past the end of the one \
+     before it; NTHEAP_GFLAGS=+hpa:backwards ends the program at the write, +ust tells who \
+     allocated the block",
+];
+const LATE_WRITE: Advice = [
+    "advice: something wrote to this block after it was freed; NTHEAP_GFLAGS=+hpa ends the \
+     program at the write",
+    "advice: something wrote to this block after it was freed; NTHEAP_GFLAGS=+hpa ends the \
+     program at the write, +ust tells who freed the block",
+];
 const TWICE: &str = "advice: free a block once; NTHEAP_GFLAGS=+ust tells who freed it first";
 const RACE: &str = "advice: a heap made with HEAP_NO_SERIALIZE is for one thread at a time; \
      make it without, or lock around its calls (\"HeapCreate function\")";
@@ -47,6 +65,14 @@ impl Finding {
             }),
             record: registry::find(start),
             damage,
+        }
+    }
+
+    /// Of the bytes before a busy block.
+    pub(super) fn of_prefix(start: usize, size: usize, damage: Damage) -> Finding {
+        Finding {
+            stop: Stop::CorruptedHeapBlockPrefix,
+            ..Finding::of_tail(start, size, damage)
         }
     }
 
@@ -139,6 +165,13 @@ pub(super) fn raise(operation: &str, heap: &PrivateHeap, finding: &Finding) {
     let (start, size) = finding.block.map_or((finding.damage.address, 0), |block| {
         (block.start, block.size)
     });
+    let [with_stacks, without] = match finding.stop {
+        Stop::CorruptedHeapBlockSuffix => OVERRUN,
+        Stop::CorruptedHeapBlockPrefix => UNDERRUN,
+        _ => LATE_WRITE,
+    };
+    let has_stacks = allocated.is_some_and(|by| !by.frames.is_empty());
+    let advice = if has_stacks { with_stacks } else { without };
     let report = Report {
         parameters: [handle, start, size, 0],
         address: start,
@@ -146,10 +179,7 @@ pub(super) fn raise(operation: &str, heap: &PrivateHeap, finding: &Finding) {
         damage: Some(finding.damage),
         allocated,
         freed,
-        advice: match finding.stop {
-            Stop::CorruptedHeapBlockSuffix => OVERRUN,
-            _ => LATE_WRITE,
-        },
+        advice,
         ..report_of(operation, heap, finding.stop)
     };
     report::raise(&report, action(heap));
@@ -187,7 +217,9 @@ pub(super) fn expect_layout(operation: &str, address: usize, layout: Layout) -> 
         return true;
     };
     let align = 1usize << record.align.min(63);
-    if record.size == layout.size() && align == layout.align().max(16) {
+    // A block of HeapAlloc's has the alignment that all have.
+    let is_aligned = record.family != Family::Layout || align == layout.align();
+    if record.size == layout.size() && is_aligned {
         return true;
     }
     wrong_layout(operation, &record, align, layout);

@@ -121,6 +121,9 @@ pub(super) struct Core {
     pub(super) counts: [u8; classes::LAST_BUCKET + 1],
     /// Blocks that the regions have handed out since the last such one.
     pub(super) since_tick: u16,
+    /// Damage that was found in free memory and not told of.
+    #[cfg(feature = "debug")]
+    pub(super) found: Option<crate::report::Damage>,
 }
 
 /// The heap's [`Core`], for as long as its lock is held.
@@ -338,6 +341,9 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             region.committed = first.committed;
             region.active = first.committed;
             region.begin();
+            if watching() != 0 {
+                region.write_header(settings.flags, watching(), &settings.shape, is_first);
+            }
         } else {
             // SAFETY: as above.
             unsafe { memory::release(made) };
@@ -428,6 +434,8 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
                 freed: 0,
                 counts: [0; classes::LAST_BUCKET + 1],
                 since_tick: 0,
+                #[cfg(feature = "debug")]
+                found: None,
             }),
             name,
             name_len,

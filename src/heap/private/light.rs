@@ -19,7 +19,7 @@ use super::free as freeing;
 use super::heap::{self, PrivateHeap};
 use super::list::LIST;
 use super::watched::Caller;
-use super::{Error, damage, flags, guarded, place as placing, watched};
+use super::{Error, damage, flags, guarded, place as placing};
 use crate::heap::debug;
 use crate::heap::debug::page::{self, Finding, Information, Stamps, View};
 use crate::heap::debug::registry::{self, Family, Record, State};
@@ -107,8 +107,8 @@ pub(super) fn place(
     let outer = placing::place(heap, all, info, total, align)?;
     let outer_start = outer.addr().get();
     let start = outer_start + before;
-    // What other flags ask for is done to the heap's block.
-    let free_fill = watched::prepare(heap, all, info, outer_start, total);
+    // What other flags have found in the bytes that the heap's block was made of.
+    let found = heap.enter(flags::NO_SERIALIZE).found.take();
     let record = Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -136,7 +136,7 @@ pub(super) fn place(
         page::fill(start..start + size, fill);
         page::fill(start + size..start + size + SUFFIX, SUFFIX_FILL);
     }
-    if let Some(found) = free_fill {
+    if let Some(found) = found {
         damage::raise("allocation", heap, &damage::Finding::of_free(found));
     }
     let block = ptr::with_exposed_provenance_mut(start);

@@ -329,6 +329,12 @@ pub(in crate::heap) fn is_heaps(address: usize) -> bool {
     look(address).heap().is_some()
 }
 
+/// Whether the process heap's front ends have the memory at an address.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn is_process(address: usize) -> bool {
+    matches!(look(address), Found::Process(_))
+}
+
 /// Whether the process heap's malloc has handed out a block at `address`.
 pub(super) fn is_mallocs(address: usize) -> bool {
     let Found::Process(descriptor) = look(address) else {

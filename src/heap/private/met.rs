@@ -94,7 +94,7 @@ pub(in crate::heap) fn allocate_as(
 ) -> *mut u8 {
     let block = allocate(size, align, zero);
     if !block.is_null() {
-        watched::note_family(block.addr(), family);
+        watched::note_family(block.addr(), family, align);
     }
     block
 }

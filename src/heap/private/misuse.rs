@@ -13,6 +13,9 @@ use crate::report::{self, Block, BlockState, FixedBuffer, Report, Stop};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+const DESTROYED: &str = "advice: that heap was destroyed, and all its blocks with it; use neither \
+     afterwards (\"HeapDestroy function\")";
+
 /// Whether misuse ends the process where a heap's maker has not said.
 static TERMINATES: AtomicBool = AtomicBool::new(false);
 
@@ -48,12 +51,12 @@ pub fn bad_handle(operation: &str, handle: Handle) {
         Report {
             stop: Stop::BadHeapHandle,
             parameters: [handle.address(), 0, 0, 0],
-            heap: "",
-            address: 0,
-            block: None,
             operation,
             thread: crate::sys::thread_id(),
-            owner: None,
+            advice: match super::heap::at(handle.address()) {
+                Err(Error::Destroyed) => DESTROYED,
+                _ => "",
+            },
             ..Report::NOTHING
         },
         action,
@@ -105,18 +108,20 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     // Named as the owner of malloc's blocks.
     let _ = Handle::process();
     let owner = advice::owner_of(address);
-    #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
     let mut block = owner.as_ref().and_then(|owner| owner.block);
     #[cfg(feature = "debug")]
     let record = super::damage::record_at(address, block);
     #[cfg(feature = "debug")]
-    if let Some(freed) = super::damage::freed_at(record.as_ref(), address)
-        && error == Error::AlreadyFree
-    {
-        block = Some(freed);
+    let was_freed = super::damage::freed_at(record.as_ref(), address);
+    #[cfg(not(feature = "debug"))]
+    let was_freed = None;
+    // Also of a large block, whose mapping is gone.
+    let is_twice = error == Error::AlreadyFree || block.is_none() && was_freed.is_some();
+    if is_twice && was_freed.is_some() {
+        block = was_freed;
     }
     let size = block.map_or(0, |block| block.size);
-    let (stop, parameters) = if error == Error::AlreadyFree {
+    let (stop, parameters) = if is_twice {
         (Stop::DoubleFree, [handle, address, size, 0])
     } else {
         let owner = owner.as_ref().map_or(0, |owner| owner.handle);
@@ -131,10 +136,7 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     #[cfg(feature = "debug")]
     if let Some(record) = &record {
         (allocated, freed) = super::damage::traces(record);
-        if error == Error::AlreadyFree
-            && advice.is_empty()
-            && freed.is_none_or(|by| by.frames.is_empty())
-        {
+        if is_twice && advice.is_empty() && freed.is_none_or(|by| by.frames.is_empty()) {
             advice = super::damage::ADVICE_TWICE;
         }
     }

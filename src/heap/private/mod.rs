@@ -94,7 +94,7 @@ pub use info::{
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 #[cfg(feature = "debug")]
-pub(in crate::heap) use lookup::is_heaps as lookup_is_heaps;
+pub(in crate::heap) use lookup::{is_heaps as lookup_is_heaps, is_process as lookup_is_process};
 #[cfg(feature = "crt")]
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;

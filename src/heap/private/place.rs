@@ -118,7 +118,7 @@ fn try_place(
     }
     let mut core = heap.enter(all);
     let address = if in_region {
-        place_in_region(heap, &mut core, size, align, info)?
+        place_in_region(heap, &mut core, all, size, align, info)?
     } else {
         place_large(heap, &mut core, size, align, info)?
     };
@@ -220,6 +220,7 @@ fn place_large(
 fn place_in_region(
     heap: &'static PrivateHeap,
     core: &mut Core,
+    all: u32,
     size: usize,
     align: usize,
     info: u8,
@@ -242,6 +243,12 @@ fn place_in_region(
         .units
         .write_busy(place.unit, place.units, place.units * UNIT - size, info);
     let address = region.data(place.unit);
+    #[cfg(feature = "debug")]
+    if super::watched::is_watched(heap) {
+        super::watched::prepare(core, region, place.unit, all, size);
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = all;
     if info & 1 != 0 {
         // SAFETY: a block with a value is 16 bytes larger, for it to lie
         // behind the bytes asked for.

@@ -15,7 +15,7 @@
 //! ([`Region::sweep`]); they stay committed and read zero.
 
 use super::units::{LEAST, OVERHEAD, UNIT, Units};
-use super::{Error, flags, memory};
+use super::{Error, Shape, flags, lookup, memory};
 use crate::heap::budget::Budget;
 use crate::heap::descriptor::Descriptor;
 use crate::vm;
@@ -70,6 +70,9 @@ pub(super) struct Region {
     /// bytes of a free block.
     pub(super) fills: bool,
 }
+
+/// What lies between blocks whose ends are checked.
+pub(super) const TAIL_FILL: u8 = 0xab;
 
 /// What free memory is filled with where free blocks are checked.
 pub(super) const FREE_FILL: u32 = 0xfeee_feee;
@@ -134,6 +137,48 @@ impl Region {
         self.units.write_free(first, end - first);
         self.bound = u8::MAX;
         self.fill(first, end, true);
+        if lookup::tail_of(self.units.overhead) != 0 {
+            let before = core::ptr::with_exposed_provenance_mut::<u8>(self.data(first) - UNIT);
+            // SAFETY: the bytes are committed; they lie between the header and the
+            // first block, and no block has them.
+            unsafe { before.write_bytes(TAIL_FILL, UNIT) };
+            // SAFETY: the region has a byte for each of its pages.
+            unsafe { self.touched.write(1) };
+        }
+    }
+
+    /// Writes where Windows' record of a heap would be what some programs look for
+    /// there; nothing reads it here. The region is a heap's first, and committed.
+    pub(super) fn write_header(
+        &mut self,
+        flags: u32,
+        derived: u32,
+        shape: &Shape,
+        is_process: bool,
+    ) {
+        const GROWABLE: u32 = 2;
+        const PRIVATE: u32 = 0x1000;
+        let derived = derived & !flags::WATCHED;
+        let growable = if matches!(shape, Shape::Fixed(_)) {
+            0
+        } else {
+            GROWABLE
+        };
+        let private = if is_process { 0 } else { PRIVATE };
+        let words = [
+            (0x10, 0xffee_ffee),
+            (0x70, flags | derived | growable | private),
+            (0x74, derived),
+        ];
+        for (offset, word) in words {
+            // SAFETY: the region begins with a header, in which no block lies; its
+            // first page is committed.
+            unsafe {
+                core::ptr::with_exposed_provenance_mut::<u32>(self.start + offset).write(word)
+            };
+        }
+        // SAFETY: the region has a byte for each of its pages.
+        unsafe { self.touched.write(1) };
     }
 
     /// Fills free units, where that is wanted; but for 16 bytes, if a free block
@@ -337,6 +382,13 @@ impl Region {
     pub(super) fn shrink(&mut self, budget: &Budget) {
         if self.blocks != 0 || self.committed == self.initial {
             return;
+        }
+        if self.units.apart {
+            // Free blocks did not join: what began in the midst of the one block
+            // that begins now does not any more.
+            for unit in self.first() + 1..self.end() {
+                self.units.erase(unit);
+            }
         }
         budget.credit(self.committed - self.initial);
         self.committed = self.initial;

@@ -4,10 +4,14 @@
 //! its blocks get records, and what the heap's flags say is filled and checked.
 //!
 //! ```text
-//!   data                size          + 16
-//!   | BAADF00D BAADF00D | AB x 16     |      handed out   (free checking, tail checking)
-//!   | 16 bytes | FEEEFEEE FEEEFEEE ...       freed        (free checking)
+//!          data                size                 end
+//!   AB x 16 | BAADF00D BAADF00D | AB x 16 and more |   handed out   (free, tail checking)
+//!           | 16 bytes | FEEEFEEE FEEEFEEE FEEEFEEE|   freed        (free checking)
 //! ```
+//!
+//! Windows fills 16 bytes behind a block; here all that is behind it is filled up to
+//! the next one, but for a settable value, so that the 16 bytes before a block are
+//! known, too.
 //!
 //! What is found is told when no lock is held (damage.rs). A fill is checked where
 //! the block is at hand anyway: a tail when its block is freed, resized or asked
@@ -17,9 +21,9 @@
 //! Large blocks have neither fill, as on Windows: their mapping ends behind them.
 
 use super::damage::{self, Finding};
-use super::heap::PrivateHeap;
-use super::lookup::{Block, busy_block, is_mallocs, tail_of, value_offset};
-use super::region::{FREE_FILL, Region};
+use super::heap::{Core, PrivateHeap};
+use super::lookup::{Block, busy_block, is_mallocs, tail_of};
+use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::checked;
@@ -29,8 +33,6 @@ use crate::report::Damage;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// What lies behind a block.
-pub(super) const TAIL_FILL: u8 = 0xab;
 /// What a block holds that is not asked to be zero.
 const FRESH_FILL: u32 = 0xbaad_f00d;
 
@@ -121,9 +123,12 @@ pub(super) fn place(
     }
     let block = place::place(heap, all, info, size, align)?;
     let address = block.addr().get();
-    let found = prepare(heap, all, info, address, size);
     // Told of before the record goes that knows who freed it.
-    let finding = found.map(Finding::of_free);
+    let finding = heap
+        .enter(flags::NO_SERIALIZE)
+        .found
+        .take()
+        .map(Finding::of_free);
     registry::insert(&Record {
         stack: caller.stack,
         thread: caller.thread,
@@ -138,47 +143,22 @@ pub(super) fn place(
     Ok(block)
 }
 
-/// Checks the free bytes that a fresh block is made of, and fills it and what is
-/// behind it.
-pub(super) fn prepare(
-    heap: &'static PrivateHeap,
-    all: u32,
-    info: u8,
-    address: usize,
-    size: usize,
-) -> Option<Damage> {
-    const FILLS: u32 = flags::FREE_CHECKING_ENABLED | flags::TAIL_CHECKING_ENABLED;
-    if !has(heap, FILLS) {
-        return None;
-    }
-    let Ok((_core, Block::Region(region, unit))) = busy_block(heap, flags::NO_SERIALIZE, address)
-    else {
-        return None;
-    };
-    // SAFETY: a region of the heap, which is locked.
-    let this = unsafe { &*region };
-    let bytes = this.units.size(unit) * UNIT;
-    let mut found = None;
-    if this.fills {
-        // The settable value is there already.
-        let value = value_offset(size + tail_of(this.units.overhead));
-        let parts = if info & 1 != 0 {
-            [(UNIT, value), (value + 8, bytes)]
-        } else {
-            [(UNIT, bytes), (bytes, bytes)]
-        };
-        for (from, to) in parts {
-            if from < to && found.is_none() {
-                // SAFETY: the bytes are the fresh block's.
-                found = unsafe { Damage::find(address + from, to - from, FREE_FILL.to_le_bytes()) };
-            }
-        }
+/// Checks the free bytes that a fresh block of a region is made of, and fills it
+/// and what is behind it. Its heap is locked: who looks at a busy block finds its
+/// tail filled.
+pub(super) fn prepare(core: &mut Core, region: &Region, unit: usize, all: u32, size: usize) {
+    let address = region.data(unit);
+    if region.fills {
+        let from = address + UNIT;
+        let length = (region.units.size(unit) - 1) * UNIT;
+        // SAFETY: the bytes are the fresh block's.
+        let found = unsafe { Damage::find(from, length, FREE_FILL.to_le_bytes()) };
+        core.found = core.found.or(found);
         if all & flags::ZERO_MEMORY == 0 {
             fill_fresh(address, 0, size);
         }
     }
-    fill_tail(this, address, size);
-    found
+    fill_tail(region, unit);
 }
 
 /// Fills the whole dwords of a block that lie in `[from, to)` bytes of it.
@@ -191,20 +171,51 @@ fn fill_fresh(address: usize, from: usize, to: usize) {
     }
 }
 
-fn fill_tail(region: &Region, address: usize, size: usize) {
-    let length = tail_of(region.units.overhead);
-    let tail: *mut u8 = ptr::with_exposed_provenance_mut(address + size);
-    // SAFETY: blocks of the region have so many bytes more than they were asked
-    // for.
-    unsafe { tail.write_bytes(TAIL_FILL, length) };
+/// Where the fill behind the busy block of a region at `unit` lies, in bytes from
+/// its start: all that is behind it, or what is on both sides of its settable value.
+fn tails(region: &Region, unit: usize) -> [(usize, usize); 2] {
+    let room = region.units.size(unit) * UNIT;
+    let size = room - region.units.unused(unit);
+    let least = tail_of(region.units.overhead);
+    if least == 0 {
+        [(0, 0); 2]
+    } else if region.units.flags(unit) == 0 {
+        [(size, room), (0, 0)]
+    } else {
+        [(size, size + least), (room - UNIT, room)]
+    }
+}
+
+fn fill_tail(region: &Region, unit: usize) {
+    for (from, to) in tails(region, unit) {
+        let tail: *mut u8 = ptr::with_exposed_provenance_mut(region.data(unit) + from);
+        // SAFETY: the bytes lie between the block's and the next one's.
+        unsafe { tail.write_bytes(TAIL_FILL, to - from) };
+    }
 }
 
 /// What is wrong behind the busy block of a region at `unit`.
 pub(super) fn tail_damage(region: &Region, unit: usize) -> Option<Damage> {
-    let size = region.units.size(unit) * UNIT - region.units.unused(unit);
-    let length = tail_of(region.units.overhead);
-    // SAFETY: as in `fill_tail`.
-    unsafe { Damage::find(region.data(unit) + size, length, [TAIL_FILL; 4]) }
+    tails(region, unit).into_iter().find_map(|(from, to)| {
+        // SAFETY: as in `fill_tail`.
+        unsafe { Damage::find(region.data(unit) + from, to - from, [TAIL_FILL; 4]) }
+    })
+}
+
+/// What is wrong in the 16 bytes before the busy block of a region at `unit`.
+fn prefix_damage(region: &Region, unit: usize) -> Option<Damage> {
+    let expected = if region.units.free_before(unit).is_some() {
+        if !region.fills {
+            return None;
+        }
+        FREE_FILL.to_le_bytes()
+    } else if tail_of(region.units.overhead) != 0 {
+        [TAIL_FILL; 4]
+    } else {
+        return None;
+    };
+    // SAFETY: the bytes are the end of the block before, or of the region's header.
+    unsafe { Damage::find(region.data(unit) - UNIT, UNIT, expected) }
 }
 
 /// What is wrong in the free block of a region at `unit`.
@@ -219,7 +230,7 @@ pub(super) fn free_damage(region: &Region, unit: usize) -> Option<Damage> {
 }
 
 /// The first damage in the regions of a heap, which is locked.
-pub(super) fn find_damage(core: &super::heap::Core) -> Option<Finding> {
+pub(super) fn find_damage(core: &Core) -> Option<Finding> {
     let mut region = core.first;
     // SAFETY: listed regions are live, and the heap is locked.
     while let Some(this) = unsafe { region.as_ref() } {
@@ -261,22 +272,27 @@ fn validate_now(operation: &str, heap: &'static PrivateHeap, call_flags: u32) {
     }
 }
 
-/// The damage behind a busy block, if one of the heap starts at `address`. Its
+/// The damage behind a busy block or before it, if one of the heap starts at `address`. Its
 /// heap is locked for as long as the look takes.
-fn damage_behind(heap: &'static PrivateHeap, call_flags: u32, address: usize) -> Option<Finding> {
+fn damage_about(heap: &'static PrivateHeap, call_flags: u32, address: usize) -> Option<Finding> {
     match busy_block(heap, call_flags, address) {
         Ok((_core, Block::Region(region, unit))) => {
             // SAFETY: a region of the heap, which is locked.
             let this = unsafe { &*region };
             let size = this.units.size(unit) * UNIT - this.units.unused(unit);
-            tail_damage(this, unit).map(|damage| Finding::of_tail(address, size, damage))
+            tail_damage(this, unit)
+                .map(|damage| Finding::of_tail(address, size, damage))
+                .or_else(|| {
+                    let damage = prefix_damage(this, unit)?;
+                    Some(Finding::of_prefix(address, size, damage))
+                })
         }
         _ => None,
     }
 }
 
 /// Checks a block that `operation` is given. Fails, and has reported it, where
-/// bytes behind it changed and the heap validates parameters; where it does not,
+/// bytes about it changed and the heap validates parameters; where it does not,
 /// only reports it.
 pub(super) fn check(
     operation: &str,
@@ -287,7 +303,7 @@ pub(super) fn check(
     if !has(heap, flags::TAIL_CHECKING_ENABLED) {
         return Ok(());
     }
-    let Some(finding) = damage_behind(heap, call_flags, address) else {
+    let Some(finding) = damage_about(heap, call_flags, address) else {
         return Ok(());
     };
     damage::raise(operation, heap, &finding);
@@ -310,9 +326,9 @@ pub(super) fn check_parameter(
     check(operation, heap, flags::NO_SERIALIZE, address)
 }
 
-/// Whether nothing behind a block changed. Reports nothing.
+/// Whether nothing behind a block or before it changed. Reports nothing.
 pub(super) fn is_whole(heap: &'static PrivateHeap, address: usize) -> bool {
-    damage_behind(heap, flags::NO_SERIALIZE, address).is_none()
+    damage_about(heap, flags::NO_SERIALIZE, address).is_none()
 }
 
 /// Frees a block of a watched heap for `operation`. What is no block is an error,
@@ -393,7 +409,7 @@ pub(super) fn resized(region: &Region, unit: usize, old: usize, size: usize) {
     if region.fills {
         fill_fresh(address, old, size);
     }
-    fill_tail(region, address, size);
+    fill_tail(region, unit);
     note_size(address, size);
 }
 
@@ -403,6 +419,9 @@ pub(super) fn note_size(address: usize, size: usize) {
 }
 
 /// Notes how a block was asked for.
-pub(super) fn note_family(address: usize, family: Family) {
-    registry::update(address, |record| record.family = family);
+pub(super) fn note_family(address: usize, family: Family, align: usize) {
+    registry::update(address, |record| {
+        record.family = family;
+        record.align = align.trailing_zeros() as u8;
+    });
 }
