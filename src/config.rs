@@ -19,6 +19,9 @@
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
 //!
+//! With the feature `debug`, `NTHEAP_GFLAGS` and `NTHEAP_PAGEHEAP` turn on checks of
+//! blocks, and `NTHEAP_REPORT` chooses the form of reports (`docs/gflags.md`).
+//!
 //! `none` means no bound. Upper and lower case are alike in values; an empty
 //! value counts as not set; of a name set twice the first counts, as with
 //! `getenv`. A name that is no option, or a value that is none of those

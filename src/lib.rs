@@ -42,6 +42,7 @@
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
 //! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
+//! | `debug` | `heaps`, and global flags (`NTHEAP_GFLAGS`): blocks checked, and recorded with their stacks |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `mock` | calls into the system that fail at will, for tests |
 

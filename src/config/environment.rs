@@ -10,12 +10,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Names that the command and the tests read, not the library: no option,
 /// but no mistake either.
-static KNOWN_ELSEWHERE: [&str; 9] = [
+static KNOWN_ELSEWHERE: [&str; 8] = [
     "NTHEAP_LIBRARY",
     "NTHEAP_DEMO_ALLOCATOR",
     "NTHEAP_GFLAGS",
     "NTHEAP_PAGEHEAP",
-    "NTHEAP_FAULT",
     "NTHEAP_REPORT",
     "NTHEAP_CRT",
     "NTHEAP_REQUIRE_PROGRAMS",

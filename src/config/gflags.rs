@@ -6,7 +6,6 @@
 //!   NTHEAP_GFLAGS=0x1070              by number
 //!   NTHEAP_GFLAGS=+hvc:100            with sub-options after colons
 //!   NTHEAP_PAGEHEAP=backwards,size=100-200,random=50
-//!   NTHEAP_FAULT=rate,timeout         of 10,000 calls; seconds after the start
 //!   NTHEAP_REPORT=json                reports for programs
 //! ```
 //!
@@ -173,7 +172,7 @@ impl PageHeap {
     }
 }
 
-/// What `NTHEAP_GFLAGS`, `NTHEAP_PAGEHEAP` and `NTHEAP_FAULT` say.
+/// What `NTHEAP_GFLAGS`, `NTHEAP_PAGEHEAP` and `NTHEAP_REPORT` say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GlobalFlags {
     /// NtGlobalFlag.
@@ -184,10 +183,6 @@ pub struct GlobalFlags {
     pub trace_bytes: usize,
     /// Page heap's options.
     pub page: PageHeap,
-    /// Of ten thousand allocations, how many fail.
-    pub fault_rate: u32,
-    /// The seconds after the start of the process until the first may.
-    pub fault_timeout: u32,
     /// Whether reports are JSON.
     pub json: bool,
 }
@@ -199,8 +194,6 @@ impl GlobalFlags {
         validate_every: 1,
         trace_bytes: 64 << 20,
         page: PageHeap::DEFAULT,
-        fault_rate: 0,
-        fault_timeout: 5,
         json: false,
     };
 
@@ -225,8 +218,7 @@ pub fn read(
         let (bit, apply): (u8, Apply) = match name {
             b"NTHEAP_GFLAGS" => (1, apply_item),
             b"NTHEAP_PAGEHEAP" => (2, |flags, word| apply_page(&mut flags.page, word)),
-            b"NTHEAP_FAULT" => (4, |_, _| false),
-            b"NTHEAP_REPORT" => (8, apply_report),
+            b"NTHEAP_REPORT" => (4, apply_report),
             _ => return,
         };
         // As with getenv, of a name set twice the first counts.
@@ -235,15 +227,9 @@ pub fn read(
         }
         seen |= bit;
         let mut wrong = None;
-        if bit == 4 {
-            if !value.trim_ascii().is_empty() && !apply_fault(&mut flags, value) {
-                wrong = Some(value);
-            }
-        } else {
-            for item in value.split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t')) {
-                if !item.is_empty() && !apply(&mut flags, item) {
-                    wrong = wrong.or(Some(item));
-                }
+        for item in value.split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t')) {
+            if !item.is_empty() && !apply(&mut flags, item) {
+                wrong = wrong.or(Some(item));
             }
         }
         if let Some(item) = wrong {
@@ -279,7 +265,6 @@ impl fmt::Display for Valid<'_> {
                  dlls=NAME+NAME",
             ),
             b"NTHEAP_REPORT" => out.write_str("valid: text, json"),
-            b"NTHEAP_FAULT" => out.write_str("valid: RATE,SECONDS with a rate of 1 to 10000"),
             _ => {
                 out.write_str("valid: a number, or + or - and one of")?;
                 for flag in FLAGS.iter().filter(|flag| !flag.effect.is_empty()) {
@@ -405,28 +390,6 @@ fn apply_page(page: &mut PageHeap, word: &[u8]) -> bool {
 fn apply_report(flags: &mut GlobalFlags, word: &[u8]) -> bool {
     flags.json = word == b"json";
     flags.json || word == b"text"
-}
-
-/// `rate,timeout`, or the rate alone.
-fn apply_fault(flags: &mut GlobalFlags, value: &[u8]) -> bool {
-    let mut numbers = value.splitn(2, |&byte| byte == b',');
-    let number = |text: &[u8]| u32::try_from(parse_size(text.trim_ascii())?).ok();
-    let Some(rate) = numbers.next().and_then(number) else {
-        return false;
-    };
-    let timeout = match numbers.next() {
-        Some(text) => match number(text) {
-            Some(seconds) => seconds,
-            None => return false,
-        },
-        None => GlobalFlags::NONE.fault_timeout,
-    };
-    if rate > 10_000 {
-        return false;
-    }
-    flags.fault_rate = rate;
-    flags.fault_timeout = timeout;
-    true
 }
 
 #[cfg(test)]

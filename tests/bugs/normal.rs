@@ -55,17 +55,18 @@ pub(crate) fn normal(ran: &Ran<'_>, keeps: &dyn Fn(&str) -> (bool, bool)) -> Str
         }
     }
     let shown = |address: usize| -> String {
-        match names.range(..=address).next_back() {
-            Some((&base, name)) if address == base => format!("<{name}>"),
-            Some((&base, name)) if address - base < 4_000_000 => {
+        let before = names.range(..=address).next_back();
+        let after = names.range(address..).next();
+        match (before, after) {
+            (Some((&base, name)), _) if address == base => format!("<{name}>"),
+            // Just before a block is the end of a neighbour, whichever that is.
+            (_, Some((&base, name))) if base - address <= 16 => {
+                format!("<{name}-{}>", base - address)
+            }
+            (Some((&base, name)), _) if address - base < 4_000_000 => {
                 format!("<{name}+{}>", address - base)
             }
-            _ => match names.range(address..).next() {
-                Some((&base, name)) if base - address < 4096 => {
-                    format!("<{name}-{}>", base - address)
-                }
-                _ => "<somewhere>".to_owned(),
-            },
+            _ => "<somewhere>".to_owned(),
         }
     };
     report = report.replace(&format!("pid 0x{:X}:", ran.pid), "pid N:");

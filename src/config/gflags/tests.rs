@@ -64,21 +64,21 @@ fn sub_options() {
 }
 
 #[test]
-fn page_heap_and_faults_have_variables() {
+fn page_heap_and_reports_have_variables() {
     let (flags, warnings) = read_pairs(&[
         (
             "NTHEAP_PAGEHEAP",
             b"light,unaligned,delay=1M,dlls=liba.so+b",
         ),
-        ("NTHEAP_FAULT", b"100,7"),
-        ("NTHEAP_FAULT", b"1,1"),
+        ("NTHEAP_REPORT", b"json"),
+        ("NTHEAP_REPORT", b"text"),
     ]);
     assert_eq!(warnings, "");
     assert!(flags.page.light && flags.page.unaligned);
     assert_eq!(flags.page.delayed, 1 << 20);
     let modules: Vec<_> = flags.page.modules().collect();
     assert_eq!(modules, [&b"liba.so"[..], b"b"]);
-    assert_eq!((flags.fault_rate, flags.fault_timeout), (100, 7));
+    assert!(flags.json, "of a name set twice the first counts");
     assert_eq!(GlobalFlags::NONE.page.modules().count(), 0);
 }
 
@@ -108,17 +108,12 @@ fn mistakes_are_told_once_a_variable_and_the_rest_counts() {
             "{wrong}"
         );
     }
-    for wrong in ["10001", "x", "5,x", "1,2,3"] {
-        let (flags, warnings) = read_pairs(&[("NTHEAP_FAULT", wrong.as_bytes())]);
-        assert_eq!(flags, GlobalFlags::NONE, "{wrong}");
-        assert_eq!(
-            warnings,
-            std::format!(
-                "ntheap: NTHEAP_FAULT: {wrong} is not known and ignored; valid: RATE,SECONDS \
-                 with a rate of 1 to 10000\n"
-            )
-        );
-    }
+    let (flags, warnings) = read_pairs(&[("NTHEAP_REPORT", b"xml")]);
+    assert!(!flags.json);
+    assert_eq!(
+        warnings,
+        "ntheap: NTHEAP_REPORT: xml is not known and ignored; valid: text, json\n"
+    );
 }
 
 #[test]
