@@ -576,6 +576,28 @@ fn guards_are_no_mappings() {
     );
 }
 
+/// A program that is not ours does what it does without guards.
+#[test]
+fn sqlite_runs_to_the_end() {
+    let Some(sqlite) = common::find("sqlite3") else {
+        return common::skip("sqlite3 on page heap", "it is not installed");
+    };
+    let mut script = String::from("create table t(a integer primary key, b text);");
+    for row in 0..1000 {
+        script += &format!("insert into t(b) values('row {}');", row * 7919 % 1001);
+    }
+    script += "create index i on t(b); delete from t where a % 5 = 0;";
+    script += "select count(*), min(b), max(b) from t;";
+    for mode in [SAMPLED, FULL, BACKWARDS, LIGHT] {
+        let ended = run(preloaded(&sqlite)
+            .args([":memory:", &script])
+            .envs(mode.iter().copied()))
+        .expect_success("sqlite3");
+        assert_eq!(text(&ended.stdout), "800|row 0|row 999\n", "{mode:?}");
+        assert_eq!(text(&ended.stderr), "", "{mode:?}");
+    }
+}
+
 /// Heaps of the program's own: the handle shows no header, damage makes them invalid,
 /// and their blocks end with them.
 #[test]
