@@ -14,6 +14,7 @@
 //! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
+//! | `NTHEAP_SAMPLE` | a number, or off or on (20000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
 //!
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
@@ -84,8 +85,8 @@ pub enum Action {
 ///
 /// The environment wins over what is set here: `NTHEAP_CACHE_BYTES`,
 /// `NTHEAP_RETAIN`, `NTHEAP_COMMIT_LIMIT`, `NTHEAP_HUGE_PAGES`,
-/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION` and `NTHEAP_COUNT`, one for
-/// each option, unless the program runs with rights its user does not have.
+/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT` and `NTHEAP_SAMPLE`,
+/// one for each option, unless the program runs with rights its user does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     cache_bytes: usize,
@@ -95,12 +96,13 @@ pub struct Config {
     show_stats: bool,
     on_corruption: Action,
     count_calls: bool,
+    sample: usize,
 }
 
 impl Config {
     /// The defaults: 32 KiB cached per thread and size class, 1 MiB
     /// retained, no commit limit, huge pages for large heaps, no statistics,
-    /// abort on corruption, no counting.
+    /// abort on corruption, no counting, no sampling.
     pub const fn new() -> Config {
         Config {
             cache_bytes: 32 * KIB,
@@ -110,6 +112,7 @@ impl Config {
             show_stats: false,
             on_corruption: Action::Abort,
             count_calls: false,
+            sample: 0,
         }
     }
 
@@ -176,6 +179,27 @@ impl Config {
     pub const fn with_count_calls(mut self, count: bool) -> Config {
         self.count_calls = count;
         self
+    }
+
+    /// Sets that one allocation in `one_in` lies in pages of its own with guard
+    /// pages beside them, which an overrun or a use after free runs into: it is
+    /// reported, with the block, before the program ends of it or its own handler
+    /// is called. 0, the default, for none; [`Config::SAMPLE`] costs little. Only
+    /// blocks up to 16 KiB are sampled, and of a Rust program's only those of types
+    /// with an alignment up to 8. Needs the feature `debug`; without it nothing
+    /// is sampled.
+    #[must_use]
+    pub const fn with_sample(mut self, one_in: usize) -> Config {
+        self.sample = one_in;
+        self
+    }
+
+    /// The rate of `NTHEAP_SAMPLE=on`: one allocation in 20,000.
+    pub const SAMPLE: usize = 20_000;
+
+    /// One allocation in so many is sampled; 0 for none.
+    pub const fn sample(&self) -> usize {
+        self.sample
     }
 
     /// The most bytes of blocks in a magazine.

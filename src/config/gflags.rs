@@ -133,6 +133,8 @@ const MODULES_MAX: usize = 256;
 pub struct PageHeap {
     /// Patterns that are checked, in place of pages that fault.
     pub light: bool,
+    /// Guards are mappings of their own, even where the kernel has better ones.
+    pub mappings: bool,
     /// The guard lies before the block.
     pub backwards: bool,
     /// The block ends where the guard begins, whatever its alignment.
@@ -150,6 +152,7 @@ pub struct PageHeap {
 impl PageHeap {
     const DEFAULT: PageHeap = PageHeap {
         light: false,
+        mappings: false,
         backwards: false,
         unaligned: false,
         sizes: (0, usize::MAX),
@@ -352,6 +355,7 @@ fn apply_page(page: &mut PageHeap, word: &[u8]) -> bool {
     match name {
         b"full" => page.light = false,
         b"light" => page.light = true,
+        b"mappings" => page.mappings = true,
         b"backwards" => page.backwards = true,
         b"unaligned" => page.unaligned = true,
         b"size" => {

@@ -23,6 +23,12 @@ pub(super) enum Kind {
         get: fn(&Config) -> usize,
         set: fn(Config, usize) -> Config,
     },
+    /// One in so many; 0 is `off`, and `on` is a number of its own.
+    Rate {
+        on: usize,
+        get: fn(&Config) -> usize,
+        set: fn(Config, usize) -> Config,
+    },
     /// On or off.
     Switch {
         get: fn(&Config) -> bool,
@@ -36,7 +42,7 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) static OPTIONS: [OptionRow; 7] = [
+pub(super) static OPTIONS: [OptionRow; 8] = [
     OptionRow {
         name: "NTHEAP_CACHE_BYTES",
         kind: Kind::Size {
@@ -113,6 +119,15 @@ pub(super) static OPTIONS: [OptionRow; 7] = [
         },
         doc: "count every allocation by size; slower",
     },
+    OptionRow {
+        name: "NTHEAP_SAMPLE",
+        kind: Kind::Rate {
+            on: Config::SAMPLE,
+            get: Config::sample,
+            set: Config::with_sample,
+        },
+        doc: "one allocation in so many has guard pages beside it, and what runs into them is reported",
+    },
 ];
 
 static SWITCH_WORDS: [(&str, bool); 6] = [
@@ -130,6 +145,14 @@ impl Kind {
     pub(super) fn apply(&self, config: Config, value: &[u8]) -> Option<Config> {
         match self {
             Kind::Size { set, .. } => Some(set(config, parse_size(value)?)),
+            Kind::Rate { on, set, .. } => {
+                let number = match value {
+                    value if value.eq_ignore_ascii_case(b"off") => 0,
+                    value if value.eq_ignore_ascii_case(b"on") => *on,
+                    value => parse_number(value)?,
+                };
+                Some(set(config, number))
+            }
             Kind::Switch { set, .. } => SWITCH_WORDS
                 .iter()
                 .find(|(word, _)| value.eq_ignore_ascii_case(word.as_bytes()))
@@ -148,6 +171,7 @@ impl fmt::Display for Kind {
         match self {
             Kind::Size { .. } => out
                 .write_str("bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none"),
+            Kind::Rate { on, .. } => write!(out, "a number, or off or on ({on})"),
             Kind::Switch { .. } => write_choice(out, SWITCH_WORDS.iter().map(|(word, _)| *word)),
             Kind::Words { words, .. } => write_choice(out, words.iter().copied()),
         }
@@ -191,12 +215,25 @@ impl fmt::Display for Setting<'_> {
                 }
                 bytes => write!(out, "{bytes}"),
             },
+            Kind::Rate { get, .. } => match get(config) {
+                0 => out.write_str("off"),
+                rate => write!(out, "{rate}"),
+            },
             Kind::Switch { get, .. } => out.write_str(if get(config) { "on" } else { "off" }),
             Kind::Words { words, get, .. } => {
                 out.write_str(words.get(get(config)).copied().unwrap_or_default())
             }
         }
     }
+}
+
+/// A decimal number. Nothing where it is not that, or more than a `usize` holds.
+fn parse_number(value: &[u8]) -> Option<usize> {
+    core::str::from_utf8(value)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+        .parse()
+        .ok()
 }
 
 /// A number of bytes: decimal or `0x` hexadecimal, then perhaps `K`, `M` or

@@ -32,7 +32,7 @@ use super::slices;
 use super::word::Word;
 use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of a bin, and the distance of bins in a cache.
 pub(crate) const BIN: usize = size_of::<Bin>();
@@ -57,6 +57,14 @@ pub(super) struct Rack {
     pub(super) last: Cell<u32>,
 }
 
+/// No call takes the slow path but those that must.
+pub(super) const TURN_NOTHING: u8 = 0;
+/// Refills take the slower of their two paths, where samples are taken.
+#[cfg_attr(not(feature = "debug"), allow(dead_code))]
+pub(super) const TURN_REFILLS: u8 = 1;
+/// Every allocation and every free takes the slow path.
+pub(super) const TURN_EVERYTHING: u8 = 2;
+
 /// How a cache is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -80,8 +88,15 @@ pub struct ThreadCache {
     pub(super) state: AtomicU8,
     /// Made by others: give everything back at the next slow path.
     pub(super) request: Request,
-    /// Every allocation and every free takes the slow path.
-    pub(super) diverted: AtomicBool,
+    /// What takes the slow path: [`TURN_NOTHING`], [`TURN_REFILLS`] or
+    /// [`TURN_EVERYTHING`].
+    pub(super) diverted: AtomicU8,
+    /// Blocks that the thread is handed before its next one that is sampled.
+    #[cfg(feature = "debug")]
+    pub(super) until_sample: Cell<u64>,
+    /// Whether that was drawn.
+    #[cfg(feature = "debug")]
+    pub(super) has_drawn: Cell<bool>,
     /// Whether magazines have keys.
     is_checked: bool,
     /// The bins of the thread's own shard, of which there are [`ROW`].
@@ -178,7 +193,11 @@ impl ThreadCache {
             mask: Cell::new(0),
             state: AtomicU8::new(state as u8),
             request: Request::new(),
-            diverted: AtomicBool::new(false),
+            diverted: AtomicU8::new(TURN_NOTHING),
+            #[cfg(feature = "debug")]
+            until_sample: Cell::new(0),
+            #[cfg(feature = "debug")]
+            has_drawn: Cell::new(false),
             is_checked: false,
             row: AtomicPtr::new(row),
             rows: ptr::null_mut(),
@@ -203,6 +222,12 @@ impl ThreadCache {
                 }
             }; COUNT],
         }
+    }
+
+    /// Whether every call takes the slow path.
+    #[inline(always)]
+    pub(super) fn is_diverted(&self) -> bool {
+        self.diverted.load(Ordering::Relaxed) == TURN_EVERYTHING
     }
 
     /// The cache of a thread that must not have one (any more).

@@ -6,6 +6,8 @@
 
 use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
+#[cfg(feature = "debug")]
+use super::debug;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
 use super::large::LargeList;
 use super::word::Word;
@@ -307,6 +309,11 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 /// As for [`free`].
 unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
+        #[cfg(feature = "debug")]
+        if debug::has_block(address) {
+            // SAFETY: the caller's promise is the callee's.
+            return unsafe { debug::free("free", address) };
+        }
         // SAFETY: the caller's promise is the callee's.
         return unsafe { private::met::free(address) };
     };
@@ -362,6 +369,8 @@ pub fn usable_size(address: *mut u8) -> usize {
     match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
+        #[cfg(feature = "debug")]
+        None if debug::has_block(address) => debug::size_of("malloc_usable_size", address),
         None => private::met::usable_size(address),
     }
 }
@@ -373,6 +382,11 @@ pub fn usable_size(address: *mut u8) -> usize {
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
+        #[cfg(feature = "debug")]
+        if debug::has_block(address) {
+            // SAFETY: the caller's promise is the callees'.
+            return unsafe { debug::reallocate("realloc", address, size, || allocate(word, size)) };
+        }
         // SAFETY: the caller's promise is the callee's.
         return unsafe { private::met::reallocate(address, size) };
     };
@@ -477,7 +491,12 @@ pub unsafe fn reallocate_layout(
         return ptr::null_mut();
     };
     let class = classes::class_for(size, layout.align());
-    if class.is_some() && class == classes::class_for(layout.size(), layout.align()) {
+    #[cfg(feature = "debug")]
+    // A sampled block has no bytes more than it was asked for.
+    let is_exact = debug::has_block(block);
+    #[cfg(not(feature = "debug"))]
+    let is_exact = false;
+    if class.is_some() && class == classes::class_for(layout.size(), layout.align()) && !is_exact {
         return block;
     }
     // SAFETY: the caller's block; the new one is distinct and large enough for

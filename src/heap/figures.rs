@@ -71,8 +71,20 @@ pub(crate) fn collect() -> Stats {
         stats.retained += sparse.dirty_bytes();
         stats.metadata += sparse.record_bytes;
     }
+    #[cfg(feature = "debug")]
+    {
+        let guarded = super::debug::page::figures();
+        stats.large_blocks += guarded.blocks;
+        stats.large_bytes += guarded.bytes;
+        stats.active += guarded.pages;
+    }
     stats.allocated += stats.large_bytes;
     private::collect(&mut stats);
+    #[cfg(feature = "debug")]
+    {
+        // Freed, though their heaps do not know it yet.
+        stats.allocated = stats.allocated.saturating_sub(private::light::kept_bytes());
+    }
     stats.metadata += account.get(Use::Metadata).committed + account.get(Use::Table).committed;
     stats.resident = stats.active + stats.retained + stats.metadata;
     stats

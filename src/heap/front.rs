@@ -19,7 +19,9 @@
 //! would otherwise hold on to many subsegments.
 
 use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
-use super::cache::{State, ThreadCache};
+#[cfg(feature = "debug")]
+use super::cache::TURN_REFILLS;
+use super::cache::{State, TURN_EVERYTHING, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{self, Entry, MARKS, Magazine};
@@ -27,11 +29,13 @@ use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
+#[cfg(feature = "debug")]
+use super::swap::is_calm;
 use super::swap::unstore;
 use super::word::Word;
 use crate::sync::Mutex;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// Bytes that subsegments hold up to which a heap does not come under pressure:
 /// a program that builds and drops a small structure over and over is left
@@ -56,7 +60,8 @@ pub(crate) struct Front {
     pub(super) parked_of_shard: [AtomicU32; SHARDS],
     /// The shards that had threads once and have none now, a bit each.
     pub(super) idle_shards: AtomicU32,
-    pub(super) diverted: AtomicBool,
+    /// How new caches turn calls away, as caches say it.
+    pub(super) diverted: AtomicU8,
     /// Blocks a refill takes at most: a sampler cuts it short.
     pub(super) refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
@@ -124,7 +129,7 @@ impl Front {
             of_shard: [const { AtomicU32::new(0) }; SHARDS],
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
             idle_shards: AtomicU32::new(0),
-            diverted: AtomicBool::new(false),
+            diverted: AtomicU8::new(TURN_NOTHING),
             refill_limit: AtomicU32::new(0),
             cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
@@ -187,7 +192,7 @@ impl Front {
     pub(super) fn allocate(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
-        if !cache.is(State::Live) || cache.diverted.load(Ordering::Relaxed) {
+        if !cache.is(State::Live) || cache.is_diverted() {
             return self.allocate_direct(shared, class);
         }
         if self.has_magazine(cache, class) {
@@ -199,6 +204,10 @@ impl Front {
             if cache.count(class) == 0 {
                 // Does nothing when something was asked just now.
                 self.swap_in(shared, cache, class);
+                #[cfg(feature = "debug")]
+                if cache.diverted.load(Ordering::Relaxed) == TURN_REFILLS && is_calm(cache) {
+                    self.bring_in::<true>(shared, cache, class);
+                }
             }
             let bin = &raw const *cache.bin(class);
             // SAFETY: the cache is this thread's and the class's bin is its.
@@ -258,7 +267,7 @@ impl Front {
         if class <= LAST_BUCKET
             || cache.is(State::Unborn)
             || cache.count(class) != 0
-            || cache.diverted.load(Ordering::Relaxed)
+            || cache.is_diverted()
         {
             return ptr::null_mut();
         }
@@ -288,7 +297,7 @@ impl Front {
     ) {
         let cache = self.cache(shared, word);
         self.obey(shared, cache);
-        let is_live = cache.is(State::Live) && !cache.diverted.load(Ordering::Relaxed);
+        let is_live = cache.is(State::Live) && !cache.is_diverted();
         if is_live {
             self.relieve(shared, cache);
         }
@@ -486,12 +495,26 @@ impl Front {
 
     /// Whether new caches send every call to the slow path.
     pub(super) fn is_diverted(&self) -> bool {
-        self.diverted.load(Ordering::Relaxed)
+        self.diverted.load(Ordering::Relaxed) == TURN_EVERYTHING
     }
 
     /// Sets how new caches behave: whether every call takes the slow path.
     pub(super) fn set_diverted(&self, diverted: bool) {
+        let diverted = if diverted {
+            TURN_EVERYTHING
+        } else {
+            TURN_NOTHING
+        };
         self.diverted.store(diverted, Ordering::Relaxed);
+    }
+
+    /// Has refills take their slower path, where samples are taken, unless every call
+    /// is slow.
+    #[cfg(feature = "debug")]
+    pub(super) fn turn_refills(&self) {
+        if !self.is_diverted() {
+            self.diverted.store(TURN_REFILLS, Ordering::Relaxed);
+        }
     }
 
     /// Sends every allocation and every free to the slow path, or no longer, and

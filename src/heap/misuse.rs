@@ -140,6 +140,10 @@ fn describe(address: usize) -> Option<Block> {
     if let Some(block) = around(slices::find(address), address) {
         return Some(block);
     }
+    #[cfg(feature = "debug")]
+    if let Some(block) = super::debug::page::block_at(address) {
+        return Some(block);
+    }
     let large = PROCESS.large.lock();
     let descriptor = large.around(address)?;
     // SAFETY: the list's lock keeps its descriptors live; a large block's

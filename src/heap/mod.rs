@@ -210,6 +210,8 @@ impl Heap {
         #[cfg(feature = "debug")]
         debug::configure();
         self.configure(&config);
+        #[cfg(feature = "debug")]
+        self.begin_debugging(&config);
         root::set_anchor(root::Anchor::ProcessHeap, (&raw const *self).addr());
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
@@ -219,10 +221,21 @@ impl Heap {
         self.divert_to_debug();
         // From here on the calls below may allocate.
         fork::register();
+        #[cfg(feature = "debug")]
+        debug::begun();
         if config.show_stats() {
             figures::show_at_exit();
         }
         true
+    }
+
+    #[cfg(feature = "debug")]
+    fn begin_debugging(&self, config: &Config) {
+        debug::begin(config);
+        if debug::sample::is_on() {
+            self.plain.turn_refills();
+            self.checked.turn_refills();
+        }
     }
 
     fn configure(&self, config: &Config) {
@@ -303,6 +316,14 @@ impl Heap {
         align: usize,
         zero: bool,
     ) -> *mut u8 {
+        #[cfg(feature = "debug")]
+        if debug::sample::is_on() {
+            let front = self.front(kind);
+            let block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
+            if !block.is_null() {
+                return block;
+            }
+        }
         let Some(class) = classes::class_for(size, align) else {
             let need = if zero { Need::Zeroed } else { Need::Any };
             return self.large.lock().allocate(kind, size, align, need);

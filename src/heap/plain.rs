@@ -7,6 +7,8 @@
 use super::bin::Bin;
 use super::cache::{BIN, ThreadCache};
 use super::classes::{self, MAX_LINEAR_SIZE};
+#[cfg(feature = "debug")]
+use super::debug;
 use super::descriptor::{Descriptor, Kind};
 use super::large::LargeList;
 use super::word::Word;
@@ -306,6 +308,11 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
             return large.free(descriptor);
         }
     }
+    #[cfg(feature = "debug")]
+    if debug::has_block(block) {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { debug::free("dealloc", block) };
+    }
     // SAFETY: the caller's promise.
     if !unsafe { is_freed_otherwise(block, layout) } {
         misuse::bad_address("dealloc", block.addr());
@@ -335,6 +342,11 @@ pub unsafe fn reallocate(
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return core::ptr::null_mut();
     };
+    #[cfg(feature = "debug")]
+    if is_alien(block) {
+        // SAFETY: the caller's block and its layout.
+        return unsafe { move_alien(word, config, block, new_layout) };
+    }
     let old_class = classes::class_for(layout.size(), layout.align());
     let new_class = classes::class_for(size, layout.align());
     if old_class == new_class {
@@ -351,6 +363,27 @@ pub unsafe fn reallocate(
     }
     // SAFETY: the caller's block and its layout.
     unsafe { move_block(word, config, block, layout, new_layout) }
+}
+
+/// Moves a guarded or sampled block to one of `new_layout`; null, and nothing done,
+/// when the system has nothing to give.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cfg(feature = "debug")]
+#[cold]
+#[inline(never)]
+unsafe fn move_alien(word: &Word, config: &Config, block: *mut u8, new_layout: Layout) -> *mut u8 {
+    if !debug::has_block(block) {
+        misuse::bad_address("realloc", block.addr());
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        debug::reallocate("realloc", block, new_layout.size(), || {
+            allocate(word, config, new_layout)
+        })
+    }
 }
 
 /// Moves a block of `layout` to one of `new_layout`, whose class is another;

@@ -14,7 +14,7 @@
 
 use super::bin::Bin;
 use super::bucket::{SHARDS, State as BucketState};
-use super::cache::{Rack, State, ThreadCache};
+use super::cache::{Rack, State, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
 use super::magazine::{Depot, ENTRIES, Entry, Magazine};
@@ -37,12 +37,24 @@ impl Front {
         cache: &ThreadCache,
         class: usize,
     ) -> *const Bin {
+        if !is_calm(cache) || cache.diverted.load(Ordering::Relaxed) != TURN_NOTHING {
+            return ptr::null();
+        }
+        self.bring_in::<false>(shared, cache, class)
+    }
+
+    /// [`Front::swap_in`] of a thread that is calm. With `SAMPLES`, what is brought in
+    /// is counted, and free bits give no more than there are before the next sample.
+    #[inline(always)]
+    pub(super) fn bring_in<const SAMPLES: bool>(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+    ) -> *const Bin {
         let class = if class < COUNT { class } else { 0 };
         let (bin, rack) = (cache.bin(class), cache.rack(class));
         let mut current = rack.current.load(Ordering::Relaxed);
-        if !is_calm(cache) {
-            return ptr::null();
-        }
         if current.is_null() {
             current = self.first_magazine(rack, class);
             if current.is_null() {
@@ -60,6 +72,7 @@ impl Front {
         if count != 0 {
             rack.spare.set(current);
             rack.spare_count.store(0, Ordering::Relaxed);
+            count_samples::<SAMPLES>(cache, count);
             // SAFETY: the spare is this thread's and holds `count` blocks.
             unsafe { cache.exchange(bin, rack, spare, count) };
             return bin;
@@ -72,6 +85,7 @@ impl Front {
             && let Some((full, count)) = self.full(&mut state, cache, class)
         {
             unstore(shared, count * classes::size_of(class));
+            count_samples::<SAMPLES>(cache, count);
             rack.spare.set(current);
             // SAFETY: the old spare is empty, or null. The magazine from the
             // depot is this thread's now and holds `count` blocks.
@@ -88,9 +102,12 @@ impl Front {
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);
-        let want = usize::from(capacity).min(limit);
+        let want = usize::from(capacity)
+            .min(limit)
+            .min(before_sample::<SAMPLES>(cache));
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
+        count_samples::<SAMPLES>(cache, got);
         grow(rack);
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
@@ -270,8 +287,31 @@ pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
     shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
 }
 
+/// Blocks that free bits may give before the next sample.
+#[inline(always)]
+fn before_sample<const SAMPLES: bool>(cache: &ThreadCache) -> usize {
+    #[cfg(feature = "debug")]
+    if SAMPLES {
+        return cache.until_sample.get().clamp(1, ENTRIES as u64) as usize;
+    }
+    let _ = cache;
+    usize::MAX
+}
+
+/// Counts blocks that a thread is given towards its next sample.
+#[inline(always)]
+fn count_samples<const SAMPLES: bool>(cache: &ThreadCache, count: usize) {
+    #[cfg(feature = "debug")]
+    if SAMPLES {
+        let until = &cache.until_sample;
+        until.set(until.get().saturating_sub(count as u64));
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = (cache, count);
+}
+
 /// Whether the cache is its thread's own and nothing is asked of it.
 #[inline(always)]
 pub(super) fn is_calm(cache: &ThreadCache) -> bool {
-    cache.is(State::Live) && !cache.request.is_pending() && !cache.diverted.load(Ordering::Relaxed)
+    cache.is(State::Live) && !cache.request.is_pending() && !cache.is_diverted()
 }

@@ -186,7 +186,7 @@ impl Front {
         let bytes = cache.bytes();
         let is_plain_case = bytes <= MOST_PARKED_BYTES
             && !cache.pressed.get()
-            && !cache.diverted.load(Ordering::Relaxed)
+            && !cache.is_diverted()
             && !cache.request.is_pending()
             && !Self::is_under_pressure(shared, cache);
         if is_plain_case {

@@ -165,6 +165,43 @@ unsafe fn fault_of(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_
     fault
 }
 
+/// Whether a handler was there for the fault's signal before it was caught here.
+#[cfg(feature = "debug")]
+pub fn has_handler_before(fault: &Fault) -> bool {
+    let signal = if fault.is_bus {
+        libc::SIGBUS
+    } else {
+        libc::SIGSEGV
+    };
+    SIGNALS
+        .iter()
+        .filter(|caught| caught.signal == signal && caught.is_known.load(Ordering::Acquire))
+        .any(|caught| {
+            // SAFETY: it was written before it was said to be known, and not since.
+            let before = unsafe { (*caught.before.get()).assume_init_ref() };
+            before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN
+        })
+}
+
+/// The address of the instruction that faulted; 0 where the registers are not
+/// known.
+#[cfg(feature = "debug")]
+pub fn instruction_of(fault: &Fault) -> usize {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    {
+        let registers = fault.registers.cast::<libc::ucontext_t>();
+        // SAFETY: the kernel passed the thread's registers, which stay until the
+        // handler returns.
+        let general = unsafe { &(*registers).uc_mcontext.gregs };
+        general[libc::REG_RIP as usize] as usize
+    }
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    {
+        let _ = fault;
+        0
+    }
+}
+
 /// Does what would have been done without this module.
 ///
 /// # Safety

@@ -191,6 +191,27 @@ impl Parser {
     }
 }
 
+/// The most mappings that a process may have; `usize::MAX` where that is not known.
+#[cfg(feature = "debug")]
+pub fn mapping_limit() -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let mut limit = 0usize;
+        let told = linux::read_file(c"/proc/sys/vm/max_map_count", &mut |byte| {
+            if byte.is_ascii_digit() {
+                limit = limit
+                    .saturating_mul(10)
+                    .saturating_add(usize::from(byte - b'0'));
+            }
+            byte.is_ascii_digit()
+        });
+        if told && limit != 0 {
+            return limit;
+        }
+    }
+    usize::MAX
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
     use crate::sys::c;
@@ -198,8 +219,13 @@ mod linux {
 
     /// Shows `visit` the list byte by byte until it returns false.
     pub(super) fn read(visit: &mut dyn FnMut(u8) -> bool) -> bool {
-        // SAFETY: a constant path; the flags need no third argument.
-        let file = unsafe { c::open(c"/proc/self/maps".as_ptr(), c::O_RDONLY | c::O_CLOEXEC) };
+        read_file(c"/proc/self/maps", visit)
+    }
+
+    /// Shows `visit` a file byte by byte until it returns false.
+    pub(super) fn read_file(path: &core::ffi::CStr, visit: &mut dyn FnMut(u8) -> bool) -> bool {
+        // SAFETY: the path ends in a zero; the flags need no third argument.
+        let file = unsafe { c::open(path.as_ptr(), c::O_RDONLY | c::O_CLOEXEC) };
         if file < 0 {
             return false;
         }

@@ -84,6 +84,10 @@ pub use copy::{copied_pages, copy, flush_instructions, for_each_held, overwrite,
 pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
+#[cfg(all(unix, feature = "debug"))]
+pub use faults::{has_handler_before, instruction_of};
+#[cfg(all(unix, feature = "debug"))]
+pub use maps::mapping_limit;
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(unix, feature = "pages"))]
@@ -287,6 +291,29 @@ pub unsafe fn guard(base: *mut u8, size: usize) -> bool {
 pub unsafe fn unguard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
     admit(Call::Protect) && unsafe { os::unguard(base, size) }
+}
+
+/// As [`guard`], but never by a mapping of the range's own: false, and nothing
+/// changed, where the system has no such guards (Linux has them since 6.13) or
+/// the range is locked in memory.
+///
+/// # Safety
+/// As for [`guard`].
+#[cfg(feature = "debug")]
+pub unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Protect) && unsafe { os::install_guard(base, size) }
+}
+
+/// Undoes [`install_guard`]; the range is committed and zero. It cannot fail
+/// for lack of mappings.
+///
+/// # Safety
+/// The caller owns the range, which is committed.
+#[cfg(feature = "debug")]
+pub unsafe fn remove_guard(base: *mut u8, size: usize) -> bool {
+    // SAFETY: the caller's promise is the callee's.
+    admit(Call::Protect) && unsafe { os::remove_guard(base, size) }
 }
 
 /// Resizes a wholly committed reservation in place, without copying; what is

@@ -169,6 +169,37 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
     unsafe { decommit(base, size) }
 }
 
+/// Guards by advice alone; false where the kernel knows none, or has the range
+/// locked in memory.
+#[cfg(feature = "debug")]
+pub(super) unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller owns the range and its contents are dead.
+    unsafe {
+        call::madvise(base.cast(), size, MADV_GUARD_INSTALL) == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (base, size);
+        false
+    }
+}
+
+#[cfg(feature = "debug")]
+pub(super) unsafe fn remove_guard(base: *mut u8, size: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller owns the range; pages that are not guarded stay as
+    // they are.
+    unsafe {
+        call::madvise(base.cast(), size, MADV_GUARD_REMOVE) == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (base, size);
+        false
+    }
+}
+
 pub(super) unsafe fn unguard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: the caller owns the range. Removing guards where there are none

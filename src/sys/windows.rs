@@ -216,6 +216,17 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
     unsafe { decommit(base, size) }
 }
 
+/// There is no such advice on Windows.
+#[cfg(feature = "debug")]
+pub(super) unsafe fn install_guard(_base: *mut u8, _size: usize) -> bool {
+    false
+}
+
+#[cfg(feature = "debug")]
+pub(super) unsafe fn remove_guard(_base: *mut u8, _size: usize) -> bool {
+    false
+}
+
 pub(super) unsafe fn unguard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller owns the range, which `guard` decommitted.
     unsafe { commit(base, size) }

@@ -36,6 +36,22 @@ pub(crate) type Above = fn(Meaning, &Fault) -> bool;
 /// An [`Above`], or 0.
 static ABOVE: AtomicUsize = AtomicUsize::new(0);
 
+/// Looks at a fault that means nothing here before anybody is asked about it; told
+/// whether somebody will be, before the system.
+#[cfg(feature = "debug")]
+pub(crate) type Witness = fn(&Fault, bool);
+
+/// A [`Witness`], or 0.
+#[cfg(feature = "debug")]
+static WITNESS: AtomicUsize = AtomicUsize::new(0);
+
+/// Has faults that mean nothing here shown to `witness` first.
+#[cfg(feature = "debug")]
+pub(crate) fn show_to(witness: Witness) -> bool {
+    WITNESS.store(witness as usize, Ordering::Release);
+    catch()
+}
+
 /// The fault that was last answered by trying again though nothing was wrong
 /// with the page: the address, mixed with the thread and the instruction's.
 static TRIED: AtomicUsize = AtomicUsize::new(0);
@@ -82,6 +98,8 @@ fn answer(fault: &Fault) -> bool {
         _ => Meaning::Violation,
     };
     let above = ABOVE.load(Ordering::Acquire);
+    #[cfg(feature = "debug")]
+    show(fault, above != 0);
     if above != 0 {
         // SAFETY: only an `Above` is ever stored there.
         let above = unsafe { core::mem::transmute::<usize, Above>(above) };
@@ -95,6 +113,17 @@ fn answer(fault: &Fault) -> bool {
         regions::set_guard(fault.address);
     }
     false
+}
+
+/// Shows a fault to the witness, if there is one.
+#[cfg(feature = "debug")]
+fn show(fault: &Fault, has_above: bool) {
+    let witness = WITNESS.load(Ordering::Acquire);
+    if witness != 0 {
+        // SAFETY: only a `Witness` is ever stored there.
+        let witness = unsafe { core::mem::transmute::<usize, Witness>(witness) };
+        witness(fault, has_above || sys::has_handler_before(fault));
+    }
 }
 
 /// Whether a fault at a page that can be accessed is worth another try: another

@@ -21,6 +21,8 @@ pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
+#[cfg(feature = "debug")]
+pub(crate) mod guarded;
 #[cfg(feature = "memmap2")]
 mod mapped;
 #[cfg(feature = "pages")]

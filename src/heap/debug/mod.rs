@@ -21,15 +21,24 @@
 //! Without a flag nothing of this runs: no fast path knows of it, and slow ones
 //! ask what they would have asked anyway.
 //!
+//! Guard pages (page/) are met in two places: page heap's blocks are those of private
+//! heaps that have the flag (`private/guarded.rs`); sampled guarding (sample.rs) needs
+//! no flag and takes few of the front ends' blocks (blocks.rs).
+//!
 //! Invariants:
 //! - The options are read once, before the heap serves, and never change.
 //! - Nothing here lies in a block or is believed because of what lies in one.
 //! - The registry's locks and the stack database's are below every heap's.
 //!   Stacks are captured before a heap is locked.
 
+pub(in crate::heap) mod blocks;
+pub(in crate::heap) mod page;
 pub mod registry;
+pub(in crate::heap) mod sample;
 pub mod stacks;
 pub(super) mod threads;
+
+pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size_of};
 
 pub use crate::config::gflags;
 
@@ -91,7 +100,9 @@ pub(super) fn configure() {
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
     crate::report::set_json(flags.json);
-    if flags.has(gflags::STACK_TRACES) {
+    // Who asks is found by the stack.
+    let by_module = flags.has(gflags::PAGE_ALLOCS) && flags.page.modules().next().is_some();
+    if flags.has(gflags::STACK_TRACES) || by_module {
         stacks::begin(flags.trace_bytes);
     }
     BITS.store(flags.bits, Ordering::Release);
@@ -124,6 +135,8 @@ const DERIVED: [(u32, u32); 6] = [
 
 /// The locks of the debug layer, for the fork handlers: last to be taken.
 pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
+    visit(super::private::light::lock());
+    visit(page::lock());
     visit(stacks::lock());
     registry::for_each_lock(visit);
 }

@@ -113,6 +113,7 @@ struct Shard {
     table: *mut Record,
     capacity: usize,
     busy: usize,
+    kept: usize,
     freed: usize,
 }
 
@@ -124,6 +125,7 @@ static SHARDS_OF: [Mutex<Shard>; SHARDS] = [const {
         table: ptr::null_mut(),
         capacity: 0,
         busy: 0,
+        kept: 0,
         freed: 0,
     })
 }; SHARDS];
@@ -228,10 +230,12 @@ impl Shard {
 
     /// Makes room for one record more: fewer freed ones, or a larger table.
     fn make_room(&mut self) -> bool {
-        if self.capacity != 0 && (self.busy + self.freed + 1) * 4 <= self.capacity * 3 {
+        let held = self.busy + self.kept + self.freed + 1;
+        if self.capacity != 0 && held * 4 <= self.capacity * 3 {
             return true;
         }
-        if self.freed > KEPT.max(self.busy / 2) {
+        // Only what is freed and not kept can be forgotten.
+        if self.freed > KEPT.max((self.busy + self.kept) / 2) {
             self.forget_half();
             return true;
         }
@@ -239,18 +243,19 @@ impl Shard {
         let bytes = bytes_of(capacity);
         let table = vm::reserve(Use::Metadata, bytes, vm::GRANULARITY);
         if table.is_null() {
-            return self.busy + self.freed + 1 < self.capacity;
+            return held < self.capacity;
         }
         // SAFETY: just reserved.
         if !unsafe { vm::commit(Use::Metadata, table, bytes) } {
             // SAFETY: as above, and unused.
             unsafe { vm::release(Use::Metadata, table, bytes, 0) };
-            return self.busy + self.freed + 1 < self.capacity;
+            return held < self.capacity;
         }
         let old = Shard {
             table: self.table,
             capacity: self.capacity,
             busy: 0,
+            kept: 0,
             freed: 0,
         };
         self.table = table.cast();
@@ -300,11 +305,13 @@ impl Shard {
     }
 
     fn count(&mut self, state: State, change: isize) {
-        let figure = if state == State::Busy {
-            BUSY.fetch_add(change as usize, Ordering::Relaxed);
-            &mut self.busy
-        } else {
-            &mut self.freed
+        let figure = match state {
+            State::Busy => {
+                BUSY.fetch_add(change as usize, Ordering::Relaxed);
+                &mut self.busy
+            }
+            State::Kept => &mut self.kept,
+            State::Freed => &mut self.freed,
         };
         *figure = figure.wrapping_add_signed(change);
     }

@@ -70,6 +70,9 @@ fn told(descriptor: *mut Descriptor, address: usize, process: usize) -> Option<O
                 heap.module != 0,
             )
         }
+        // By a table of descriptors alone no such page is found.
+        #[cfg(feature = "debug")]
+        Found::Guarded(..) => return None,
         Found::Process(_) => (
             process,
             HeapName::of(crate::heap::PROCESS_HEAP),

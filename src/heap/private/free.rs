@@ -60,7 +60,7 @@ pub(super) unsafe fn free(
 ///
 /// # Safety
 /// As for [`free`].
-unsafe fn free_found(
+pub(super) unsafe fn free_found(
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,

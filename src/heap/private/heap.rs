@@ -356,6 +356,8 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     // to them.
     unsafe {
         write(record, settings, made);
+        #[cfg(feature = "debug")]
+        super::guarded::begin(&*record, (*made).start);
         (*made)
             .descriptor
             .owner
@@ -486,6 +488,8 @@ pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     let record = (&raw const *heap).cast_mut();
     #[cfg(feature = "debug")]
     if super::watched::is_watched(heap) {
+        // SAFETY: nobody uses the heap's blocks any more.
+        unsafe { super::guarded::end(heap) };
         crate::heap::debug::registry::remove_heap(heap.handle().address());
     }
     // Another thread that lists heaps, or was given an address of this one's, is

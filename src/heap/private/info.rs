@@ -214,8 +214,15 @@ fn on_block<T>(
     use_it: impl FnOnce(&lookup::Block) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let heap = heap::at(handle.address())?;
-    let done = lookup::busy_block(heap, call_flags, block.addr())
-        .and_then(|(_core, block)| use_it(&block));
+    let address = block.addr();
+    #[cfg(feature = "debug")]
+    let address = if super::guarded::has_pages(heap) {
+        super::light::outer(heap, address)
+    } else {
+        address
+    };
+    let done =
+        lookup::busy_block(heap, call_flags, address).and_then(|(_core, block)| use_it(&block));
     done.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
 }
 

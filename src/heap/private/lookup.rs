@@ -14,6 +14,11 @@ use crate::heap::descriptor::{
 use crate::heap::{checked, classes, slices};
 use core::ptr;
 use core::sync::atomic::Ordering;
+#[cfg(feature = "debug")]
+use {
+    super::{guarded, light},
+    crate::heap::debug::{page::Cell, registry},
+};
 
 /// What an address leads to.
 #[derive(Clone, Copy)]
@@ -24,6 +29,9 @@ pub(in crate::heap) enum Found {
     Large(*mut Large, &'static PrivateHeap),
     /// A subsegment of a bucket of a heap.
     Bucket(*mut Descriptor, &'static PrivateHeap),
+    /// Pages of a block with guards, of a heap with page heap.
+    #[cfg(feature = "debug")]
+    Guarded(&'static Cell, &'static PrivateHeap),
     /// Memory of the process heap, malloc's.
     Process(*mut Descriptor),
     /// The first region of a destroyed heap.
@@ -35,7 +43,12 @@ pub(in crate::heap) enum Found {
 /// What lies at an address, any address, as far as the slice table says. Its
 /// index drops high bits of the address, so the whole is compared here.
 pub(super) fn look(address: usize) -> Found {
-    look_at(slices::find(address), address)
+    let found = look_at(slices::find(address), address);
+    #[cfg(feature = "debug")]
+    if let Found::Nothing = found {
+        return guarded::look(address);
+    }
+    found
 }
 
 /// [`look`] with what a slice table, this copy's or another's, has for the
@@ -77,6 +90,8 @@ impl Found {
     pub(super) fn heap(self) -> Option<&'static PrivateHeap> {
         match self {
             Found::Region(_, heap) | Found::Large(_, heap) | Found::Bucket(_, heap) => Some(heap),
+            #[cfg(feature = "debug")]
+            Found::Guarded(_, heap) => Some(heap),
             Found::Process(_) | Found::Gone | Found::Nothing => None,
         }
     }
@@ -105,6 +120,8 @@ pub(super) enum Block {
     Region(*mut Region, usize),
     Large(*mut Large),
     Bucket(*mut Descriptor, usize),
+    #[cfg(feature = "debug")]
+    Guarded(&'static Cell),
 }
 
 /// Why `address` is no busy block of the region. Freed blocks join, so one that
@@ -148,8 +165,15 @@ pub(super) fn busy_block(
             let index = busy_in_bucket(descriptor, address)?;
             return Ok((None, Block::Bucket(descriptor, index)));
         }
+        #[cfg(feature = "debug")]
+        Found::Guarded(cell, _) => {
+            guarded::check_busy(cell, address)?;
+            return Ok((None, Block::Guarded(cell)));
+        }
         Found::Region(..) | Found::Large(..) => heap.enter(call_flags),
         Found::Process(_) => return Err(Error::OtherHeap),
+        #[cfg(feature = "debug")]
+        Found::Nothing if crate::heap::debug::page::has(address) => return Err(Error::OtherHeap),
         Found::Gone | Found::Nothing => return Err(Error::NotABlock),
     };
     // Once more, since the heap may have changed until it was locked, but for its
@@ -180,6 +204,13 @@ pub(super) fn busy_block(
 
 /// The bytes a block was asked for. Waits for nobody's lock but an operation's.
 pub(super) fn size_of(heap: &'static PrivateHeap, address: usize) -> Result<usize, Error> {
+    #[cfg(feature = "debug")]
+    if guarded::has_pages(heap)
+        && let Some(record) = light::find(heap, address)
+    {
+        let is_busy = record.state == registry::State::Busy;
+        return is_busy.then_some(record.size).ok_or(Error::AlreadyFree);
+    }
     match busy_block(heap, flags::NO_SERIALIZE, address) {
         Ok((_core, block)) => Ok(block.size()),
         Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(address) => Ok(
@@ -199,6 +230,8 @@ impl Block {
             },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).size.load(Ordering::Relaxed) },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.size(),
             // SAFETY: a block that was found busy is so until its owner gives
             // it up, and the subsegment lives as long.
             Block::Bucket(descriptor, index) => unsafe {
@@ -216,6 +249,8 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.flags(unit) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.info.load(Ordering::Relaxed),
             // SAFETY: a block that was found busy, as above.
             Block::Bucket(..) => self
                 .words()
@@ -237,6 +272,8 @@ impl Block {
             }
             // SAFETY: as above.
             Block::Large(record) => Some(unsafe { &raw mut (*record).value }),
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => Some(cell.value.as_ptr()),
             Block::Bucket(..) => self.words().map(settable::value),
         }
     }
@@ -248,6 +285,8 @@ impl Block {
             Block::Region(region, unit) => unsafe { (*region).units.set_flags(unit, info) },
             // SAFETY: as above.
             Block::Large(record) => unsafe { (*record).flags = info },
+            #[cfg(feature = "debug")]
+            Block::Guarded(cell) => cell.info.store(info, Ordering::Relaxed),
             Block::Bucket(..) => {
                 let unused = self.room() - self.size();
                 if let Some(words) = self.words() {
@@ -299,6 +338,9 @@ pub(in crate::heap) fn is_process(address: usize) -> bool {
 /// Whether the process heap's malloc has handed out a block at `address`.
 pub(super) fn is_mallocs(address: usize) -> bool {
     let Found::Process(descriptor) = look(address) else {
+        #[cfg(feature = "debug")]
+        return crate::heap::debug::page::busy_at(address).is_some_and(|view| view.heap == 0);
+        #[cfg(not(feature = "debug"))]
         return false;
     };
     // SAFETY: what the slice table leads to is readable; an index means that

@@ -29,6 +29,7 @@ static MALLOC_HANDLE: AtomicUsize = AtomicUsize::new(0);
 /// freed.
 #[cfg(any(feature = "crt", feature = "debug"))]
 pub(in crate::heap) fn serve_malloc(heap: Handle) {
+    #[cfg(feature = "crt")]
     if let Ok(heap) = HeapRef::new(heap) {
         MALLOC_HEAP.store(heap.as_ptr(), Ordering::Release);
     }

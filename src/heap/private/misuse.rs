@@ -232,6 +232,10 @@ pub(super) fn block_of(address: usize, _list: &List) -> Option<Block> {
     if let Found::Bucket(..) = found {
         return block_in(found, address);
     }
+    #[cfg(feature = "debug")]
+    if let Found::Guarded(..) = found {
+        return block_in(found, address);
+    }
     let _core = heap.enter(super::flags::NO_SERIALIZE);
     // Once more, since the heap may have changed until it was locked.
     match (found, lookup::look(address)) {
@@ -259,6 +263,15 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
             }
             let unit = this.around(inside)?;
             let is_free = this.units.is_free(unit);
+            #[cfg(feature = "debug")]
+            if let Found::Region(_, heap) = found
+                && super::guarded::has_pages(heap)
+                && let Some(record) = super::light::inner(heap, this.data(unit))
+            {
+                return Some(crate::heap::debug::page::block_in(&super::light::view(
+                    &record,
+                )));
+            }
             let bytes = this.units.size(unit) * UNIT;
             Some(Block {
                 start: this.data(unit),
@@ -273,6 +286,21 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
                     BlockState::Busy
                 },
             })
+        }
+        #[cfg(feature = "debug")]
+        Found::Large(record, heap) if super::guarded::has_pages(heap) => {
+            // SAFETY: records of large blocks are never unmapped.
+            let (start, size) =
+                unsafe { ((*record).data(), (*record).size.load(Ordering::Relaxed)) };
+            let plain = Block {
+                start,
+                size,
+                state: BlockState::Busy,
+            };
+            let inner = super::light::inner(heap, start);
+            Some(inner.map_or(plain, |inner| {
+                crate::heap::debug::page::block_in(&super::light::view(&inner))
+            }))
         }
         // SAFETY: records of large blocks are never unmapped.
         Found::Large(record, _) => unsafe {
@@ -302,6 +330,8 @@ pub(super) fn block_in(found: Found, address: usize) -> Option<Block> {
                 })
             }
         }
+        #[cfg(feature = "debug")]
+        Found::Guarded(cell, _) => Some(crate::heap::debug::page::block_of(cell)),
         Found::Process(descriptor) => crate::heap::misuse::block_of(descriptor, address),
         Found::Gone | Found::Nothing => None,
     }

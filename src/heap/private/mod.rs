@@ -53,11 +53,15 @@ mod elsewhere;
 mod fast;
 mod fingerprint;
 mod free;
+#[cfg(feature = "debug")]
+mod guarded;
 mod heap;
 mod home;
 mod info;
 mod large;
 mod lfh;
+#[cfg(feature = "debug")]
+pub(in crate::heap) mod light;
 mod list;
 mod lock;
 mod lookup;
@@ -84,6 +88,8 @@ mod watched;
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
 pub(in crate::heap) use fingerprint::LAYOUT;
+#[cfg(feature = "debug")]
+pub(in crate::heap) use guarded::{Shown, shown};
 pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,
@@ -652,7 +658,8 @@ pub fn validate(handle: Handle, flags: u32, block: *const u8) -> bool {
 /// Whether nothing behind a block changed, as far as that is watched.
 fn is_whole(heap: &'static heap::PrivateHeap, address: usize) -> bool {
     #[cfg(feature = "debug")]
-    return !watched::is_watched(heap) || watched::is_whole(heap, address);
+    return !watched::is_watched(heap)
+        || watched::is_whole(heap, address) && guarded::is_sound_at(heap, address);
     #[cfg(not(feature = "debug"))]
     {
         let _ = (heap, address);

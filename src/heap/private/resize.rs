@@ -13,6 +13,11 @@ use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
+#[cfg(feature = "debug")]
+use {
+    super::light,
+    crate::heap::debug::registry::{Record, State},
+};
 
 /// Resizes a block.
 ///
@@ -29,6 +34,13 @@ pub(super) unsafe fn reallocate(
     }
     let all = call_flags | heap.flags.load(Ordering::Relaxed);
     let in_place_only = all & flags::REALLOC_IN_PLACE_ONLY != 0;
+    #[cfg(feature = "debug")]
+    if super::guarded::has_pages(heap)
+        && let Some(record) = super::light::find(heap, block.addr())
+    {
+        // SAFETY: the caller's promise.
+        return unsafe { reallocate_light(heap, call_flags, block, size, &record) };
+    }
     let (old, info, value) = match busy_block(heap, all, block.addr()) {
         Ok((mut core, found)) => {
             let old = found.size();
@@ -78,8 +90,60 @@ pub(super) unsafe fn reallocate(
     unsafe {
         new.copy_from_nonoverlapping(NonNull::new_unchecked(block), old.min(size));
         zero_growth(all, new.as_ptr(), old, size);
+        #[cfg(feature = "debug")]
+        let address = light::outer(heap, new.addr().get());
+        #[cfg(not(feature = "debug"))]
+        let address = new.addr().get();
         if let Some(value) = value
-            && let Ok((_core, moved)) = busy_block(heap, all, new.addr().get())
+            && let Ok((_core, moved)) = busy_block(heap, all, address)
+            && let Some(at) = moved.value()
+        {
+            at.write(value);
+        }
+        free_as("realloc", heap, all, block)?;
+    }
+    Ok(new)
+}
+
+/// Resizes a light block of page heap, which always moves.
+///
+/// # Safety
+/// As for [`reallocate`]; the record is the block's.
+#[cfg(feature = "debug")]
+unsafe fn reallocate_light(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    size: usize,
+    record: &Record,
+) -> Result<NonNull<u8>, Error> {
+    let all = call_flags | heap.flags.load(Ordering::Relaxed);
+    if record.state != State::Busy {
+        return Err(Error::AlreadyFree);
+    }
+    // SAFETY: the block is busy and the caller's.
+    unsafe { light::check("realloc", record) };
+    if all & flags::REALLOC_IN_PLACE_ONLY != 0 {
+        return Err(Error::NotInPlace);
+    }
+    let (mut info, mut value) = (0, None);
+    if let Ok((_core, found)) = busy_block(heap, all, record.extra[0]) {
+        info = if size > record.size {
+            found.info() & 1 | info_of(call_flags)
+        } else {
+            found.info()
+        };
+        // SAFETY: the value is the block's, whose heap is locked.
+        value = found.value().map(|value| unsafe { value.read() });
+    }
+    let new = place_block(heap, all, info, size, 16)?;
+    // SAFETY: the new block is as large as what both hold, and the old one is
+    // the caller's to give up.
+    unsafe {
+        new.copy_from_nonoverlapping(NonNull::new_unchecked(block), record.size.min(size));
+        zero_growth(all, new.as_ptr(), record.size, size);
+        if let Some(value) = value
+            && let Ok((_core, moved)) = busy_block(heap, all, light::outer(heap, new.addr().get()))
             && let Some(at) = moved.value()
         {
             at.write(value);
@@ -168,6 +232,9 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             true
         }
         Block::Bucket(..) => false,
+        // It moves: what follows its end is a guard.
+        #[cfg(feature = "debug")]
+        Block::Guarded(_) => false,
         Block::Region(region, unit) => {
             if size > heap.choices.largest() {
                 return false;

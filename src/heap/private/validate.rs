@@ -15,7 +15,9 @@ pub(super) fn heap(heap: &'static PrivateHeap, call_flags: u32) -> bool {
         buckets_are_sound &= bucket.is_sound();
     });
     #[cfg(feature = "debug")]
-    if super::watched::is_watched(heap) && super::watched::find_damage(&core).is_some() {
+    if super::watched::is_watched(heap)
+        && (super::watched::find_damage(&core).is_some() || !super::guarded::are_sound(heap))
+    {
         return false;
     }
     buckets_are_sound && regions_are_sound(heap, &core) && large_blocks_are_sound(heap, &core)

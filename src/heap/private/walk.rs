@@ -136,6 +136,12 @@ impl Entry {
         }
     }
 
+    /// The entry of a block with guards, which is a mapping's.
+    #[cfg(feature = "debug")]
+    pub(super) fn of_guarded(block: &Block, start: usize) -> Self {
+        Entry::new(EntryKind::Busy, start, block.size(), 0, LARGE_INDEX).with_info(block)
+    }
+
     fn with_info(mut self, block: &Block) -> Self {
         let info = u32::from(block.info());
         self.user_flags = info << 8 & flags::SETTABLE_USER_FLAGS;
@@ -151,7 +157,7 @@ impl Entry {
 pub fn walk(handle: Handle, cursor: &mut Cursor) -> Result<Entry, Error> {
     let heap = heap::at(handle.address())?;
     let core = heap.enter(0);
-    let entry = after(heap, &core, *cursor)?;
+    let entry = next(heap, &core, *cursor)?;
     *cursor = Cursor {
         data: entry.data,
         flags: entry.kind.flags(),
@@ -176,6 +182,21 @@ pub fn for_each_entry(visit: &mut dyn FnMut(Handle, &Entry) -> bool) {
         let heap: &'static heap::PrivateHeap = unsafe { &*core::ptr::from_ref(heap) };
         let handle = heap.handle();
         let core = heap.enter(flags::NO_SERIALIZE);
+        #[cfg(feature = "debug")]
+        if super::guarded::has_pages(heap) {
+            // Such a heap has no buckets, so nothing goes while it is locked.
+            let mut cursor = Cursor::START;
+            while let Ok(entry) = next(heap, &core, cursor) {
+                if !visit(handle, &entry) {
+                    return;
+                }
+                cursor = Cursor {
+                    data: entry.data,
+                    flags: entry.kind.flags(),
+                };
+            }
+            continue;
+        }
         if !each_outside_buckets(&core, &mut |entry| visit(handle, entry))
             || !each_in_buckets(heap, &mut |entry| visit(handle, entry))
         {
@@ -245,6 +266,14 @@ fn each_in_buckets(heap: &'static PrivateHeap, visit: &mut dyn FnMut(&Entry) -> 
         }
     }
     true
+}
+
+fn next(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Result<Entry, Error> {
+    #[cfg(feature = "debug")]
+    if super::guarded::has_pages(heap) {
+        return super::guarded::next_entry(heap, cursor, |cursor| after(heap, core, cursor));
+    }
+    after(heap, core, cursor)
 }
 
 fn after(heap: &'static heap::PrivateHeap, core: &Core, cursor: Cursor) -> Result<Entry, Error> {

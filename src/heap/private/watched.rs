@@ -25,7 +25,7 @@ use super::heap::{Core, PrivateHeap};
 use super::lookup::{Block, busy_block, is_mallocs, tail_of};
 use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
-use super::{Error, flags, free as freeing, misuse, place};
+use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::debug::registry::{self, Family, Record, State};
 use crate::heap::debug::{stacks, threads};
 use crate::heap::{checked, classes};
@@ -51,8 +51,8 @@ fn has(heap: &PrivateHeap, flags: u32) -> bool {
 /// Who calls, found before a heap is locked.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
-    stack: u32,
-    thread: u32,
+    pub(super) stack: u32,
+    pub(super) thread: u32,
 }
 
 impl Caller {
@@ -144,6 +144,9 @@ pub(super) fn place(
         damage::extreme_size(OPERATION, heap, size);
         return Err(Error::NoMemory);
     }
+    if let Some(placed) = guarded::place(heap, all, info, size, align, caller) {
+        return placed;
+    }
     let block = place::place(heap, all, info, size, align)?;
     let address = block.addr().get();
     // Told of before the record goes that knows who freed it.
@@ -163,7 +166,7 @@ pub(super) fn place(
 }
 
 /// What was found when a block was made of free memory of the heap.
-fn take_found(heap: &PrivateHeap) -> Option<Damage> {
+pub(super) fn take_found(heap: &PrivateHeap) -> Option<Damage> {
     let mut found = FOUND.lock();
     match *found {
         Some((of, damage)) if of == heap.handle().address() => {
@@ -380,7 +383,10 @@ pub(super) unsafe fn free_as(
     validate_now(operation, heap, call_flags);
     check(operation, heap, call_flags, block.addr())?;
     // SAFETY: the caller's promise.
-    let result = unsafe { free_found(heap, call_flags, block, caller) };
+    let result = unsafe {
+        guarded::free(operation, heap, call_flags, block, caller)
+            .unwrap_or_else(|| free_found(heap, call_flags, block, caller))
+    };
     result.inspect_err(|&error| misuse::report(operation, heap, block.addr(), error))
 }
 
@@ -403,7 +409,7 @@ unsafe fn free_found(
                     freeing::free_in_region(heap, &mut core, region, unit);
                 }
                 Block::Large(record) => freeing::free_large(heap, &mut core, record),
-                Block::Bucket(..) => return Err(Error::NotABlock),
+                Block::Bucket(..) | Block::Guarded(_) => return Err(Error::NotABlock),
             }
             Ok(())
         }

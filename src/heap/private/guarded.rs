@@ -1,0 +1,401 @@
+//! Page heap's blocks, of heaps made while it is on: guarded ones, in pages of their own
+//! (full page heap), and those with patterns about them (light.rs).
+//!
+//! Which of a heap's blocks get guards is chosen block by block: by size, by chance and
+//! by the module that asks, as the options say; the others, and all for which there is no room among the
+//! guards, are light ones. A guarded block is found by its address, a light one by its
+//! record, so that frees, sizes and walks need not know how it was chosen.
+
+use super::heap::{self, PrivateHeap};
+use super::lookup::{Block, Found};
+use super::region::HEAP_HEADER;
+use super::walk::{Cursor, Entry, EntryKind};
+use super::watched::Caller;
+use super::{Error, flags, light};
+use crate::config::Action;
+use crate::heap::debug::page::{self, Cell, Request, Rule, State};
+use crate::heap::debug::registry::{self, Family, Record};
+use crate::heap::debug::{self, stacks};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What lies at the handle of a heap with page heap.
+const HEADER_FILL: u8 = 0xEE;
+
+/// A block of a heap with page heap, with its record; `None` for other heaps.
+pub(super) fn place(
+    heap: &'static PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+    caller: Caller,
+) -> Option<Result<NonNull<u8>, Error>> {
+    if !has_pages(heap) {
+        return None;
+    }
+    if let Some(block) = place_guarded(heap, all, info, size, align, caller) {
+        registry::insert(&Record {
+            stack: caller.stack,
+            thread: caller.thread,
+            sequence: registry::next_sequence(),
+            family: Family::Heap,
+            align: align.trailing_zeros() as u8,
+            ..Record::busy(block.addr().get(), size, heap.handle().address())
+        });
+        return Some(Ok(block));
+    }
+    Some(light::place(heap, all, info, size, align, caller))
+}
+
+/// Fills what lies at a heap's handle as page heap does, where other heaps have their
+/// header.
+///
+/// # Safety
+/// The heap is just being made, and its first region begins at `start`.
+pub(super) unsafe fn begin(heap: &PrivateHeap, start: usize) {
+    if has_pages(heap) {
+        // SAFETY: a heap's header is committed, and nothing lies in it.
+        unsafe { page::fill(start..start + HEAP_HEADER, HEADER_FILL) };
+    }
+}
+
+/// Whether the heap has page heap.
+#[inline]
+pub(super) fn has_pages(heap: &PrivateHeap) -> bool {
+    heap.flags.load(Ordering::Relaxed) & flags::PAGE_ALLOCS != 0
+}
+
+/// A guarded block, if it is chosen and there is room for it.
+fn place_guarded(
+    heap: &PrivateHeap,
+    all: u32,
+    info: u8,
+    size: usize,
+    align: usize,
+    caller: Caller,
+) -> Option<NonNull<u8>> {
+    if !is_chosen(size) || !modules::are_for(caller) {
+        return None;
+    }
+    let options = &debug::options().page;
+    let rule = match (options.backwards, options.unaligned) {
+        (true, _) => Rule::Start,
+        (false, true) if align <= 16 => Rule::Exact,
+        (false, _) => Rule::End,
+    };
+    let block = NonNull::new(page::allocate(&Request {
+        heap: heap.handle().address(),
+        size,
+        align,
+        rule,
+        info,
+        stack: caller.stack,
+        is_zero: all & flags::ZERO_MEMORY != 0,
+        is_sample: false,
+    }));
+    if block.is_none() {
+        tell_of_no_room();
+    }
+    block
+}
+
+/// Says, once, that blocks have no guards from here on.
+#[cold]
+fn tell_of_no_room() {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        crate::sys::write_stderr(
+            b"ntheap: page heap: the system has no more pages with guards to give; \
+              from here on blocks have patterns around them instead\n",
+        );
+    }
+}
+
+/// Whether a block of this size gets guards.
+fn is_chosen(size: usize) -> bool {
+    if !page::is_on() {
+        return false;
+    }
+    let options = &debug::options().page;
+    let (least, most) = options.sizes;
+    (least..=most).contains(&size)
+        && (options.percent >= 100 || random() % 100 < u64::from(options.percent))
+}
+
+/// Page heap for some modules' calls alone.
+mod modules {
+    use super::{Caller, debug, stacks};
+    use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+    /// Whether blocks that this caller asks for get guards: all of them, unless modules
+    /// are named.
+    pub(super) fn are_for(caller: Caller) -> bool {
+        if debug::options().page.modules().next().is_none() {
+            return true;
+        }
+        // The first frame that is none of ours.
+        stacks::frames(caller.stack)
+            .first()
+            .is_some_and(|&frame| is_named(frame))
+    }
+
+    /// A module that was looked at.
+    struct Known {
+        /// Where its code begins; 0 is a free place.
+        start: AtomicUsize,
+        /// 1: not named; 2: named; 0 until that is known.
+        is_named: AtomicU8,
+    }
+
+    /// More modules than that are looked at each time.
+    static KNOWN: [Known; 64] = [const {
+        Known {
+            start: AtomicUsize::new(0),
+            is_named: AtomicU8::new(0),
+        }
+    }; 64];
+
+    /// Whether the module that an address of code lies in is named.
+    fn is_named(address: usize) -> bool {
+        let Some((start, _)) = range(address) else {
+            return look(address);
+        };
+        for known in &KNOWN {
+            let taken =
+                known
+                    .start
+                    .compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
+            if taken != Ok(0) && taken != Err(start) {
+                continue;
+            }
+            return match known.is_named.load(Ordering::Relaxed) {
+                0 => {
+                    let is_named = look(address);
+                    known
+                        .is_named
+                        .store(1 + u8::from(is_named), Ordering::Relaxed);
+                    is_named
+                }
+                number => number == 2,
+            };
+        }
+        look(address)
+    }
+
+    /// Reads the system's list of mappings for the name of the file. A name stands for
+    /// all versions of a library.
+    #[cold]
+    fn look(address: usize) -> bool {
+        let mut name = [0; 64];
+        let length = file_at(address, &mut name);
+        let file = name.get(..length).unwrap_or_default();
+        debug::options().page.modules().any(|module| {
+            file.strip_prefix(module)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+        })
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    fn range(address: usize) -> Option<(usize, usize)> {
+        crate::sys::module_range(address)
+    }
+
+    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+    fn range(_: usize) -> Option<(usize, usize)> {
+        None
+    }
+
+    #[cfg(unix)]
+    fn file_at(address: usize, name: &mut [u8]) -> usize {
+        crate::sys::file_at(address, name)
+    }
+
+    #[cfg(not(unix))]
+    fn file_at(_: usize, _: &mut [u8]) -> usize {
+        0
+    }
+}
+
+/// A number by chance: not for secrets.
+fn random() -> u64 {
+    static STATE: AtomicU64 = AtomicU64::new(0);
+    if STATE.load(Ordering::Relaxed) == 0 {
+        STATE.store(crate::sys::random() | 1, Ordering::Relaxed);
+    }
+    debug::sample::mixed(STATE.fetch_add(debug::sample::STEP, Ordering::Relaxed))
+}
+
+/// What lies at an address that no descriptor leads to.
+pub(super) fn look(address: usize) -> Found {
+    let Some(cell) = page::cell_of(address) else {
+        return Found::Nothing;
+    };
+    match heap::at(cell.heap()) {
+        Ok(heap) => Found::Guarded(cell, heap),
+        Err(_) => Found::Nothing,
+    }
+}
+
+/// Whether the cell's block is busy and starts at `address`; why not.
+pub(super) fn check_busy(cell: &Cell, address: usize) -> Result<(), Error> {
+    match cell.state() {
+        State::Busy if cell.start() == address => Ok(()),
+        State::Busy => Err(Error::NotABlock),
+        State::Empty | State::Leaving | State::Kept => Err(Error::AlreadyFree),
+    }
+}
+
+/// Frees a guarded or a light block of the heap; `None` if there is none at the
+/// address.
+///
+/// # Safety
+/// If it is busy, nobody uses it any more.
+pub(super) unsafe fn free(
+    operation: &str,
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    caller: Caller,
+) -> Option<Result<(), Error>> {
+    if !has_pages(heap) {
+        return None;
+    }
+    let address = block.addr();
+    if let Found::Guarded(cell, owner) = look(address) {
+        if !core::ptr::eq(owner, heap) {
+            return Some(Err(Error::OtherHeap));
+        }
+        if let Err(error) = check_busy(cell, address) {
+            return Some(Err(error));
+        }
+        registry::update(address, |record| {
+            record.state = registry::State::Freed;
+            record.free_stack = caller.stack;
+            record.free_thread = caller.thread;
+        });
+        // SAFETY: the caller's promise.
+        let done = unsafe { page::free(operation, address, caller.stack) };
+        return Some(done.then_some(()).ok_or(Error::AlreadyFree));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { light::free(operation, heap, call_flags, address, caller) }
+}
+
+/// Ends all guarded and light blocks of a heap that is destroyed.
+///
+/// # Safety
+/// Nobody uses them any more.
+pub(super) unsafe fn end(heap: &PrivateHeap) {
+    if !has_pages(heap) {
+        return;
+    }
+    light::end(heap);
+    if !page::is_on() {
+        return;
+    }
+    let stack = stacks::capture();
+    page::for_each_busy(heap.handle().address(), 0, &mut |_, cell| {
+        // SAFETY: the caller's promise.
+        unsafe { page::free("HeapDestroy", cell.start(), stack) };
+        true
+    });
+}
+
+/// Whether what was written around the heap's guarded and light blocks is as it was.
+pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
+    let mut are = true;
+    if page::is_on() {
+        page::for_each_busy(heap.handle().address(), 0, &mut |_, cell| {
+            // SAFETY: a busy block of the heap, which is locked or one thread's. A
+            // block that its owner frees at this moment is the program's race.
+            are &= unsafe { page::is_sound(cell.start()) };
+            are
+        });
+    }
+    are && (!has_pages(heap) || light::are_sound(heap))
+}
+
+/// Whether what was written about the guarded or light block of the heap at `address` is
+/// as it was; true where there is none.
+pub(super) fn is_sound_at(heap: &PrivateHeap, address: usize) -> bool {
+    if !has_pages(heap) {
+        return true;
+    }
+    match look(address) {
+        Found::Guarded(cell, _) if check_busy(cell, address).is_ok() => {
+            // SAFETY: the block is busy, and its owner's is this call.
+            unsafe { page::is_sound(address) }
+        }
+        _ => light::is_sound_at(heap, address),
+    }
+}
+
+/// The entry of a walk after `cursor`'s, of a heap with page heap: what `after` has of
+/// regions and large blocks, light ones as the program has them and kept ones left out;
+/// then the guarded ones.
+pub(super) fn next_entry(
+    heap: &PrivateHeap,
+    cursor: Cursor,
+    mut after: impl FnMut(Cursor) -> Result<Entry, Error>,
+) -> Result<Entry, Error> {
+    if let Some(number) = page::number_at(cursor.data) {
+        return guarded_after(heap, number);
+    }
+    let mut cursor = cursor;
+    if cursor.flags & EntryKind::BUSY != 0 {
+        cursor.data = light::outer(heap, cursor.data);
+    }
+    loop {
+        let entry = match after(cursor) {
+            Err(Error::NoMore) => return guarded_after(heap, 0),
+            other => other?,
+        };
+        let is_busy = entry.kind.flags() & EntryKind::BUSY != 0;
+        let inner = light::inner(heap, entry.data).filter(|_| is_busy);
+        match inner {
+            None => return Ok(entry),
+            Some(record) if record.state == registry::State::Busy => {
+                let beside = entry.size.saturating_sub(record.size);
+                return Ok(Entry {
+                    data: record.start,
+                    size: record.size,
+                    overhead: entry.overhead.saturating_add(beside.min(255) as u8),
+                    ..entry
+                });
+            }
+            Some(_) => {
+                cursor = Cursor {
+                    data: entry.data,
+                    flags: entry.kind.flags(),
+                };
+            }
+        }
+    }
+}
+
+fn guarded_after(heap: &PrivateHeap, number: u32) -> Result<Entry, Error> {
+    let mut found = Err(Error::NoMore);
+    page::for_each_busy(heap.handle().address(), number, &mut |_, cell| {
+        found = Ok(Entry::of_guarded(&Block::Guarded(cell), cell.start()));
+        false
+    });
+    found
+}
+
+/// What reports show of a heap.
+pub(in crate::heap) struct Shown {
+    /// Its name.
+    pub(in crate::heap) name: &'static str,
+    /// What follows a report; `None`: there is to be none.
+    pub(in crate::heap) action: Option<Action>,
+}
+
+/// What reports show of the heap of a handle; `None` if it is gone. Takes no lock.
+pub(in crate::heap) fn shown(handle: usize) -> Option<Shown> {
+    let heap = heap::at(handle).ok()?;
+    Some(Shown {
+        name: heap.name(),
+        action: heap.action(),
+    })
+}

@@ -1,0 +1,561 @@
+//! Blocks with guard pages or patterns about them, among Rust's blocks and in private
+//! heaps: each test in a process of its own, by what the environment asks for.
+
+#![cfg(target_os = "linux")]
+
+use ntheap::heap::private::{self, Cursor, EntryKind, Handle, Settings};
+use ntheap::heap::{Word, checked, plain};
+use ntheap::{Config, stats};
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output};
+
+thread_local! {
+    static PLAIN: Word = const { Word::new() };
+    static CHECKED: Word = const { Word::new() };
+}
+
+static CONFIG: Config = Config::new();
+
+/// An entrance to the process heap; a process uses one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Face {
+    /// What release builds of Rust programs use.
+    Plain,
+    /// What C and debug builds use.
+    Checked,
+}
+
+impl Face {
+    fn allocate(self, layout: Layout, is_zero: bool) -> *mut u8 {
+        // SAFETY: the words are this thread's own.
+        unsafe {
+            match (self, is_zero) {
+                (Face::Plain, false) => PLAIN.with(|word| plain::allocate(word, &CONFIG, layout)),
+                (Face::Plain, true) => {
+                    PLAIN.with(|word| plain::allocate_zeroed(word, &CONFIG, layout))
+                }
+                (Face::Checked, _) => {
+                    CHECKED.with(|word| checked::allocate_layout(word, &CONFIG, layout, is_zero))
+                }
+            }
+        }
+    }
+
+    fn reallocate(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the words are this thread's own; the callers give the block up.
+        unsafe {
+            match self {
+                Face::Plain => {
+                    PLAIN.with(|word| plain::reallocate(word, &CONFIG, block, layout, size))
+                }
+                Face::Checked => CHECKED
+                    .with(|word| checked::reallocate_layout(word, &CONFIG, block, layout, size)),
+            }
+        }
+    }
+
+    fn free(self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe {
+            match self {
+                Face::Plain => PLAIN.with(|word| plain::free(word, block, layout)),
+                Face::Checked => CHECKED.with(|word| checked::free_layout(word, block, layout)),
+            }
+        }
+    }
+}
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+const CHILD: &str = "HEAP_TEST_CHILD";
+
+/// Runs `body` in a process of its own with these variables set, and returns how it
+/// ended; in that process, `None`.
+fn isolated(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) -> Option<Output> {
+    // So that one test may start several.
+    let name = format!("{test}{variables:?}");
+    match std::env::var(CHILD) {
+        Ok(child) if child == name => {
+            body();
+            std::process::exit(0);
+        }
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NTHEAP_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(CHILD, name)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    Some(output)
+}
+
+/// [`isolated`], which must end well and without a report.
+fn succeeds(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
+    if let Some(output) = isolated(test, variables, body) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{variables:?}: {error}");
+        assert!(!error.contains("VERIFIER STOP"), "{variables:?}: {error}");
+    }
+}
+
+/// [`isolated`], which must end by SIGSEGV after a report with these lines in it.
+fn faults(test: &str, variables: &[(&str, &str)], lines: &[&str], body: impl FnOnce()) {
+    if let Some(output) = isolated(test, variables, body) {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{error}");
+        for line in lines {
+            assert!(error.contains(line), "{line}\n{error}");
+        }
+    }
+}
+
+/// Random numbers that are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        ((u128::from(bits) * bound as u128) >> 64) as usize
+    }
+}
+
+/// A block and what was written into it.
+struct Held {
+    block: *mut u8,
+    layout: Layout,
+    byte: u8,
+}
+
+// SAFETY: the block is whoever's has this.
+unsafe impl Send for Held {}
+
+impl Held {
+    fn new(face: Face, random: &mut Random) -> Held {
+        let size = match random.below(20) {
+            0 => 20_000 + random.below(3_000_000),
+            1..5 => 1000 + random.below(15_000),
+            _ => 1 + random.below(300),
+        };
+        let layout = layout(size, 1 << random.below(7));
+        let is_zero = random.below(4) == 0;
+        let block = face.allocate(layout, is_zero);
+        assert!(!block.is_null());
+        assert_eq!(block.addr() % layout.align(), 0);
+        // SAFETY: the block holds so many bytes.
+        unsafe {
+            if is_zero {
+                assert!((0..size).all(|at| block.add(at).read() == 0));
+            }
+            let byte = random.below(256) as u8;
+            block.write_bytes(byte, size);
+            Held {
+                block,
+                layout,
+                byte,
+            }
+        }
+    }
+
+    fn check(&self, size: usize) {
+        // SAFETY: the block holds so many bytes.
+        let is_whole = (0..size).all(|at| unsafe { self.block.add(at).read() } == self.byte);
+        assert!(is_whole);
+    }
+
+    fn resize(&mut self, face: Face, random: &mut Random) {
+        let size = 1 + random.below(2 * self.layout.size());
+        let new = face.reallocate(self.block, self.layout, size);
+        assert!(!new.is_null());
+        self.block = new;
+        self.check(size.min(self.layout.size()));
+        self.layout = layout(size, self.layout.align());
+        // SAFETY: the block holds so many bytes.
+        unsafe { new.write_bytes(self.byte, size) };
+    }
+
+    fn free(self, face: Face) {
+        self.check(self.layout.size());
+        face.free(self.block, self.layout);
+    }
+}
+
+/// Threads that allocate, resize and free, each other's blocks too.
+fn churn(face: Face, rounds: usize) {
+    let before = {
+        // The first use is what the figures begin with.
+        Held::new(face, &mut Random(9)).free(face);
+        stats().allocated
+    };
+    let threads: Vec<_> = (1..=3u64)
+        .map(|seed| {
+            std::thread::spawn(move || {
+                let mut random = Random(seed);
+                let mut held = Vec::new();
+                for _ in 0..rounds {
+                    match random.below(3) {
+                        0 if held.len() < 100 => held.push(Held::new(face, &mut random)),
+                        1 if !held.is_empty() => {
+                            let at = random.below(held.len());
+                            held[at].resize(face, &mut random);
+                        }
+                        _ if !held.is_empty() => {
+                            let at = random.below(held.len());
+                            held.swap_remove(at).free(face);
+                        }
+                        _ => {}
+                    }
+                }
+                held
+            })
+        })
+        .collect();
+    for thread in threads {
+        for held in thread.join().unwrap() {
+            held.free(face);
+        }
+    }
+    assert_eq!(stats().allocated, before);
+}
+
+#[test]
+fn blocks_are_as_ever() {
+    for face in [Face::Plain, Face::Checked] {
+        let own = if face == Face::Plain { "0" } else { "1" };
+        for variables in [
+            &[("NTHEAP_SAMPLE", "1")][..],
+            &[("NTHEAP_SAMPLE", "7")],
+            &[("NTHEAP_GFLAGS", "+hpa")],
+            &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "light")],
+            &[
+                ("NTHEAP_GFLAGS", "+hpa,+htc,+hfc,+hpc"),
+                ("NTHEAP_PAGEHEAP", "random=50,delay=64K"),
+            ],
+            &[
+                ("NTHEAP_GFLAGS", "+hpa"),
+                ("NTHEAP_PAGEHEAP", "backwards,size=100-1000"),
+            ],
+            &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "mappings")],
+        ] {
+            let mut variables = variables.to_vec();
+            variables.push(("HEAP_TEST_FACE", own));
+            succeeds("blocks_are_as_ever", &variables, || churn(face, 800));
+        }
+    }
+}
+
+/// Of a Rust program's blocks only those that a free can tell are sampled, and these as
+/// often as was asked for.
+#[test]
+fn one_in_so_many_is_sampled() {
+    succeeds(
+        "one_in_so_many_is_sampled",
+        &[("NTHEAP_SAMPLE", "100")],
+        || {
+            let small = layout(24, 8);
+            let blocks: Vec<*mut u8> = (0..15_000)
+                .map(|_| Face::Plain.allocate(small, false))
+                .collect();
+            let sampled = blocks.iter().filter(|block| block.addr() % 16 == 8).count();
+            // The pool is full with 256; 150 are due, give or take what is chance's:
+            // four times the deviation.
+            assert!((100..=200).contains(&sampled), "{sampled}");
+            assert_eq!(stats().large_blocks, sampled, "they are counted");
+            let wide = layout(24, 16);
+            let aligned: Vec<*mut u8> = (0..2000)
+                .map(|_| Face::Plain.allocate(wide, false))
+                .collect();
+            assert!(aligned.iter().all(|block| block.addr() % 16 == 0));
+            for block in blocks {
+                Face::Plain.free(block, small);
+            }
+            for block in aligned {
+                Face::Plain.free(block, wide);
+            }
+            assert_eq!(stats().large_blocks, 0);
+        },
+    );
+}
+
+/// However many blocks a program has, no more of them have guards than the pool holds.
+#[test]
+fn the_pool_is_small() {
+    succeeds("the_pool_is_small", &[("NTHEAP_SAMPLE", "1")], || {
+        let small = layout(100, 8);
+        let blocks: Vec<*mut u8> = (0..5000)
+            .map(|_| Face::Plain.allocate(small, false))
+            .collect();
+        let sampled = blocks.iter().filter(|block| block.addr() % 16 == 8).count();
+        assert_eq!(sampled, 256);
+        for block in blocks {
+            Face::Plain.free(block, small);
+        }
+        let again = Face::Plain.allocate(layout(3000, 8), false);
+        assert_eq!(again.addr() % 16, 8, "there is room again");
+    });
+}
+
+#[test]
+fn an_overrun_of_rusts_is_told() {
+    faults(
+        "an_overrun_of_rusts_is_told",
+        &[("NTHEAP_SAMPLE", "1")],
+        &[
+            // The standard library has a handler, and may be asked next.
+            "first-chance access violation (FIRST_CHANCE_ACCESS_VIOLATION)",
+            "lies 8 bytes past the end of a busy block of 24 bytes",
+            "allocated by thread",
+        ],
+        || {
+            // Eight bytes beside a multiple of 16: the guard begins eight later.
+            let block = Face::Plain.allocate(layout(24, 8), false);
+            assert_eq!((block.addr() + 24) % 4096, 0);
+            // SAFETY: none: this is the planted bug.
+            unsafe { block.add(32).write_volatile(1) };
+        },
+    );
+}
+
+/// A program's handler that was there before is called after the report.
+#[test]
+fn a_handler_of_the_programs_is_called_after_the_report() {
+    extern "C" fn leave(_: libc::c_int) {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(7) };
+    }
+    let output = isolated(
+        "a_handler_of_the_programs_is_called_after_the_report",
+        &[("NTHEAP_SAMPLE", "1")],
+        || {
+            // SAFETY: a handler that only ends the process.
+            unsafe { libc::signal(libc::SIGSEGV, leave as *const () as usize) };
+            let block = Face::Checked.allocate(layout(50, 1), false);
+            Face::Checked.free(block, layout(50, 1));
+            // SAFETY: none: this is the planted bug.
+            unsafe { block.read_volatile() };
+        },
+    );
+    if let Some(output) = output {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{error}");
+        assert!(error.contains("STOP 0000000000000013"), "{error}");
+        assert!(error.contains("(FIRST_CHANCE_ACCESS_VIOLATION)"), "{error}");
+        assert!(
+            error.contains("is the start of a free block of 50 bytes"),
+            "{error}"
+        );
+    }
+}
+
+/// A forked child has its parent's guards, and gives its blocks back.
+#[test]
+fn guards_hold_in_a_forked_child() {
+    succeeds(
+        "guards_hold_in_a_forked_child",
+        &[("NTHEAP_SAMPLE", "1")],
+        || {
+            let wanted = layout(64, 8);
+            let block = Face::Checked.allocate(wanted, false);
+            let fork = |child: &dyn Fn()| {
+                // SAFETY: the child allocates, and ends by a fault or by itself.
+                unsafe {
+                    let pid = libc::fork();
+                    if pid == 0 {
+                        // Its report would be one of the test's.
+                        libc::close(2);
+                        child();
+                        libc::_exit(3);
+                    }
+                    let mut status = 0;
+                    assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
+                    status
+                }
+            };
+            let status = fork(&|| {
+                Face::Checked.free(block, wanted);
+                for _ in 0..1000 {
+                    let other = Face::Checked.allocate(wanted, false);
+                    Face::Checked.free(other, wanted);
+                }
+            });
+            assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3);
+            // SAFETY: none: this is the planted bug.
+            let status = fork(&|| unsafe { block.add(64).write_volatile(1) });
+            assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV);
+            Face::Checked.free(block, wanted);
+        },
+    );
+}
+
+/// Random calls on a heap, against what it should hold.
+fn model(seed: u64) {
+    let mut random = Random(seed);
+    // SAFETY: no memory of the caller's.
+    let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
+    let mut blocks: BTreeMap<usize, usize> = BTreeMap::new();
+    let byte_of = |start: usize| (start >> 4) as u8;
+    for round in 0..800 {
+        let size = match random.below(30) {
+            0 => random.below(2_000_000),
+            _ => random.below(600),
+        };
+        let pick = |random: &mut Random, blocks: &BTreeMap<usize, usize>| {
+            let at = random.below(blocks.len());
+            blocks.iter().nth(at).map(|(&start, &size)| (start, size))
+        };
+        // SAFETY: the heap is serialized; blocks are this test's.
+        unsafe {
+            match random.below(3) {
+                0 => {
+                    let block = private::allocate(heap, 0, size).unwrap().as_ptr();
+                    block.write_bytes(byte_of(block.addr()), size);
+                    assert!(blocks.insert(block.expose_provenance(), size).is_none());
+                }
+                1 if !blocks.is_empty() => {
+                    let (start, old) = pick(&mut random, &blocks).unwrap();
+                    let block = std::ptr::with_exposed_provenance_mut::<u8>(start);
+                    let new = private::reallocate(heap, 0, block, size).unwrap().as_ptr();
+                    for at in 0..old.min(size) {
+                        assert_eq!(new.add(at).read(), byte_of(start));
+                    }
+                    new.write_bytes(byte_of(new.addr()), size);
+                    blocks.remove(&start);
+                    assert!(blocks.insert(new.expose_provenance(), size).is_none());
+                }
+                _ if !blocks.is_empty() => {
+                    let (start, _) = pick(&mut random, &blocks).unwrap();
+                    let block = std::ptr::with_exposed_provenance_mut::<u8>(start);
+                    private::free(heap, 0, block).unwrap();
+                    blocks.remove(&start);
+                }
+                _ => {}
+            }
+        }
+        if round % 100 == 0 {
+            assert_holds(heap, &blocks);
+        }
+    }
+    assert_holds(heap, &blocks);
+    // SAFETY: nobody uses it any more.
+    unsafe { private::destroy(heap) }.unwrap();
+}
+
+/// The heap's sizes, walk and validation say what the model says.
+fn assert_holds(heap: Handle, blocks: &BTreeMap<usize, usize>) {
+    let mut walked = BTreeMap::new();
+    let mut cursor = Cursor::START;
+    while let Ok(entry) = private::walk(heap, &mut cursor) {
+        if entry.kind.flags() & EntryKind::BUSY != 0 {
+            assert!(walked.insert(entry.data, entry.size).is_none());
+        }
+    }
+    assert_eq!(&walked, blocks);
+    assert!(private::validate(heap, 0, std::ptr::null()));
+    for (&start, &size) in blocks {
+        let block = std::ptr::with_exposed_provenance::<u8>(start);
+        assert_eq!(private::size_of(heap, 0, block), Ok(size));
+        assert!(private::validate(heap, 0, block));
+    }
+}
+
+#[test]
+fn private_heaps_agree_with_a_model() {
+    for variables in [
+        &[("NTHEAP_GFLAGS", "+hpa")][..],
+        &[
+            ("NTHEAP_GFLAGS", "+hpa"),
+            ("NTHEAP_PAGEHEAP", "light,delay=100K"),
+        ],
+        &[
+            ("NTHEAP_GFLAGS", "+hpa"),
+            ("NTHEAP_PAGEHEAP", "random=50,delay=0"),
+        ],
+        &[
+            ("NTHEAP_GFLAGS", "+hpa,+htc,+hfc"),
+            ("NTHEAP_PAGEHEAP", "light,delay=100K"),
+        ],
+    ] {
+        succeeds("private_heaps_agree_with_a_model", variables, || {
+            for seed in 1..=2 {
+                model(seed);
+            }
+        });
+    }
+}
+
+/// Damage makes a block, and its heap, invalid, until it is undone.
+#[test]
+fn damage_makes_a_heap_invalid() {
+    for variables in [
+        &[("NTHEAP_GFLAGS", "+hpa")][..],
+        &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "light")],
+    ] {
+        succeeds("damage_makes_a_heap_invalid", variables, || {
+            // SAFETY: no memory of the caller's; bytes beside the blocks are those of
+            // page heap, and are put back.
+            unsafe {
+                let heap = private::create(&Settings::DEFAULT).unwrap();
+                let block = private::allocate(heap, 0, 60).unwrap().as_ptr();
+                let other = private::allocate(heap, 0, 60).unwrap().as_ptr();
+                for at in [block.add(60), block.sub(1), block.sub(64), block.sub(40)] {
+                    let before = at.read();
+                    at.write(!before);
+                    assert!(!private::validate(heap, 0, block));
+                    assert!(private::validate(heap, 0, other));
+                    assert!(!private::validate(heap, 0, std::ptr::null()));
+                    at.write(before);
+                    assert!(private::validate(heap, 0, block));
+                    assert!(private::validate(heap, 0, std::ptr::null()));
+                }
+                assert_eq!(private::flags_of(heap).unwrap() & 0x0100_0000, 0x0100_0000);
+                let header: *const u8 = std::ptr::with_exposed_provenance(heap.address());
+                assert!((0..0x740).all(|at| header.add(at).read() == 0xEE));
+                private::destroy(heap).unwrap();
+            }
+        });
+    }
+}
+
+/// A settable value and flags stay with a block, whichever kind it is of.
+#[test]
+fn settable_values_stay() {
+    for variables in [
+        &[("NTHEAP_GFLAGS", "+hpa")][..],
+        &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "light")],
+        &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "random=50")],
+    ] {
+        succeeds("settable_values_stay", variables, || {
+            // SAFETY: no memory of the caller's; the blocks are this test's.
+            unsafe {
+                let heap = private::create(&Settings::DEFAULT).unwrap();
+                let mut block = private::allocate(heap, 0x300, 50).unwrap().as_ptr();
+                private::set_user_value(heap, 0, block, 77).unwrap();
+                for size in [51, 5000, 20, 70] {
+                    block = private::reallocate(heap, 0x300, block, size)
+                        .unwrap()
+                        .as_ptr();
+                    block.write_bytes(1, size);
+                    let info = private::user_info(heap, 0, block).unwrap();
+                    assert_eq!(info.value, Some(77), "{size}");
+                    assert_eq!(info.flags & 0x200, 0x200, "{size}");
+                }
+                private::free(heap, 0, block).unwrap();
+                private::destroy(heap).unwrap();
+            }
+        });
+    }
+}
