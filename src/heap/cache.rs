@@ -92,10 +92,11 @@ pub struct ThreadCache {
     /// [`TURN_EVERYTHING`].
     pub(super) diverted: AtomicU8,
     /// Blocks that the thread is handed before its next one that is sampled.
-    #[cfg(feature = "debug")]
+    // There without the feature, too: readers from outside know one layout.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) until_sample: Cell<u64>,
     /// Whether that was drawn.
-    #[cfg(feature = "debug")]
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) has_drawn: Cell<bool>,
     /// Whether magazines have keys.
     is_checked: bool,
@@ -194,9 +195,7 @@ impl ThreadCache {
             state: AtomicU8::new(state as u8),
             request: Request::new(),
             diverted: AtomicU8::new(TURN_NOTHING),
-            #[cfg(feature = "debug")]
             until_sample: Cell::new(0),
-            #[cfg(feature = "debug")]
             has_drawn: Cell::new(false),
             is_checked: false,
             row: AtomicPtr::new(row),

@@ -375,6 +375,24 @@ pub fn usable_size(address: *mut u8) -> usize {
     }
 }
 
+/// [`reallocate`] for what is no block of the front end's.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if debug::has_block(address) {
+        // SAFETY: the caller's promise is the callees'.
+        return unsafe { debug::reallocate("realloc", address, size, || allocate(word, size)) };
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = word;
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { private::met::reallocate(address, size) }
+}
+
 /// Resizes the block that starts at `address` to `size` bytes, not 0; null,
 /// and the block as it was, when the system has nothing to give.
 ///
@@ -382,13 +400,8 @@ pub fn usable_size(address: *mut u8) -> usize {
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
     let Some((descriptor, _)) = busy_block(address.addr()) else {
-        #[cfg(feature = "debug")]
-        if debug::has_block(address) {
-            // SAFETY: the caller's promise is the callees'.
-            return unsafe { debug::reallocate("realloc", address, size, || allocate(word, size)) };
-        }
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { private::met::reallocate(address, size) };
+        return unsafe { reallocate_other(word, address, size) };
     };
     // SAFETY: the block is handed out, so its descriptor is live.
     let (old_size, class) = unsafe {

@@ -94,7 +94,7 @@ const BUGS: &[(&str, fn())] = &[
     ("realloc_with_a_wrong_size", || {
         let block = make(100, 8);
         // SAFETY: none: the layout is wrong.
-        unsafe { realloc(block, layout(90, 8), 200) };
+        let _ = unsafe { realloc(block, layout(90, 8), 200) };
     }),
     ("capacity_of_another_vector", || {
         let mut numbers = vec![1u32; 10];

@@ -177,6 +177,9 @@ const BAD_HANDLE: [&str; 5] = [
     "    0000000000000000 : not used",
 ];
 
+const DESTROYED: &str = "  advice: that heap was destroyed, and all its blocks with it; use neither \
+     afterwards (\"HeapDestroy function\")";
+
 /// Makes a test of each function: given a handle of a destroyed heap, and one
 /// that never was a heap's, it ends the process.
 macro_rules! bad_handles {
@@ -185,7 +188,7 @@ macro_rules! bad_handles {
             #[test]
             fn $name() {
                 let last = concat!("  ", $operation, ", thread #");
-                let expected: Vec<&str> = BAD_HANDLE.into_iter().chain([last]).collect();
+                let expected: Vec<&str> = BAD_HANDLE.into_iter().chain([last, DESTROYED]).collect();
                 ends(this_test!($name), &expected, || {
                     let destroyed = create();
                     // SAFETY: the heap is this test's, and its handle is then

@@ -3,7 +3,7 @@
 #include "check.h"
 
 /* FILE_READ_ATTRIBUTES: not to read the contents. */
-#define READ_ATTRIBUTES 0x80
+#define FILE_ATTRIBUTES_RIGHT 0x80
 
 static HANDLE duplicate(HANDLE handle, DWORD access, DWORD options)
 {
@@ -35,7 +35,7 @@ int main(void)
     NEED("read-to-read", other);
     CHECK("reads", ReadFile(other, bytes, 4, &count, NULL) && count == 4 && bytes[3] == 3);
     CHECK("closed", CloseHandle(other));
-    HANDLE none = duplicate(file, READ_ATTRIBUTES, 0);
+    HANDLE none = duplicate(file, FILE_ATTRIBUTES_RIGHT, 0);
     NEED("read-to-less", none);
     SetLastError(UNTOUCHED);
     EQUAL("less-does-not-read", ReadFile(none, bytes, 4, &count, NULL), FALSE);

@@ -176,9 +176,7 @@ pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
             continue;
         }
         let end = area.start + area.reserved;
-        let before = rows
-            .partition_point(|row| row.start <= area.start)
-            .min(segments);
+        let before = rows[..segments].partition_point(|row| row.start <= area.start);
         let segment = before.checked_sub(1).and_then(|at| rows.get_mut(at));
         if let Some(segment) = segment.filter(|segment| area.start < segment.end) {
             segment.areas.push(at);
