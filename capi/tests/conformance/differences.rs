@@ -58,6 +58,10 @@ differences! {
     com_spy_refuses {
         "free-calls" => "takes a block whose resizing was refused for another's";
     }
+    com_spy_revokes {
+        "inside", "inside-calls", "still-there", "freed-calls", "refused-inside" =>
+            "lets go at once of a spy that is revoked within PreAlloc";
+    }
     compatibility_no_heap {
         "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
     }
@@ -129,6 +133,22 @@ differences! {
     free_wild {
         "(end)" => "reads before the address and faults";
     }
+    gflags_fill {
+        "20-fresh", "20-new-dwords", "40-fresh", "40-new-dwords" =>
+            "fills a last part of a dword, too";
+    }
+    gflags_heap_flags {
+        "200000-forced", "200030-forced" => "does not force that flag";
+    }
+    gflags_spacing {
+        "20-size-0", "20-size-1", "20-size-15", "20-size-16", "200000-size-0", "200000-size-1",
+        "200000-size-15", "200000-size-16" => "puts small blocks at 48 bytes";
+        "200000-size-33", "200000-size-100" => "takes no more for heaps that only keep free blocks apart";
+    }
+    gflags_tail_corrupt {
+        "40-size", "40-not-resized", "40-not-freed", "40-valid-again", "40-size-again", "40-freed" =>
+            "sizes, resizes and frees a block whose tail is damaged";
+    }
     global_bad_handles {
         "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
     }
@@ -164,6 +184,17 @@ differences! {
     handles {
         "source-closed", "source-closed-error", "third-closed" =>
             "closes the source first and gives its number out again";
+    }
+    handles_rights {
+        "read-to-write", "read-to-write-error", "read-to-both", "read-to-both-error", "read-to-all",
+        "read-to-all-error", "less-to-read", "less-to-read-error", "source-closed-if-denied" =>
+            "gives a file's duplicate any rights";
+    }
+    large_pages {
+        "privilege" => "has no such privilege to give";
+        "pages-without-privilege-error" => "finds fault with the flag";
+        "section-without-privilege", "section-without-privilege-error", "section-odd-size",
+        "section-odd-size-error" => "takes no notice of SEC_LARGE_PAGES";
     }
     local_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
@@ -304,6 +335,11 @@ differences! {
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_copy_protect {
+        "not-the-others", "still-not-the-others" => "writes to the section";
+        "before-size", "one-copied-protect", "one-copied-size", "was-written", "written-protect",
+        "written-size" => "does not tell pages that were written from others";
     }
     view_placeholders {
         "placeholder" => "has no placeholders";
