@@ -89,6 +89,10 @@ int main(int count, char **arguments)
         void *again = hidden(block);
         free(block);
         free(again);
+    } else if (is(which, "overrun")) {
+        auto *bytes = static_cast<volatile unsigned char *>(shown(malloc(120)));
+        bytes[120] = 0x5A;
+        free(hidden(const_cast<unsigned char *>(bytes)));
     } else if (is(which, "debug-free")) {
         free(shown(_malloc_dbg(100, normal_block, "failures.cpp", 1)));
     } else if (is(which, "free-debug")) {

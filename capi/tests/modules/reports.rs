@@ -22,6 +22,10 @@ pub(crate) const GONE: &str = "advice: that heap was destroyed with the runtime 
      all its blocks with it; free them before the module is unloaded, or let all modules share one \
      C runtime library (\"Potential Errors Passing CRT Objects Across DLL Boundaries\")";
 
+/// What advises who finds the bytes behind a block changed.
+const OVERRUN: &str = "advice: something wrote past the end of this block after it was allocated; \
+     NTHEAP_GFLAGS=+hpa ends the program at the write, +ust tells who allocated the block";
+
 /// A heap, as reports name it: with the file name of the module whose runtime's it
 /// is, if it is one's.
 pub(crate) type Heap = (&'static str, &'static str);
@@ -171,6 +175,62 @@ pub(crate) fn expect_double_free(
         &format!("  free({block:#x}) on heap {}, thread {pid}", named(used)),
     );
     take(lines, &format!("  {place}"));
+}
+
+/// Stop 15, of a byte 0x5A behind the block: `fill` is what should be there, and as many
+/// bytes of it are shown as `seen` and two lines allow.
+pub(crate) fn expect_overrun(
+    pid: u32,
+    lines: &mut Vec<&str>,
+    used: Heap,
+    block: usize,
+    size: usize,
+    fill: &str,
+    seen: usize,
+) {
+    assert!(lines.len() >= 9, "{lines:#?}");
+    let heap = number(lines, 1);
+    assert!(heap != 0 && heap.is_multiple_of(0x10000), "{heap:#x}");
+    take(
+        lines,
+        &format!(
+            "ntheap: VERIFIER STOP 000000000000000F: pid 0x{pid:X}: written past the end of the \
+             block (CORRUPTED_HEAP_BLOCK_SUFFIX)"
+        ),
+    );
+    take(lines, &format!("    {heap:016X} : heap handle"));
+    take(lines, &format!("    {block:016X} : block"));
+    take(lines, &format!("    {size:016X} : size"));
+    take(lines, "    0000000000000000 : not used");
+    take(
+        lines,
+        &format!("  free({block:#x}) on heap {}, thread {pid}", named(used)),
+    );
+    take(lines, &format!("  {}", start_of(size)));
+    let end = block + size;
+    take(
+        lines,
+        &format!(
+            "  1 byte is not as expected, the first 0 bytes past the end of the block, at \
+             {end:#x}; expected {fill}"
+        ),
+    );
+    let mut left = seen;
+    while lines.first().is_some_and(|line| line.starts_with("    0x")) {
+        let line = lines.remove(0);
+        let bytes: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let told = bytes.iter().filter(|byte| byte.len() == 2);
+        for byte in told {
+            let expected = if left == seen { "5A" } else { fill };
+            assert_eq!(*byte, expected, "{line}");
+            left -= 1;
+        }
+    }
+    assert!(left < seen && (seen == usize::MAX || left == 0), "{left}");
+    take(lines, &format!("  allocated by thread {pid} \"failures\""));
+    if fill == "AB" {
+        take(lines, &format!("  {OVERRUN}"));
+    }
 }
 
 /// What a process wrote to standard error, in lines.

@@ -1,6 +1,7 @@
 //! Reports of what watched heaps find: damaged bytes, threads that are in each
 //! other's way, Layouts that do not fit; and what records know of a block.
 
+use super::advice::Modules;
 use super::heap::PrivateHeap;
 use super::misuse;
 use crate::config::Action;
@@ -172,7 +173,9 @@ pub(super) fn raise(operation: &str, heap: &PrivateHeap, finding: &Finding) {
     };
     let has_stacks = allocated.is_some_and(|by| !by.frames.is_empty());
     let advice = if has_stacks { with_stacks } else { without };
+    let modules = Modules::of(heap.module, None);
     let report = Report {
+        module: modules.used(),
         parameters: [handle, start, size, 0],
         address: start,
         block: finding.block,

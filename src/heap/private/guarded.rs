@@ -387,6 +387,8 @@ fn guarded_after(heap: &PrivateHeap, number: u32) -> Result<Entry, Error> {
 pub(in crate::heap) struct Shown {
     /// Its name.
     pub(in crate::heap) name: &'static str,
+    /// Of a C runtime's heap, an address in its module; else 0.
+    pub(in crate::heap) module: usize,
     /// What follows a report; `None`: there is to be none.
     pub(in crate::heap) action: Option<Action>,
 }
@@ -396,6 +398,7 @@ pub(in crate::heap) fn shown(handle: usize) -> Option<Shown> {
     let heap = heap::at(handle).ok()?;
     Some(Shown {
         name: heap.name(),
+        module: heap.module,
         action: heap.action(),
     })
 }

@@ -85,6 +85,8 @@ mod walk;
 #[cfg(feature = "debug")]
 mod watched;
 
+#[cfg(feature = "debug")]
+pub(in crate::heap) use advice::Modules;
 pub(in crate::heap) use advice::said;
 pub use fast::HeapRef;
 pub(in crate::heap) use fingerprint::LAYOUT;

@@ -61,6 +61,7 @@ pub(in crate::heap) fn stranger(operation: &str, address: usize) {
 fn shown_of(view: Option<&View>) -> Shown {
     let own = Shown {
         name: PROCESS_HEAP,
+        module: 0,
         action: None,
     };
     match view {
@@ -76,8 +77,10 @@ fn shown_of(view: Option<&View>) -> Shown {
 #[cold]
 pub(in crate::heap) fn finding(operation: &str, view: &View, finding: &Finding) {
     let shown = shown_of(Some(view));
+    let modules = private::Modules::of(shown.module, None);
     let (allocated, freed) = traces(view);
     let report = Report {
+        module: modules.used(),
         stop: finding.stop,
         parameters: [
             handle_of(view),
