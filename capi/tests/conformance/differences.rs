@@ -140,6 +140,9 @@ differences! {
     gflags_heap_flags {
         "200000-forced", "200030-forced" => "does not force that flag";
     }
+    gflags_page_heap {
+        "2000000-no-signature", "2000000-no-flags" => "has no page heap";
+    }
     gflags_spacing {
         "20-size-0", "20-size-1", "20-size-15", "20-size-16", "200000-size-0", "200000-size-1",
         "200000-size-15", "200000-size-16" => "puts small blocks at 48 bytes";

@@ -153,7 +153,7 @@ programs! {
 
     user_info user_info_realloc
 
-    gflags_heap_flags gflags_spacing gflags_tail gflags_tail_corrupt gflags_fill
+    gflags_heap_flags gflags_page_heap gflags_spacing gflags_tail gflags_tail_corrupt gflags_fill
     gflags_destroy_garbage
 
     global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags

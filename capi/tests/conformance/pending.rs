@@ -15,5 +15,4 @@ macro_rules! pending {
 
 pending! {
     rtl_destroy_heap_of_garbage_breaks_into_a_debugger: "needs a debugger that is attached";
-    header_area_reads_0xee_with_page_heap: "needs page heap";
 }
