@@ -352,3 +352,24 @@ fn several_local_heaps_in_one_arena_go_with_their_guards() {
         check_local(local, block.unwrap(), 500, seed as u64);
     }
 }
+
+#[test]
+fn a_segment_grows_before_anything_is_discarded() {
+    let heap = arena(64);
+    let local = local(&heap, 4);
+    let discarded = |block| local.flags(block).unwrap().discarded;
+    let block = local.alloc(discardable(), KIB).unwrap();
+    local.alloc(MOVEABLE, KIB).unwrap();
+    // A kilobyte is free, and another one could be had of the block.
+    local.alloc(MOVEABLE, 2 * KIB - 64).unwrap();
+    assert!(!discarded(block));
+    assert!(local.size() > 3 * KIB);
+    // Where the segment cannot grow, the block goes.
+    let rest = heap.alloc(FIXED, 1).unwrap();
+    assert!(heap.address(rest).is_ok());
+    heap.alloc(MOVEABLE, heap.compact(0).unwrap()).unwrap();
+    let size = local.size();
+    local.alloc(MOVEABLE, KIB / 2).unwrap();
+    assert!(discarded(block));
+    assert_eq!(local.size(), size);
+}
