@@ -187,7 +187,9 @@ fn threads(pid: i32) -> Result<Vec<i32>, Error> {
 }
 
 fn status(pid: i32, thread: i32, field: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/status")).ok()?;
+    let bytes = fs::read(format!("/proc/{pid}/task/{thread}/status")).ok()?;
+    // A thread's name is any bytes.
+    let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.trim().to_owned())
 }

@@ -83,7 +83,8 @@ pub fn of_process(
 
 fn info(pid: i32) -> ProcessInfo {
     let program = fs::read_link(format!("/proc/{pid}/exe"));
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
     // The name in parentheses may have spaces in it.
     let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
     let started = after.split_ascii_whitespace().nth(19);

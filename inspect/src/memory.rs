@@ -38,8 +38,8 @@ impl Process {
     /// [`Error::NoProcess`], or [`Error::NotOurs`] where the system does not let
     /// the caller look into it: it wants the rights of ptrace.
     pub fn open(pid: i32) -> Result<Process, Error> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
-        let first = match maps {
+        let maps = fs::read(format!("/proc/{pid}/maps"));
+        let first = match maps.as_deref().map(String::from_utf8_lossy) {
             Ok(maps) => maps.split_once('-').map(|(start, _)| start.to_owned()),
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(Error::NotOurs(pid));

@@ -116,7 +116,12 @@ pub static FLAGS: [Flag; 31] = [
     flag("ece", 0x0040_0000, "ENABLE_CLOSE_EXCEPTIONS", ""),
     flag("eel", 0x0080_0000, "ENABLE_EXCEPTION_LOGGING", ""),
     flag("eot", 0x0100_0000, "ENABLE_HANDLE_TYPE_TAGGING", ""),
-    flag("hpa", PAGE_ALLOCS, "HEAP_PAGE_ALLOCS", ""),
+    flag(
+        "hpa",
+        PAGE_ALLOCS,
+        "HEAP_PAGE_ALLOCS",
+        "each block in pages of its own, with one that faults beside it",
+    ),
     flag("dwl", 0x0400_0000, "DEBUG_INITIAL_COMMAND_EX", ""),
     flag("ddp", 0x0800_0000, "DISABLE_DBGPRINT", ""),
     flag("cse", 0x1000_0000, "CRITSEC_EVENT_CREATION", ""),
@@ -262,7 +267,7 @@ impl fmt::Display for Valid<'_> {
         match self.0 {
             b"NTHEAP_PAGEHEAP" => out.write_str(
                 "valid: full, light, backwards, unaligned, size=A-B, random=PERCENT, delay=BYTES, \
-                 dlls=NAME+NAME",
+                 dlls=NAME+NAME, mappings",
             ),
             b"NTHEAP_REPORT" => out.write_str("valid: text, json"),
             _ => {

@@ -59,7 +59,10 @@ unsafe extern "C" fn child() {
     crate::vm::regions::after_fork_in_child();
     private::forget_holders();
     #[cfg(feature = "debug")]
-    private::forget_stays();
+    {
+        private::forget_stays();
+        super::debug::page::forget_telling();
+    }
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();

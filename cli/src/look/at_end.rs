@@ -78,7 +78,9 @@ fn follow(mut child: Child, name: &OsStr) -> Result<Looked, Failure> {
         if is_new && signal == libc::SIGTRAP {
             // The new program's first instruction.
             is_new = false;
-            let options = libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_EXITKILL;
+            // With the last, a program that becomes another one is not sent SIGTRAP.
+            let options =
+                libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACEEXEC;
             if let Err(e) = traced(libc::PTRACE_SETOPTIONS, pid, options) {
                 let _ = child.kill();
                 return Err(failed(e));

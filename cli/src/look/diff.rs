@@ -15,7 +15,7 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     if options.umdh && found.stacks.is_empty() {
         return Err(Failure::new(
             FILE,
-            "the snapshots have no stacks: the program did not note where it allocated",
+            "the snapshots have no stacks; those made of a process have none yet",
         ));
     }
     let mut out = output::out();

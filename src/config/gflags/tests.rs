@@ -89,7 +89,7 @@ fn mistakes_are_told_once_a_variable_and_the_rest_counts() {
     assert_eq!(
         warnings,
         "ntheap: NTHEAP_GFLAGS: +xyz is not known and ignored; valid: a number, or + or - and \
-         one of htc hfc hpc hvc ust dhc\n"
+         one of htc hfc hpc hvc ust dhc hpa\n"
     );
     for wrong in [
         "size=5-4",

@@ -348,5 +348,7 @@ unsafe extern "C" fn child() {
     if TELLER.load(Ordering::Relaxed) != crate::sys::thread_token() {
         TELLER.store(0, Ordering::Relaxed);
         TELLING.reset();
+        // The thread that was making a block is not in the child.
+        STATE.lock().is_making = false;
     }
 }

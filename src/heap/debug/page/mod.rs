@@ -36,6 +36,8 @@ pub(in crate::heap) use cell::{Cell, State, View};
 pub(in crate::heap) use place::{
     FREED, Finding, Information, PREFIX, Rule, Stamps, check_prefix, fill, write_prefix,
 };
+#[cfg(unix)]
+pub(in crate::heap) use report::forget_telling;
 pub(in crate::heap) use report::{
     catch_faults, finding as report_finding, stranger as report_stranger,
 };

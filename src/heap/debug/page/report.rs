@@ -202,6 +202,13 @@ mod faults {
         DONE.is_ready()
     }
 
+    /// A forked child has no other thread that tells of one.
+    pub(in crate::heap) fn forget_telling() {
+        if TELLING.load(Ordering::Relaxed) != sys::thread_token() {
+            TELLING.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// A fault and whether somebody may be asked about it after us.
     struct Seen<'a> {
         fault: &'a Fault,
@@ -272,7 +279,7 @@ mod faults {
 }
 
 #[cfg(unix)]
-pub(in crate::heap) use faults::catch_faults;
+pub(in crate::heap) use faults::{catch_faults, forget_telling};
 
 /// Has faults reported, where they can be.
 #[cfg(not(unix))]
