@@ -15,7 +15,7 @@
 //! no block at hand, ever, and their slow ways lead to the process heap's private
 //! twin. So the checks are written once, for blocks of private heaps, and every
 //! heap is one. A heap that is made while a flag is on is *watched*
-//! ([`WATCHED`]): its blocks have records, its flags say what is checked, and it
+//! (`WATCHED`): its blocks have records, its flags say what is checked, and it
 //! has no buckets.
 //!
 //! Without a flag nothing of this runs: no fast path knows of it, and slow ones
