@@ -61,6 +61,7 @@ unsafe extern "C" fn child() {
     #[cfg(feature = "debug")]
     {
         private::forget_stays();
+        #[cfg(unix)]
         super::debug::page::forget_telling();
     }
     for_each_lock(false, &mut |lock| lock.reset());

@@ -22,7 +22,7 @@ pub(crate) use once::Once;
 pub(crate) mod atomic {
     #[cfg(feature = "heaps")]
     pub(crate) use core::sync::atomic::AtomicUsize;
-    #[cfg(feature = "crt")]
+    #[cfg(all(unix, feature = "crt"))]
     pub(crate) use core::sync::atomic::fence;
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 }

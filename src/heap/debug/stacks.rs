@@ -15,7 +15,7 @@
 //! leads to older ones only.
 
 use crate::sync::Mutex;
-use crate::sys;
+
 use crate::vm::{self, Use};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -97,7 +97,7 @@ pub(super) fn begin(most: usize) {
 /// stack begins with them.
 pub fn leave_out(code: usize) {
     #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-    if let Some((start, end)) = sys::module_range(code) {
+    if let Some((start, end)) = crate::sys::module_range(code) {
         OWN[0].store(start, Ordering::Relaxed);
         OWN[1].store(end, Ordering::Relaxed);
     }
@@ -130,7 +130,7 @@ pub(in crate::heap) fn capture() -> u32 {
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 #[inline(always)]
 fn walk(frames: &mut [usize]) -> usize {
-    sys::backtrace(frames)
+    crate::sys::backtrace(frames)
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]

@@ -198,6 +198,7 @@ impl PrivateHeap {
 
     /// The address of the name's bytes, and how many there are: for whoever may not
     /// look at a record that is being written.
+    #[cfg(unix)]
     pub(super) fn name_field(&self) -> (usize, u8) {
         let length = (&raw const self.name_len).cast::<AtomicU8>();
         // SAFETY: a byte of a record, which is never unmapped.

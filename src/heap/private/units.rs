@@ -104,9 +104,11 @@ impl Units {
     }
 
     /// Where in the record the table's address is.
+    #[cfg(unix)]
     pub(super) const TABLE: usize = core::mem::offset_of!(Units, table);
 
     /// Bytes from a block's start that say its state and size.
+    #[cfg(unix)]
     pub(super) const OF_A_START: usize = 2 + DIGITS;
 
     /// A part of a table, copied, whose first byte counts as that of unit 0; only what
@@ -114,6 +116,7 @@ impl Units {
     ///
     /// # Safety
     /// The copy stays as long as it is used.
+    #[cfg(unix)]
     pub(super) unsafe fn of_copy(bytes: &mut [u8], overhead: usize) -> Self {
         Units {
             table: bytes.as_mut_ptr(),

@@ -253,6 +253,7 @@ impl Area {
     }
 
     /// How the pages are guarded.
+    #[cfg(unix)]
     pub(super) fn guards(&self) -> Guards {
         self.pages.guards()
     }

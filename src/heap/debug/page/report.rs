@@ -5,9 +5,11 @@
 //! alternate one may have room for no more than the handler. Everything here reads
 //! records without a lock.
 
+#[cfg(unix)]
+use super::STORE;
 use super::cell::{State, View};
 use super::place::Finding;
-use super::{STORE, view_at};
+use super::view_at;
 use crate::config::Action;
 use crate::heap::debug::{stacks, threads};
 use crate::heap::private::{self, Shown};
@@ -142,6 +144,7 @@ fn raise(
 
 /// The block that an access at `address` was meant for: the one whose cell it is in,
 /// or, in the guard between two, the nearer one.
+#[cfg(unix)]
 fn nearest(address: usize) -> Option<View> {
     let number = STORE.area.number_at(address);
     let seen = |number: u32| {
