@@ -14,7 +14,7 @@
 //! Whoever becomes the first has said that it decides, and has seen after that
 //! that nobody else does. Of two that would, the one that said so later sees the
 //! other one. Where two see each other, one that comes behind in the order of
-//! addresses gives way until the other one has decided.
+//! addresses gives way until the other one has decided, or patience ends.
 
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::os;
@@ -68,7 +68,9 @@ fn look(others: &impl Others) -> Seen {
 /// here at a time.
 pub(super) fn decide(own: &AtomicUsize, table: usize, others: &impl Others) -> Option<usize> {
     let mut is_deciding = false;
-    for _ in 0..PATIENCE {
+    let mut looks = PATIENCE;
+    while looks != 0 {
+        looks -= 1;
         if !is_deciding {
             own.store(DECIDING, Ordering::Release);
             // Of two copies one sees what the other one said.
@@ -85,7 +87,7 @@ pub(super) fn decide(own: &AtomicUsize, table: usize, others: &impl Others) -> O
             Seen::Before => {
                 own.store(0, Ordering::Release);
                 is_deciding = false;
-                wait(others);
+                wait(others, &mut looks);
             }
         }
     }
@@ -93,9 +95,10 @@ pub(super) fn decide(own: &AtomicUsize, table: usize, others: &impl Others) -> O
     None
 }
 
-/// Waits until no copy that comes before decides.
-fn wait(others: &impl Others) {
-    for _ in 0..PATIENCE {
+/// Waits until no copy that comes before decides, or `looks` are used up.
+fn wait(others: &impl Others, looks: &mut usize) {
+    while *looks != 0 {
+        *looks -= 1;
         os::yield_now();
         if !matches!(look(others), Seen::Before) {
             return;
