@@ -5,6 +5,7 @@
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::c;
 use super::{Call, admit};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use core::ptr;
 
 /// Copies `size` bytes from `from`, any address, to `to`, any address. How many
@@ -207,8 +208,8 @@ pub fn flush_instructions(start: usize, size: usize) {
         unsafe extern "C" {
             fn __clear_cache(start: *mut core::ffi::c_void, end: *mut core::ffi::c_void);
         }
-        let first = ptr::with_exposed_provenance_mut(start);
-        let end = ptr::with_exposed_provenance_mut(start.saturating_add(size));
+        let first = core::ptr::with_exposed_provenance_mut(start);
+        let end = core::ptr::with_exposed_provenance_mut(start.saturating_add(size));
         // SAFETY: the function of the compiler's own library changes no memory.
         unsafe { __clear_cache(first, end) };
     }

@@ -270,10 +270,18 @@ mod tests {
             assert_eq!(frames(id), [at, at + 1]);
         }
         assert_eq!(frames(first), [1, 2, 3]);
-        // The same calls are the same stack, another depth another one.
+        // The same calls are the same stack. Elsewhere none is captured.
         let captured: std::vec::Vec<u32> = (0..3).map(|_| capture()).collect();
-        assert!(captured[0] != 0 && captured.iter().all(|&id| id == captured[0]));
-        assert!(frames(captured[0]).len() > 3);
+        if cfg!(all(
+            target_os = "linux",
+            target_env = "gnu",
+            target_arch = "x86_64"
+        )) {
+            assert!(captured[0] != 0 && captured.iter().all(|&id| id == captured[0]));
+            assert!(frames(captured[0]).len() > 3);
+        } else {
+            assert_eq!(captured, [0; 3]);
+        }
         // Full, stacks are lost, not mixed up.
         let mut at = 1 << 20;
         while keep(&[at; MOST_FRAMES]) != 0 {

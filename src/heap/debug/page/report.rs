@@ -241,7 +241,17 @@ mod faults {
         // SAFETY: the stack is this thread's while `TELLING` says so, and large
         // enough for a report; its end is a multiple of a page. `tell` returns and
         // takes what is passed.
-        unsafe { sys::call_on(top, tell, (&raw mut seen).cast()) };
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        unsafe {
+            sys::call_on(top, tell, (&raw mut seen).cast())
+        };
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _: *mut u8 = top;
+        // SAFETY: what `tell` takes; on the stack that there is.
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        unsafe {
+            tell((&raw mut seen).cast())
+        };
         TELLING.store(0, Ordering::Release);
     }
 
