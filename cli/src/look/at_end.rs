@@ -16,7 +16,7 @@ use ntheap_inspect::held::Held;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::ptr;
 
 /// Runs the program; standard streams are its own.
@@ -25,24 +25,7 @@ pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
     let library = find_library().map_err(refused)?;
     let name = command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let program = find_program(name).map_err(refused)?;
-    let mut starter = if program.shell {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg(&program.path);
-        shell
-    } else {
-        let mut direct = Command::new(&program.path);
-        direct.arg0(name);
-        direct
-    };
-    let before = std::env::var_os("LD_PRELOAD").filter(|value| !value.is_empty());
-    let mut preload = library.into_os_string();
-    if let Some(before) = before {
-        preload.push(":");
-        preload.push(before);
-    }
-    starter
-        .args(command.iter().skip(1))
-        .env("LD_PRELOAD", preload);
+    let mut starter = program.command(command, &[&library]);
     // SAFETY: one system call, which touches no memory.
     unsafe {
         starter.pre_exec(|| traced(libc::PTRACE_TRACEME, 0, 0));

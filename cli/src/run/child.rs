@@ -5,9 +5,7 @@ use super::program::Program;
 use std::ffi::{OsString, c_int, c_void};
 use std::io;
 use std::mem;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,18 +60,8 @@ pub(crate) fn run(
     command: &[OsString],
     with: &Surroundings,
 ) -> Result<Ended, Failure> {
-    let mut starter = if program.shell {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg(&program.path);
-        shell
-    } else {
-        let mut direct = Command::new(&program.path);
-        direct.arg0(&command[0]);
-        direct
-    };
+    let mut starter = program.command(command, with.libraries);
     starter
-        .args(&command[1..])
-        .env("LD_PRELOAD", preload(with.libraries))
         .env("NTHEAP_RUN_REPORT", with.report)
         .env("NTHEAP_RUN_PARENT", std::process::id().to_string());
     match with.trace {
@@ -120,20 +108,6 @@ pub(crate) fn run(
         system: duration(usage.ru_stime),
         peak_rss: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     })
-}
-
-/// The libraries before whatever the user preloads already.
-fn preload(libraries: &[&Path]) -> OsString {
-    let mut list = OsString::new();
-    let others = std::env::var_os("LD_PRELOAD").filter(|v| !v.is_empty());
-    let all = libraries.iter().map(|library| library.as_os_str());
-    for each in all.chain(others.as_deref()) {
-        if !list.is_empty() {
-            list.push(":");
-        }
-        list.push(each);
-    }
-    list
 }
 
 /// Waits for the process' end and takes it away.

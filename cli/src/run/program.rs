@@ -10,7 +10,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A program that the dynamic loader will start.
 #[derive(Debug)]
@@ -19,6 +21,42 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// A script that names no interpreter, which a shell runs.
     pub(crate) shell: bool,
+}
+
+impl Program {
+    /// What starts it with these words, of which the first is its name, and with
+    /// libraries preloaded.
+    pub(crate) fn command(&self, words: &[OsString], libraries: &[&Path]) -> Command {
+        let mut starter = if self.shell {
+            let mut shell = Command::new(SHELL);
+            shell.arg(&self.path);
+            shell
+        } else {
+            let mut direct = Command::new(&self.path);
+            if let Some(name) = words.first() {
+                direct.arg0(name);
+            }
+            direct
+        };
+        starter
+            .args(words.iter().skip(1))
+            .env("LD_PRELOAD", preload(libraries));
+        starter
+    }
+}
+
+/// The libraries before whatever the user preloads already.
+fn preload(libraries: &[&Path]) -> OsString {
+    let mut list = OsString::new();
+    let others = std::env::var_os("LD_PRELOAD").filter(|v| !v.is_empty());
+    let all = libraries.iter().map(|library| library.as_os_str());
+    for each in all.chain(others.as_deref()) {
+        if !list.is_empty() {
+            list.push(":");
+        }
+        list.push(each);
+    }
+    list
 }
 
 /// Interpreters of interpreters the kernel follows.

@@ -265,7 +265,7 @@ pub(super) unsafe fn free(
         page::fill(end..end + SUFFIX, SUFFIX_FILL);
     }
     if heap.is_serialized() {
-        keep(&record);
+        keep(&mut QUEUE.lock(), &record);
         while let Some(oldest) = overdue() {
             leave(&oldest);
         }
@@ -282,8 +282,7 @@ pub(super) unsafe fn free(
 }
 
 /// Puts a freed block last in the queue.
-fn keep(record: &Record) {
-    let mut queue = QUEUE.lock();
+fn keep(queue: &mut Queue, record: &Record) {
     if queue.last == 0 {
         queue.first = record.start;
     } else {
@@ -352,14 +351,7 @@ pub(super) fn end(heap: &PrivateHeap) {
             continue;
         }
         registry::update(record.start, |record| record.extra[1] = 0);
-        if queue.last == 0 {
-            queue.first = record.start;
-        } else {
-            registry::update(queue.last, |last| last.extra[1] = record.start);
-        }
-        queue.last = record.start;
-        queue.blocks += 1;
-        queue.bytes += information(&record).taken;
+        keep(&mut queue, &record);
     }
 }
 
