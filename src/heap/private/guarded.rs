@@ -84,6 +84,7 @@ fn place_guarded(
         (false, true) if align <= 16 => Rule::Exact,
         (false, _) => Rule::End,
     };
+    let core = heap.enter(all);
     let block = NonNull::new(page::allocate(&Request {
         heap: heap.handle().address(),
         size,
@@ -94,6 +95,7 @@ fn place_guarded(
         is_zero: all & flags::ZERO_MEMORY != 0,
         is_sample: false,
     }));
+    drop(core);
     if block.is_none() {
         tell_of_no_room();
     }
@@ -266,6 +268,8 @@ pub(super) unsafe fn free(
         if !core::ptr::eq(owner, heap) {
             return Some(Err(Error::OtherHeap));
         }
+        // Whoever holds the heap may look at its blocks, this one too.
+        let core = heap.enter(call_flags);
         if let Err(error) = check_busy(cell, address) {
             return Some(Err(error));
         }
@@ -275,8 +279,13 @@ pub(super) unsafe fn free(
             record.free_thread = caller.thread;
         });
         // SAFETY: the caller's promise.
-        let done = unsafe { page::free(operation, address, caller.stack) };
-        return Some(done.then_some(()).ok_or(Error::AlreadyFree));
+        let freed = unsafe { page::take(address, caller.stack) };
+        drop(core);
+        return Some(
+            freed
+                .map(|freed| freed.finish(operation))
+                .ok_or(Error::AlreadyFree),
+        );
     }
     // SAFETY: the caller's promise.
     unsafe { light::free(operation, heap, call_flags, address, caller) }
@@ -307,8 +316,8 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
     let mut are = true;
     if page::is_on() {
         page::for_each_busy(heap.handle().address(), 0, &mut |_, cell| {
-            // SAFETY: a busy block of the heap, which is locked or one thread's. A
-            // block that its owner frees at this moment is the program's race.
+            // SAFETY: a busy block of the heap, which is locked or one thread's, so
+            // that it is not freed meanwhile.
             are &= unsafe { page::is_sound(cell.start()) };
             are
         });

@@ -119,12 +119,6 @@ pub(super) fn place(
         extra: [outer_start, 0],
         ..Record::busy(start, size, heap.handle().address())
     };
-    if !registry::insert(&record) {
-        // Without a record nobody would find it.
-        // SAFETY: nobody knows of the block but this call.
-        let _ = unsafe { freeing::free_found(heap, all | flags::NO_SERIALIZE, outer.as_ptr()) };
-        return Err(Error::NoMemory);
-    }
     let fill = if all & flags::ZERO_MEMORY != 0 {
         0
     } else {
@@ -135,6 +129,13 @@ pub(super) fn place(
         page::write_prefix(start, &information(&record), BUSY);
         page::fill(start..start + size, fill);
         page::fill(start + size..start + size + SUFFIX, SUFFIX_FILL);
+    }
+    // Others look at what is written about a block from here on.
+    if !registry::insert(&record) {
+        // Without a record nobody would find it.
+        // SAFETY: nobody knows of the block but this call.
+        let _ = unsafe { freeing::free_found(heap, all | flags::NO_SERIALIZE, outer.as_ptr()) };
+        return Err(Error::NoMemory);
     }
     if let Some(found) = found {
         damage::raise("allocation", heap, &damage::Finding::of_free(found));
@@ -239,37 +240,45 @@ pub(super) unsafe fn free(
     caller: Caller,
 ) -> Option<Result<(), Error>> {
     let handle = heap.handle().address();
-    let mut before = None;
-    // Of two frees at once one finds the block busy.
-    registry::update(address, |record| {
-        before = Some(*record);
-        if record.mark == LIGHT && record.heap == handle && record.state == State::Busy {
-            record.state = State::Kept;
-            record.free_stack = caller.stack;
-            record.free_thread = caller.thread;
-            record.extra[1] = 0;
-        }
-    });
-    let record = before.filter(|record| record.mark == LIGHT && record.heap == handle)?;
+    let known =
+        || registry::find(address).filter(|record| record.mark == LIGHT && record.heap == handle);
+    known()?;
+    // Whoever holds the heap may look at its blocks, this one too.
+    let core = heap.enter(call_flags);
+    let record = known()?;
     if record.state != State::Busy {
         return Some(Err(Error::AlreadyFree));
     }
-    // SAFETY: the block was busy, and is this call's alone now.
-    unsafe {
-        if let Some(finding) = find_damage(&record) {
-            report(operation, &record, &finding);
-        }
+    // SAFETY: the block is busy, and is this call's alone while the heap is locked.
+    let finding = unsafe {
+        let finding = find_damage(&record);
         page::fill(record.start..record.start + record.size, page::FREED);
         page::write_prefix(record.start, &information(&record), FREED);
         let end = record.start + record.size;
         page::fill(end..end + SUFFIX, SUFFIX_FILL);
-    }
+        finding
+    };
+    // Kept from here on: what a kept block is to hold is there.
+    registry::update(address, |record| {
+        record.state = State::Kept;
+        record.free_stack = caller.stack;
+        record.free_thread = caller.thread;
+        record.extra[1] = 0;
+    });
     if heap.is_serialized() {
         keep(&mut QUEUE.lock(), &record);
+        drop(core);
+        if let Some(finding) = finding {
+            report(operation, &record, &finding);
+        }
         while let Some(oldest) = overdue() {
             leave(&oldest);
         }
     } else {
+        drop(core);
+        if let Some(finding) = finding {
+            report(operation, &record, &finding);
+        }
         registry::update(address, |record| record.state = State::Freed);
         // SAFETY: the heap's block is this call's.
         let done = unsafe {
@@ -368,24 +377,21 @@ pub(super) fn is_sound_at(heap: &PrivateHeap, address: usize) -> bool {
 /// Looks at all freed blocks that are kept, when the process ends: nobody would later.
 pub(in crate::heap) extern "C" fn look_at_kept() {
     // The registry may not be used while it shows its records.
-    let mut found = [const { None::<Record> }; SHOWN_AT_EXIT];
+    let mut found = [const { None::<(Record, Finding)> }; SHOWN_AT_EXIT];
     let mut places = found.iter_mut();
     registry::for_each(&mut |record| {
         if record.mark == LIGHT
             && record.state == State::Kept
-            // SAFETY: kept blocks are the queue's; one that leaves it at this moment is
-            // written to by its heap alone, and at most reported in vain.
-            && unsafe { find_damage(record) }.is_some()
+            // SAFETY: a kept block's bytes are the heap's again only after its record
+            // says so, which waits until it was shown.
+            && let Some(finding) = unsafe { find_damage(record) }
             && let Some(place) = places.next()
         {
-            *place = Some(*record);
+            *place = Some((*record, finding));
         }
     });
-    for record in found.iter().flatten() {
-        // SAFETY: as above.
-        if let Some(finding) = unsafe { find_damage(record) } {
-            report("exit", record, &finding);
-        }
+    for (record, finding) in found.iter().flatten() {
+        report("exit", record, finding);
     }
 }
 
@@ -396,8 +402,8 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
     registry::for_each(&mut |record| {
         let is_own = record.mark == LIGHT && record.heap == handle;
         if are && is_own && record.state != State::Freed {
-            // SAFETY: a block of the heap that is busy or kept; one that its owner frees
-            // at this moment is the program's race.
+            // SAFETY: a block of the heap, which is locked, that is busy or kept; one
+            // that is kept leaves only after its record says so.
             are = unsafe { find_damage(record) }.is_none();
         }
     });

@@ -272,20 +272,46 @@ pub(in crate::heap) fn block_of(cell: &Cell) -> crate::report::Block {
 /// # Safety
 /// If it is a block's, nobody uses the block any more.
 pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) -> bool {
-    let found = cell_at(address)
-        .filter(|(_, cell)| cell.start.load(Ordering::Relaxed) == address && cell.leave());
-    let Some((number, cell)) = found else {
-        report::stranger(operation, address);
-        return false;
-    };
+    // SAFETY: the caller's promise.
+    match unsafe { take(address, stack) } {
+        Some(freed) => {
+            freed.finish(operation);
+            true
+        }
+        None => {
+            report::stranger(operation, address);
+            false
+        }
+    }
+}
+
+/// A freed block, of which something may have to be said.
+#[must_use]
+pub(in crate::heap) struct Freed(Option<(View, Finding)>);
+
+impl Freed {
+    /// Says it, and lets blocks go that were kept long enough. No lock may be held.
+    pub(in crate::heap) fn finish(self, operation: &str) {
+        if let Some((view, finding)) = self.0 {
+            report::finding(operation, &view, &finding);
+        }
+        release_overdue(false);
+    }
+}
+
+/// [`free`] for whoever holds a heap's lock; `None` for what is no busy block.
+///
+/// # Safety
+/// As for [`free`].
+pub(in crate::heap) unsafe fn take(address: usize, stack: u32) -> Option<Freed> {
+    let (number, cell) = cell_at(address)
+        .filter(|(_, cell)| cell.start.load(Ordering::Relaxed) == address && cell.leave())?;
     cell.freeing_thread
         .store(crate::sys::thread_id(), Ordering::Relaxed);
     cell.freeing_stack.store(stack, Ordering::Relaxed);
     // SAFETY: the block was busy, so its window is open, and it is this thread's
     // now.
-    if let Some(finding) = unsafe { check(cell) } {
-        report::finding(operation, &cell.view(), &finding);
-    }
+    let freed = Freed(unsafe { check(cell) }.map(|finding| (cell.view(), finding)));
     let window = (
         cell.first.load(Ordering::Relaxed),
         cell.last.load(Ordering::Relaxed),
@@ -300,8 +326,7 @@ pub(in crate::heap) unsafe fn free(operation: &str, address: usize, stack: u32) 
         }
     }
     STORE.keep(number);
-    release_overdue(false);
-    true
+    Some(freed)
 }
 
 /// What is wrong with what was written around a block.
