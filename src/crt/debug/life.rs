@@ -105,9 +105,12 @@ impl DebugHeap {
     #[inline]
     pub(super) fn keeper_of(&'static self, data: *const u8) -> &'static DebugHeap {
         let last = ENTERED.load(Ordering::Acquire);
+        // The only one that was entered may be another one: this one enters with
+        // its first request, and may be asked before.
         // SAFETY: only `'static` debug heaps are entered.
-        let is_alone = unsafe { last.as_ref() }
-            .is_none_or(|last| last.entered.load(Ordering::Relaxed).is_null());
+        let is_alone = unsafe { last.as_ref() }.is_none_or(|last| {
+            ptr::eq(last, self) && last.entered.load(Ordering::Relaxed).is_null()
+        });
         if is_alone || self.has_block(data) {
             return self;
         }
