@@ -1,8 +1,8 @@
 //! Debug runtimes of several modules: what one says of another one's blocks, with a
 //! heap for each and with one heap for all.
 
-use crate::support::{alone_with, at, normal, own_heap, reported};
-use ntheap::crt::debug::kind::{HOOK_FREE, NORMAL_BLOCK};
+use crate::support::{alone_with, at, normal, own_heap, reported, shown};
+use ntheap::crt::debug::kind::{ERROR, HOOK_FREE, NORMAL_BLOCK};
 use ntheap::crt::debug::report::{self, Hook};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use std::os::unix::process::ExitStatusExt;
@@ -88,6 +88,33 @@ fn one_heap_hides_from_one_that_never_allocated_process() {
 fn one_heap_hides_from_one_that_never_allocated_shared() {
     let name = "neighbours::one_heap_hides_from_one_that_never_allocated_shared";
     hidden(name, "shared", true);
+}
+
+/// A debug block that meets the aligned functions is called what it is, whichever of
+/// the runtimes on its heap is asked.
+#[test]
+fn one_heap_knows_what_is_no_aligned_block() {
+    let name = "neighbours::one_heap_knows_what_is_no_aligned_block";
+    let output = alone_with(name, &[("NTHEAP_CRT", "process")], || {
+        normal(&OTHER, 5, 1);
+        let block = normal(&ONE, 100, 2);
+        let ((), reports) = reported(|| {
+            // SAFETY: the bug to be seen; the block stays as it is.
+            unsafe { OTHER.free_aligned(block) };
+        });
+        let text = format!(
+            "The block at {} was not allocated by _aligned routines, use free()",
+            shown(block)
+        );
+        assert_eq!(reports, [(ERROR, text)]);
+        assert!(ONE.is_block(block));
+        println!("known");
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("known"));
+    }
 }
 
 unsafe extern "C" fn done(_: i32, message: *mut c_char, answer: *mut i32) -> i32 {
