@@ -87,6 +87,8 @@ fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
             assert_eq!((user.aligned_size)(aligned, 64), 300);
             let debug = (user.debug_allocate)(70);
             assert!((user.debug_owns)(debug));
+            // Debug blocks are listed by the copy that made them.
+            assert_eq!((maker.debug_owns)(debug), ptr::eq(maker, user));
             // SAFETY: nobody uses the blocks any more.
             unsafe {
                 (user.aligned_free)(aligned);
