@@ -14,7 +14,7 @@ pub trait Memory {
     fn read(&self, address: usize, to: &mut [u8]) -> bool;
 
     /// Copies `bytes` bytes into a fresh array. What is asked for is what another
-    /// process says, so there may be no room for it: not more than [`MOST`].
+    /// process says, so there may be no room for it: not more than a gigabyte.
     fn bytes(&self, address: usize, bytes: usize) -> Option<Vec<u8>> {
         let mut copy = Vec::new();
         if bytes > MOST || copy.try_reserve_exact(bytes).is_err() {
