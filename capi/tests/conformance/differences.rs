@@ -92,11 +92,17 @@ differences! {
         "(end)" => "faults";
     }
     crt_invalid {
-        "aligned-3-told", "aligned-127-told", "offset-told", "expand-null-told" =>
-            "tells no handler";
+        "aligned-3-told", "aligned-127-told", "offset-told", "realloc-3-told", "realloc-offset-told",
+        "expand-null-told" => "tells no handler";
         "aligned-size-0", "aligned-size-0-told", "aligned-size-0-errno" => "allocates";
         "expand-null-errno" => "leaves errno as it was";
         "(end)" => "faults";
+    }
+    crt_new_mode {
+        "calloc-calls", "calloc-asked", "realloc-calls", "realloc-asked", "recalloc-calls",
+        "recalloc-asked" => "has malloc alone ask the handler";
+        "calloc-errno", "realloc-errno", "over-realloc-errno" => "leaves errno as it was";
+        "over-malloc-calls", "over-aligned-calls" => "asks the handler at any size";
     }
     crt_recalloc {
         "overflow", "overflow-errno" => "does not see it";
