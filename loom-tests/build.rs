@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 44] = [
+const MUTANTS: [Mutant; 45] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -57,6 +57,13 @@ const MUTANTS: [Mutant; 44] = [
         "sync/once.rs",
         "Err(_) => os::yield_now(),",
         "Err(_) => { os::yield_now(); return true }",
+    ),
+    // A thread of the same process is taken for one that a fork left behind.
+    (
+        "once_takes_over_the_living",
+        "sync/once.rs",
+        "left != own && left != NEW",
+        "left != NEW",
     ),
     // A magazine stays in the depot when it is taken out.
     (
