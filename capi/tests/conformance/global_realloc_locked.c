@@ -19,6 +19,7 @@ int main(void)
     EQUAL("big-size", GlobalSize(big), 0x20000 + 512);
     EQUAL("big-shrinks", GlobalReAlloc(big, 10, GMEM_FIXED), big);
     EQUAL("big-still-in-place", data_of(big), big_data);
+    EQUAL("big-size-now", GlobalSize(big), 10);
     EQUAL("small-grows-if-moveable", GlobalReAlloc(small, 100, GMEM_MOVEABLE), small);
     CHECK("small-moved", data_of(small) != data);
     CHECK("small-content", is_filled(data_of(small), 10));
