@@ -163,7 +163,7 @@ programs! {
     local_realloc_moveable local_realloc_locked global_compact
     global_modify global_discard
 
-    com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
+    com_get_malloc com_malloc com_bad_pointers com_minimize com_spy_register com_spy_order com_spy_refuses com_spy_deferred
     com_spy_moves com_spy_revokes com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
