@@ -20,7 +20,10 @@ const SOURCE: &str = "
 int main() {
     HANDLE process = GetProcessHeap();
     HANDLE own = HeapCreate(0, 0, 0);
-    volatile void *all[8];
+    IMalloc *allocator = 0;
+    if (CoGetMalloc(MEMCTX_TASK, &allocator) != S_OK)
+        return 2;
+    volatile void *all[13];
     all[0] = new char[3000001];
     all[1] = std::malloc(3000002);
     all[2] = HeapAlloc(process, 0, 3000003);
@@ -29,9 +32,30 @@ int main() {
     all[5] = GlobalAlloc(GMEM_FIXED, 3000006);
     all[6] = CoTaskMemAlloc(3000007);
     all[7] = VirtualAlloc(0, 3000008, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    all[8] = LocalAlloc(LMEM_MOVEABLE, 3000009);
+    all[9] = GlobalAlloc(GMEM_MOVEABLE, 3000010);
+    all[10] = allocator->Alloc(3000011);
+    all[11] = allocator->Realloc(0, 3000012);
+    all[12] = CoTaskMemRealloc(0, 3000013);
     for (volatile void *block : all)
         if (block == 0)
             return 1;
+    void *blocks[13];
+    for (int i = 0; i < 13; i++)
+        blocks[i] = const_cast<void *>(all[i]);
+    delete[] static_cast<char *>(blocks[0]);
+    std::free(blocks[1]);
+    HeapFree(process, 0, blocks[2]);
+    HeapFree(own, 0, blocks[3]);
+    LocalFree(blocks[4]);
+    GlobalFree(blocks[5]);
+    CoTaskMemFree(blocks[6]);
+    VirtualFree(blocks[7], 0, MEM_RELEASE);
+    LocalFree(blocks[8]);
+    GlobalFree(blocks[9]);
+    allocator->Free(blocks[10]);
+    allocator->Realloc(blocks[11], 0);
+    CoTaskMemFree(blocks[12]);
     return 0;
 }
 ";

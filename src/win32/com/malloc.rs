@@ -6,6 +6,7 @@ use super::types::{
     E_INVALIDARG, E_NOINTERFACE, E_POINTER, HRESULT, IID_IMalloc, IID_IUnknown, IMalloc,
     IMallocVtbl, LPMALLOC, MEMCTX_TASK, REFIID, S_OK,
 };
+use crate::trace::{self, Argument};
 use crate::win32::types::{DWORD, LPVOID, SIZE_T, ULONG};
 use core::ffi::c_void;
 use core::ptr;
@@ -58,18 +59,38 @@ unsafe extern "system" fn add_reference(_this: *mut IMalloc) -> ULONG {
     1
 }
 
+// Who listens to the calls sees the object as what wraps the functions.
+
+fn block_and_size(block: LPVOID, bytes: SIZE_T) -> [Argument; 2] {
+    [
+        Argument::new(c"address", block.addr() as u64),
+        Argument::new(c"size", bytes as u64),
+    ]
+}
+
 unsafe extern "system" fn alloc(_this: *mut IMalloc, bytes: SIZE_T) -> LPVOID {
-    allocate(bytes)
+    let size = || [Argument::new(c"size", bytes as u64)];
+    trace::during(c"IMalloc::Alloc", size, || {
+        trace::during(c"CoTaskMemAlloc", size, || allocate(bytes))
+    })
 }
 
 unsafe extern "system" fn realloc(_this: *mut IMalloc, block: LPVOID, bytes: SIZE_T) -> LPVOID {
-    // SAFETY: the caller's promise.
-    unsafe { resize(block, bytes) }
+    let both = || block_and_size(block, bytes);
+    trace::during(c"IMalloc::Realloc", both, || {
+        // SAFETY: the caller's promise.
+        trace::during(c"CoTaskMemRealloc", both, || unsafe {
+            resize(block, bytes)
+        })
+    })
 }
 
 unsafe extern "system" fn free(_this: *mut IMalloc, block: LPVOID) {
-    // SAFETY: the caller's promise.
-    unsafe { release(block) };
+    let address = || [Argument::new(c"address", block.addr() as u64)];
+    trace::during(c"IMalloc::Free", address, || {
+        // SAFETY: the caller's promise.
+        trace::during(c"CoTaskMemFree", address, || unsafe { release(block) });
+    });
 }
 
 unsafe extern "system" fn get_size(_this: *mut IMalloc, block: LPVOID) -> SIZE_T {
