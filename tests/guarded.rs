@@ -559,3 +559,69 @@ fn settable_values_stay() {
         });
     }
 }
+
+/// A size that nothing can hold takes nothing from the queue of freed blocks.
+#[test]
+fn an_impossible_size_lets_no_freed_block_go() {
+    const TEST: &str = "an_impossible_size_lets_no_freed_block_go";
+    let Some(output) = isolated(TEST, &[("NTHEAP_GFLAGS", "+hpa")], || {
+        // SAFETY: the blocks are this test's.
+        unsafe {
+            let heap = private::create(&Settings::DEFAULT).unwrap();
+            let freed = private::allocate(heap, 0, 100).unwrap().as_ptr();
+            private::free(heap, 0, freed).unwrap();
+            assert!(private::allocate(heap, 0, 1 << 45).is_err());
+            let next = private::allocate(heap, 0, 100).unwrap().as_ptr();
+            assert_ne!(next.addr() & !0xfff, freed.addr() & !0xfff);
+        }
+    }) else {
+        return;
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(!errors.contains("no more pages"), "{errors}");
+}
+
+/// A heap is valid, and nothing faults, whatever other threads free meanwhile; and while
+/// it is held, they wait.
+#[test]
+fn a_heap_is_looked_at_while_others_free() {
+    for variables in [
+        &[("NTHEAP_GFLAGS", "+hpa")][..],
+        &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "light")],
+    ] {
+        succeeds("a_heap_is_looked_at_while_others_free", variables, || {
+            // SAFETY: no memory of the caller's.
+            let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
+            let is_done = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        for round in 0..3000 {
+                            // SAFETY: the block is this thread's.
+                            unsafe {
+                                let block = private::allocate(heap, 0, 40 + round % 500).unwrap();
+                                private::free(heap, 0, block.as_ptr()).unwrap();
+                            }
+                        }
+                        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+                    });
+                }
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert!(private::validate(heap, 0, std::ptr::null()));
+                    private::lock(heap).unwrap();
+                    let mut cursor = private::Cursor::START;
+                    while let Ok(entry) = private::walk(heap, &mut cursor) {
+                        if entry.kind == private::EntryKind::Busy && entry.size != 0 {
+                            let last = entry.data + entry.size - 1;
+                            let last: *const u8 = std::ptr::with_exposed_provenance(last);
+                            // SAFETY: a busy block of a heap that is held.
+                            unsafe { last.read_volatile() };
+                        }
+                    }
+                    assert!(private::unlock(heap).is_ok());
+                }
+            });
+        });
+    }
+}

@@ -27,8 +27,9 @@ extern "C" {
 
 typedef struct ntheap_crt ntheap_crt;
 
-/* A runtime, or NULL when 256 modules have one. `name` stays; `module` is any
- * address in the module. */
+/* A runtime, or NULL when 256 modules have one: with that all functions below fail
+ * with ENOMEM, and none frees anything. `name` stays; `module` is any address in the
+ * module. */
 ntheap_crt *ntheap_crt_open(const char *name, const void *module);
 /* What a static runtime does when its module is unloaded: its heap is destroyed.
  * Blocks in use are reported as leaked; how many there were. */

@@ -83,13 +83,17 @@ pub unsafe extern "C" fn ntheap_crt_open(name: *const c_char, module: *const c_v
 }
 
 /// Ends a module's runtime, as when the module is unloaded: its heap is
-/// destroyed, and blocks in use are reported as leaked. How many those are.
+/// destroyed, and blocks in use are reported as leaked. How many those are; 0 of
+/// null.
 ///
 /// # Safety
-/// The runtime came from `ntheap_crt_open`, and nobody uses it or a block of it
+/// The runtime is null or came from `ntheap_crt_open`, and nobody uses it or a block of it
 /// any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_close(crt: *mut Crt) -> usize {
+    if crt.is_null() {
+        return 0;
+    }
     // SAFETY: the caller's runtime.
     let leaked = unsafe { (*crt).detach() };
     let place = PLACES
@@ -104,7 +108,8 @@ pub unsafe extern "C" fn ntheap_crt_close(crt: *mut Crt) -> usize {
 /// malloc of a module's runtime.
 ///
 /// # Safety
-/// The runtime is open; so for all functions below.
+/// The runtime is open, or null, as it is where none could be opened; so for all
+/// functions below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_malloc(crt: *const Crt, size: usize) -> *mut c_void {
     if crt.is_null() {
@@ -171,12 +176,16 @@ pub unsafe extern "C" fn ntheap_crt_free(crt: *const Crt, block: *mut c_void) {
     });
 }
 
-/// _msize of a module's runtime.
+/// _msize of a module's runtime; the largest number, and ENOMEM, of no runtime.
 ///
 /// # Safety
 /// As for [`ntheap_crt_malloc`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_msize(crt: *const Crt, block: *mut c_void) -> usize {
+    if crt.is_null() {
+        no_runtime();
+        return usize::MAX;
+    }
     // SAFETY: the caller's runtime.
     unsafe { (*crt).msize(block.cast()) }
 }
@@ -191,6 +200,9 @@ pub unsafe extern "C" fn ntheap_crt_aligned_malloc(
     size: usize,
     alignment: usize,
 ) -> *mut c_void {
+    if crt.is_null() {
+        return no_runtime();
+    }
     // SAFETY: the caller's runtime.
     unsafe { (*crt).aligned_malloc(size, alignment).cast() }
 }
@@ -201,6 +213,9 @@ pub unsafe extern "C" fn ntheap_crt_aligned_malloc(
 /// As for [`ntheap_crt_free`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ntheap_crt_aligned_free(crt: *const Crt, block: *mut c_void) {
+    if crt.is_null() || block.is_null() {
+        return;
+    }
     // SAFETY: the caller's runtime and block.
     errno::keep(|| unsafe { (*crt).aligned_free(block.cast()) });
 }

@@ -64,6 +64,11 @@ fn a_program_with_both_libraries_has_one_heap() {
 }
 
 #[test]
+fn a_module_that_gets_no_runtime_is_refused_all() {
+    linked("no runtime", "no_runtime.c", &[]);
+}
+
+#[test]
 fn handlers_of_exceptions_leave_by_longjmp() {
     linked("exceptions", "exceptions.c", &[]);
 }

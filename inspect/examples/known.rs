@@ -53,6 +53,12 @@ fn main() {
     }
     // One that ends, whose cache goes to nobody.
     kept.extend(thread::spawn(|| blocks(4)).join().expect("blocks"));
+    // malloc's, which is another copy's where one is preloaded: they lie elsewhere
+    // than what that copy had before.
+    for _ in 0..3 {
+        // SAFETY: any size may be asked for.
+        assert!(!unsafe { libc::malloc(5 << 20) }.is_null());
+    }
     let mut lines = String::new();
     for (address, size) in kept {
         lines.push_str(&format!("{address:#x} {size}\n"));

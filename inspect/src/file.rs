@@ -83,20 +83,25 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot, Error> {
 }
 
 /// Writes a snapshot to a file, which appears when it is whole: it is written
-/// beside its place, and moved there.
+/// beside its place, and moved there. What is there and is no regular file, as a
+/// pipe or a terminal, is written to.
 ///
 /// # Errors
 /// The system's.
 pub fn write(snapshot: &Snapshot, path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|known| !known.is_file()) {
+        let mut to = BufWriter::with_capacity(1 << 20, File::options().write(true).open(path)?);
+        write_to(snapshot, &mut to)?;
+        return to.flush();
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = Path::new(&name);
-    let written = File::create(part).and_then(|file| {
-        let mut to = BufWriter::with_capacity(1 << 20, file);
-        write_to(snapshot, &mut to)?;
-        to.flush()?;
-        std::fs::rename(part, path)
-    });
+    // Nobody else's, nor through a link that somebody put there.
+    let mut to = BufWriter::with_capacity(1 << 20, File::create_new(part)?);
+    let written = write_to(snapshot, &mut to)
+        .and_then(|()| to.flush())
+        .and_then(|()| std::fs::rename(part, path));
     if written.is_err() {
         let _ = std::fs::remove_file(part);
     }

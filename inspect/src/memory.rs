@@ -5,14 +5,22 @@ use std::cell::Cell;
 use std::fs;
 use std::io;
 
+/// The most bytes that are copied at a time: the tables of a region of 16 GiB.
+const MOST: usize = 1 << 30;
+
 /// Whose bytes can be read by their addresses.
 pub trait Memory {
     /// Copies the bytes at `address`; false when not all of them can be read.
     fn read(&self, address: usize, to: &mut [u8]) -> bool;
 
-    /// Copies `bytes` bytes into a fresh array.
+    /// Copies `bytes` bytes into a fresh array. What is asked for is what another
+    /// process says, so there may be no room for it: not more than a gigabyte.
     fn bytes(&self, address: usize, bytes: usize) -> Option<Vec<u8>> {
-        let mut copy = vec![0; bytes];
+        let mut copy = Vec::new();
+        if bytes > MOST || copy.try_reserve_exact(bytes).is_err() {
+            return None;
+        }
+        copy.resize(bytes, 0);
         self.read(address, &mut copy).then_some(copy)
     }
 

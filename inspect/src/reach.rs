@@ -20,6 +20,8 @@ use crate::model::{Mapping, Snapshot, State};
 
 /// Bytes that are looked through at a time.
 const PIECE: usize = 256 * 1024;
+/// Bytes of a page, by which a piece is read where it cannot be as a whole.
+const PAGE: usize = 4096;
 /// Bytes below a stack pointer that a function may use.
 const RED_ZONE: u64 = 128;
 
@@ -156,19 +158,26 @@ impl Scan<'_> {
                 return;
             };
             if self.memory.read(at as usize, bytes) {
-                self.bytes += length as u64;
-                let words: Vec<u64> = bytes
-                    .as_chunks::<8>()
-                    .0
-                    .iter()
-                    .map(|word| u64::from_ne_bytes(*word))
-                    .filter(|&word| word >= self.low && word < self.high)
-                    .collect();
-                for word in words {
-                    self.word(word);
+                self.words(bytes);
+            } else {
+                // Some of its pages may be readable.
+                for (page, bytes) in (at..).step_by(PAGE).zip(bytes.chunks_mut(PAGE)) {
+                    if self.memory.read(page as usize, bytes) {
+                        self.words(bytes);
+                    }
                 }
             }
             at += length as u64;
+        }
+    }
+
+    fn words(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        for word in bytes.as_chunks::<8>().0 {
+            let word = u64::from_ne_bytes(*word);
+            if word >= self.low && word < self.high {
+                self.word(word);
+            }
         }
     }
 }

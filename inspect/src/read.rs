@@ -9,7 +9,7 @@ use crate::Error;
 use crate::area::{self, Found};
 use crate::kept;
 use crate::memory::Memory;
-use crate::model::{Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
+use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -46,10 +46,12 @@ pub fn heaps(
         snapshot: Snapshot::default(),
         records: HashMap::new(),
         tallies: Vec::new(),
+        first_area: 0,
     };
     for root in reader.roots(&mappings)? {
         reader.copy(&root, &mappings);
     }
+    reader.put_in_order();
     reader.snapshot.records.sort_unstable();
     reader.snapshot.mappings = mappings;
     Ok(reader.snapshot)
@@ -78,6 +80,8 @@ pub(crate) struct Reader<'a> {
     records: HashMap<usize, Known>,
     /// What was counted, by the heap's number.
     tallies: Vec<Tally>,
+    /// The first area of the copy that is being read, whose areas come by address.
+    first_area: usize,
 }
 
 /// A private heap's number and its record.
@@ -214,7 +218,7 @@ impl<'a> Reader<'a> {
         self.tallies.push(Tally::default());
         self.segments(copy, root);
         self.records(root);
-        let first_area = self.snapshot.areas.len();
+        self.first_area = self.snapshot.areas.len();
         let kept = kept::of_front(self.memory, root.anchor(Anchor::PlainFront));
         let before = self.snapshot.heaps.len();
         let place = area::Place {
@@ -224,7 +228,7 @@ impl<'a> Reader<'a> {
         };
         self.slice_table(root, mappings, place);
         match kept {
-            Some(kept) => self.settle(first_area, number, &kept),
+            Some(kept) => self.settle(self.first_area, number, &kept),
             None => self.note(
                 "threads' caches: of blocks without marks it is not known which are in use"
                     .to_owned(),
@@ -351,13 +355,51 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Has the areas of all copies, and their blocks, by address.
+    fn put_in_order(&mut self) {
+        let Snapshot { areas, blocks, .. } = &mut self.snapshot;
+        if areas.is_sorted_by_key(|area| area.start) {
+            return;
+        }
+        areas.sort_by_key(|area| area.start);
+        let mut in_order = Vec::with_capacity(blocks.len());
+        for (number, area) in areas.iter_mut().enumerate() {
+            let own = area.first..area.first + area.count;
+            area.first = in_order.len();
+            in_order.extend(
+                blocks
+                    .get(own)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|block| Block {
+                        area: number as u32,
+                        ..*block
+                    }),
+            );
+        }
+        *blocks = in_order;
+        let ends = areas.iter().map(|area| area.start + area.reserved);
+        let overlap = ends
+            .zip(areas.iter().skip(1))
+            .find(|(end, next)| *end > next.start)
+            .map(|(_, next)| next.start);
+        if let Some(address) = overlap {
+            self.note(format!("two copies of ntheap claim {address:#x}"));
+        }
+    }
+
     fn area(&mut self, descriptor: usize, address: usize, place: area::Place) {
         let first = self.snapshot.blocks.len();
         let (mut area, tally) = match area::read(self, descriptor, address, place) {
             Found::Nothing => return,
             Found::Area(area, tally) => (area, tally),
         };
-        let last = self.snapshot.areas.last();
+        let last = self
+            .snapshot
+            .areas
+            .get(self.first_area..)
+            .unwrap_or_default()
+            .last();
         let overlaps = last.is_some_and(|last| last.start + last.reserved > area.start);
         let is_mapped = self
             .mappings

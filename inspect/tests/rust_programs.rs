@@ -10,23 +10,17 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// The program, with or without debug assertions, which say whether `NtHeap` marks
-/// its blocks.
-fn program(has_assertions: bool) -> PathBuf {
+/// A folder with what was built, with or without debug assertions, which say whether
+/// `NtHeap` marks its blocks.
+fn built(has_assertions: bool, what: &[&str]) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(if has_assertions {
         "known-marked"
     } else {
         "known-plain"
     });
     let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "ntheap-inspect",
-            "--example",
-            "known",
-        ])
+        .args(["build", "--quiet"])
+        .args(what)
         .arg("--target-dir")
         .arg(&folder)
         .env(
@@ -38,7 +32,13 @@ fn program(has_assertions: bool) -> PathBuf {
         .status()
         .expect("cargo runs");
     assert!(built.success());
-    folder.join("debug/examples/known")
+    folder.join("debug")
+}
+
+/// The program.
+fn program(has_assertions: bool) -> PathBuf {
+    let what = ["--package", "ntheap-inspect", "--example", "known"];
+    built(has_assertions, &what).join("examples/known")
 }
 
 fn held(snapshot: &Snapshot) -> BTreeMap<u64, u64> {
@@ -49,8 +49,13 @@ fn held(snapshot: &Snapshot) -> BTreeMap<u64, u64> {
     held.map(|block| (block.address, block.size)).collect()
 }
 
-fn check(has_assertions: bool) {
-    let mut child = Command::new(program(has_assertions))
+fn check(has_assertions: bool, preloaded: Option<PathBuf>) {
+    let mut command = Command::new(program(has_assertions));
+    let copies = 1 + usize::from(preloaded.is_some());
+    if let Some(library) = preloaded {
+        command.env("LD_PRELOAD", library);
+    }
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -74,6 +79,12 @@ fn check(has_assertions: bool) {
         drop(held_still);
         assert_eq!(snapshot.missing, Vec::<String>::new());
         assert_eq!(snapshot.problems, []);
+        assert_eq!(snapshot.copies.len(), copies);
+        assert!(snapshot.areas.is_sorted_by_key(|area| area.start));
+        for block in &snapshot.blocks {
+            let area = snapshot.area_of(block).expect("an area");
+            assert!((area.start..area.start + area.reserved).contains(&block.address));
+        }
         let found = held(&snapshot);
         for (address, size) in &known {
             let room = found.get(address).copied().unwrap_or(0);
@@ -99,10 +110,17 @@ fn check(has_assertions: bool) {
 
 #[test]
 fn blocks_with_marks_are_told_exactly() {
-    check(true);
+    check(true, None);
 }
 
 #[test]
 fn blocks_without_marks_are_told_by_the_caches() {
-    check(false);
+    check(false, None);
+}
+
+#[test]
+fn two_copies_in_a_process_are_told_apart() {
+    let library = built(true, &["--package", "ntheap-capi"]).join("libntheap.so");
+    assert!(library.exists());
+    check(true, Some(library));
 }

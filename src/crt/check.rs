@@ -5,7 +5,8 @@ use super::instance::Crt;
 use crate::heap::private::{self, Cursor, EntryKind, Handle};
 use core::ptr;
 
-/// The heap was not used yet.
+/// The heap was not used yet. Nothing here answers so: whoever looks at a heap makes
+/// it, and a heap that has no block is sound.
 pub const HEAPEMPTY: i32 = -1;
 /// All is well.
 pub const HEAPOK: i32 = -2;

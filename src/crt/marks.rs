@@ -23,6 +23,17 @@ impl Marks {
         self.0.iter().any(|mark| mark.load(Ordering::Relaxed) == me)
     }
 
+    /// Forgets all threads but the calling one: in the child of a fork, where there
+    /// are no others, and new ones may get their tokens.
+    pub(super) fn keep_own(&self) {
+        let me = sys::thread_token();
+        for mark in &self.0 {
+            if mark.load(Ordering::Relaxed) != me {
+                mark.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Runs `body` with the calling thread marked, unless [`MARKS`] others are.
     pub(super) fn mark<R>(&self, body: impl FnOnce() -> R) -> R {
         let me = sys::thread_token();

@@ -5,7 +5,8 @@
 use super::marks::Marks;
 use super::{errno, invalid};
 use crate::heap::private;
-use crate::sync::Function;
+use crate::sync::{Function, Once};
+use crate::sys;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -81,7 +82,22 @@ pub fn without_asking<R>(attempt: impl FnOnce() -> R) -> R {
     if mode() == 0 {
         return attempt();
     }
+    forget_at_fork();
     IN_NEW.mark(attempt)
+}
+
+/// Has the child of a fork forget the parent's other threads. The system may
+/// allocate for this.
+fn forget_at_fork() {
+    static REGISTERED: Once = Once::new();
+
+    unsafe extern "C" fn nothing() {}
+    unsafe extern "C" fn child() {
+        IN_NEW.keep_own();
+    }
+    if !REGISTERED.is_ready() && REGISTERED.begin() {
+        REGISTERED.end(sys::at_fork(nothing, nothing, child));
+    }
 }
 
 /// Says whether malloc calls the handler: 1, or 0, as it is at first. Returns the

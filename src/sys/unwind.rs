@@ -16,8 +16,9 @@ use core::ffi::{c_int, c_void};
 
 const PAGE: usize = 4096;
 
-/// Most bytes that lie between two frames of one stack.
-const MOST_APART: usize = 64 << 20;
+/// Most bytes that lie between two frames of one stack. Where a register is believed
+/// to lead to a frame and does not, every page on the way is asked for.
+const MOST_APART: usize = 1 << 20;
 
 /// What the C library says of the module that an address lies in.
 #[repr(C)]

@@ -171,14 +171,32 @@ impl Path {
         Some(path)
     }
 
-    /// Whether there is something of that name.
+    /// The text with a 0 behind it, where there is room.
+    fn terminated(&mut self) -> Option<&CStr> {
+        *self.bytes.get_mut(self.length)? = 0;
+        CStr::from_bytes_until_nul(&self.bytes).ok()
+    }
+
+    /// Whether there is something of that name. errno stays as it was.
     fn exists(&mut self) -> bool {
-        match self.bytes.get_mut(self.length) {
-            Some(end) => *end = 0,
-            None => return false,
-        }
-        // SAFETY: the text ends with 0.
-        unsafe { libc::access(self.bytes.as_ptr().cast(), libc::F_OK) == 0 }
+        self.terminated().is_some_and(|name| {
+            // SAFETY: the name ends with 0.
+            errno::keep(|| unsafe { libc::access(name.as_ptr(), libc::F_OK) == 0 })
+        })
+    }
+
+    /// Whether there is a folder of that name. errno stays as it was.
+    fn is_folder(&mut self) -> bool {
+        let Some(name) = self.terminated() else {
+            return false;
+        };
+        // SAFETY: all zero is a value of the structure; the name ends with 0, and the
+        // call writes one structure.
+        errno::keep(|| unsafe {
+            let mut found: libc::stat = core::mem::zeroed();
+            libc::stat(name.as_ptr(), &raw mut found) == 0
+                && found.st_mode & libc::S_IFMT == libc::S_IFDIR
+        })
     }
 
     /// The folder of that name, if there is one.
@@ -186,7 +204,7 @@ impl Path {
         let mut path = Path::EMPTY;
         path.bytes.get_mut(..name.len())?.copy_from_slice(name);
         path.length = name.len();
-        (!name.is_empty() && path.exists()).then_some(path)
+        (!name.is_empty() && path.is_folder()).then_some(path)
     }
 
     /// The name of a file that there is not, in the folder that the variable TMP
@@ -218,7 +236,7 @@ impl Path {
             };
             place.copy_from_slice(name.as_bytes());
             path.length = end;
-            if !errno::keep(|| path.exists()) {
+            if !path.exists() {
                 return Some(path);
             }
         }

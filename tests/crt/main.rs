@@ -7,6 +7,7 @@
 mod allocator;
 mod calls;
 mod modes;
+mod new_mode;
 
 use std::env;
 use std::process::{Command, Output};

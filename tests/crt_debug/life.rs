@@ -2,8 +2,10 @@
 
 use crate::support::{alone, at, free, normal, own_heap};
 use ntheap::crt::debug::DebugHeap;
-use ntheap::crt::debug::kind::{CLIENT_BLOCK, flags};
-use std::sync::atomic::{AtomicBool, Ordering};
+use ntheap::crt::debug::kind::{CLIENT_BLOCK, WARN, flags};
+use ntheap::crt::debug::report::{self, Hook, Message};
+use std::ffi::{c_char, c_int};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 own_heap!(FORKED);
@@ -59,6 +61,79 @@ fn a_forked_child_has_a_whole_debug_heap() {
     if let Some(output) = output {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{error}");
+    }
+}
+
+/// Threads that are in a hook at the fork: as many as reports can tell apart.
+const REPORTERS: usize = 64;
+static IN_HOOK: AtomicUsize = AtomicUsize::new(0);
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
+static CHILD_CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits in the parent; in the child, reports once more.
+unsafe extern "C" fn stay(kind: c_int, _: *mut c_char, answer: *mut c_int) -> c_int {
+    if IS_FORKED.load(Ordering::Relaxed) {
+        if CHILD_CALLS.fetch_add(1, Ordering::Relaxed) == 0 {
+            tell(kind);
+        }
+    } else {
+        IN_HOOK.fetch_add(1, Ordering::Relaxed);
+        loop {
+            thread::park();
+        }
+    }
+    // SAFETY: a hook's answer can be written.
+    unsafe { answer.write(0) };
+    1
+}
+
+fn tell(kind: i32) {
+    let message = Message {
+        file: None,
+        line: 0,
+        module: None,
+        text: Some(b"told\n"),
+    };
+    report::report(kind, &message);
+}
+
+/// A child of a fork knows that the other threads that were in reports are none of
+/// its own: its own reports are told from those within hooks.
+#[test]
+fn a_forked_child_forgets_the_reports_of_others() {
+    let name = "life::a_forked_child_forgets_the_reports_of_others";
+    let output = alone(name, || {
+        // SAFETY: the hook is there for good.
+        unsafe { report::install(Hook::Narrow(stay)) };
+        for _ in 0..REPORTERS {
+            thread::spawn(|| tell(WARN));
+        }
+        while IN_HOOK.load(Ordering::Relaxed) != REPORTERS {
+            thread::yield_now();
+        }
+        // SAFETY: the child reports, which takes no lock but what forks keep, and
+        // ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            IS_FORKED.store(true, Ordering::Relaxed);
+            tell(WARN);
+            // The hook's own report went past the hook.
+            let calls = CHILD_CALLS.load(Ordering::Relaxed);
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(calls as c_int) };
+        }
+        let mut status = -1;
+        // SAFETY: waits for the child that was just made.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(libc::WEXITSTATUS(status), 1);
+        assert!(libc::WIFEXITED(status));
+        println!("forgot");
+    });
+    if let Some(output) = output {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("forgot"));
+        assert_eq!(error, "told\n");
     }
 }
 

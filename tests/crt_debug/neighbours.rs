@@ -1,8 +1,8 @@
 //! Debug runtimes of several modules: what one says of another one's blocks, with a
 //! heap for each and with one heap for all.
 
-use crate::support::{alone_with, at, normal, own_heap, reported};
-use ntheap::crt::debug::kind::{HOOK_FREE, NORMAL_BLOCK};
+use crate::support::{alone_with, at, normal, own_heap, reported, shown};
+use ntheap::crt::debug::kind::{ERROR, HOOK_FREE, NORMAL_BLOCK};
 use ntheap::crt::debug::report::{self, Hook};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use std::os::unix::process::ExitStatusExt;
@@ -29,13 +29,13 @@ unsafe extern "C" fn note(
 }
 
 /// The block of another runtime counts as one's own where both are on one heap:
-/// that it is freed by the wrong one is hidden.
-fn hidden(mode: &str) {
-    let name = format!("neighbours::one_heap_hides_{mode}");
-    let output = alone_with(&name, &[("NTHEAP_CRT", mode)], || {
+/// that it is freed by the wrong one is hidden, also where the wrong one never
+/// allocated (`is_fresh`).
+fn hidden(name: &str, mode: &str, is_fresh: bool) {
+    let output = alone_with(name, &[("NTHEAP_CRT", mode)], || {
         // SAFETY: the hook is there for good.
         unsafe { ONE.set_alloc_hook(Some(note)) };
-        let kept = normal(&OTHER, 5, 1);
+        let kept = (!is_fresh).then(|| normal(&OTHER, 5, 1));
         let block = normal(&ONE, 100, 2);
         let ((), reports) = reported(|| {
             assert!(ONE.is_block(block) && OTHER.is_block(block));
@@ -53,11 +53,11 @@ fn hidden(mode: &str) {
         });
         assert_eq!(reports, []);
         assert_eq!(FREED.load(Ordering::Relaxed), 3000);
-        for (heap, blocks) in [(&ONE, 0), (&OTHER, 1)] {
+        for (heap, blocks) in [(&ONE, 0), (&OTHER, usize::from(!is_fresh))] {
             assert_eq!(heap.checkpoint().counts[NORMAL_BLOCK as usize], blocks);
             assert!(heap.check());
         }
-        assert!(OTHER.is_block(kept));
+        assert!(kept.is_none_or(|kept| OTHER.is_block(kept)));
         println!("hidden");
     });
     if let Some(output) = output {
@@ -70,12 +70,51 @@ fn hidden(mode: &str) {
 
 #[test]
 fn one_heap_hides_process() {
-    hidden("process");
+    hidden("neighbours::one_heap_hides_process", "process", false);
 }
 
 #[test]
 fn one_heap_hides_shared() {
-    hidden("shared");
+    hidden("neighbours::one_heap_hides_shared", "shared", false);
+}
+
+#[test]
+fn one_heap_hides_from_one_that_never_allocated_process() {
+    let name = "neighbours::one_heap_hides_from_one_that_never_allocated_process";
+    hidden(name, "process", true);
+}
+
+#[test]
+fn one_heap_hides_from_one_that_never_allocated_shared() {
+    let name = "neighbours::one_heap_hides_from_one_that_never_allocated_shared";
+    hidden(name, "shared", true);
+}
+
+/// A debug block that meets the aligned functions is called what it is, whichever of
+/// the runtimes on its heap is asked.
+#[test]
+fn one_heap_knows_what_is_no_aligned_block() {
+    let name = "neighbours::one_heap_knows_what_is_no_aligned_block";
+    let output = alone_with(name, &[("NTHEAP_CRT", "process")], || {
+        normal(&OTHER, 5, 1);
+        let block = normal(&ONE, 100, 2);
+        let ((), reports) = reported(|| {
+            // SAFETY: the bug to be seen; the block stays as it is.
+            unsafe { OTHER.free_aligned(block) };
+        });
+        let text = format!(
+            "The block at {} was not allocated by _aligned routines, use free()",
+            shown(block)
+        );
+        assert_eq!(reports, [(ERROR, text)]);
+        assert!(ONE.is_block(block));
+        println!("known");
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("known"));
+    }
 }
 
 unsafe extern "C" fn done(_: i32, message: *mut c_char, answer: *mut i32) -> i32 {

@@ -134,11 +134,19 @@ static void temporary(void)
     CHECK(!strncmp(one = _tempnam("/", NULL), folder, length));
     free(one);
     CHECK(!setenv("TMP", "/no/such/folder", 1));
-    CHECK(!strncmp(one = _tempnam(folder, NULL), folder, length));
+    errno = 0;
+    CHECK(!strncmp(one = _tempnam(folder, NULL), folder, length) && errno == 0);
     free(one);
+    /* What names a file is none. */
+    CHECK(!setenv("TMP", "/etc/passwd", 1) && !access("/etc/passwd", F_OK));
+    CHECK(!strncmp(one = _tempnam(folder, NULL), folder, length) && one[length] == '/');
+    free(one);
+    CHECK(!setenv("TMP", "/no/such/folder", 1));
     char here[4096];
     CHECK(getcwd(here, sizeof here));
     CHECK(!strncmp(one = _tempnam("/no/such", "q"), here, strlen(here)));
+    free(one);
+    CHECK(!strncmp(one = _tempnam("/etc/passwd", "q"), here, strlen(here)));
     free(one);
     CHECK(!rmdir(folder));
 }

@@ -58,7 +58,8 @@ fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
         drop(held);
         let mut snapshot = read.map_err(|why| unreadable(pid, &why))?;
         if let Some(before) = &found {
-            snapshot.problems.retain(|problem| before.contains(problem));
+            let again = |problem: &Problem| before.iter().any(|other| is_same(problem, other));
+            snapshot.problems.retain(again);
         }
         attempt += 1;
         if snapshot.problems.is_empty() || attempt == TRIES {
@@ -67,6 +68,12 @@ fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
         found = Some(snapshot.problems);
         thread::sleep(Duration::from_millis(10 << attempt));
     }
+}
+
+/// Whether both are one matter; counts in its words may have changed.
+fn is_same(one: &Problem, other: &Problem) -> bool {
+    let words = |problem: &Problem| problem.what.replace(|c: char| c.is_ascii_digit(), "");
+    (one.heap, one.address) == (other.heap, other.address) && words(one) == words(other)
 }
 
 fn text(out: &mut Out, snapshot: &Snapshot) -> io::Result<()> {

@@ -130,7 +130,7 @@ impl DebugHeap {
     /// The aligned block at `data`; reports what is wrong with it, and none when
     /// it is none.
     fn inspect_aligned(&'static self, data: *mut u8) -> Option<Aligned> {
-        if self.look(data).is_some() {
+        if self.is_block(data) {
             complain(
                 ERROR,
                 format_args!(

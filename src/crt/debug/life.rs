@@ -9,7 +9,6 @@
 
 use super::heap::DebugHeap;
 use super::kind::flags;
-use super::report;
 use crate::sync::{Lock, Once};
 use crate::sys;
 use core::ptr;
@@ -72,6 +71,9 @@ fn for_each_from(first: *const DebugHeap, visit: &mut dyn FnMut(&'static DebugHe
     }
 }
 
+/// Of one fork at a time: it keeps [`HELD`].
+static FORKING: Lock = Lock::new();
+
 /// The first of the debug heaps that the fork under way holds. One that is
 /// entered meanwhile is not held, and must not be given back.
 static HELD: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
@@ -79,12 +81,12 @@ static HELD: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
 fn for_each_held(visit: &mut dyn FnMut(&Lock)) {
     let first = HELD.load(Ordering::Relaxed);
     for_each_from(first, &mut |heap| visit(heap.list.raw()));
-    // The last to be given back, as the first to be taken: it keeps HELD.
-    visit(report::lock());
+    // The last to be given back, as the first to be taken.
+    visit(&FORKING);
 }
 
 unsafe extern "C" fn prepare() {
-    report::lock().acquire();
+    FORKING.acquire();
     let first = ENTERED.load(Ordering::Acquire);
     HELD.store(first, Ordering::Relaxed);
     for_each_from(first, &mut |heap| heap.list.raw().acquire());
@@ -105,9 +107,12 @@ impl DebugHeap {
     #[inline]
     pub(super) fn keeper_of(&'static self, data: *const u8) -> &'static DebugHeap {
         let last = ENTERED.load(Ordering::Acquire);
+        // The only one that was entered may be another one: this one enters with
+        // its first request, and may be asked before.
         // SAFETY: only `'static` debug heaps are entered.
-        let is_alone = unsafe { last.as_ref() }
-            .is_none_or(|last| last.entered.load(Ordering::Relaxed).is_null());
+        let is_alone = unsafe { last.as_ref() }.is_none_or(|last| {
+            ptr::eq(last, self) && last.entered.load(Ordering::Relaxed).is_null()
+        });
         if is_alone || self.has_block(data) {
             return self;
         }

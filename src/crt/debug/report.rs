@@ -26,7 +26,7 @@ use super::text::Text;
 use crate::config::Action;
 use crate::crt::errno;
 use crate::crt::marks::Marks;
-use crate::sync::{Function, Mutex};
+use crate::sync::{Function, Mutex, Once};
 use crate::sys;
 use core::ffi::{CStr, c_char};
 use core::fmt::{self, Write};
@@ -140,9 +140,25 @@ static HOOKS: Mutex<Hooks> = Mutex::new(Hooks {
 /// The hook of `_CrtSetReportHook`.
 static HOOK: Function<ReportHook> = Function::none();
 
-/// The lock of the hooks, for the fork handlers.
-pub(super) fn lock() -> &'static crate::sync::Lock {
-    HOOKS.raw()
+/// Has forks find the hooks at rest, and a child forget the parent's other threads.
+/// The hooks' lock is held around no other, so that it may be taken whenever. The
+/// system may allocate for this, so no lock is held.
+fn register() {
+    static REGISTERED: Once = Once::new();
+
+    unsafe extern "C" fn prepare() {
+        HOOKS.raw().acquire();
+    }
+    unsafe extern "C" fn parent() {
+        HOOKS.raw().release();
+    }
+    unsafe extern "C" fn child() {
+        HOOKS.raw().reset();
+        REPORTING.keep_own();
+    }
+    if !REGISTERED.is_ready() && REGISTERED.begin() {
+        REGISTERED.end(sys::at_fork(prepare, parent, child));
+    }
 }
 
 /// Installs a hook, or counts it once more; its count then. None when there are
@@ -152,6 +168,7 @@ pub(super) fn lock() -> &'static crate::sync::Lock {
 /// The hook can be called until it is removed, and a while after that if another
 /// thread is reporting.
 pub unsafe fn install(hook: Hook) -> Option<usize> {
+    register();
     let mut hooks = HOOKS.lock();
     for (found, count) in hooks.all.iter_mut().flatten() {
         if found.address() == hook.address() {
@@ -319,6 +336,7 @@ pub fn report_formatted<L: Letters>(
 fn deliver(kind: i32, message: &Message<'_>, modes: i32, file: isize) -> i32 {
     let mut whole = message.whole(kind);
     if !is_reporting() {
+        register();
         let answer = REPORTING.mark(|| ask_hooks(kind, &mut whole));
         if let Some(answer) = answer {
             return answer;

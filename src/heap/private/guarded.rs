@@ -19,6 +19,10 @@ use crate::heap::debug::{self, stacks};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// Bytes of the largest block of a heap with page heap. All of a block is written to
+/// when it is made, which other heaps leave to the program.
+const LARGEST: usize = 1 << 37;
+
 /// What lies at the handle of a heap with page heap.
 const HEADER_FILL: u8 = 0xEE;
 
@@ -33,6 +37,9 @@ pub(super) fn place(
 ) -> Option<Result<NonNull<u8>, Error>> {
     if !has_pages(heap) {
         return None;
+    }
+    if size > LARGEST {
+        return Some(Err(Error::NoMemory));
     }
     if let Some(block) = place_guarded(heap, all, info, size, align, caller) {
         registry::insert(&Record {
@@ -84,8 +91,7 @@ fn place_guarded(
         (false, true) if align <= 16 => Rule::Exact,
         (false, _) => Rule::End,
     };
-    let core = heap.enter(all);
-    let block = NonNull::new(page::allocate(&Request {
+    let request = Request {
         heap: heap.handle().address(),
         size,
         align,
@@ -94,8 +100,13 @@ fn place_guarded(
         stack: caller.stack,
         is_zero: all & flags::ZERO_MEMORY != 0,
         is_sample: false,
-    }));
-    drop(core);
+    };
+    if !page::could_hold(&request) {
+        return None;
+    }
+    // Waits for whoever holds the heap, which page heap's own lists do not need.
+    drop(heap.enter(all));
+    let block = NonNull::new(page::allocate(&request));
     if block.is_none() {
         tell_of_no_room();
     }

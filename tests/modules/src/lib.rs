@@ -70,6 +70,8 @@ pub struct Shared {
     pub debug_owns: extern "C" fn(*mut u8) -> bool,
     /// Frees a debug block.
     pub debug_free: unsafe extern "C" fn(*mut u8),
+    /// What `_CrtCheckMemory` says.
+    pub debug_check: extern "C" fn() -> bool,
 }
 
 static ONE_FOR_ALL: Crt = Crt::with_mode("shared", Mode::Shared);
@@ -135,6 +137,10 @@ unsafe extern "C" fn debug_free(block: *mut u8) {
     unsafe { DEBUG.free(block, UNKNOWN_BLOCK) }
 }
 
+extern "C" fn debug_check() -> bool {
+    DEBUG.check()
+}
+
 /// The module's functions on the runtime that all share.
 #[unsafe(no_mangle)]
 pub extern "C" fn module_shared() -> &'static Shared {
@@ -153,5 +159,6 @@ pub extern "C" fn module_shared() -> &'static Shared {
         debug_allocate,
         debug_owns,
         debug_free,
+        debug_check,
     }
 }

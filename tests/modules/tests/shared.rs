@@ -19,6 +19,15 @@ const CHILD: &str = "NTHEAP_TEST_SHARED";
 /// Runs a test's body in a process of its own that goes on after reports; how it
 /// ended, in the parent.
 fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
+    alone_with(name, &[], body)
+}
+
+/// [`alone`], with variables of the environment.
+fn alone_with(
+    name: &str,
+    variables: &[(&str, &str)],
+    body: impl FnOnce(),
+) -> Option<Output> {
     if env::var(CHILD).as_deref() == Ok(name) {
         body();
         return None;
@@ -28,6 +37,7 @@ fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
         .env(CHILD, name)
         .env("NTHEAP_ON_CORRUPTION", "continue")
         .env_remove("NTHEAP_CRT")
+        .envs(variables.iter().copied())
         .output()
         .expect("the program starts again");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -77,6 +87,8 @@ fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
             assert_eq!((user.aligned_size)(aligned, 64), 300);
             let debug = (user.debug_allocate)(70);
             assert!((user.debug_owns)(debug));
+            // Debug blocks are listed by the copy that made them.
+            assert_eq!((maker.debug_owns)(debug), ptr::eq(maker, user));
             // SAFETY: nobody uses the blocks any more.
             unsafe {
                 (user.aligned_free)(aligned);
@@ -105,6 +117,33 @@ fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
             errors.contains("_aligned_free(") && errors.contains("on heap \"C runtime\" of "),
             "{errors}"
         );
+    }
+}
+
+/// The debug runtime of a copy looks at the heap below, which is another copy's.
+#[test]
+fn damage_below_is_seen_from_another_copy() {
+    let name = "damage_below_is_seen_from_another_copy";
+    let output = alone_with(name, &[("NTHEAP_GFLAGS", "+htc")], || {
+        let own = (Module::own().shared)();
+        let block = (own.allocate)(100);
+        let other = (Module::load("checks").shared)();
+        assert_eq!((other.heap)(), (own.heap)());
+        assert!((own.debug_check)() && (other.debug_check)());
+        // SAFETY: the bug to be found: what is written is behind the block, and in
+        // the heap's own bytes.
+        unsafe { block.add(100).write(1) };
+        assert!(!(own.debug_check)());
+        assert!(!(other.debug_check)());
+        // Not to meet the damage once more at the end.
+        // SAFETY: as above.
+        unsafe { block.add(100).write(0xab) };
+        assert!((own.debug_check)() && (other.debug_check)());
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let warning = "_heapchk fails with _HEAPBADNODE.\n";
+        assert_eq!(errors, warning.repeat(2));
     }
 }
 

@@ -258,6 +258,11 @@ impl Area {
         self.pages.guards()
     }
 
+    /// Pages of the whole address space.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.size() / vm::page_size()
+    }
+
     /// Makes a cell of `pages` pages. One thread at a time. `None` when there is
     /// no more address space, or the system refuses.
     pub(super) fn make(&self, pages: usize) -> Option<u32> {

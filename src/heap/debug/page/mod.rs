@@ -116,6 +116,14 @@ pub(in crate::heap) fn has(address: usize) -> bool {
     is_on() && STORE.area.has(address)
 }
 
+/// Whether there could be room for a block if nothing else were here.
+pub(in crate::heap) fn could_hold(request: &Request) -> bool {
+    let Request {
+        size, align, rule, ..
+    } = *request;
+    place::pages_for(size, align, rule, page_size()).is_some_and(|pages| STORE.could_have(pages))
+}
+
 /// A block with guards; null when there is no room: too many are in use, the
 /// address space is used up, or the system refuses.
 pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
@@ -130,8 +138,8 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
     let (number, sequence) = loop {
         match STORE.take(pages) {
             Some(taken) => break taken,
-            // What is kept gives way before an allocation fails.
-            None if release_overdue(true) => {}
+            // What is kept gives way before an allocation fails that could succeed.
+            None if STORE.could_have(pages) && release_overdue(true) => {}
             None => return ptr::null_mut(),
         }
     };

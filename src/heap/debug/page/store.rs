@@ -135,6 +135,11 @@ impl Store {
         Some((taken, lists.figures.allocations))
     }
 
+    /// Whether there could be a cell of so many pages, were nothing else in use.
+    pub(super) fn could_have(&self, pages: usize) -> bool {
+        class_of(pages).is_some_and(|(_, pages)| pages <= self.area.pages())
+    }
+
     /// Whether one more block may be in use. Blocks that are kept give way for it:
     /// see [`Store::overdue`].
     pub(super) fn has_room(&self) -> bool {
