@@ -2,23 +2,32 @@
 
 use super::allocator;
 use super::spy::{self, Telling};
+use super::told;
 use super::types::{
     E_INVALIDARG, E_NOINTERFACE, E_POINTER, HRESULT, IID_IMalloc, IID_IUnknown, IMalloc,
     IMallocVtbl, LPMALLOC, MEMCTX_TASK, REFIID, S_OK,
 };
-use crate::trace::{self, Argument};
+use crate::trace;
 use crate::win32::types::{DWORD, LPVOID, SIZE_T, ULONG};
 use core::ffi::c_void;
 use core::ptr;
 
-/// The one allocator there is.
+/// The allocator as an object: there is one, and one that is told of (told.rs).
 #[repr(transparent)]
-struct Only(IMalloc);
+pub(super) struct Object(IMalloc);
 
 // SAFETY: it is never written, and its methods may be called by any thread.
-unsafe impl Sync for Only {}
+unsafe impl Sync for Object {}
 
-static METHODS: IMallocVtbl = IMallocVtbl {
+impl Object {
+    pub(super) const fn new(methods: &'static IMallocVtbl) -> Object {
+        Object(IMalloc {
+            lpVtbl: &raw const *methods,
+        })
+    }
+}
+
+pub(super) const METHODS: IMallocVtbl = IMallocVtbl {
     QueryInterface: query_interface,
     AddRef: add_reference,
     Release: add_reference,
@@ -30,9 +39,7 @@ static METHODS: IMallocVtbl = IMallocVtbl {
     HeapMinimize: heap_minimize,
 };
 
-static MALLOC: Only = Only(IMalloc {
-    lpVtbl: &raw const METHODS,
-});
+static MALLOC: Object = Object::new(&METHODS);
 
 unsafe extern "system" fn query_interface(
     this: *mut IMalloc,
@@ -59,38 +66,18 @@ unsafe extern "system" fn add_reference(_this: *mut IMalloc) -> ULONG {
     1
 }
 
-// Who listens to the calls sees the object as what wraps the functions.
-
-fn block_and_size(block: LPVOID, bytes: SIZE_T) -> [Argument; 2] {
-    [
-        Argument::new(c"address", block.addr() as u64),
-        Argument::new(c"size", bytes as u64),
-    ]
-}
-
 unsafe extern "system" fn alloc(_this: *mut IMalloc, bytes: SIZE_T) -> LPVOID {
-    let size = || [Argument::new(c"size", bytes as u64)];
-    trace::during(c"IMalloc::Alloc", size, || {
-        trace::during(c"CoTaskMemAlloc", size, || allocate(bytes))
-    })
+    allocate(bytes)
 }
 
 unsafe extern "system" fn realloc(_this: *mut IMalloc, block: LPVOID, bytes: SIZE_T) -> LPVOID {
-    let both = || block_and_size(block, bytes);
-    trace::during(c"IMalloc::Realloc", both, || {
-        // SAFETY: the caller's promise.
-        trace::during(c"CoTaskMemRealloc", both, || unsafe {
-            resize(block, bytes)
-        })
-    })
+    // SAFETY: the caller's promise.
+    unsafe { resize(block, bytes) }
 }
 
 unsafe extern "system" fn free(_this: *mut IMalloc, block: LPVOID) {
-    let address = || [Argument::new(c"address", block.addr() as u64)];
-    trace::during(c"IMalloc::Free", address, || {
-        // SAFETY: the caller's promise.
-        trace::during(c"CoTaskMemFree", address, || unsafe { release(block) });
-    });
+    // SAFETY: the caller's promise.
+    unsafe { release(block) };
 }
 
 unsafe extern "system" fn get_size(_this: *mut IMalloc, block: LPVOID) -> SIZE_T {
@@ -172,7 +159,8 @@ pub(super) unsafe fn release(block: LPVOID) {
 }
 
 /// The task allocator: the object behind [`CoTaskMemAlloc`], which lives for ever. Only
-/// MEMCTX_TASK is known: S_OK. For other contexts E_INVALIDARG, and null is told.
+/// MEMCTX_TASK is known: S_OK. For other contexts E_INVALIDARG, and null is told. Once
+/// somebody listens to the calls it is another one, whose calls are told.
 ///
 /// Source: "CoGetMalloc function (combaseapi.h)".
 ///
@@ -183,13 +171,15 @@ pub unsafe extern "system" fn CoGetMalloc(context: DWORD, malloc: *mut LPMALLOC)
         return E_INVALIDARG;
     }
     let is_known = context == MEMCTX_TASK;
-    let found = if is_known {
-        (&raw const MALLOC).cast_mut().cast()
+    let found = if !is_known {
+        ptr::null()
+    } else if trace::is_listening() {
+        &raw const told::MALLOC
     } else {
-        ptr::null_mut()
+        &raw const MALLOC
     };
     // SAFETY: the caller's place.
-    unsafe { malloc.write_unaligned(found) };
+    unsafe { malloc.write_unaligned(found.cast_mut().cast()) };
     if is_known { S_OK } else { E_INVALIDARG }
 }
 
