@@ -66,7 +66,9 @@ fn every_block_is_told_with_its_heap() {
         list.iter().map(|line| numbers(line)[0]).collect()
     };
     let (first, second) = (heaps(first), heaps(second));
-    let new = lines.iter().find(|line| line.starts_with("The new heap id is\t"));
+    let new = lines
+        .iter()
+        .find(|line| line.starts_with("The new heap id is\t"));
     let new = numbers(new.unwrap_or_else(|| panic!("no new heap:\n{report}")))[0];
     assert!(!first.contains(&new), "{report}");
     assert_eq!(second, [&first[..], &[new]].concat(), "{report}");
