@@ -253,7 +253,7 @@ pub unsafe extern "system" fn GlobalUnlock(memory: HGLOBAL) -> BOOL {
         if is_locked {
             return TRUE;
         }
-        last_error::set(NO_ERROR);
+        last_error::clear();
         return FALSE;
     }
     unlock_rest(memory)
@@ -268,7 +268,7 @@ fn unlock_rest(memory: HGLOBAL) -> BOOL {
     match handles::unlock(memory.addr()) {
         Ok(true) => TRUE,
         Ok(false) => {
-            last_error::set(NO_ERROR);
+            last_error::clear();
             FALSE
         }
         Err(error) => {
