@@ -45,8 +45,15 @@ differences! {
     buckets_walk_end {
         "count-in-bounds" => "has three entries: it never has buckets";
     }
+    com_bad_pointers {
+        "(end)" => "reads before the address and faults";
+    }
     com_get_malloc {
         "no-spy" => "leaves the address";
+        "add-ref" => "returns 2";
+    }
+    com_minimize {
+        "gives-back" => "does nothing";
     }
     com_spy_moves {
         "heap-size", "size" => "has bytes of its own in a block while there is a spy";
@@ -159,23 +166,39 @@ differences! {
             "sizes, resizes and frees a block whose tail is damaged";
     }
     global_bad_handles {
-        "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
+        "freed-unlock", "made-up-unlock", "beside-one-unlock", "freed-unwire", "made-up-unwire",
+        "beside-one-unwire" => "returns FALSE";
     }
     global_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error" => "says ERROR_INVALID_HANDLE";
         "lock-error" => "leaves the last error";
     }
+    global_compact {
+        "global-largest-free", "local-largest-free", "shrink-largest-free",
+        "shrink-one-largest-free" => "returns 0";
+    }
     global_flags {
         "local-shows-no-sharing" => "shows it";
     }
+    global_foreign {
+        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
+        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
+        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
+            "does not look at the address";
+    }
     global_modify {
         "data-copied" => "makes the block the handle's data";
+    }
+    global_null {
+        "lock-error" => "leaves the last error";
+        "unlock", "unlock-error" => "returns FALSE, with ERROR_INVALID_HANDLE";
     }
     global_realloc_fixed {
         "modify-keeps-size" => "resizes it";
         "small-in-place-refused", "small-in-place-error", "small-size-still",
         "small-moves-to-shrink" => "never has buckets";
+        "moved-content", "grown-content" => "has resized it to 0 before";
     }
     global_realloc_locked {
         "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
@@ -208,6 +231,28 @@ differences! {
     local_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
+    }
+    local_foreign {
+        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
+        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
+        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
+            "does not look at the address";
+    }
+    local_null {
+        "unlock-error" => "says ERROR_INVALID_HANDLE";
+    }
+    local_realloc_fixed {
+        "modify-keeps-size" => "resizes it";
+        "small-in-place-refused", "small-in-place-error", "small-size-still",
+        "small-moves-to-shrink" => "never has buckets";
+        "moved-content", "grown-content" => "has resized it to 0 before";
+    }
+    local_realloc_locked {
+        "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
+            "grows it where it is";
+    }
+    local_realloc_moveable {
+        "grown-elsewhere" => "grows it where it is";
     }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
@@ -329,14 +374,17 @@ differences! {
         "adjusted-error", "changed" => "holds no such privilege";
     }
     toolhelp_errors {
-        "no-flags-error", "no-process-error" => "leaves another last error";
-        "snapshot" => "has no snapshots of heaps";
+        "no-flags-error", "no-process-snapshot-error" => "leaves another last error";
+        "(end)" => "has no Heap32First and ends the program";
     }
     toolhelp_lists {
         "snapshot" => "has no snapshots of heaps";
     }
     toolhelp_moveable {
         "(end)" => "has no Heap32First and ends the program";
+    }
+    toolhelp_read {
+        "half", "half-error", "half-count" => "reads a page without access";
     }
     toolhelp_walk {
         "(end)" => "has no Heap32First and ends the program";

@@ -158,10 +158,12 @@ programs! {
 
     global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
     global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
-    local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked
+    local_bad_pointers global_null local_null global_foreign local_foreign
+    global_realloc_fixed global_realloc_moveable global_realloc_locked local_realloc_fixed
+    local_realloc_moveable local_realloc_locked global_compact
     global_modify global_discard
 
-    com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
+    com_get_malloc com_malloc com_bad_pointers com_minimize com_spy_register com_spy_order com_spy_refuses com_spy_deferred
     com_spy_moves com_spy_revokes com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
