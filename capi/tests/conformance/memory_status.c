@@ -53,5 +53,22 @@ int main(void)
     CHECK("releasing-gives-commit",
           released.ullAvailPageFile - committed.ullAvailPageFile >= 200 * MIB &&
               released.ullAvailPageFile > committed.ullAvailPageFile);
+
+    /* A section of memory takes commit, and a view that copies as much again. */
+    MEMORYSTATUSEX before = now();
+    HANDLE section = make_section(PAGE_READWRITE, (DWORD)(256 * MIB));
+    NEED("section", section);
+    MEMORYSTATUSEX made = now();
+    CHECK("section-takes-commit", before.ullAvailPageFile - made.ullAvailPageFile >= 200 * MIB &&
+                                      before.ullAvailPageFile > made.ullAvailPageFile);
+    char *copy = (char *)MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
+    NEED("copy", copy);
+    MEMORYSTATUSEX copied = now();
+    CHECK("copy-takes-commit", made.ullAvailPageFile - copied.ullAvailPageFile >= 200 * MIB &&
+                                   made.ullAvailPageFile > copied.ullAvailPageFile);
+    NEED("ended", UnmapViewOfFile(copy) && CloseHandle(section));
+    MEMORYSTATUSEX ended = now();
+    CHECK("ending-gives-commit", ended.ullAvailPageFile - copied.ullAvailPageFile >= 400 * MIB &&
+                                     ended.ullAvailPageFile > copied.ullAvailPageFile);
     return finish();
 }
