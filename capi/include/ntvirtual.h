@@ -60,11 +60,10 @@ NTSYSAPI NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE ProcessHandle, PVOID BaseAdd
                                              PVOID MemoryInformation,
                                              SIZE_T MemoryInformationLength,
                                              PSIZE_T ReturnLength);
-NTSYSAPI NTSTATUS NTAPI
-NtSetInformationVirtualMemory(HANDLE ProcessHandle,
-                              VIRTUAL_MEMORY_INFORMATION_CLASS VmInformationClass,
-                              ULONG_PTR NumberOfEntries, PMEMORY_RANGE_ENTRY VirtualAddresses,
-                              PVOID VmInformation, ULONG VmInformationLength);
+NTSYSAPI NTSTATUS NTAPI NtSetInformationVirtualMemory(
+    HANDLE ProcessHandle, VIRTUAL_MEMORY_INFORMATION_CLASS VmInformationClass,
+    ULONG_PTR NumberOfEntries, PMEMORY_RANGE_ENTRY VirtualAddresses, PVOID VmInformation,
+    ULONG VmInformationLength);
 
 #ifdef __cplusplus
 }
