@@ -262,11 +262,15 @@ differences! {
     }
     memory_status {
         "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
-        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+        "committing-takes-commit", "releasing-gives-commit", "section-takes-commit",
+        "copy-takes-commit", "ending-gives-commit" => "counts no commit";
     }
     memory_usage {
         "faults-grow" => "counts no faults";
         "private" => "does not tell it";
+    }
+    native_section_files {
+        "file-view-type" => "tells no type";
     }
     native_sections {
         "more-than-the-section" => "does not look at the section's protection";
@@ -279,6 +283,15 @@ differences! {
     physical_arrays {
         "privilege" => "holds no such privilege";
     }
+    pages_alloc_arguments {
+        "protect-0x404" => "does not tell PAGE_WRITECOMBINE";
+        "protect-guard-and-noaccess", "protect-guard-and-noaccess-error",
+        "protect-guard-and-nocache", "protect-guard-and-nocache-error",
+        "protect-nocache-and-noaccess", "protect-nocache-and-noaccess-error",
+        "protect-nocache-and-writecombine", "protect-nocache-and-writecombine-error" =>
+            "takes modifiers that exclude each other";
+        "watch-commit", "watch-commit-error" => "takes MEM_WRITE_WATCH without MEM_RESERVE";
+    }
     pages_commit {
         "all-reserved" => "decommits one page when a size of 0 names all";
     }
@@ -290,11 +303,16 @@ differences! {
         "first-error", "cleared", "second" => "locks no guard page and leaves it one";
     }
     pages_lock {
+        "no-access-refused-error" => "says another error";
         "not-locked", "not-locked-error", "no-count", "no-count-error", "partly-locked",
         "partly-locked-error" => "unlocks whatever it is given";
     }
     pages_nt_allocate {
         "past-the-end" => "says STATUS_NOT_MAPPED_VIEW";
+    }
+    pages_nt_allocate_ex {
+        "bounds-kept", "no-room", "crossed" => "looks at the alignment and the highest";
+        "placeholder" => "has no placeholders";
     }
     pages_nt_free {
         "type-first" => "reads the pointers first";
@@ -304,6 +322,12 @@ differences! {
         "middle", "middle-at", "middle-size", "head-left", "hole", "tail-left", "of-the-head",
         "head-cut", "of-the-tail", "tail-cut", "head-ended", "tail-ended" =>
             "ends no part of a region";
+    }
+    pages_nt_prefetch {
+        "no-process" => "does not look at the process";
+    }
+    pages_nt_protect {
+        "past-the-end", "free" => "says STATUS_INVALID_PARAMETER";
     }
     pages_nt_query {
         "region-size", "region-shorter-size" => "counts from the address that is asked about";
@@ -332,6 +356,8 @@ differences! {
         "bounds", "type-twice", "type-twice-error", "lowest-of-a-page", "lowest-of-a-page-error",
         "lowest-above-all", "lowest-above-all-error", "crossed", "crossed-error", "no-room",
         "no-room-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
+        "size-of-no-page", "size-of-no-page-error", "address-of-a-page-error" =>
+            "rounds address and size";
     }
     pages_reset {
         "with-commit", "with-commit-error" => "takes MEM_COMMIT with it";
@@ -340,7 +366,7 @@ differences! {
         "undone", "kept" => "has no MEM_RESET_UNDO";
     }
     pages_stack {
-        "lowest" => "shows the stack's reserved part committed";
+        "lowest", "thread-lowest" => "shows the stack's reserved part committed";
     }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
@@ -397,6 +423,9 @@ differences! {
         "not-the-others", "still-not-the-others" => "writes to the section";
         "before-size", "one-copied-protect", "one-copied-size", "was-written", "written-protect",
         "written-size" => "does not tell pages that were written from others";
+    }
+    view_from_app {
+        "(end)" => "has no MapViewOfFileFromApp";
     }
     view_placeholders {
         "placeholder" => "has no placeholders";
