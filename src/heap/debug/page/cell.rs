@@ -74,7 +74,8 @@ pub(in crate::heap) struct Cell {
     pub(in crate::heap) info: AtomicU8,
     /// Whether the block lies at the start of its pages.
     pub(super) is_backwards: AtomicU8,
-    /// Whether a freed block's pages could not be shut.
+    /// Whether a freed block's pages could not be shut: they are [`Cell::first`] to
+    /// [`Cell::last`] until the next block.
     pub(super) is_open: AtomicU8,
 }
 
