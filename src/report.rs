@@ -385,7 +385,9 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
     }
 }
 
-/// Writes a report to standard error in one piece.
+/// Writes a report to standard error in one piece. Where many threads report at once, the
+/// last of them have no room for stacks: JSON is without them then, for half of it would be
+/// none.
 fn write_out(report: &Report<'_>) {
     #[cfg(feature = "debug")]
     if let Some(mut text) = LongText::claim() {
@@ -394,9 +396,32 @@ fn write_out(report: &Report<'_>) {
         return;
     }
     let mut text = FixedBuffer::<TEXT_MAX>::new();
-    // The buffer truncates and never fails.
+    #[cfg(feature = "debug")]
+    if long::is_json() {
+        let brief = Report {
+            allocated: None,
+            freed: None,
+            ..*report
+        };
+        // The buffer truncates and never fails.
+        let _ = write!(text, "{}", json::Json(&brief));
+        sys::write_stderr(text.as_bytes());
+        return;
+    }
+    // As above.
     let _ = write!(text, "{report}");
     sys::write_stderr(text.as_bytes());
+}
+
+/// Forgets the reports that other threads than the one that forked were making, in a forked
+/// child: its parent's number was `parent`, and its own is `own`.
+pub(crate) fn forget_others(parent: u64, own: u64) {
+    for mark in &REPORTING {
+        let is_own = mark.load(Ordering::Relaxed) == parent;
+        mark.store(if is_own { own } else { 0 }, Ordering::Relaxed);
+    }
+    #[cfg(feature = "debug")]
+    long::forget_claims();
 }
 
 /// Ends the process when a panic of the hook reaches the heap, which must not

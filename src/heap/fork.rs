@@ -71,6 +71,7 @@ unsafe extern "C" fn child() {
     let own = crate::sys::thread_id();
     for kind in [Kind::Plain, Kind::Checked] {
         let front = PROCESS.front(kind);
+    crate::report::forget_others(parent, own);
         front.adopt_orphans(PROCESS.shared(kind), &|cache: &cache::ThreadCache| {
             cache.change_owner(parent, own)
         });
