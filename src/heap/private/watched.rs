@@ -96,7 +96,8 @@ pub(in crate::heap) fn forget_stays() {
 }
 
 /// A thread's stay in a heap without serialization, which only one may be in.
-struct Stay(Option<&'static AtomicU64>);
+#[must_use]
+pub(super) struct Stay(Option<&'static AtomicU64>);
 
 impl Stay {
     /// Fails, and reports it, when another thread is in the heap.
@@ -431,11 +432,12 @@ pub(super) fn begin_resize(
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,
-) -> Result<(), Error> {
+) -> Result<Stay, Error> {
     let caller = Caller::here();
-    let _stay = Stay::begin(operation, heap, caller)?;
+    let stay = Stay::begin(operation, heap, caller)?;
     validate_now(operation, heap, call_flags);
-    check(operation, heap, call_flags, block.addr())
+    check(operation, heap, call_flags, block.addr())?;
+    Ok(stay)
 }
 
 /// Notes that the block of a region has another size, and fills what it grew by
