@@ -117,7 +117,7 @@ use unix as os;
     target_arch = "x86_64",
     feature = "debug"
 ))]
-pub use unwind::{backtrace, module_range, module_slide};
+pub use unwind::{backtrace, module_key, module_range, module_slide};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]

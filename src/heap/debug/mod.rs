@@ -32,6 +32,9 @@
 //!   Stacks are captured before a heap is locked.
 
 pub(in crate::heap) mod blocks;
+mod chains;
+pub(in crate::heap) mod faults;
+pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
 pub mod registry;
 pub(in crate::heap) mod sample;
