@@ -366,6 +366,12 @@ pub fn random() -> u64 {
     os::random()
 }
 
+/// Milliseconds of a clock that only goes forward.
+#[cfg(feature = "debug")]
+pub fn milliseconds() -> u64 {
+    os::milliseconds()
+}
+
 /// Sleeps while `*word == expected`, or returns early for no reason.
 pub fn wait(word: &AtomicU32, expected: u32) {
     os::wait(word, expected);

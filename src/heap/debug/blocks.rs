@@ -40,6 +40,9 @@ pub(in crate::heap) fn begin(config: &Config) {
 
 /// Does what may allocate, once the heap serves.
 pub(in crate::heap) fn begun() {
+    if super::injects() {
+        super::faults::begun();
+    }
     if options().has(gflags::PAGE_ALLOCS) {
         crate::sys::at_exit(private::light::look_at_kept);
     }

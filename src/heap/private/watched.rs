@@ -27,7 +27,7 @@ use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::debug::registry::{self, Family, Record, State};
-use crate::heap::debug::{stacks, threads};
+use crate::heap::debug::{faults, stacks, threads};
 use crate::heap::{checked, classes};
 use crate::report::Damage;
 use crate::sync::{Lock, Mutex};
@@ -143,6 +143,9 @@ pub(super) fn place(
     validate_now(OPERATION, heap, all);
     if size > isize::MAX as usize && has(heap, flags::VALIDATE_PARAMETERS_ENABLED) {
         damage::extreme_size(OPERATION, heap, size);
+        return Err(Error::NoMemory);
+    }
+    if faults::strike(caller.stack) {
         return Err(Error::NoMemory);
     }
     if let Some(placed) = guarded::place(heap, all, info, size, align, caller) {
@@ -426,7 +429,7 @@ unsafe fn free_found(
 }
 
 /// Begins the resizing of a block for `operation`: what [`free_as`] does before it
-/// frees.
+/// frees. What is returned is kept until the block is resized.
 pub(super) fn begin_resize(
     operation: &str,
     heap: &'static PrivateHeap,
