@@ -1,6 +1,7 @@
 /* Blocks by the module that asks for them. As a library (-DLIBRARY): a function that asks.
  * As a program: "faults", or the paths of two libraries, the second of which is loaded
  * when the first is gone. */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
