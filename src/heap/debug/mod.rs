@@ -39,6 +39,7 @@ mod chains;
 pub(in crate::heap) mod faults;
 pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
+mod published;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;

@@ -15,8 +15,10 @@
 //! start. Where there is no memory for a record the block has none, and nothing
 //! may take that for a mistake of the program's.
 
+use crate::heap::traces::Traces;
 use crate::sync::{Lock, Mutex};
 use crate::vm::{self, Use};
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -68,7 +70,8 @@ pub struct Record {
     pub thread: u32,
     /// The thread that freed it.
     pub free_thread: u32,
-    /// A number that rises from allocation to allocation of the process.
+    /// A number that rises with each allocation and each free of the process: that of
+    /// the block's allocation, and from its free on that of the free.
     pub sequence: u32,
     /// How it was asked for.
     pub family: Family,
@@ -135,7 +138,7 @@ static SEQUENCE: AtomicU32 = AtomicU32::new(0);
 /// Blocks with a record that are handed out, for figures.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
-/// The next number of an allocation.
+/// The next number of an allocation or a free.
 pub fn next_sequence() -> u32 {
     SEQUENCE.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
@@ -144,6 +147,25 @@ pub fn next_sequence() -> u32 {
 pub fn busy() -> usize {
     BUSY.load(Ordering::Relaxed)
 }
+
+/// Where the records are, for who reads them from outside; the rest is in `so_far`.
+pub(super) fn describe(so_far: Traces) -> Traces {
+    Traces {
+        shards: (&raw const SHARDS_OF).addr() + Mutex::<Shard>::VALUE,
+        count: SHARDS,
+        stride: size_of::<Mutex<Shard>>(),
+        table: offset_of!(Shard, table),
+        capacity: offset_of!(Shard, capacity),
+        record: size_of::<Record>(),
+        start: offset_of!(Record, start),
+        stack: offset_of!(Record, stack),
+        state: offset_of!(Record, state),
+        ..so_far
+    }
+}
+
+/// What says so, outside, that a block is handed out.
+const _: () = assert!(State::Busy as u8 == 0);
 
 pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
     for shard in &SHARDS_OF {
@@ -280,7 +302,8 @@ impl Shard {
         }
     }
 
-    /// Forgets the older half of what was freed and is not kept.
+    /// Forgets what is not kept and was freed in the earlier half of the time since the
+    /// first free that is known.
     fn forget_half(&mut self) {
         // Ages, since the numbers begin again when there are no more.
         let now = SEQUENCE.load(Ordering::Relaxed);
