@@ -116,6 +116,14 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// The report as one line of JSON, as `NTHEAP_REPORT=json` has it written: `Display`
+    /// of what is returned writes it, with a line feed at its end.
+    #[cfg(feature = "debug")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "debug")))]
+    pub fn json(&self) -> impl fmt::Display + '_ {
+        json::Json(self)
+    }
+
     /// A report of nothing, for the fields that a finding has no use for.
     pub(crate) const NOTHING: Report<'static> = Report {
         stop: Stop::UnknownError,
@@ -286,7 +294,25 @@ impl<const N: usize> FixedBuffer<N> {
         self.full = false;
     }
 
-    /// What was written, UTF-8.
+    /// Appends a byte, of text or of a name that a system has.
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    pub(crate) fn push(&mut self, byte: u8) {
+        match self.bytes.get_mut(self.len) {
+            Some(place) if !self.full => {
+                *place = byte;
+                self.len += 1;
+            }
+            _ => self.full = true,
+        }
+    }
+
+    /// Whether something did not fit.
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// What was written: UTF-8, if nothing else was pushed.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }

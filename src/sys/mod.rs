@@ -40,6 +40,8 @@ pub mod names;
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
 mod signals;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod spawn;
 #[cfg(all(unix, feature = "pages"))]
 mod stack;
 #[cfg(all(unix, feature = "pages"))]
@@ -97,6 +99,10 @@ pub use pages::{
 };
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use signals::{keeping_errno, on_signal};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use spawn::{allow_children_to_look, forget_running, is_program, run as run_program};
 #[cfg(all(
     unix,
     feature = "pages",

@@ -46,6 +46,8 @@ pub(in crate::heap) fn begun() {
     if options().has(gflags::PAGE_ALLOCS) {
         crate::sys::at_exit(private::light::look_at_kept);
     }
+    #[cfg(target_os = "linux")]
+    crate::snapshot::begin();
     if page::is_on() {
         // Without it the kernel still ends the program, only nobody says why.
         page::catch_faults();
