@@ -244,13 +244,19 @@ fn a_signal_and_the_end_make_snapshots() {
     assert_eq!(stacks(&snapshot, 300_000..400_000).len(), 1);
 }
 
-/// Page heap's patterns lie before a block: its stack is found all the same.
+/// Page heap's patterns lie before a block, or its pages in no heap's memory: it is found all
+/// the same, and its stack.
 #[test]
 fn stacks_are_found_under_the_other_flags() {
     let Some((folder, program)) = program("snapshot-flags") else {
         return;
     };
-    for (flags, pages) in [("+hpc,+ust", ""), ("+hpa,+ust", "light")] {
+    for (flags, pages) in [
+        ("+hpc,+ust", ""),
+        ("+hpa,+ust", "light"),
+        ("+hpa,+ust", "full"),
+        ("+hpa,+ust", "mappings,random=50"),
+    ] {
         succeeds(
             start(&program, &["write"])
                 .env("NTHEAP_GFLAGS", flags)

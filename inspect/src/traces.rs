@@ -2,25 +2,29 @@
 //! call stacks (`ust`).
 //!
 //! ```text
-//!   registry's shards --> (block, number) by address --+
-//!   areas' blocks, by address -------------------------+--> Block::stack
+//!   registry's shards --> records by address --+
+//!   areas' blocks, by address -----------------+--> Block::stack
 //!   number --> the database's frames --> words --> Snapshot::stacks
 //! ```
+//!
+//! Blocks with guard pages (`hpa`) are in no slice of a heap's: their records alone tell
+//! of them, and each is an area of its own.
 //!
 //! A frame is told as reports tell it: the module's file and the address in it, or the
 //! address alone where no file lies there.
 
 use crate::memory::Memory;
-use crate::model::{Mapping, Snapshot, Stack};
-use ntheap::outside::{TRACES_BYTES, Traces};
+use crate::model::{Area, AreaKind, Block, Mapping, Snapshot, Stack, State};
+use ntheap::outside::{Busy, TRACES_BYTES, Traces};
 use std::collections::HashMap;
 
 /// How often a shard's table is read that grows meanwhile.
 const TRIES: usize = 8;
 
-/// Fills in who allocated the blocks of a copy: those of the areas from number
-/// `first_area` on, which are in the order of their addresses. `at` is where the copy says
-/// its records are.
+/// Fills in who allocated the blocks of a copy, those of the areas from number
+/// `first_area` on, which are in the order of their addresses; behind them, areas are added
+/// of the blocks with guard pages, by address as well. `at` is where the copy says its
+/// records are.
 ///
 /// # Errors
 /// What is missing, in words.
@@ -31,7 +35,7 @@ pub(crate) fn add(
     snapshot: &mut Snapshot,
     first_area: usize,
 ) -> Result<(), &'static str> {
-    const MISSING: &str = "call stacks of allocations";
+    const MISSING: &str = "call stacks of allocations, and blocks with guard pages";
     let bytes = memory.bytes(at, TRACES_BYTES).ok_or(MISSING)?;
     let traces = Traces::decode(&bytes).ok_or(MISSING)?;
     let records = records(memory, &traces).ok_or(MISSING)?;
@@ -47,30 +51,83 @@ pub(crate) fn add(
             slides: HashMap::new(),
         },
         numbers: HashMap::new(),
+        are_whole: true,
     };
+    let (guarded, records): (Vec<Busy>, Vec<Busy>) = records
+        .into_iter()
+        .partition(|record| traces.is_guarded(record));
     let mut records = records.into_iter().peekable();
     let Snapshot {
         areas,
         blocks,
+        heaps,
         stacks: known,
         ..
     } = snapshot;
-    let mut are_whole = true;
     for area in areas.iter().skip(first_area) {
         for block in blocks.iter_mut().skip(area.first).take(area.count) {
             let end = block.address.saturating_add(block.room().max(1));
-            while records.next_if(|record| record.0 < block.address).is_some() {}
+            while records
+                .next_if(|record| (record.start as u64) < block.address)
+                .is_some()
+            {}
             // With page heap's patterns the program's block begins behind them.
             if block.state.is_held()
-                && let Some((_, number)) = records.next_if(|record| record.0 < end)
+                && let Some(record) = records.next_if(|record| (record.start as u64) < end)
             {
-                let stack = stacks.number(number, known);
-                are_whole &= stack.is_some();
-                block.stack = stack.unwrap_or(0);
+                block.stack = stacks.number(record.stack, known);
             }
         }
     }
-    if are_whole { Ok(()) } else { Err(MISSING) }
+    let numbers: HashMap<u64, u32> = (0..)
+        .zip(heaps.iter())
+        .map(|(n, h)| (h.handle, n))
+        .collect();
+    let mut last = 0;
+    for record in guarded {
+        let area = area_of(&record);
+        let heap = numbers.get(&(record.heap as u64)).copied();
+        // Of a heap that ended meanwhile, or of a page that changed hands.
+        let (Some(heap), true) = (heap, area.start >= last) else {
+            stacks.are_whole = false;
+            continue;
+        };
+        last = area.start + area.reserved;
+        blocks.push(Block {
+            address: record.start as u64,
+            size: record.size as u64,
+            slack: 0,
+            area: areas.len() as u32,
+            stack: stacks.number(record.stack, known),
+            state: State::Busy,
+        });
+        areas.push(Area {
+            heap,
+            first: blocks.len() - 1,
+            ..area
+        });
+    }
+    if stacks.are_whole {
+        Ok(())
+    } else {
+        Err(MISSING)
+    }
+}
+
+/// The pages of a block with guard pages.
+fn area_of(record: &Busy) -> Area {
+    const PAGE: u64 = 4096;
+    let start = record.start as u64 / PAGE * PAGE;
+    let end = (record.start as u64).saturating_add(record.size.max(1) as u64);
+    let bytes = end.next_multiple_of(PAGE) - start;
+    Area {
+        kind: AreaKind::Guarded,
+        start,
+        reserved: bytes,
+        committed: bytes,
+        count: 1,
+        ..Area::default()
+    }
 }
 
 /// Two words.
@@ -79,8 +136,8 @@ fn words(memory: &dyn Memory, at: usize) -> Option<(usize, usize)> {
     Some((*words.first()? as usize, *words.get(1)? as usize))
 }
 
-/// All blocks whose allocation's stack was kept, with its number, by address.
-fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<(u64, u32)>> {
+/// The records of all blocks that are handed out, by address.
+fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<Busy>> {
     let mut found = Vec::new();
     for shard in 0..traces.count {
         let at = traces.shards.checked_add(shard * traces.stride)?;
@@ -104,12 +161,10 @@ fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<(u64, u32)>> {
                 _ => {}
             }
         };
-        let busy = bytes
-            .chunks_exact(traces.record)
-            .filter_map(|record| traces.busy(record));
-        found.extend(busy.map(|(start, stack)| (start as u64, stack)));
+        let records = bytes.chunks_exact(traces.record);
+        found.extend(records.filter_map(|record| traces.busy(record)));
     }
-    found.sort_unstable();
+    found.sort_unstable_by_key(|record| record.start);
     Some(found)
 }
 
@@ -121,25 +176,37 @@ struct Stacks<'a> {
     base: usize,
     used: usize,
     places: Places<'a>,
-    /// The snapshot's numbers by the copy's; none for a stack that could not be read.
-    numbers: HashMap<u32, Option<u32>>,
+    /// The snapshot's numbers by the copy's; 0 for a stack that could not be read.
+    numbers: HashMap<u32, u32>,
+    /// Whether nothing is missing.
+    are_whole: bool,
 }
 
 impl Stacks<'_> {
-    /// The snapshot's number of a stack, which is read if it is not among `known`.
-    fn number(&mut self, own: u32, known: &mut Vec<Stack>) -> Option<u32> {
+    /// The snapshot's number of a stack, which is read if it is not among `known`; 0 for
+    /// none.
+    fn number(&mut self, own: u32, known: &mut Vec<Stack>) -> u32 {
+        if own == 0 {
+            return 0;
+        }
         if let Some(number) = self.numbers.get(&own) {
             return *number;
         }
-        let number = self.frames(own).and_then(|frames| {
-            let id = u32::try_from(known.len()).ok()?.checked_add(1)?;
-            let frames = frames
-                .iter()
-                .map(|&frame| self.places.words(frame))
-                .collect();
-            known.push(Stack { id, frames });
-            Some(id)
-        });
+        let id = u32::try_from(known.len() + 1).unwrap_or(0);
+        let number = match self.frames(own) {
+            Some(frames) if id != 0 => {
+                let frames = frames.iter().map(|&frame| self.places.words(frame));
+                known.push(Stack {
+                    id,
+                    frames: frames.collect(),
+                });
+                id
+            }
+            _ => {
+                self.are_whole = false;
+                0
+            }
+        };
         self.numbers.insert(own, number);
         number
     }

@@ -35,11 +35,32 @@ pub struct Traces {
     pub stack: usize,
     /// Where in a record its state is, one byte; 0 is a block that is handed out.
     pub state: usize,
+    /// Where in a record the bytes asked for are.
+    pub size: usize,
+    /// Where in a record its heap's handle is.
+    pub heap: usize,
     /// Bytes of a stack's head.
     pub head: usize,
     /// Where in a stack's head the number of its frames is, four bytes. The frames
     /// follow the head.
     pub frames: usize,
+    /// The addresses that blocks with guard pages have, from the first to the one behind the
+    /// last; both are 0 where there are none. They lie in nothing else that tells of them.
+    pub guarded: [usize; 2],
+}
+
+/// A block that is handed out.
+#[cfg(feature = "outside")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// Its first byte.
+    pub start: usize,
+    /// The bytes asked for.
+    pub size: usize,
+    /// Its heap's handle.
+    pub heap: usize,
+    /// The number of its allocation's stack; 0 if none was kept.
+    pub stack: u32,
 }
 
 /// Bytes of a [`Traces`].
@@ -63,27 +84,47 @@ impl Traces {
             start: at(7)?,
             stack: at(8)?,
             state: at(9)?,
-            head: at(10)?,
-            frames: at(11)?,
+            size: at(10)?,
+            heap: at(11)?,
+            head: at(12)?,
+            frames: at(13)?,
+            guarded: [at(14)?, at(15)?],
         };
         let is_one = (1..=4096).contains(&found.count)
             && found.stride <= 4096
             && found.table.max(found.capacity) < 4096
             && (1..=4096).contains(&found.record)
-            && found.start.max(found.stack).max(found.state) < found.record
+            && [
+                found.start,
+                found.stack,
+                found.state,
+                found.size,
+                found.heap,
+            ]
+            .iter()
+            .all(|&at| at < found.record)
             && found.head <= 64
             && found.frames < found.head;
         is_one.then_some(found)
     }
 
-    /// The block and the stack of a record, if the block is handed out and the stack was
-    /// kept.
-    pub fn busy(&self, record: &[u8]) -> Option<(usize, u32)> {
+    /// What a record says, if its block is handed out.
+    pub fn busy(&self, record: &[u8]) -> Option<Busy> {
         use super::outside::{byte, half, word};
-        let start = word(record, self.start)?;
-        let stack = half(record, self.stack)?;
+        let busy = Busy {
+            start: word(record, self.start)?,
+            size: word(record, self.size)?,
+            heap: word(record, self.heap)?,
+            stack: half(record, self.stack)?,
+        };
         let is_busy = byte(record, self.state)? == 0;
-        (is_busy && start != 0 && stack != 0).then_some((start, stack))
+        (is_busy && busy.start != 0).then_some(busy)
+    }
+
+    /// Whether a block is one of those with guard pages.
+    pub fn is_guarded(&self, block: &Busy) -> bool {
+        let [start, end] = self.guarded;
+        start <= block.start && block.start < end && block.size <= end - block.start
     }
 
     /// Where the stack of a number lies, seen from the database's address.
@@ -104,7 +145,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_none() {
-        let words = [0x1000usize, 0x2000, 32, 64, 8, 16, 64, 0, 24, 45, 16, 8];
+        let words = [
+            0x1000usize,
+            0x2000,
+            32,
+            64,
+            8,
+            16,
+            64,
+            0,
+            24,
+            45,
+            8,
+            16,
+            16,
+            8,
+            0x9000,
+            0xa000,
+        ];
         let bytes = |words: &[usize]| -> std::vec::Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
         };
@@ -120,8 +178,8 @@ mod tests {
             (4, 4096),
             (6, 0),
             (8, 64),
-            (10, 65),
-            (11, 16),
+            (12, 65),
+            (13, 16),
         ] {
             let mut words = words;
             words[at] = wrong;
@@ -129,11 +187,27 @@ mod tests {
         }
         let mut record = [0u8; 64];
         assert_eq!(good.busy(&record), None);
-        record[..8].copy_from_slice(&0x7000usize.to_ne_bytes());
-        record[24..28].copy_from_slice(&9u32.to_ne_bytes());
-        assert_eq!(good.busy(&record), Some((0x7000, 9)));
-        record[45] = 2;
-        assert_eq!(good.busy(&record), None);
+        let mut write = |at: usize, bytes: &[u8]| {
+            record[at..at + bytes.len()].copy_from_slice(bytes);
+            good.busy(&record)
+        };
+        write(8, &0x20usize.to_ne_bytes());
+        write(16, &0x4000usize.to_ne_bytes());
+        write(24, &9u32.to_ne_bytes());
+        let busy = Busy {
+            start: 0x9ff0,
+            size: 0x20,
+            heap: 0x4000,
+            stack: 9,
+        };
+        assert_eq!(write(0, &0x9ff0usize.to_ne_bytes()), Some(busy));
+        assert_eq!(write(45, &[2]), None);
+        assert!(!good.is_guarded(&busy), "its end is outside");
+        assert!(good.is_guarded(&Busy { size: 0x10, ..busy }));
+        assert!(!good.is_guarded(&Busy {
+            start: 0x8fff,
+            ..busy
+        }));
         assert_eq!(good.busy(&record[..20]), None);
         assert_eq!(good.frames_of(&[0; 16]), None);
     }

@@ -167,9 +167,8 @@ extern "C" fn middle(job: *mut c_void) -> c_int {
         libc::sigaction(libc::SIGCHLD, &raw const default, ptr::null_mut());
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let child = libc::clone(last, (*job).stack, flags, job.cast());
-        if child < 0 {
-            (*job).error = os::errno();
-        } else if !wait(child, &raw mut (*job).status, 0) && (*job).error == 0 {
+        let is_done = child >= 0 && wait(child, &raw mut (*job).status, 0);
+        if !is_done && (*job).error == 0 {
             (*job).error = os::errno();
         }
     }

@@ -149,7 +149,11 @@ fn fill<M: Model>() {
         first == numbers[0] || (first == 0 && second == 0),
         "a stack is lost"
     );
-    assert_eq!(M::keep(&memory, 1, 4), None, "a stack is where there is no memory");
+    assert_eq!(
+        M::keep(&memory, 1, 4),
+        None,
+        "a stack is where there is no memory"
+    );
     let again = M::keep(&memory, 1, 2);
     assert_eq!(again, Some((numbers[1], false)), "a stack is lost");
 }

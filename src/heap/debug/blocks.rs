@@ -36,6 +36,9 @@ pub(in crate::heap) fn begin(config: &Config) {
     } else if !super::is_on() {
         sample::begin(config);
     }
+    if super::is_on() {
+        super::published::publish();
+    }
 }
 
 /// Does what may allocate, once the heap serves.

@@ -128,9 +128,6 @@ pub(super) fn configure() {
     }
     let injects = if injects { FAULTS } else { 0 };
     BITS.store(u64::from(flags.bits) | injects, Ordering::Release);
-    if flags.has(gflags::STACK_TRACES) {
-        published::publish();
-    }
 }
 
 /// What the global flags add to the flags of a heap that is made now, as Windows

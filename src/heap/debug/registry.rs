@@ -160,6 +160,8 @@ pub(super) fn describe(so_far: Traces) -> Traces {
         start: offset_of!(Record, start),
         stack: offset_of!(Record, stack),
         state: offset_of!(Record, state),
+        size: offset_of!(Record, size),
+        heap: offset_of!(Record, heap),
         ..so_far
     }
 }

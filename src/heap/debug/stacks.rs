@@ -80,8 +80,11 @@ pub(super) fn describe() -> Traces {
         start: 0,
         stack: 0,
         state: 0,
+        size: 0,
+        heap: 0,
         head: size_of::<Entry>(),
         frames: offset_of!(Entry, count),
+        guarded: [0; 2],
     }
 }
 

@@ -307,6 +307,14 @@ impl Area {
         self.count.load(Ordering::Acquire)
     }
 
+    /// Its first address and the one behind its last; 0 and 0 before it began.
+    pub(super) fn range(&self) -> [usize; 2] {
+        match self.pages.base() {
+            0 => [0; 2],
+            base => [base, base + self.pages.size()],
+        }
+    }
+
     /// Whether an address lies in the area.
     #[inline]
     pub(super) fn has(&self, address: usize) -> bool {

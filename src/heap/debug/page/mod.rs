@@ -110,6 +110,12 @@ pub(in crate::heap) fn figures() -> Figures {
     STORE.figures()
 }
 
+/// Page heap's address space: its first address and the one behind its last; 0 and 0 if there
+/// is none.
+pub(in crate::heap) fn range() -> [usize; 2] {
+    STORE.area.range()
+}
+
 /// Whether an address lies in page heap's address space.
 #[inline]
 pub(in crate::heap) fn has(address: usize) -> bool {
