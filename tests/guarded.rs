@@ -98,6 +98,15 @@ impl Random {
     }
 }
 
+/// Whether each byte is `byte`: the first is, and each is as the one before, which
+/// takes one comparison of memory.
+fn is_filled(bytes: &[u8], byte: u8) -> bool {
+    let [first, rest @ ..] = bytes else {
+        return true;
+    };
+    *first == byte && *rest == bytes[..rest.len()]
+}
+
 /// A block and what was written into it.
 struct Held {
     block: *mut u8,
@@ -123,7 +132,7 @@ impl Held {
         // SAFETY: the block holds so many bytes.
         unsafe {
             if is_zero {
-                assert!((0..size).all(|at| block.add(at).read() == 0));
+                assert!(is_filled(std::slice::from_raw_parts(block, size), 0));
             }
             let byte = random.below(256) as u8;
             block.write_bytes(byte, size);
@@ -137,8 +146,8 @@ impl Held {
 
     fn check(&self, size: usize) {
         // SAFETY: the block holds so many bytes.
-        let is_whole = (0..size).all(|at| unsafe { self.block.add(at).read() } == self.byte);
-        assert!(is_whole);
+        let bytes = unsafe { std::slice::from_raw_parts(self.block, size) };
+        assert!(is_filled(bytes, self.byte));
     }
 
     fn resize(&mut self, face: Face, random: &mut Random) {
