@@ -15,6 +15,7 @@ use std::process::{Command, Output};
 const PROGRAM: &str = r#"
 #include <errno.h>
 #include <ntheap_debug.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,15 @@ static __attribute__((noinline)) void many(void) {
 }
 static __attribute__((noinline)) void one(void) {
     kept[count++] = malloc(300000);
+}
+static volatile int is_over;
+static void *churn(void *unused) {
+    (void)unused;
+    for (unsigned long n = 1; !is_over; n++) {
+        free(kept[1 + n % 50]);
+        kept[1 + n % 50] = malloc(n * 7919 % 5000);
+    }
+    return NULL;
 }
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -52,6 +62,16 @@ int main(int argc, char **argv) {
             _exit(0);
         }
         wait(NULL);
+    } else if (strcmp(argv[1], "storm") == 0) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, churn, NULL);
+        for (int i = 2; i < argc; i++) {
+            usleep(1000);
+            pthread_kill(thread, SIGUSR2);
+            while (access(argv[i], R_OK) != 0) usleep(1000);
+        }
+        is_over = 1;
+        pthread_join(thread, NULL);
     } else if (strcmp(argv[1], "write") == 0) {
         many();
         ((char *)kept[1])[0] = 1;
@@ -73,6 +93,7 @@ fn program(test: &str) -> Option<(PathBuf, PathBuf)> {
         "-lntheap".to_owned(),
         "-O1".to_owned(),
         "-fno-builtin".to_owned(),
+        "-pthread".to_owned(),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     compile(test, PROGRAM, &program, &flags).then_some((folder, program))
@@ -242,6 +263,36 @@ fn a_signal_and_the_end_make_snapshots() {
     let snapshot = read(&folder.join(&ends[0]));
     assert_eq!(ends[0], format!("end.{}.heap", snapshot.process.pid));
     assert_eq!(stacks(&snapshot, 300_000..400_000).len(), 1);
+}
+
+/// A thread that is interrupted in the middle of an allocation makes them as well.
+#[test]
+fn a_signal_in_the_middle_of_an_allocation_makes_a_snapshot() {
+    let Some((folder, program)) = program("snapshot-storm") else {
+        return;
+    };
+    let names: Vec<String> = (1..=6).map(|nth| format!("m.{nth}.heap")).collect();
+    let mut arguments = vec!["storm"];
+    arguments.extend(names.iter().map(String::as_str));
+    for flags in ["", "+ust", "+hpc,+ust"] {
+        for name in &names {
+            let _ = fs::remove_file(folder.join(name));
+        }
+        let out = succeeds(
+            start(&program, &arguments)
+                .env("NTHEAP_GFLAGS", flags)
+                .env("NTHEAP_SNAPSHOT", "m.%n.heap,signal=USR2"),
+        );
+        for name in &names {
+            let path = folder.join(name);
+            let snapshot = file::read(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+            // What was being changed at that moment is said to be missing.
+            let is_said = stderr(&out).contains("the answer is partial");
+            assert!(!snapshot.is_partial() || is_said, "{:?}", snapshot.missing);
+            let large = stacks(&snapshot, 300_000..400_000);
+            assert!(large.len() == 1 && large[0].1 == 1, "{flags}: {large:?}");
+        }
+    }
 }
 
 /// Page heap's patterns lie before a block, or its pages in no heap's memory: it is found all
