@@ -21,7 +21,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of the largest block of a heap with page heap. All of a block is written to
 /// when it is made, which other heaps leave to the program.
-const LARGEST: usize = 1 << 37;
+const LARGEST: usize = match 1usize.checked_shl(37) {
+    Some(bytes) => bytes,
+    None => usize::MAX,
+};
 
 /// What lies at the handle of a heap with page heap.
 const HEADER_FILL: u8 = 0xEE;
