@@ -35,7 +35,7 @@
 //! it accepts and how it is documented.
 
 mod environment;
-#[cfg(feature = "debug")]
+#[cfg(any(feature = "debug", feature = "outside"))]
 pub mod gflags;
 mod options;
 

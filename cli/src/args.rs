@@ -3,7 +3,7 @@
 use crate::help;
 #[cfg(target_os = "linux")]
 use crate::look;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -70,8 +70,36 @@ pub(crate) enum Command {
         long_about = look::help::MAP_ABOUT)]
     Map(look::args::Map),
 
+    #[command(about = "Explain the global flags, and what a value of NTHEAP_GFLAGS comes to",
+        long_about = help::GFLAGS_ABOUT, after_long_help = help::GFLAGS_AFTER)]
+    Gflags(Gflags),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gflags {
+    /// Flags as NTHEAP_GFLAGS takes them: +hpa,+ust or 0x02001000
+    ///
+    /// May be given more than once. NTHEAP_PAGEHEAP=ITEMS and NTHEAP_REPORT=json are taken
+    /// as well. Without any, all flags and options are listed.
+    #[arg(value_name = "VALUE", verbatim_doc_comment)]
+    pub(crate) value: Vec<String>,
+
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -190,3 +190,23 @@ Examples:
 
 Exit status:
   as of `ntheap run`";
+
+pub(crate) const GFLAGS_ABOUT: &str = "\
+Explain the global flags, and what a value of NTHEAP_GFLAGS comes to.
+
+NTHEAP_GFLAGS turns on, for a program that is already built, what gflags turns on
+for an image on Windows. Without VALUE every flag is listed with its number and what
+it does, and the items of NTHEAP_PAGEHEAP and NTHEAP_REPORT. With one, by name or by
+number, the flags it sets are listed, with NtGlobalFlag and the variables that say the
+same.";
+
+pub(crate) const GFLAGS_AFTER: &str = "\
+Examples:
+  ntheap gflags
+  ntheap gflags +hpa,+ust
+  ntheap gflags 0x02000070 --format json
+  ntheap gflags +hpa NTHEAP_PAGEHEAP=light,size=16-4096
+
+Exit status:
+  0  the value was understood
+  2  it was not, or the command line was wrong";

@@ -12,6 +12,7 @@
 //!   switch         which allocator this very process uses
 //!   process        a process' memory, as the system counts it
 //!   format         numbers and tables for people
+//!   gflags         the global flags' names and values
 //!   bench/         allocators against each other
 //!   demo/          the demonstration
 //!   run/           running other programs
@@ -23,6 +24,7 @@ mod args;
 mod bench;
 mod demo;
 mod format;
+mod gflags;
 mod help;
 #[cfg(target_os = "linux")]
 mod look;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         args::Command::DemoChild(options) => demo::child::main(&options),
         args::Command::Run(options) => run::main(&options),
         args::Command::Trace(options) => trace::main(&options),
+        args::Command::Gflags(options) => gflags::main(&options),
         #[cfg(target_os = "linux")]
         args::Command::Walk(options) => look::main(&look::Command::Walk(&options)),
         #[cfg(target_os = "linux")]

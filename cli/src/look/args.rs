@@ -1,19 +1,10 @@
 //! What the command line says to the commands that look at a process.
 
 use super::help;
+pub(crate) use crate::args::Format;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object
-    Json,
-}
 
 #[derive(Debug, Args)]
 #[command(after_long_help = help::WALK_AFTER)]

@@ -144,3 +144,26 @@ fn any_bytes_will_do() {
         assert!(flags.validate_every > 0 && flags.page.sizes.0 <= flags.page.sizes.1);
     }
 }
+
+#[test]
+fn items_of_the_tables_are_taken() {
+    let tables = [
+        (&b"NTHEAP_PAGEHEAP"[..], &PAGE_ITEMS[..]),
+        (b"NTHEAP_REPORT", &REPORT_ITEMS),
+    ];
+    for (variable, table) in tables {
+        for item in table {
+            let written = item
+                .text
+                .replace("A-B", "16-32")
+                .replace("PERCENT", "5")
+                .replace("BYTES", "1M")
+                .replace("NAME+NAME", "a.so+b.so");
+            let mut flags = GlobalFlags::NONE;
+            assert!(apply(&mut flags, variable, written.as_bytes()), "{written}");
+            assert!(!apply(&mut flags, variable, b"elephants"));
+            assert!(valid(variable).to_string().contains(item.text));
+        }
+    }
+    assert!(!apply(&mut GlobalFlags::NONE, b"NTHEAP_CRT", b"private"));
+}
