@@ -43,6 +43,7 @@ pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size
 pub use crate::config::gflags;
 
 use crate::sync::Lock;
+use crate::vm::root;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 use gflags::GlobalFlags;
@@ -106,6 +107,18 @@ pub(super) fn configure() {
         stacks::begin(flags.trace_bytes);
     }
     BITS.store(flags.bits, Ordering::Release);
+}
+
+/// Which blocks lie in guarded pages of their own, as the root record has it.
+pub(super) fn guarded() -> usize {
+    let mut guarded = 0;
+    if has(gflags::PAGE_ALLOCS) && !options().page.light {
+        guarded |= root::GUARDED_ALL;
+    }
+    if sample::is_on() {
+        guarded |= root::GUARDED_SAMPLES;
+    }
+    guarded
 }
 
 /// What the global flags add to the flags of a heap that is made now, as Windows
