@@ -453,6 +453,91 @@ fn planted_leaks_are_found_exactly() {
     assert_eq!(out.status.code(), Some(127), "{}", stderr(&out));
 }
 
+/// Whoever ends it, and last, the program is looked at then.
+const ENDS: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *kept[10];
+static char how;
+__attribute__((noinline)) static void lose(void) {
+    for (int i = 0; i < 7; i++) ((volatile char *)malloc(2500))[0] = 1;
+}
+__attribute__((noinline)) static void wipe(void) {
+    volatile char stack[1 << 15];
+    for (unsigned i = 0; i < sizeof stack; i++) stack[i] = 0;
+}
+static void *work(void *nothing) {
+    /* The first thread is gone by then, if it goes. */
+    usleep(100000);
+    lose();
+    wipe();
+    if (how == 'e') exit(0);
+    if (how == 'x') execl("/bin/ls", "ls", "/dev/null", (char *)0);
+    return nothing;
+}
+int main(int count, char **args) {
+    pthread_t thread;
+    how = count > 1 ? args[1][0] : 0;
+    for (int i = 0; i < 10; i++) kept[i] = malloc(2500);
+    pthread_create(&thread, 0, work, 0);
+    if (how == 'j') { pthread_join(thread, 0); return 0; }
+    if (how == 'e' || how == 'x') for (;;) pause();
+    pthread_detach(thread);
+    pthread_exit(0);
+}
+"#;
+
+#[test]
+fn a_program_is_looked_at_whoever_ends_it() {
+    let Some((_, program)) = built("look-ends", ENDS, &["-O1", "-pthread"]) else {
+        return;
+    };
+    library();
+    for (how, lost) in [("join", 7), ("exit", 7), ("pthread_exit", 7), ("x", 0)] {
+        let mut command = ntheap();
+        command.args(["leaks", "--format", "json", "--"]);
+        let out = output(command.arg(&program).arg(how));
+        // What became another program has that one's leaks, if any.
+        let code = out.status.code();
+        assert!(
+            code == Some(1) || (code == Some(0) && lost == 0),
+            "{how} {}",
+            stderr(&out)
+        );
+        let text = stdout(&out);
+        let answer = text.lines().last().expect("an answer");
+        let found: Value = serde_json::from_str(answer).expect("JSON");
+        let groups = found["lost"].as_array().expect("groups").iter();
+        let planted: u64 = groups
+            .filter(|group| group["size"].as_u64().is_some_and(|size| size / 100 == 25))
+            .map(|group| group["blocks"].as_u64().expect("a number"))
+            .sum();
+        assert_eq!(planted, lost, "{how} {}", stdout(&out));
+    }
+}
+
+/// Page heap's blocks lie where nobody looks from outside.
+#[test]
+fn an_answer_without_guarded_blocks_says_so() {
+    let Some((_, program)) = built("look-guarded", MALLOCS, &[]) else {
+        return;
+    };
+    for (name, value, missing) in [
+        ("NTHEAP_GFLAGS", "+hpa", "page heap guards"),
+        ("NTHEAP_SAMPLE", "100", "NTHEAP_SAMPLE guards"),
+    ] {
+        let mut command = Command::new(&program);
+        command.env("LD_PRELOAD", library()).env(name, value);
+        let mut running = Running::start(&mut command);
+        running.until_ready();
+        let out = look(&["walk", &running.pid()]);
+        assert_eq!(out.status.code(), Some(3), "{}", stderr(&out));
+        assert!(stderr(&out).contains(missing), "{}", stderr(&out));
+    }
+}
+
 const BUSY: &str = r#"
 #include <pthread.h>
 #include <stdio.h>

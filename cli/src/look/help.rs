@@ -11,7 +11,11 @@ of HeapAlloc's kind have the size that was asked for.
 A block that a thread's cache keeps is free: its state is `cached`. A program on
 NtHeap built for release does not mark its blocks; there the caches themselves
 tell, and a block that is on its way between two of them counts as in use.
-Should they not be readable, such blocks are `out`: in use or cached.";
+Should they not be readable, such blocks are `out`: in use or cached.
+
+Blocks in guarded pages of their own are not seen from outside: all that page heap has
+(hpa in NTHEAP_GFLAGS, without `light`), and those that NTHEAP_SAMPLE chose. The answer
+is partial then, and says so.";
 
 pub(crate) const WALK_AFTER: &str = "\
 Examples:
