@@ -70,6 +70,11 @@ pub(crate) enum Command {
         long_about = look::help::MAP_ABOUT)]
     Map(look::args::Map),
 
+    #[cfg(target_os = "linux")]
+    #[command(about = "Show a process's heaps live in a terminal",
+        long_about = look::help::TOP_ABOUT)]
+    Top(look::args::Top),
+
     #[command(about = "Explain the global flags, and what a value of NTHEAP_GFLAGS comes to",
         long_about = help::GFLAGS_ABOUT, after_long_help = help::GFLAGS_AFTER)]
     Gflags(Gflags),

@@ -17,7 +17,7 @@
 //!   demo/          the demonstration
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
-//!   look/          processes and snapshots: walk, validate, diff, leaks, map
+//!   look/          processes and snapshots: walk, validate, diff, leaks, map, top
 //! ```
 
 mod args;
@@ -59,5 +59,7 @@ fn main() -> ExitCode {
         args::Command::Leaks(options) => look::main(&look::Command::Leaks(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Map(options) => look::main(&look::Command::Map(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Top(options) => look::main(&look::Command::Top(&options)),
     }
 }

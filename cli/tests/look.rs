@@ -5,84 +5,13 @@
 
 mod common;
 
+use common::running::{Running, told};
 use common::{compile, folder, library, ntheap, output, stderr, stdout, windows_library};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-
-/// A program that says what it has, and goes on at each line it is sent.
-struct Running {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Running {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
-        Running { child, lines }
-    }
-
-    fn preloaded(program: &Path) -> Running {
-        Running::start(Command::new(program).env("LD_PRELOAD", library()))
-    }
-
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    /// Lets it go on.
-    fn go(&mut self) {
-        let stdin = self.child.stdin.as_mut().expect("a pipe");
-        stdin.write_all(b"\n").expect("written");
-    }
-
-    /// The lines up to `ready`.
-    fn until_ready(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            let count = self.lines.read_line(&mut line).expect("a line");
-            assert_ne!(count, 0, "the program ended after {lines:?}");
-            match line.trim() {
-                "ready" => return lines,
-                line => lines.push(line.to_owned()),
-            }
-        }
-    }
-
-    /// Ends its input, and waits for its end, which is a good one.
-    fn end(mut self) {
-        drop(self.child.stdin.take());
-        let status = self.child.wait().expect("it ends");
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// `kind address size`, as the programs here print them.
-fn told(lines: &[String], kind: &str) -> BTreeMap<String, u64> {
-    let of_line = |line: &String| {
-        let mut words = line.split(' ');
-        (words.next()? == kind).then_some(())?;
-        let address = words.next()?.to_owned();
-        Some((address, words.next()?.parse().ok()?))
-    };
-    lines.iter().filter_map(of_line).collect()
-}
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 fn look(args: &[&str]) -> Output {
     output(ntheap().args(args))
