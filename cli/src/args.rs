@@ -79,6 +79,14 @@ pub(crate) enum Command {
         long_about = help::GFLAGS_ABOUT, after_long_help = help::GFLAGS_AFTER)]
     Gflags(Gflags),
 
+    #[command(about = "Write a shell's completions of this command to standard output",
+        long_about = help::COMPLETIONS_ABOUT)]
+    Completions(Completions),
+
+    #[command(about = "Write this command's manual pages into a folder",
+        long_about = help::MAN_ABOUT)]
+    Man(Man),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
 }
@@ -139,6 +147,20 @@ pub(crate) struct Demo {
     /// Print one JSON object with every run instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder, which is made where there is none
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -191,6 +191,18 @@ Examples:
 Exit status:
   as of `ntheap run`";
 
+pub(crate) const COMPLETIONS_ABOUT: &str = "\
+Write a shell's completions of this command to standard output.
+
+For bash:  ntheap completions bash > ~/.local/share/bash-completion/completions/ntheap
+For zsh:   ntheap completions zsh > FOLDER/_ntheap, with FOLDER in fpath
+For fish:  ntheap completions fish > ~/.config/fish/completions/ntheap.fish";
+
+pub(crate) const MAN_ABOUT: &str = "\
+Write this command's manual pages into a folder: ntheap.1, and a page for each
+subcommand, as ntheap-run.1. `man -l FOLDER/ntheap.1` shows one; in a folder
+man1 of MANPATH they are found by name.";
+
 pub(crate) const GFLAGS_ABOUT: &str = "\
 Explain the global flags, and what a value of NTHEAP_GFLAGS comes to.
 

@@ -12,6 +12,7 @@
 //!   switch         which allocator this very process uses
 //!   process        a process' memory, as the system counts it
 //!   format         numbers and tables for people
+//!   manual         manual pages and completions, made from the above
 //!   gflags         the global flags' names and values
 //!   bench/         allocators against each other
 //!   demo/          the demonstration
@@ -28,6 +29,7 @@ mod gflags;
 mod help;
 #[cfg(target_os = "linux")]
 mod look;
+mod manual;
 mod process;
 mod run;
 mod switch;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         args::Command::Run(options) => run::main(&options),
         args::Command::Trace(options) => trace::main(&options),
         args::Command::Gflags(options) => gflags::main(&options),
+        args::Command::Completions(options) => manual::completions(&options),
+        args::Command::Man(options) => manual::pages(&options),
         #[cfg(target_os = "linux")]
         args::Command::Walk(options) => look::main(&look::Command::Walk(&options)),
         #[cfg(target_os = "linux")]
