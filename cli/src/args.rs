@@ -101,6 +101,24 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How an answer is written, of commands that have a shorter word for it.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Answer {
+    /// How the answer is written; of a trace, each call is an object on a line of its own
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Answer {
+    pub(crate) fn is_json(self) -> bool {
+        self.json || self.format == Format::Json
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Gflags {
     /// Flags as NTHEAP_GFLAGS takes them: +hpa,+ust or 0x02001000
@@ -144,9 +162,8 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
 
-    /// Print one JSON object with every run instead of the table
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -177,9 +194,8 @@ pub(crate) struct DemoChild {
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Report as one JSON object instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 
     /// Write the report to FILE instead of standard error
     #[arg(short, long, value_name = "FILE")]
@@ -213,9 +229,8 @@ pub(crate) struct Trace {
     #[arg(long, value_name = "N")]
     pub(crate) first: Option<u64>,
 
-    /// Print each call as a JSON object on a line of its own
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 
     /// Write the calls to FILE instead of standard error
     #[arg(short, long, value_name = "FILE")]
@@ -280,6 +295,10 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) list: bool,
 
+    /// How the answer is written; json: every figure of every run, when all is over
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+
     /// Write every figure of every run to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -332,7 +351,7 @@ mod tests {
         let Command::Run(run) = cli.command else {
             panic!("not run");
         };
-        assert!(run.json && run.output.is_none());
+        assert!(run.answer.is_json() && run.output.is_none());
         assert_eq!(run.command, ["ls", "--json", "-o", "x"]);
     }
 

@@ -130,6 +130,12 @@ fn ratios_means_and_both_files() {
     assert_eq!(stdout(&out), include_str!("snapshots/bench.txt"));
 
     let value = json(&root.join("all.json"));
+    let mut command = bench(&root, &["--no-build", "--rounds", "3", "--format", "json"]);
+    with_only(&root, &["wc"], &mut command);
+    let out = output(&mut command);
+    let printed: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(printed["reference"], "mimalloc3");
+    assert_eq!(printed["allocators"], value["allocators"]);
     assert_eq!(value["reference"], "mimalloc3");
     assert_eq!(value["rounds"], 3);
     assert_eq!(value["complete"], true);
@@ -333,6 +339,16 @@ fn allocators_and_loads_are_listed_and_chosen_by_name() {
     assert_eq!(
         stdout(&out),
         "allocators\n  ntheap\n  mimalloc3\n  system\npairs\n  pair-16\n  pair-64\none-thread\n  trees\n"
+    );
+    let out = output(&mut bench(
+        &root,
+        &["--no-build", "--list", "--format", "json"],
+    ));
+    let listed: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(listed["allocators"][1], "mimalloc3");
+    assert_eq!(
+        listed["loads"][2],
+        serde_json::json!({ "group": "one-thread", "name": "trees" })
     );
     let chosen = [
         "--no-build",

@@ -235,8 +235,13 @@ fn heaps_blocks_are_exactly_those_that_were_asked_for() {
     for name in ["map.svg", "map.html"] {
         let file = folder.join(name);
         let path = file.to_str().expect("UTF-8");
-        let out = look(&["map", &pid, "-o", path]);
+        let out = look(&["map", &pid, "-o", path, "--format", "json"]);
         assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let told = json(&out);
+        let bytes = fs::metadata(&file).expect("a file").len();
+        assert_eq!(told["bytes"], bytes);
+        assert_eq!(told["kinds"][3]["kind"], "Heap");
+        assert!(told["kinds"][3]["committed"].as_u64() > Some(900_000));
         let text = fs::read_to_string(&file).expect("a file");
         assert!(text.len() < 5 << 20, "{name} has {} bytes", text.len());
         for part in [

@@ -183,6 +183,10 @@ pub(crate) struct Map {
     /// Hold the process still while it is read
     #[arg(long)]
     pub(crate) stop: bool,
+
+    /// How it is told what was written; json has the sums of each kind of memory
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ pub(crate) mod help;
 mod leaks;
 mod map;
 mod output;
+mod progress;
 mod snapshot;
 mod source;
 mod top;

@@ -7,6 +7,7 @@ use crate::format::{bytes, count};
 use crate::look::figures::{self, Bucket, Figures};
 use crate::look::output::{self, hex};
 use ntheap_inspect::model::{Area, AreaKind, Mapping, Snapshot};
+use serde_json::{Value, json};
 use std::cmp::Reverse;
 
 /// Cells of a row of a heap's memory: as many as keep the picture small.
@@ -78,7 +79,7 @@ struct Sums {
     largest: u64,
 }
 
-fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+fn sums_of(snapshot: &Snapshot, of: &[Kind]) -> [Sums; Kind::ALL.len()] {
     let mut sums = [Sums::default(); Kind::ALL.len()];
     for (mapping, &kind) in snapshot.mappings.iter().zip(of) {
         let size = mapping.end - mapping.start;
@@ -89,6 +90,24 @@ fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
         sum.mappings += 1;
         sum.largest = sum.largest.max(size);
     }
+    sums
+}
+
+/// Each kind's sums, for programs.
+pub(crate) fn kinds_json(snapshot: &Snapshot) -> Value {
+    let sums = sums_of(snapshot, &kinds::of(snapshot));
+    let kinds = Kind::ALL.iter().map(|&kind| {
+        let sum = &sums[kind as usize];
+        json!({
+            "kind": kind.name(), "size": sum.size, "committed": sum.committed,
+            "resident": sum.resident, "mappings": sum.mappings, "largest": sum.largest,
+        })
+    });
+    kinds.collect()
+}
+
+fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+    let sums = sums_of(snapshot, of);
     let committed: u64 = sums.iter().map(|sum| sum.committed).sum();
     let resident: u64 = sums.iter().map(|sum| sum.resident).sum();
     let note = format!(
