@@ -238,6 +238,7 @@ impl Heap {
             self.plain.turn_refills();
             self.checked.turn_refills();
         }
+        root::set_anchor(root::Anchor::Guarded, debug::guarded());
     }
 
     fn configure(&self, config: &Config) {

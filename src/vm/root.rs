@@ -62,6 +62,9 @@ pub enum Anchor {
     /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
     /// kept.
     Traces,
+    /// 1 where sampling gives a few blocks pages of their own, to which neither slices
+    /// nor records lead.
+    Guarded,
 }
 
 /// Number of anchors, spare ones for later versions included.

@@ -100,7 +100,7 @@ pub(crate) fn judge_events(
 
 fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {
     let to_terminal = options.output.is_none() && format::colours(&io::stderr());
-    let text = if options.json {
+    let text = if options.answer.is_json() {
         report::json(facts)
     } else {
         report::text(facts, to_terminal)
@@ -123,7 +123,7 @@ fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {
 /// Says what went wrong, on standard error, as JSON where the report would
 /// have been.
 fn complain(options: &Run, failure: &Failure) {
-    let text = if options.json && options.output.is_none() {
+    let text = if options.answer.is_json() && options.output.is_none() {
         let value = serde_json::json!({ "error": failure.message, "code": failure.code });
         format!("{value}\n")
     } else {

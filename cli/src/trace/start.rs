@@ -162,7 +162,7 @@ impl<'a> Printer<'a> {
             }
             self.left -= 1;
             self.threads.insert(thread);
-            if self.options.json {
+            if self.options.answer.is_json() {
                 writeln!(self.to, "{}", show::json(thread, call))?;
             } else {
                 let text = show::text(thread, self.threads.len() > 1, call);

@@ -82,6 +82,9 @@ impl Canvas {
     }
 
     pub(crate) fn text(&mut self, x: f64, y: f64, class: &str, anchor: Anchor, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         self.flush();
         let anchor = match anchor {
             Anchor::Start => "",
