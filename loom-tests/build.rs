@@ -58,6 +58,13 @@ const MUTANTS: [Mutant; 49] = [
         "Err(_) => os::yield_now(),",
         "Err(_) => { os::yield_now(); return true }",
     ),
+    // A thread of the same process is taken for one that a fork left behind.
+    (
+        "once_takes_over_the_living",
+        "sync/once.rs",
+        "left != own && left != NEW",
+        "left != NEW",
+    ),
     // Whoever finds a stack's number does not see the stack.
     (
         "chains_lead_relaxed",
