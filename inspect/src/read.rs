@@ -10,6 +10,7 @@ use crate::area::{self, Found};
 use crate::kept;
 use crate::memory::Memory;
 use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
+use crate::traces;
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -200,20 +201,12 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Says which blocks are not found: no slice leads to those in guarded pages.
-    fn note_guarded(&mut self, root: &Root) {
-        let guarded = root.anchor(Anchor::Guarded);
-        if guarded & root::GUARDED_ALL != 0 {
-            self.note(
-                "the blocks that page heap guards (hpa in NTHEAP_GFLAGS), which is all but a few: \
-                 they lie in pages of their own, which are not looked at"
-                    .to_owned(),
-            );
-        }
-        if guarded & root::GUARDED_SAMPLES != 0 {
+    /// Says which blocks are not found.
+    fn note_sampled(&mut self, root: &Root) {
+        if root.anchor(Anchor::Sampled) != 0 {
             self.note(
                 "the blocks that NTHEAP_SAMPLE guards, at most 256: they lie in pages of their own, \
-                 which are not looked at"
+                 to which nothing leads"
                     .to_owned(),
             );
         }
@@ -235,7 +228,7 @@ impl<'a> Reader<'a> {
             name: "process heap".to_owned(),
         });
         self.tallies.push(Tally::default());
-        self.note_guarded(root);
+        self.note_sampled(root);
         self.segments(copy, root);
         self.records(root);
         self.first_area = self.snapshot.areas.len();
@@ -256,6 +249,18 @@ impl<'a> Reader<'a> {
         }
         if self.options.compares_figures {
             self.compare_figures(before);
+        }
+        let at = root.anchor(Anchor::Traces);
+        if at != 0
+            && let Err(what) = traces::add(
+                self.memory,
+                at,
+                mappings,
+                &mut self.snapshot,
+                self.first_area,
+            )
+        {
+            self.note(what.to_owned());
         }
     }
 

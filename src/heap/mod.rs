@@ -77,6 +77,8 @@ mod slices;
 mod sparse;
 mod swap;
 mod threads;
+#[cfg(any(feature = "debug", feature = "outside"))]
+pub mod traces;
 mod word;
 
 pub use cache::{ThreadCache, UNBORN};
@@ -235,8 +237,8 @@ impl Heap {
         if debug::sample::is_on() {
             self.plain.turn_refills();
             self.checked.turn_refills();
+            root::set_anchor(root::Anchor::Sampled, 1);
         }
-        root::set_anchor(root::Anchor::Guarded, debug::guarded());
     }
 
     fn configure(&self, config: &Config) {

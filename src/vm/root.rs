@@ -59,15 +59,13 @@ pub enum Anchor {
     /// How the records are laid out (a number): who reads them from outside
     /// was built alike if his own is the same.
     Layout,
-    /// Which blocks lie in guarded pages of their own, where no slice leads to them (a
-    /// number): [`GUARDED_ALL`], [`GUARDED_SAMPLES`], or their sum.
-    Guarded,
+    /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
+    /// kept.
+    Traces,
+    /// Whether sampling gives a few blocks guarded pages of their own, to which no slice
+    /// and no record leads (a number): 1 if so.
+    Sampled,
 }
-
-/// Page heap gives blocks pages of their own.
-pub const GUARDED_ALL: usize = 1;
-/// Sampling gives a few blocks pages of their own.
-pub const GUARDED_SAMPLES: usize = 2;
 
 /// Number of anchors, spare ones for later versions included.
 pub const ANCHORS: usize = 16;
