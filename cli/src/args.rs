@@ -201,6 +201,12 @@ pub(crate) struct Run {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
+    /// Draw memory over time to FILE, which ends in .svg or .html
+    ///
+    /// Reserved, committed and in use, of the heaps; resident, of the whole process.
+    #[arg(long, value_name = "FILE", value_parser = drawable, verbatim_doc_comment)]
+    pub(crate) timeline: Option<PathBuf>,
+
     /// Do not count every allocation: faster, but no counts by size
     #[arg(long)]
     pub(crate) no_count: bool,
@@ -326,6 +332,14 @@ fn preload(text: &str) -> Result<Preload, String> {
         name: name.to_owned(),
         path: (!path.is_empty()).then(|| PathBuf::from(path)),
     })
+}
+
+fn drawable(text: &str) -> Result<PathBuf, String> {
+    let ends = [".svg", ".html", ".htm"];
+    if ends.iter().any(|end| text.ends_with(end)) {
+        return Ok(PathBuf::from(text));
+    }
+    Err("a name that ends in .svg or .html is expected".to_owned())
 }
 
 fn factor(text: &str) -> Result<f64, String> {

@@ -14,8 +14,8 @@ const FLAGS: &str = "NTHEAP_GFLAGS";
 const PAGE_HEAP: &str = "NTHEAP_PAGEHEAP";
 const REPORT: &str = "NTHEAP_REPORT";
 
-/// What follows a flag's colon.
-const AFTER_COLON: [Item; 3] = [
+/// What follows a flag's colon, and fault injection, which has no flag.
+const AFTER_COLON: [Item; 4] = [
     Item {
         text: "hvc:N",
         effect: "the whole heap is checked at every Nth call",
@@ -27,6 +27,10 @@ const AFTER_COLON: [Item; 3] = [
     Item {
         text: "hpa:ITEM",
         effect: "as in NTHEAP_PAGEHEAP, below; several with a colon before each",
+    },
+    Item {
+        text: "fault=RATE:SECONDS:seed=N",
+        effect: "RATE of 10,000 allocations fail, after so many seconds; no flag of gflags'",
     },
 ];
 
@@ -117,6 +121,7 @@ fn environment(flags: &GlobalFlags) -> Vec<(&'static str, String)> {
     if unnamed(flags) != 0 {
         items.push(format!("{:#x}", unnamed(flags)));
     }
+    items.extend(faults(flags));
     let page = page_items(flags);
     let report = if flags.json { "json" } else { "" };
     let values = [
@@ -126,6 +131,14 @@ fn environment(flags: &GlobalFlags) -> Vec<(&'static str, String)> {
     ];
     let said = |(_, value): &(&str, String)| !value.is_empty();
     values.into_iter().filter(said).collect()
+}
+
+/// Fault injection's item, if it is on.
+fn faults(flags: &GlobalFlags) -> Option<String> {
+    let faults = &flags.faults;
+    let seed = faults.seed.map_or(String::new(), |n| format!(":seed={n}"));
+    let item = || format!("fault={}:{}{seed}", faults.rate, faults.timeout);
+    (faults.rate != 0).then(item)
 }
 
 /// Page heap's options that are not as they are without a word.
@@ -218,7 +231,7 @@ fn list_text() -> String {
         .collect();
     format!(
         "{FLAGS}: flags by name with + or -, or by number in hexadecimal, with commas between\n\
-         {}\nafter a colon\n{}\nof no effect here\n  {}\n\n{PAGE_HEAP}: items with commas between\n{}\n\
+         {}\nafter a colon, and faults\n{}\nof no effect here\n  {}\n\n{PAGE_HEAP}: items with commas between\n{}\n\
          {REPORT}\n{}",
         columns(&known),
         items(&AFTER_COLON),
@@ -278,6 +291,13 @@ fn text(flags: &GlobalFlags) -> String {
     if !page.is_empty() {
         options.push(["page heap".to_owned(), page.join(", ")]);
     }
+    if flags.faults.rate != 0 {
+        let rate = format!(
+            "{} of 10,000 allocations fail, after {} s",
+            flags.faults.rate, flags.faults.timeout
+        );
+        options.push(["fault injection".to_owned(), rate]);
+    }
     if !options.is_empty() {
         out.push('\n');
     }
@@ -308,6 +328,7 @@ fn as_json(flags: &GlobalFlags) -> Value {
         "validate_every": flags.has(gflags::VALIDATE_ALL).then_some(flags.validate_every),
         "trace_bytes": flags.has(gflags::STACK_TRACES).then_some(flags.trace_bytes),
         "page_heap": flags.has(gflags::PAGE_ALLOCS).then(|| page_items(flags)),
+        "fault_injection": faults(flags),
         "environment": variables,
     })
 }
@@ -333,6 +354,8 @@ mod tests {
                 "NTHEAP_PAGEHEAP=backwards,delay=1M,dlls=a.so+b&c,mappings",
             ],
             &["200"],
+            &["+htc,fault=250:60:seed=0x1f"],
+            &["fault"],
         ] {
             let first = flags(values);
             let said: Vec<String> = environment(&first)

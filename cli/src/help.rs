@@ -82,6 +82,7 @@ command are passed on to the program.
 Examples:
   ntheap run -- git log --stat
   ntheap run --no-count -- python3 server.py
+  ntheap run --no-count --timeline memory.html -- python3 job.py
   ntheap run --json --output report.json -- sort big.txt > sorted.txt
 
 Exit status:

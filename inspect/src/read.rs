@@ -201,12 +201,12 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Says which blocks are not found: neither slices nor records lead to them.
-    fn note_guarded(&mut self, root: &Root) {
-        if root.anchor(Anchor::Guarded) != 0 {
+    /// Says which blocks are not found.
+    fn note_sampled(&mut self, root: &Root) {
+        if root.anchor(Anchor::Sampled) != 0 {
             self.note(
                 "the blocks that NTHEAP_SAMPLE guards, at most 256: they lie in pages of their own, \
-                 which are not looked at"
+                 to which nothing leads"
                     .to_owned(),
             );
         }
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
             name: "process heap".to_owned(),
         });
         self.tallies.push(Tally::default());
-        self.note_guarded(root);
+        self.note_sampled(root);
         self.segments(copy, root);
         self.records(root);
         self.first_area = self.snapshot.areas.len();

@@ -237,8 +237,8 @@ impl Heap {
         if debug::sample::is_on() {
             self.plain.turn_refills();
             self.checked.turn_refills();
+            root::set_anchor(root::Anchor::Sampled, 1);
         }
-        root::set_anchor(root::Anchor::Guarded, debug::guarded());
     }
 
     fn configure(&self, config: &Config) {

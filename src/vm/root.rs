@@ -62,9 +62,9 @@ pub enum Anchor {
     /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
     /// kept.
     Traces,
-    /// 1 where sampling gives a few blocks pages of their own, to which neither slices
-    /// nor records lead.
-    Guarded,
+    /// Whether sampling gives a few blocks guarded pages of their own, to which no slice
+    /// and no record leads (a number): 1 if so.
+    Sampled,
 }
 
 /// Number of anchors, spare ones for later versions included.

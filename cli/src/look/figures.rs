@@ -100,7 +100,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<Figures> {
                 sum.large_blocks += 1;
                 sum.large_bytes += area.committed;
             }
-            AreaKind::Region => {}
+            AreaKind::Region | AreaKind::Guarded => {}
             AreaKind::Subsegment => {
                 let all = buckets.entry(bucket.size).or_default();
                 all.size = bucket.size;

@@ -13,9 +13,8 @@ NtHeap built for release does not mark its blocks; there the caches themselves
 tell, and a block that is on its way between two of them counts as in use.
 Should they not be readable, such blocks are `out`: in use or cached.
 
-Blocks in guarded pages of their own are not seen from outside: all that page heap has
-(hpa in NTHEAP_GFLAGS, without `light`), and those that NTHEAP_SAMPLE chose. The answer
-is partial then, and says so.";
+The blocks that NTHEAP_SAMPLE chose, at most 256, lie in guarded pages of their own and
+are not seen from outside: the answer is partial then, and says so.";
 
 pub(crate) const WALK_AFTER: &str = "\
 Examples:

@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod snapshot;
 mod source;
+pub(crate) mod timeline;
 mod top;
 mod validate;
 mod walk;

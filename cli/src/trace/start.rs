@@ -53,6 +53,7 @@ fn run(options: &Trace) -> Result<u8, Failure> {
             report: report.path(),
             trace: Some(calls.path()),
             count: false,
+            started: None,
         };
         let ended = run_child(&program, &options.command, &surroundings);
         over.store(true, Ordering::Release);

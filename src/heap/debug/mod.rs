@@ -130,11 +130,6 @@ pub(super) fn configure() {
     BITS.store(u64::from(flags.bits) | injects, Ordering::Release);
 }
 
-/// Whether some blocks without records lie in guarded pages, as the root record has it.
-pub(super) fn guarded() -> usize {
-    usize::from(sample::is_on())
-}
-
 /// What the global flags add to the flags of a heap that is made now, as Windows
 /// derives them.
 pub(super) fn heap_flags() -> u32 {

@@ -11,11 +11,11 @@
 //! is a heap's if at least half of it is. Pictures stay below five megabytes
 //! whatever the heaps hold: rows are put together, and alike columns drawn once.
 
-mod canvas;
+pub(crate) mod canvas;
 mod cells;
 mod draw;
 mod kinds;
-mod page;
+pub(crate) mod page;
 
 use super::args::{Format, Map};
 use super::output;
