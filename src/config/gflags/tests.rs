@@ -1,7 +1,7 @@
 //! The variables as a list of pairs, the warnings as a string.
 
 use super::*;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 fn read_pairs(pairs: &[(&str, &[u8])]) -> (GlobalFlags, String) {
