@@ -194,5 +194,6 @@ fn items_of_the_tables_are_taken() {
             assert!(valid(variable).to_string().contains(item.text));
         }
     }
-    assert!(!apply(&mut GlobalFlags::NONE, b"NTHEAP_CRT", b"private"));
+    let mut flags = GlobalFlags::NONE;
+    assert!(!apply(&mut flags, b"NTHEAP_CRT", b"private"));
 }
