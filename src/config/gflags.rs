@@ -337,7 +337,8 @@ pub fn read(
 
 #[cold]
 fn warn_of(name: &[u8], item: &[u8], warn: &mut dyn FnMut(&[u8])) {
-    let mut line = FixedBuffer::<256>::new();
+    // Four times as many characters as are shown, and a hundred or two.
+    let mut line = FixedBuffer::<512>::new();
     let shown = item.get(..item.len().min(64)).unwrap_or_default();
     // The buffer truncates and never fails.
     let _ = writeln!(
