@@ -96,7 +96,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<Figures> {
             }
         }
         match area.kind {
-            AreaKind::Large | AreaKind::Guarded => {
+            AreaKind::Large => {
                 sum.large_blocks += 1;
                 sum.large_bytes += area.committed;
             }
