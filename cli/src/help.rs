@@ -13,6 +13,8 @@ Examples:
   ntheap run -- git status        run a program on ntheap, report its memory
   ntheap trace -- ls              show each call, from malloc to the system
   ntheap bench                    compare with other allocators, in a checkout
+  ntheap top 1234                 show a process's heaps live
+  ntheap gflags +hpa,+ust         explain a value of NTHEAP_GFLAGS
   ntheap run --help               the manual of `run`
 
 Environment:
