@@ -10,11 +10,14 @@
 //! Blocks with guard pages (`hpa`) are in no slice of a heap's: their records alone tell
 //! of them, and each is an area of its own.
 //!
+//! What holds the records is told as the heaps' own memory: a block's address in it leads
+//! nobody to the block.
+//!
 //! A frame is told as reports tell it: the module's file and the address in it, or the
 //! address alone where no file lies there.
 
 use crate::memory::Memory;
-use crate::model::{Area, AreaKind, Block, Mapping, Snapshot, Stack, State};
+use crate::model::{Area, AreaKind, Block, Mapping, Range, Snapshot, Stack, State};
 use ntheap::outside::{Busy, TRACES_BYTES, Traces};
 use std::collections::HashMap;
 
@@ -38,8 +41,12 @@ pub(crate) fn add(
     const MISSING: &str = "call stacks of allocations, and blocks with guard pages";
     let bytes = memory.bytes(at, TRACES_BYTES).ok_or(MISSING)?;
     let traces = Traces::decode(&bytes).ok_or(MISSING)?;
-    let records = records(memory, &traces).ok_or(MISSING)?;
+    for [start, end] in traces.tables {
+        push(&mut snapshot.records, start, end.saturating_sub(start));
+    }
+    let records = records(memory, &traces, &mut snapshot.records).ok_or(MISSING)?;
     let database = words(memory, traces.database).ok_or(MISSING)?;
+    push(&mut snapshot.records, database.0, database.1);
     let mut stacks = Stacks {
         memory,
         traces,
@@ -130,14 +137,25 @@ fn area_of(record: &Busy) -> Area {
     }
 }
 
+/// Tells of memory that holds records.
+fn push(own: &mut Vec<Range>, start: usize, bytes: usize) {
+    if bytes != 0 {
+        own.push(Range {
+            start: start as u64,
+            end: start.saturating_add(bytes) as u64,
+        });
+    }
+}
+
 /// Two words.
 fn words(memory: &dyn Memory, at: usize) -> Option<(usize, usize)> {
     let words = memory.words(at, 16)?;
     Some((*words.first()? as usize, *words.get(1)? as usize))
 }
 
-/// The records of all blocks that are handed out, by address.
-fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<Busy>> {
+/// The records of all blocks that are handed out, by address; `own` is told where they
+/// are.
+fn records(memory: &dyn Memory, traces: &Traces, own: &mut Vec<Range>) -> Option<Vec<Busy>> {
     let mut found = Vec::new();
     for shard in 0..traces.count {
         let at = traces.shards.checked_add(shard * traces.stride)?;
@@ -156,7 +174,10 @@ fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<Busy>> {
             let bytes = memory.bytes(start, capacity.checked_mul(traces.record)?);
             tries += 1;
             match bytes {
-                Some(bytes) if table()? == (start, capacity) => break bytes,
+                Some(bytes) if table()? == (start, capacity) => {
+                    push(own, start, bytes.len());
+                    break bytes;
+                }
                 _ if tries == TRIES => return None,
                 _ => {}
             }
