@@ -7,10 +7,12 @@ mod common;
 use common::running::Running;
 use common::{compile, folder, library, ntheap, output, stderr, stdout};
 use serde_json::Value;
-use std::fs::File;
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -89,21 +91,26 @@ struct Terminal {
 
 impl Terminal {
     fn start(pid: &str, rows: u16) -> Terminal {
-        let (mut master, mut slave) = (-1, -1);
-        let size = size(rows);
-        // SAFETY: both results are writable; no name and no settings are asked for.
-        let opened = unsafe {
-            libc::openpty(
-                &mut master,
-                &mut slave,
-                std::ptr::null_mut(),
-                std::ptr::null(),
-                &size,
-            )
+        // Closed in every program that is started, so that the test's end is the only one.
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+        let mut name = [0u8; 64];
+        // SAFETY: `name` is writable for its length; the descriptor was just opened, and
+        // nobody else has it.
+        let master = unsafe {
+            let master = libc::posix_openpt(flags);
+            assert!(master >= 0);
+            assert_eq!(libc::grantpt(master) | libc::unlockpt(master), 0);
+            let named = libc::ptsname_r(master, name.as_mut_ptr().cast(), name.len());
+            assert_eq!(named, 0);
+            File::from_raw_fd(master)
         };
-        assert_eq!(opened, 0);
-        // SAFETY: both were just opened, and nobody else has them.
-        let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        let name = CStr::from_bytes_until_nul(&name).expect("a name");
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(name.to_str().expect("UTF-8"))
+            .expect("the other end");
         let copy = || slave.try_clone().expect("a descriptor");
         let mut command: Command = ntheap();
         command
@@ -120,6 +127,7 @@ impl Terminal {
                 Ok(())
             });
         }
+        resize(&master, rows);
         Terminal {
             child: command.spawn().expect("the command starts"),
             master,
@@ -164,10 +172,7 @@ impl Terminal {
     }
 
     fn resize(&self, rows: u16) {
-        let size = size(rows);
-        // SAFETY: the request reads a size.
-        let done = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
-        assert_eq!(done, 0);
+        resize(&self.master, rows);
     }
 
     /// Whether lines are edited and keys are shown, as a shell has it.
@@ -197,13 +202,16 @@ impl Drop for Terminal {
     }
 }
 
-fn size(rows: u16) -> libc::winsize {
-    libc::winsize {
+fn resize(master: &File, rows: u16) {
+    let size = libc::winsize {
         ws_row: rows,
         ws_col: 90,
         ws_xpixel: 0,
         ws_ypixel: 0,
-    }
+    };
+    // SAFETY: the request reads a size.
+    let done = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+    assert_eq!(done, 0);
 }
 
 const ENTER: &str = "\x1b[?1049h";
@@ -263,4 +271,29 @@ fn an_end_of_the_process_or_a_signal_ends_the_view() {
     terminal.until(&format!("ntheap: process {pid} has ended"));
     assert_eq!(terminal.status(), Some(4));
     assert!(terminal.is_usual());
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_view() {
+    let Some(program) = program("top-closed") else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    for keys in ["", "p"] {
+        let mut terminal = Terminal::start(&running.pid(), 24);
+        terminal.until("quit");
+        terminal.press(keys);
+        terminal.master = File::open("/dev/null").expect("it is there");
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = terminal.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "it goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(0), "after {keys:?}: {status}");
+    }
+    running.end();
 }
