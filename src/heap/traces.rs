@@ -95,8 +95,10 @@ impl Traces {
         };
         let is_one = (1..=4096).contains(&found.count)
             && found.stride <= 4096
-            && found.table.max(found.capacity) < 4096
-            && (1..=4096).contains(&found.record)
+            // Shards have their words for themselves.
+            && found.table.max(found.capacity) < found.stride
+            // No record is smaller than what it says.
+            && (29..=4096).contains(&found.record)
             && [
                 found.start,
                 found.stack,
@@ -183,8 +185,11 @@ mod tests {
         for (at, wrong) in [
             (2, 0),
             (3, 5000),
+            (3, 0),
+            (3, 16),
             (4, 4096),
             (6, 0),
+            (6, 28),
             (8, 64),
             (12, 65),
             (13, 16),
