@@ -72,7 +72,12 @@ fn a_frame_is_written_where_there_is_no_terminal() {
     assert_eq!(heap["name"], "process heap");
     assert!(heap["in_use"].as_u64() >= Some(1500 * 512), "{heap}");
     assert!(found["resident"].as_u64() > heap["in_use"].as_u64());
-    let out = output(top.args(["--once", "--heap", "no such heap"]));
+    let heap = ["--heap", "process heap"];
+    let out = output(ntheap().args(["top", &pid, "--format", "json"]).args(heap));
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(found["heaps"].as_array().map(Vec::len), Some(1));
+    let out = output(top.args(["--heap", "no such heap"]));
     assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
     running.end();
     let out = output(ntheap().args(["top", "4999999"]));
