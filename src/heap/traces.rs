@@ -51,6 +51,29 @@ pub struct Traces {
     pub tables: [[usize; 2]; 2],
 }
 
+#[cfg(feature = "debug")]
+impl Traces {
+    /// Nothing is anywhere.
+    pub(in crate::heap) const NONE: Traces = Traces {
+        database: 0,
+        shards: 0,
+        count: 0,
+        stride: 0,
+        table: 0,
+        capacity: 0,
+        record: 0,
+        start: 0,
+        stack: 0,
+        state: 0,
+        size: 0,
+        heap: 0,
+        head: 0,
+        frames: 0,
+        guarded: [0; 2],
+        tables: [[0; 2]; 2],
+    };
+}
+
 /// A block that is handed out.
 #[cfg(feature = "outside")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -221,25 +221,29 @@ fn stops_are_those_of_the_page() {
     }
 }
 
+/// A report with the largest numbers, and this name for what has one.
+fn longest(stop: Stop, name: &str) -> Report<'_> {
+    Report {
+        stop,
+        parameters: [usize::MAX; 4],
+        heap: name,
+        operation: name,
+        address: usize::MAX,
+        block: Some(Block {
+            start: usize::MAX / 3,
+            size: usize::MAX / 3,
+            state: BlockState::Cached,
+        }),
+        thread: u64::MAX,
+        ..Report::NOTHING
+    }
+}
+
 #[test]
 fn the_longest_report_fits() {
     let name = "\u{10ffff}".repeat(1000);
     for stop in Stop::ALL {
-        let report = Report {
-            stop,
-            parameters: [usize::MAX; 4],
-            heap: &name,
-            operation: &name,
-            address: usize::MAX,
-            block: Some(Block {
-                start: usize::MAX / 3,
-                size: usize::MAX / 3,
-                state: BlockState::Cached,
-            }),
-            thread: u64::MAX,
-            owner: None,
-            ..Report::NOTHING
-        };
+        let report = longest(stop, &name);
         let mut text = FixedBuffer::<TEXT_MAX>::new();
         write!(text, "{report}").expect("the buffer never fails");
         assert!(!text.full);
@@ -543,22 +547,11 @@ fn the_longest_json_without_stacks_fits() {
     let name = "\u{1}".repeat(1000);
     for stop in Stop::ALL {
         let report = Report {
-            stop,
-            parameters: [usize::MAX; 4],
-            heap: &name,
             module: &name,
             owner: Some(&name),
             owner_module: &name,
-            operation: &name,
             advice: &"advice ".repeat(100),
-            address: usize::MAX,
-            block: Some(Block {
-                start: usize::MAX / 3,
-                size: usize::MAX / 3,
-                state: BlockState::Cached,
-            }),
-            thread: u64::MAX,
-            ..Report::NOTHING
+            ..longest(stop, &name)
         };
         let mut text = FixedBuffer::<TEXT_MAX>::new();
         write!(text, "{}", json::Json(&report)).expect("the buffer never fails");

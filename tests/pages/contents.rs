@@ -44,13 +44,29 @@ fn take(address: usize, pages: usize) -> bool {
     unsafe { libc::madvise(byte(address).cast(), pages * PAGE, libc::MADV_PAGEOUT) == 0 }
 }
 
+/// Goes through a test until the system took a quarter of the pages in all: a page may
+/// wait in another processor's list, where it is not found. `round` says how many were
+/// taken; `None` if the system does not know how.
+fn until_some_are_taken(mut round: impl FnMut() -> Option<usize>) {
+    let mut taken = 0;
+    for _ in 0..50 {
+        let Some(pages) = round() else {
+            println!("the system takes nothing when it is asked to");
+            return;
+        };
+        taken += pages;
+        if taken >= PAGES / 4 {
+            return;
+        }
+    }
+    panic!("the system took {taken} pages only");
+}
+
 /// Undoing MEM_RESET succeeds if and only if every page still holds what it did.
 #[test]
 fn undoing_a_reset_tells_what_the_system_took() {
     let undo = |base| allocate(base, PAGES * PAGE, MEM_RESET_UNDO, PAGE_NOACCESS);
-    let mut taken = 0;
-    // A page may wait in another processor's list, where the system does not find it.
-    for _ in 0..50 {
+    until_some_are_taken(|| {
         let base = filled();
         allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
         assert_eq!(undo(base), Ok(base), "nobody took anything");
@@ -77,24 +93,15 @@ fn undoing_a_reset_tells_what_the_system_took() {
         take(base, PAGES);
         assert_eq!(kept(base), left);
         assert_eq!(query(base).RegionSize, PAGES * PAGE);
-        taken += PAGES - left.len();
         free(base, 0, MEM_RELEASE).expect("released");
-        if !knows {
-            println!("the system takes nothing when it is asked to");
-            return;
-        }
-        if taken >= PAGES / 4 {
-            return;
-        }
-    }
-    panic!("the system took {taken} pages only");
+        knows.then(|| PAGES - left.len())
+    });
 }
 
 /// Pages that were offered and taken meanwhile are told of when they are reclaimed.
 #[test]
 fn reclaiming_tells_what_the_system_took() {
-    let mut taken = 0;
-    for _ in 0..50 {
+    until_some_are_taken(|| {
         let base = filled();
         let start = byte(base).cast();
         // SAFETY: the pages are not used while they are offered.
@@ -114,17 +121,9 @@ fn reclaiming_tells_what_the_system_took() {
             ERROR_BUSY
         };
         assert_eq!(reclaimed, told, "{left:?}");
-        taken += PAGES - left.len();
         free(base, 0, MEM_RELEASE).expect("released");
-        if !knows {
-            println!("the system takes nothing when it is asked to");
-            return;
-        }
-        if taken >= PAGES / 4 {
-            return;
-        }
-    }
-    panic!("the system took {taken} pages only");
+        knows.then(|| PAGES - left.len())
+    });
 }
 
 /// Pages that were swapped out are dropped when they are offered: undoing it must

@@ -5,6 +5,8 @@
 #include <crtdbg.h>
 #include <new.h>
 
+#include "invalid.h"
+
 #define TOO_MUCH ((size_t)1 << 62)
 
 /* What was reported since it was last looked at. */
@@ -43,23 +45,6 @@ static int was_told(const char *text)
 {
     int was = !strcmp(told, text);
     told[0] = 0;
-    return was;
-}
-
-static int handled;
-
-static void __cdecl handler(const wchar_t *expression, const wchar_t *function,
-                            const wchar_t *file, unsigned int line, uintptr_t reserved)
-{
-    (void)expression, (void)function, (void)file, (void)line, (void)reserved;
-    handled++;
-}
-
-static int was_invalid(void)
-{
-    int was = handled == 1 && errno == EINVAL;
-    handled = 0;
-    errno = 0;
     return was;
 }
 

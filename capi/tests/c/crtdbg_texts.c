@@ -6,23 +6,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-static int handled;
-
-static void handler(const wchar_t *expression, const wchar_t *function, const wchar_t *file,
-                    unsigned int line, uintptr_t reserved)
-{
-    (void)expression, (void)function, (void)file, (void)line, (void)reserved;
-    handled++;
-}
-
-/* Whether an invalid parameter was found, and EINVAL. */
-static int was_invalid(void)
-{
-    int was = handled == 1 && errno == EINVAL;
-    handled = 0;
-    errno = 0;
-    return was;
-}
+#include "invalid.h"
 
 /* A text of 16-bit characters that holds ASCII. */
 static const WCHAR *wide(const char *text)

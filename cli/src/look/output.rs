@@ -1,10 +1,12 @@
 //! Writing answers: to standard output, as text or JSON.
 
+use super::args::Format;
 use super::source::{FILE, Failure, PARTIAL};
 use ntheap_inspect::Snapshot;
 use ntheap_inspect::model::{Area, AreaKind, Heap};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 
 /// Standard output, written in pieces. A reader that is gone, as `head` goes, is
 /// no failure.
@@ -50,6 +52,36 @@ pub(crate) fn tell_all_missing(missing: &[String], otherwise: u8) -> u8 {
         let _ = writeln!(to, "  {what}");
     }
     if otherwise == 0 { PARTIAL } else { otherwise }
+}
+
+/// Says that a file of so many bytes was made of a snapshot, and in JSON `more` of it;
+/// the exit status.
+pub(crate) fn tell_written(
+    snapshot: &Snapshot,
+    path: &Path,
+    bytes: u64,
+    format: Format,
+    more: (&str, Value),
+) -> Result<u8, Failure> {
+    let mut out = out();
+    let written = match format {
+        Format::Json => {
+            let mut map = head(snapshot);
+            map.insert("file".to_owned(), json!(path.display().to_string()));
+            map.insert("bytes".to_owned(), bytes.into());
+            map.insert(more.0.to_owned(), more.1);
+            write_json(&mut out, &map)
+        }
+        Format::Text => writeln!(
+            out,
+            "{}\nwritten to {}, {}",
+            title(snapshot),
+            path.display(),
+            crate::format::bytes(bytes)
+        ),
+    };
+    finish(out, written)?;
+    Ok(tell_missing(snapshot, 0))
 }
 
 /// An address as text.

@@ -11,24 +11,7 @@ struct Published(UnsafeCell<Traces>);
 // published, and never again.
 unsafe impl Sync for Published {}
 
-static PUBLISHED: Published = Published(UnsafeCell::new(Traces {
-    database: 0,
-    shards: 0,
-    count: 0,
-    stride: 0,
-    table: 0,
-    capacity: 0,
-    record: 0,
-    start: 0,
-    stack: 0,
-    state: 0,
-    size: 0,
-    heap: 0,
-    head: 0,
-    frames: 0,
-    guarded: [0; 2],
-    tables: [[0; 2]; 2],
-}));
+static PUBLISHED: Published = Published(UnsafeCell::new(Traces::NONE));
 
 /// Publishes them. Called once, after the root record was made and page heap began.
 pub(super) fn publish() {

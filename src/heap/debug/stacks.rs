@@ -71,21 +71,9 @@ static OWN: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 pub(super) fn describe() -> Traces {
     Traces {
         database: (&raw const DATABASE).addr(),
-        shards: 0,
-        count: 0,
-        stride: 0,
-        table: 0,
-        capacity: 0,
-        record: 0,
-        start: 0,
-        stack: 0,
-        state: 0,
-        size: 0,
-        heap: 0,
         head: size_of::<Entry>(),
         frames: offset_of!(Entry, count),
-        guarded: [0; 2],
-        tables: [[0; 2]; 2],
+        ..Traces::NONE
     }
 }
 

@@ -17,13 +17,11 @@ mod draw;
 mod kinds;
 pub(crate) mod page;
 
-use super::args::{Format, Map};
+use super::args::Map;
 use super::output;
 use super::progress::Doing;
 use super::source::{Failure, Source, unwritable};
-use serde_json::json;
 use std::fs;
-use std::io::Write;
 
 pub(crate) fn run(options: &Map) -> Result<u8, Failure> {
     let path = &options.output;
@@ -49,23 +47,11 @@ pub(crate) fn run(options: &Map) -> Result<u8, Failure> {
     let bytes = text.len() as u64;
     fs::write(path, text).map_err(|why| unwritable(path, &why))?;
     drop(doing);
-    let mut out = output::out();
-    let written = match options.format {
-        Format::Json => {
-            let mut map = output::head(&snapshot);
-            map.insert("file".to_owned(), json!(path.display().to_string()));
-            map.insert("bytes".to_owned(), bytes.into());
-            map.insert("kinds".to_owned(), draw::kinds_json(&snapshot));
-            output::write_json(&mut out, &map)
-        }
-        Format::Text => writeln!(
-            out,
-            "{}\nwritten to {}, {}",
-            output::title(&snapshot),
-            path.display(),
-            crate::format::bytes(bytes)
-        ),
-    };
-    output::finish(out, written)?;
-    Ok(output::tell_missing(&snapshot, 0))
+    output::tell_written(
+        &snapshot,
+        path,
+        bytes,
+        options.format,
+        ("kinds", draw::kinds_json(&snapshot)),
+    )
 }
