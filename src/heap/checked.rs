@@ -6,6 +6,7 @@
 
 use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
+use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
@@ -321,6 +322,7 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
     // owner gives it up.
     unsafe {
         if (*descriptor).what.load(Ordering::Relaxed) == LARGE {
+            counted::freed(&raw const address, 1);
             let mut large = PROCESS.large.lock();
             // Of two frees at once only one finds the block as it was.
             if LargeList::is_block(descriptor, address.addr()) {
@@ -358,6 +360,19 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
         }
     }
     None
+}
+
+/// Whether a block that has a mark starts at `address`, and is not handed out.
+#[cfg(feature = "debug")]
+pub(super) fn is_free_block(address: usize) -> bool {
+    let descriptor = slices::find(address);
+    // SAFETY: what `find` leads to is readable; a descriptor with an index for the
+    // address has a mark for it.
+    unsafe {
+        Descriptor::index_of(descriptor, address).is_some_and(|index| {
+            (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) != BUSY
+        })
+    }
 }
 
 /// The usable bytes of the block that starts at `address`; 0 for null.
@@ -436,14 +451,15 @@ unsafe fn reallocate_elsewhere(
         let old_size = (*descriptor).block_size();
         let has_class = (*descriptor).class.load(Ordering::Relaxed) != 0;
         if size > MAX_CLASS_SIZE && !has_class {
-            let resized = plain::resize_large(descriptor, address, size, 16);
+            let to = (size, 16);
+            let resized = PROCESS.resize_large(Kind::Checked, word, descriptor, address, to);
             if !resized.is_null() {
                 return resized;
             }
         }
         let mut new = ptr::null_mut();
         if has_class && size > MAX_CLASS_SIZE {
-            new = PROCESS.allocate_growing(Kind::Checked, size, 16);
+            new = PROCESS.allocate_growing(Kind::Checked, word, size, 16);
         }
         if new.is_null() {
             new = allocate(word, size);

@@ -59,6 +59,8 @@ pub enum Anchor {
     /// How the records are laid out (a number): who reads them from outside
     /// was built alike if his own is the same.
     Layout,
+    /// The heap profile's header, if the program is profiled.
+    Profile,
 }
 
 /// Number of anchors, spare ones for later versions included.

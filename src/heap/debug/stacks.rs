@@ -28,6 +28,10 @@ const BUCKETS: usize = 1 << 16;
 const FIRST: usize = BUCKETS * size_of::<u32>();
 const STEP: usize = 256 * 1024;
 
+/// Where a stack's frames lie, behind its number times eight from the database's base; the
+/// word before says how many they are, in its lower half.
+pub const FRAMES_AT: usize = size_of::<Entry>();
+
 /// A stack's head; its frames, addresses of eight bytes each, follow.
 #[repr(C)]
 struct Entry {
