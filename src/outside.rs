@@ -19,6 +19,8 @@
 //! does not say of a block that is out whether it is in use or in a cache:
 //! [`BlockState::Out`].
 
+#[cfg(feature = "debug")]
+pub use crate::heap::outside::profile;
 pub use crate::heap::outside::{
     Area, BlockState, Heap, LAYOUT, LINK_BYTES, Large, RECORD_BYTES, Record, RegionBlock,
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, Walk, What, caches, can_read, descriptor_at,

@@ -9,7 +9,9 @@ use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
-use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
+#[cfg(feature = "debug")]
+use super::descriptor::NOTED;
+use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
@@ -260,8 +262,8 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             return false;
         };
         let key = Descriptor::key(descriptor, index);
-        let is_busy = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
-        if !is_busy() {
+        let is_plain = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
+        if !is_plain() {
             return false;
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
@@ -274,7 +276,7 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             front.swap_out(shared, &*cache, class)
         };
         // Another thread may have freed the block by mistake meanwhile.
-        let done = !bin.is_null() && is_busy() && ThreadCache::keep_checked(bin, address, key);
+        let done = !bin.is_null() && is_plain() && ThreadCache::keep_checked(bin, address, key);
         misuse::report_late();
         done
     }
@@ -334,7 +336,7 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
         let key = Descriptor::key(descriptor, index);
         // Of two frees at once only one finds the mark set.
-        if (*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed) != BUSY {
+        if !is_busy((*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed)) {
             return misuse::bad_address("free", address.addr());
         }
         let shared = PROCESS.shared(Kind::Checked);
@@ -354,7 +356,7 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     // the address has a mark for it.
     unsafe {
         if let Some(index) = Descriptor::index_of(descriptor, address)
-            && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
+            && is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed))
         {
             return Some((descriptor, index));
         }
@@ -362,16 +364,13 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     None
 }
 
-/// Whether a block that has a mark starts at `address`, and is not handed out.
+/// Has the free of the block that starts at `address`, which was just taken and is not
+/// handed out yet, take the slow path, whichever thread frees it.
 #[cfg(feature = "debug")]
-pub(super) fn is_free_block(address: usize) -> bool {
-    let descriptor = slices::find(address);
-    // SAFETY: what `find` leads to is readable; a descriptor with an index for the
-    // address has a mark for it.
-    unsafe {
-        Descriptor::index_of(descriptor, address).is_some_and(|index| {
-            (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) != BUSY
-        })
+pub(super) fn note(address: usize) {
+    if let Some((descriptor, index)) = busy_block(address) {
+        // SAFETY: the block is handed out, so its descriptor is live.
+        unsafe { (*Descriptor::mark(descriptor, index)).store(NOTED, Ordering::Relaxed) };
     }
 }
 

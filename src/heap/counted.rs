@@ -19,8 +19,10 @@
 //! - Above, a class has one bin, whose limit stays low: each free is slow, and puts its
 //!   block into the spare magazine.
 //!
-//! Whoever looks at blocks looks at frees too: a magazine that leaves a foreign bin is
-//! looked through, so that a block's free is seen before it can be used again.
+//! Whoever looks at blocks looks at frees too. A checked front end's block has a mark, and
+//! with another value there (`NOTED`) its free is a slow one. In a plain one a magazine
+//! that leaves a foreign bin is looked through, so that a block's free is seen before
+//! it can be used again.
 //!
 //! Without taps, for sampled guarding, only what comes from outside a thread's bins is
 //! counted.
@@ -29,6 +31,19 @@ use super::cache::ThreadCache;
 use super::magazine::{Entry, MARKS, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
+
+/// The blocks of a magazine of the cache's are given back: whoever watches some that have
+/// no marks learns of it.
+///
+/// # Safety
+/// `entries` are `count` words that can be read.
+#[inline(always)]
+pub(super) unsafe fn freed_magazine(cache: &ThreadCache, entries: *const Entry, count: usize) {
+    if !cache.is_checked {
+        // SAFETY: the caller's words.
+        unsafe { freed(entries, count) };
+    }
+}
 
 /// Blocks are given back, for good: whoever watches some of them learns of it.
 ///
@@ -89,6 +104,7 @@ mod watched {
     use super::super::bin::Bin;
     use super::super::bucket::State as BucketState;
     use super::super::cache::{State, TURN_REFILLS, ThreadCache};
+    use super::super::checked;
     use super::super::classes::{self, LAST_BUCKET};
     use super::super::debug::{profile, sample};
     use super::super::descriptor::Kind;
@@ -319,11 +335,20 @@ mod watched {
         }
 
         /// Notes a block as [`Heap::due`] said of it; null is allowed.
-        pub(in crate::heap) fn note_taken(&self, due: Due, block: *mut u8, size: usize) {
+        pub(in crate::heap) fn note_taken(
+            &self,
+            kind: Kind,
+            due: Due,
+            block: *mut u8,
+            size: usize,
+        ) {
             if let Due::Profile(bytes) = due
                 && !block.is_null()
             {
                 profile::record(block.addr(), size, bytes as usize);
+                if kind == Kind::Checked {
+                    checked::note(block.addr());
+                }
             }
         }
     }

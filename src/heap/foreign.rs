@@ -387,7 +387,7 @@ impl Front {
         let mut next = (current, count);
         if count >= usize::from(shelf.capacity.get()) {
             // SAFETY: the magazine holds so many blocks.
-            unsafe { counted::freed(Magazine::first(current), count) };
+            unsafe { counted::freed_magazine(cache, Magazine::first(current), count) };
             state.falling = state.falling.saturating_add(1);
             next = (
                 self.send_home(shared, &mut state, class, shard, current, count),
@@ -448,7 +448,7 @@ impl Front {
                 // bucket is locked; nobody uses the blocks.
                 unsafe {
                     foreign.settle(cache);
-                    counted::freed(Magazine::first(current), foreign.count());
+                    counted::freed_magazine(cache, Magazine::first(current), foreign.count());
                     state.put(&place, Magazine::first(current), foreign.count());
                     foreign.install(cache, ptr::null_mut(), 0);
                     self.pool.give_back(class, current);
@@ -481,7 +481,7 @@ impl Front {
                 });
                 foreign.shelf.floor.store(top as u32, Ordering::Relaxed);
                 let count = top.saturating_sub(floor);
-                counted::freed(first.add(floor), count);
+                counted::freed_magazine(cache, first.add(floor), count);
                 state.put(&place, first.add(floor), count);
             }
         });

@@ -329,7 +329,7 @@ impl Heap {
             }
             if block.is_null() {
                 block = self.allocate_unwatched(kind, word, (size, align), class, zero);
-                self.note_taken(due, block, size);
+                self.note_taken(kind, due, block, size);
             }
             return block;
         }
@@ -377,7 +377,7 @@ impl Heap {
         let _ = word;
         let block = self.large.lock().allocate(kind, size, align, Need::Growing);
         #[cfg(feature = "debug")]
-        self.note_taken(due, block, size);
+        self.note_taken(kind, due, block, size);
         block
     }
 
@@ -403,7 +403,7 @@ impl Heap {
             debug::profile::put_back(block.addr(), lifted);
         } else {
             let due = self.due(kind, word, size, None);
-            self.note_taken(due, resized, size);
+            self.note_taken(kind, due, resized, size);
         }
         #[cfg(not(feature = "debug"))]
         let _ = (kind, word);

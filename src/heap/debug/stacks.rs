@@ -28,9 +28,10 @@ const BUCKETS: usize = 1 << 16;
 const FIRST: usize = BUCKETS * size_of::<u32>();
 const STEP: usize = 256 * 1024;
 
-/// Where a stack's frames lie, behind its number times eight from the database's base; the
-/// word before says how many they are, in its lower half.
+/// Where a stack's frames lie, from its place in the database on.
 pub const FRAMES_AT: usize = size_of::<Entry>();
+/// Where it says how many they are.
+pub const COUNT_AT: usize = core::mem::offset_of!(Entry, count);
 
 /// A stack's head; its frames, addresses of eight bytes each, follow.
 #[repr(C)]

@@ -18,7 +18,7 @@
 //!
 //! No fast path counts, and no block is of a kind of its own: whoever takes from a bin
 //! finds it empty before a block that is to be noted (`heap/counted.rs`), and frees are
-//! seen where blocks go home. The noted ones are found by address:
+//! seen where blocks go home or by their marks. The noted ones are found by address:
 //!
 //! ```text
 //!   address -- hash --> filter: a bit --> chain of records     live.rs
@@ -43,7 +43,6 @@ pub use sites::Site;
 use super::random::random;
 use super::stacks::{self, Database};
 use crate::config::Config;
-use crate::heap::checked;
 use crate::sync::{Lock, Mutex};
 use crate::vm::root;
 use core::ptr;
@@ -102,6 +101,7 @@ pub const LAYOUT: usize = {
         core::mem::offset_of!(Record, site),
         core::mem::offset_of!(Site, stack),
         stacks::FRAMES_AT,
+        stacks::COUNT_AT,
     ];
     // The first byte is a version: for what sizes do not tell.
     let mut number = 1;
@@ -303,9 +303,6 @@ pub fn totals() -> Option<Totals> {
     let (mut live, mut allocated) = (0u64, 0u64);
     let mut notes = NOTES.lock();
     notes.live.for_each(&mut |record| {
-        if checked::is_free_block(record.address) {
-            return;
-        }
         let weight = weight(record.counted as u64, rate);
         live = live.saturating_add(weight);
         totals.live_bytes += sites::weighted(record.size, weight);
