@@ -70,6 +70,11 @@ pub(crate) enum Command {
         long_about = look::help::MAP_ABOUT)]
     Map(look::args::Map),
 
+    #[cfg(target_os = "linux")]
+    #[command(about = "Write a heap profile for pprof",
+        long_about = crate::profile::ABOUT)]
+    Profile(crate::profile::Options),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
 }

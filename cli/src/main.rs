@@ -17,6 +17,7 @@
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
 //!   look/          processes and snapshots: walk, validate, diff, leaks, map
+//!   profile/       heap profiles, for pprof
 //! ```
 
 mod args;
@@ -27,6 +28,8 @@ mod help;
 #[cfg(target_os = "linux")]
 mod look;
 mod process;
+#[cfg(target_os = "linux")]
+mod profile;
 mod run;
 mod switch;
 mod trace;
@@ -56,5 +59,7 @@ fn main() -> ExitCode {
         args::Command::Leaks(options) => look::main(&look::Command::Leaks(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Map(options) => look::main(&look::Command::Map(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Profile(options) => profile::main(&options),
     }
 }

@@ -21,11 +21,21 @@ use std::ptr;
 
 /// Runs the program; standard streams are its own.
 pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
+    run_with(command, &[], look)
+}
+
+/// Runs it with these variables set besides, and has `look` look at it.
+pub(crate) fn run_with<T>(
+    command: &[OsString],
+    variables: &[(&str, &str)],
+    look: impl Fn(i32, &Held) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let refused = |failure: crate::run::Failure| Failure::new(failure.code, failure.message);
     let library = find_library().map_err(refused)?;
     let name = command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let program = find_program(name).map_err(refused)?;
     let mut starter = program.command(command, &[&library]);
+    starter.envs(variables.iter().copied());
     // SAFETY: one system call, which touches no memory.
     unsafe {
         starter.pre_exec(|| traced(libc::PTRACE_TRACEME, 0, 0));
@@ -33,10 +43,14 @@ pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
     let child = starter
         .spawn()
         .map_err(|e| Failure::new(PROCESS, format!("cannot start {}: {e}", name.display())))?;
-    follow(child, name)
+    follow(child, name, look)
 }
 
-fn follow(mut child: Child, name: &OsStr) -> Result<Looked, Failure> {
+fn follow<T>(
+    mut child: Child,
+    name: &OsStr,
+    look: impl Fn(i32, &Held) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let pid = child.id() as i32;
     let failed =
         |e: io::Error| Failure::new(PROCESS, format!("cannot follow {}: {e}", name.display()));

@@ -10,18 +10,18 @@
 //! answers go to standard output, what is missing from them to standard error.
 
 pub(crate) mod args;
-mod at_end;
+pub(crate) mod at_end;
 mod diff;
 pub(crate) mod help;
 mod leaks;
 mod map;
-mod output;
+pub(crate) mod output;
 mod snapshot;
-mod source;
+pub(crate) mod source;
 mod validate;
 mod walk;
 
-use source::Failure;
+pub(crate) use source::Failure;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
