@@ -28,17 +28,9 @@
 //! counted.
 
 use super::cache::ThreadCache;
-use super::classes;
 use super::magazine::{Entry, MARKS, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
-
-/// Blocks of `class` that a tapped cache's bin for freed ones holds at most: the sooner
-/// they are taken again, the more of them the processor's caches still have.
-pub(super) fn most_freed(class: usize) -> u16 {
-    const BYTES: usize = 2048;
-    (BYTES / classes::size_of(class).max(1)).max(8) as u16
-}
 
 /// The blocks of a magazine of the cache's are given back: whoever watches some that have
 /// no marks learns of it.

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A block's state is the pair (free bit, mark). In a cache or a depot its bit
-//! is clear and its mark 0; handed out, its bit is clear and its mark BUSY.
+//! is clear and its mark 0; handed out, its bit is clear and its mark BUSY or
+//! NOTED.
 //!
 //! The first fields are read by any thread that frees a pointer, without a
 //! lock. They are written before the slice table leads to the descriptor and,

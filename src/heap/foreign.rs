@@ -369,10 +369,12 @@ impl Front {
         if current.is_null() {
             // At once: a bin that grew would send nothing home until it is as
             // large, and so hold as much.
-            let mut most = self.most_foreign(class);
-            if cache.is_tapped {
-                most = most.min(counted::most_freed(class));
-            }
+            // A tapped cache's own blocks come here too.
+            let most = if cache.is_tapped {
+                self.most(class)
+            } else {
+                self.most_foreign(class)
+            };
             shelf.capacity.set(most);
             cache.request.use_row(foreign.row);
             let fresh = self.pool.take(class);
