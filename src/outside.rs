@@ -26,3 +26,4 @@ pub use crate::heap::outside::{
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, Walk, What, caches, can_read, descriptor_at,
     is_claimed, records_region, unused_by_word,
 };
+pub use crate::heap::outside::{Busy, TRACES_BYTES, Traces};

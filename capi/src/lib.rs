@@ -21,6 +21,7 @@ pub mod crt;
 pub mod crtdbg;
 pub mod malloc;
 mod run;
+pub mod stops;
 pub mod trace;
 pub mod win32;
 mod word;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 30] = [
+const EXPORTED: [&str; 34] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -35,6 +35,10 @@ const EXPORTED: [&str; 30] = [
     "ntheap_crt_new_by",
     "ntheap_crt_open",
     "ntheap_crt_realloc",
+    "ntheap_set_stop_callback",
+    "ntheap_snapshot",
+    "ntheap_stop_json",
+    "ntheap_stop_text",
     "ntheap_trace",
     "posix_memalign",
     "pvalloc",

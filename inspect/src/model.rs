@@ -135,6 +135,8 @@ pub enum AreaKind {
     Region = 1,
     /// One large block.
     Large = 2,
+    /// One block of page heap's, in pages of its own.
+    Guarded = 3,
 }
 
 /// Memory that a heap's blocks lie in.

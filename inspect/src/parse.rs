@@ -268,6 +268,7 @@ fn area(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
         0 => AreaKind::Subsegment,
         1 => AreaKind::Region,
         2 => AreaKind::Large,
+        3 => AreaKind::Guarded,
         _ => return Err(Error::Damaged("an area of no known kind")),
     };
     let mut area = Area {

@@ -10,6 +10,7 @@ use crate::area::{self, Found};
 use crate::kept;
 use crate::memory::Memory;
 use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
+use crate::traces;
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -236,6 +237,18 @@ impl<'a> Reader<'a> {
         }
         if self.options.compares_figures {
             self.compare_figures(before);
+        }
+        let at = root.anchor(Anchor::Traces);
+        if at != 0
+            && let Err(what) = traces::add(
+                self.memory,
+                at,
+                mappings,
+                &mut self.snapshot,
+                self.first_area,
+            )
+        {
+            self.note(what.to_owned());
         }
     }
 

@@ -5,6 +5,7 @@
 //!   NTHEAP_GFLAGS=+hpc,+ust           by abbreviation; - takes away again
 //!   NTHEAP_GFLAGS=0x1070              by number
 //!   NTHEAP_GFLAGS=+hvc:100            with sub-options after colons
+//!   NTHEAP_GFLAGS=fault=100:5         fault injection
 //!   NTHEAP_PAGEHEAP=backwards,size=100-200,random=50
 //!   NTHEAP_REPORT=json                reports for programs
 //! ```
@@ -177,6 +178,22 @@ impl PageHeap {
     }
 }
 
+/// What fault injection is told ("GFlags Commands", `/fault`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// Of 10,000 allocations, how many fail; 0: there is none.
+    pub rate: u32,
+    /// Seconds from the start of the program until the first may fail.
+    pub timeout: u32,
+    /// What decides which fail; none: the system's random bits.
+    pub seed: Option<u64>,
+}
+
+impl Faults {
+    /// The rate and the timeout that gflags has where none are given.
+    const DEFAULT: (u32, u32) = (100, 5);
+}
+
 /// What `NTHEAP_GFLAGS`, `NTHEAP_PAGEHEAP` and `NTHEAP_REPORT` say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GlobalFlags {
@@ -188,6 +205,8 @@ pub struct GlobalFlags {
     pub trace_bytes: usize,
     /// Page heap's options.
     pub page: PageHeap,
+    /// Fault injection.
+    pub faults: Faults,
     /// Whether reports are JSON.
     pub json: bool,
 }
@@ -199,6 +218,11 @@ impl GlobalFlags {
         validate_every: 1,
         trace_bytes: 64 << 20,
         page: PageHeap::DEFAULT,
+        faults: Faults {
+            rate: 0,
+            timeout: Faults::DEFAULT.1,
+            seed: None,
+        },
         json: false,
     };
 
@@ -275,7 +299,7 @@ impl fmt::Display for Valid<'_> {
                 for flag in FLAGS.iter().filter(|flag| !flag.effect.is_empty()) {
                     write!(out, " {}", flag.name)?;
                 }
-                Ok(())
+                out.write_str("; or fault=RATE:SECONDS:seed=N")
             }
         }
     }
@@ -291,6 +315,12 @@ fn apply_item(flags: &mut GlobalFlags, item: &[u8]) -> bool {
     };
     let mut parts = item.split(|&byte| byte == b':');
     let name = parts.next().unwrap_or_default();
+    if let Some(rate) = name.strip_prefix(b"fault")
+        && matches!(rate, [] | [b'=', ..])
+    {
+        let rate = rate.strip_prefix(b"=");
+        return apply_faults(&mut flags.faults, adds, rate, &mut parts);
+    }
     let found = FLAGS
         .iter()
         .find(|flag| name.eq_ignore_ascii_case(flag.name.as_bytes()))
@@ -323,6 +353,37 @@ fn apply_item(flags: &mut GlobalFlags, item: &[u8]) -> bool {
             _ => false,
         };
     }
+    is_right
+}
+
+/// Fault injection: the rate, 1 to 10,000, and after it the timeout in seconds and the
+/// seed, in any order. Without `adds` there is none.
+fn apply_faults(
+    faults: &mut Faults,
+    adds: bool,
+    rate: Option<&[u8]>,
+    parts: &mut dyn Iterator<Item = &[u8]>,
+) -> bool {
+    let (mut new, mut is_right) = (*faults, true);
+    new.rate = match rate {
+        None => Faults::DEFAULT.0,
+        Some(rate) => match parse_size(rate) {
+            Some(rate) if (1..=10_000).contains(&rate) => rate as u32,
+            _ => return false,
+        },
+    };
+    for part in parts {
+        let seed = part.strip_prefix(b"seed=").map(parse_size);
+        match (seed, parse_size(part)) {
+            (Some(Some(seed)), _) => new.seed = Some(seed as u64),
+            (None, Some(timeout)) => new.timeout = u32::try_from(timeout).unwrap_or(u32::MAX),
+            _ => is_right = false,
+        }
+    }
+    if !adds {
+        new.rate = 0;
+    }
+    *faults = new;
     is_right
 }
 

@@ -78,6 +78,8 @@ mod slices;
 mod sparse;
 mod swap;
 mod threads;
+#[cfg(any(feature = "debug", feature = "outside"))]
+pub mod traces;
 mod word;
 
 pub use cache::{ThreadCache, UNBORN};

@@ -17,7 +17,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{Depot, ENTRIES, Entry, Magazine};
+use super::magazine::{Depot, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -87,11 +87,8 @@ impl Front {
             return bin;
         }
         rack.last.set(cache.watch.exchange());
-        let limit = self.refill_limit.load(Ordering::Relaxed).max(1) as usize;
         state.falling = 0;
-        if limit >= ENTRIES
-            && let Some((full, count)) = self.full(&mut state, cache, class)
-        {
+        if let Some((full, count)) = self.full(&mut state, cache, class) {
             unstore(shared, count * classes::size_of(class));
             if COUNTED && count > most {
                 // SAFETY: the old spare is empty, or null; the magazine from the depot
@@ -119,7 +116,7 @@ impl Front {
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);
-        let want = usize::from(capacity).min(limit).min(most);
+        let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
         grow(rack);

@@ -59,6 +59,9 @@ pub enum Anchor {
     /// How the records are laid out (a number): who reads them from outside
     /// was built alike if his own is the same.
     Layout,
+    /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
+    /// kept.
+    Traces,
     /// The heap profile's header, if the program is profiled.
     Profile,
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     if options.umdh && found.stacks.is_empty() {
         return Err(Failure::new(
             FILE,
-            "the snapshots have no stacks; those made of a process have none yet",
+            "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have",
         ));
     }
     let mut out = output::out();

@@ -66,8 +66,8 @@ Exit status:
 pub(crate) const DIFF_ABOUT: &str = "\
 Tell what grew between two snapshots: by heap, by size, by stack.
 
-Lines are in the order of their growth. By stack, and as UMDH writes it, is for files that
-have stacks; snapshots that are made of a process have none yet.";
+Lines are in the order of their growth. By stack, and as UMDH writes it, is for snapshots
+of a process that runs with NTHEAP_GFLAGS=+ust.";
 
 pub(crate) const DIFF_AFTER: &str = "\
 Examples:

@@ -58,6 +58,7 @@ pub(crate) fn area_name(area: &Area) -> String {
         AreaKind::Subsegment => format!("bucket of {}", area.block_size),
         AreaKind::Region => "region".to_owned(),
         AreaKind::Large => "large block".to_owned(),
+        AreaKind::Guarded => "guarded block".to_owned(),
     }
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
     rows.sort_by_key(|row| row.start);
     let segments = rows.len();
     for (at, area) in snapshot.areas.iter().enumerate() {
-        if area.heap != number || area.kind == AreaKind::Large {
+        if area.heap != number || matches!(area.kind, AreaKind::Large | AreaKind::Guarded) {
             continue;
         }
         let end = area.start + area.reserved;
