@@ -37,7 +37,7 @@
 //! it accepts and how it is documented.
 
 mod environment;
-#[cfg(feature = "debug")]
+#[cfg(any(feature = "debug", feature = "outside"))]
 pub mod gflags;
 mod options;
 #[cfg(all(target_os = "linux", feature = "debug"))]

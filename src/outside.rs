@@ -19,6 +19,7 @@
 //! does not say of a block that is out whether it is in use or in a cache:
 //! [`BlockState::Out`].
 
+pub use crate::config::gflags;
 #[cfg(feature = "debug")]
 pub use crate::heap::outside::profile;
 pub use crate::heap::outside::{

@@ -12,11 +12,13 @@
 //!   switch         which allocator this very process uses
 //!   process        a process' memory, as the system counts it
 //!   format         numbers and tables for people
+//!   manual         manual pages and completions, made from the above
+//!   gflags         the global flags' names and values
 //!   bench/         allocators against each other
 //!   demo/          the demonstration
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
-//!   look/          processes and snapshots: walk, validate, diff, leaks, map
+//!   look/          processes and snapshots: walk, validate, diff, leaks, map, top
 //!   profile/       heap profiles, for pprof
 //! ```
 
@@ -24,9 +26,11 @@ mod args;
 mod bench;
 mod demo;
 mod format;
+mod gflags;
 mod help;
 #[cfg(target_os = "linux")]
 mod look;
+mod manual;
 mod process;
 #[cfg(target_os = "linux")]
 mod profile;
@@ -47,6 +51,9 @@ fn main() -> ExitCode {
         args::Command::DemoChild(options) => demo::child::main(&options),
         args::Command::Run(options) => run::main(&options),
         args::Command::Trace(options) => trace::main(&options),
+        args::Command::Gflags(options) => gflags::main(&options),
+        args::Command::Completions(options) => manual::completions(&options),
+        args::Command::Man(options) => manual::pages(&options),
         #[cfg(target_os = "linux")]
         args::Command::Walk(options) => look::main(&look::Command::Walk(&options)),
         #[cfg(target_os = "linux")]
@@ -59,6 +66,8 @@ fn main() -> ExitCode {
         args::Command::Leaks(options) => look::main(&look::Command::Leaks(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Map(options) => look::main(&look::Command::Map(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Top(options) => look::main(&look::Command::Top(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Profile(options) => profile::main(&options),
     }

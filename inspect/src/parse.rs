@@ -83,6 +83,14 @@ fn agree(snapshot: &Snapshot) -> Result<(), Error> {
     if !is_sorted {
         return Err(Error::Damaged("mappings that overlap"));
     }
+    let mut segments: Vec<Range> = snapshot.segments.iter().map(Segment::range).collect();
+    segments.sort_unstable();
+    if segments
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.end > b.start))
+    {
+        return Err(Error::Damaged("segments that overlap"));
+    }
     Ok(())
 }
 

@@ -82,7 +82,8 @@ pub(crate) fn read(value: &[u8], warn: &mut dyn FnMut(&[u8])) -> Option<Snapshot
         Some(path)
     };
     if let Some(item) = wrong {
-        let mut line = FixedBuffer::<256>::new();
+        // Four times as many characters as are shown, and a hundred or two.
+        let mut line = FixedBuffer::<512>::new();
         let shown = item.get(..item.len().min(64)).unwrap_or_default();
         // The buffer truncates and never fails.
         let _ = writeln!(
@@ -128,6 +129,7 @@ impl Snapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::ToOwned;
     use std::string::String;
 
     fn read_one(value: &str) -> (Option<Snapshots>, String) {
@@ -177,6 +179,8 @@ mod tests {
                 "{value}: {warnings}"
             );
         }
+        let long = read_one(&("a,".to_owned() + &"\u{1}".repeat(300))).1;
+        assert!(long.ends_with("and ,exit\n"), "{long}");
         assert_eq!(
             read_one("a,signal=KILL").1,
             "ntheap: NTHEAP_SNAPSHOT: \"signal=KILL\" is not valid, and no snapshots are made; \

@@ -240,6 +240,9 @@ impl Heap {
                 front.count_refills(debug::profile::is_on());
             }
         }
+        if debug::sample::is_on() {
+            root::set_anchor(root::Anchor::Sampled, 1);
+        }
     }
 
     fn configure(&self, config: &Config) {

@@ -62,6 +62,9 @@ pub enum Anchor {
     /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
     /// kept.
     Traces,
+    /// Whether sampling gives a few blocks guarded pages of their own, to which no slice
+    /// and no record leads (a number): 1 if so.
+    Sampled,
     /// The heap profile's header, if the program is profiled.
     Profile,
 }

@@ -41,10 +41,13 @@ mod linux {
         assert_eq!(unsafe { VirtualFree(base.cast(), size, kind) }, TRUE);
     }
 
+    /// A way of doing something: its name, what is timed, and what it needs afterwards.
+    type Way<'a> = (&'a str, &'a mut dyn FnMut(), &'a mut dyn FnMut());
+
     /// Times two ways of doing the same in turn, `count` times a round, and prints the
     /// shortest round of each and their ratio: what else the machine does meets both,
     /// and the shortest least. What they need between rounds is not timed.
-    fn beside(name: &str, count: u32, ways: [(&str, &mut dyn FnMut(), &mut dyn FnMut()); 2]) {
+    fn beside(name: &str, count: u32, ways: [Way<'_>; 2]) {
         // Under `cargo test` everything runs once.
         let rounds = match std::env::args().any(|argument| argument == "--bench") {
             true => 100,
@@ -98,7 +101,7 @@ mod linux {
             ("reserve and commit", &mut at_once as &mut dyn FnMut()),
             ("reserve, then commit", &mut in_turn),
         ] {
-            let ways: [(&str, &mut dyn FnMut(), &mut dyn FnMut()); 2] = [
+            let ways: [Way<'_>; 2] = [
                 ("mmap, munmap", &mut bare, &mut || {}),
                 (own_name, own, &mut || {}),
             ];
@@ -130,7 +133,7 @@ mod linux {
         let mut clear = || unsafe {
             libc::mprotect(base.cast(), GIB, libc::PROT_NONE);
         };
-        let ways: [(&str, &mut dyn FnMut(), &mut dyn FnMut()); 2] = [
+        let ways: [Way<'_>; 2] = [
             ("mprotect", &mut bare, &mut clear),
             ("commit", &mut own, &mut || {
                 free(reserved, GIB, MEM_DECOMMIT)

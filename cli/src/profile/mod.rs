@@ -11,6 +11,7 @@ mod pprof;
 mod symbols;
 
 use crate::format::{bytes, count, table};
+use crate::look::progress::Doing;
 use crate::look::{Failure, at_end, output, source};
 use clap::Args;
 use ntheap_inspect::held::Held;
@@ -111,7 +112,7 @@ fn run(options: &Options) -> Result<u8, Failure> {
     let (profile, mut symbols) = match options.pid {
         Some(pid) => {
             let held = Held::stop(pid).map_err(|why| source::unreadable(pid, &why))?;
-            look(pid, &held)?
+            look(pid, pid, &held)?
         }
         None => {
             let rate = options.rate.to_string();
@@ -136,10 +137,11 @@ fn run(options: &Options) -> Result<u8, Failure> {
     Ok(tell_missing(&profile, &named))
 }
 
-/// Reads the profile of a process that is held.
-fn look(pid: i32, held: &Held) -> Result<(Profile, Symbols), Failure> {
-    let read = of_process(pid, held).map_err(|why| source::unreadable(pid, &why))?;
-    let profile = read.ok_or_else(|| {
+/// Reads the profile of process `pid`, by the number of a thread of it that is held.
+fn look(pid: i32, thread: i32, held: &Held) -> Result<(Profile, Symbols), Failure> {
+    let _doing = Doing::begin(format!("looking through process {pid}"));
+    let read = of_process(thread, held).map_err(|why| source::unreadable(pid, &why))?;
+    let mut profile = read.ok_or_else(|| {
         Failure::new(
             source::PROCESS,
             format!(
@@ -148,7 +150,8 @@ fn look(pid: i32, held: &Held) -> Result<(Profile, Symbols), Failure> {
             ),
         )
     })?;
-    Ok((profile, Symbols::of(symbols::codes(pid))))
+    profile.process.pid = u64::from(pid.unsigned_abs());
+    Ok((profile, Symbols::of(symbols::codes(thread))))
 }
 
 /// The addresses of all stacks, each with its functions.

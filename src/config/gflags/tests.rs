@@ -1,7 +1,7 @@
 //! The variables as a list of pairs, the warnings as a string.
 
 use super::*;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 fn read_pairs(pairs: &[(&str, &[u8])]) -> (GlobalFlags, String) {
@@ -172,4 +172,28 @@ fn any_bytes_will_do() {
         let (flags, _) = read_pairs(&[("NTHEAP_GFLAGS", &text), ("NTHEAP_PAGEHEAP", &text)]);
         assert!(flags.validate_every > 0 && flags.page.sizes.0 <= flags.page.sizes.1);
     }
+}
+
+#[test]
+fn items_of_the_tables_are_taken() {
+    let tables = [
+        (&b"NTHEAP_PAGEHEAP"[..], &PAGE_ITEMS[..]),
+        (b"NTHEAP_REPORT", &REPORT_ITEMS),
+    ];
+    for (variable, table) in tables {
+        for item in table {
+            let written = item
+                .text
+                .replace("A-B", "16-32")
+                .replace("PERCENT", "5")
+                .replace("BYTES", "1M")
+                .replace("NAME+NAME", "a.so+b.so");
+            let mut flags = GlobalFlags::NONE;
+            assert!(apply(&mut flags, variable, written.as_bytes()), "{written}");
+            assert!(!apply(&mut flags, variable, b"elephants"));
+            assert!(valid(variable).to_string().contains(item.text));
+        }
+    }
+    let mut flags = GlobalFlags::NONE;
+    assert!(!apply(&mut flags, b"NTHEAP_CRT", b"private"));
 }
