@@ -302,6 +302,64 @@ fn a_program_at_its_end() {
     }
 }
 
+/// The first thread is gone when another one ends the program: it is read by that one,
+/// and named by its own number.
+const ANOTHER: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void *kept[1000];
+
+__attribute__((noinline)) static void *keeper(size_t size) {
+    void *block = malloc(size);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    return block;
+}
+
+static void *work(void *first) {
+    pthread_join(*(pthread_t *)first, 0);
+    for (int i = 0; i < 1000; i++)
+        kept[i] = keeper(20000);
+    printf("%d\n", (int)getpid());
+    exit(0);
+}
+
+int main(void) {
+    static pthread_t first;
+    pthread_t thread;
+    first = pthread_self();
+    pthread_create(&thread, 0, work, &first);
+    pthread_exit(0);
+}
+"#;
+
+#[test]
+fn a_program_that_another_thread_ends() {
+    let folder = folder("profile-another");
+    let program = folder.join("program");
+    let flags = ["-g", "-O1", "-pthread"];
+    if !compile("profile-another", ANOTHER, &program, &flags) {
+        return;
+    }
+    let file = folder.join("heap.pb.gz");
+    let out = profiled(&file, &["--format", "json"], &program);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let text = stdout(&out);
+    let lines: Vec<&str> = text.lines().collect();
+    let told: Value = serde_json::from_str(lines[1]).expect("JSON");
+    assert_eq!(told["process"]["pid"].to_string(), lines[0]);
+    assert_eq!(
+        told["process"]["program"].as_str().map(Path::new),
+        Some(program.as_path())
+    );
+    let in_use = told["in_use"]["bytes"].as_f64().expect("bytes");
+    near(in_use, 20_000_000.0, NEAR, "in use");
+    let functions = &told["sites"][0]["stack"][0]["functions"];
+    assert_eq!(functions[0].as_str(), Some("keeper"));
+}
+
 /// A process that runs, with names for people and lines about it; and one that is not
 /// profiled.
 #[test]
