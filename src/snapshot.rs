@@ -104,10 +104,8 @@ fn write(command: &Path, path: &CStr) -> Result<Written, SnapshotError> {
         path.as_ptr(),
         ptr::null(),
     ];
-    sys::allow_children_to_look(true);
     // SAFETY: strings that end with a zero, and a null.
     let done = unsafe { sys::run_program(command, &arguments) };
-    sys::allow_children_to_look(false);
     match done {
         Ok(0) => Ok(Written::Whole),
         Ok(PARTIAL) => Ok(Written::Partial),

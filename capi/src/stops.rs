@@ -62,7 +62,10 @@ static CALLBACK: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 pub extern "C" fn ntheap_set_stop_callback(callback: Option<StopCallback>) -> Option<StopCallback> {
     let new = callback.map_or(ptr::null_mut(), |callback| callback as *mut c_void);
     let before = CALLBACK.swap(new, Ordering::AcqRel);
-    heap::set_hook(callback.map(|_| show as heap::Hook));
+    if callback.is_some() {
+        // It stays: without a callback it does nothing, and another thread may have set one.
+        heap::set_hook(Some(show));
+    }
     callback_at(before)
 }
 

@@ -109,7 +109,7 @@ pub use signals::{SignalsHeld, hold_signals};
 #[cfg(all(target_os = "linux", feature = "debug"))]
 pub use signals::{keeping_errno, on_signal};
 #[cfg(all(target_os = "linux", feature = "debug"))]
-pub use spawn::{allow_children_to_look, forget_running, is_program, run as run_program};
+pub use spawn::{forget_running, is_program, run as run_program};
 #[cfg(all(
     unix,
     feature = "pages",

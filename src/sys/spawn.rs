@@ -49,7 +49,8 @@ pub fn forget_running() {
 }
 
 /// Runs the program in this file with these arguments, of which the last is null, in no
-/// environment, its standard output thrown away, and waits for its end. Its exit status, 128
+/// environment, its standard output thrown away, and waits for its end. Meanwhile it may look
+/// into this process. Its exit status, 128
 /// and more for one that a signal ended; or the system's error. `EBUSY` while another thread
 /// runs one.
 ///
@@ -80,6 +81,7 @@ pub unsafe fn run(program: &CStr, arguments: &[*const c_char]) -> Result<u32, i3
     // mask is as large as the kernel's.
     unsafe {
         set_mask(&all, &raw mut job.mask);
+        allow_children_to_look(true);
         let child = libc::clone(
             middle,
             stacks.wrapping_add(STACK).cast(),
@@ -94,6 +96,7 @@ pub unsafe fn run(program: &CStr, arguments: &[*const c_char]) -> Result<u32, i3
                 job.error = os::errno();
             }
         }
+        allow_children_to_look(false);
         set_mask(&job.mask, ptr::null_mut());
     }
     IS_TAKEN.store(false, Ordering::Release);
@@ -104,15 +107,20 @@ pub unsafe fn run(program: &CStr, arguments: &[*const c_char]) -> Result<u32, i3
     }
 }
 
-/// Whether the file can be run by this process.
+/// Whether it is a file that can be run by this process.
 pub fn is_program(path: &CStr) -> bool {
-    // SAFETY: a string that ends with a zero.
-    unsafe { libc::access(path.as_ptr(), libc::X_OK) == 0 }
+    // SAFETY: a string that ends with a zero, and a place that any bytes are right for.
+    unsafe {
+        let mut status: libc::stat = core::mem::MaybeUninit::zeroed().assume_init();
+        libc::stat(path.as_ptr(), &raw mut status) == 0
+            && status.st_mode & libc::S_IFMT == libc::S_IFREG
+            && libc::access(path.as_ptr(), libc::X_OK) == 0
+    }
 }
 
 /// Lets this process's children, and theirs, look into it, where Yama forbids that to all
-/// but a debugger's own children; or no longer.
-pub fn allow_children_to_look(allowed: bool) {
+/// but a debugger's own children; or no longer. By one thread at a time.
+fn allow_children_to_look(allowed: bool) {
     const PR_SET_PTRACER: c_int = 0x5961_6d61;
     let whose = if allowed { super::process_id() } else { 0 };
     // SAFETY: takes numbers. It fails where there is no Yama, and nothing is to be allowed.
@@ -211,6 +219,14 @@ extern "C" fn last(job: *mut c_void) -> c_int {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_files_that_can_be_run() {
+        assert!(is_program(c"/bin/sh"));
+        assert!(!is_program(c"/bin"), "a folder");
+        assert!(!is_program(c"/dev/null"), "a device");
+        assert!(!is_program(c"/nonexistent"));
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "starts a process")]

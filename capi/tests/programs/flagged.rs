@@ -142,17 +142,29 @@ fn sqlite_has_nothing_wrong() {
                   insert into t select i, hex(i * 7919) from n;\n\
                   create index by_b on t(b);\n\
                   select count(*), max(b), sum(a) from t where b > '3';\n";
-    check("sqlite3", &[":memory:", ".read script"], &[("script", script)]);
+    check(
+        "sqlite3",
+        &[":memory:", ".read script"],
+        &[("script", script)],
+    );
 }
 
 #[test]
 fn a_compiler_has_nothing_wrong() {
     let source = "struct s { int a[7]; };\n\
                   int f(struct s *p, int n) { int t = 0; for (int i = 0; i < n; i++) t += p->a[i % 7] * i; return t; }\n";
-    check("gcc", &["-O2", "-S", "-o", "-", "source.c"], &[("source.c", source)]);
+    check(
+        "gcc",
+        &["-O2", "-S", "-o", "-", "source.c"],
+        &[("source.c", source)],
+    );
 }
 
 #[test]
 fn tar_has_nothing_wrong() {
-    check("tar", &["-cf", "-", "--sort=name", "--mtime=@0", "a", "b"], &[("a", "one\n"), ("b", "two\n")]);
+    check(
+        "tar",
+        &["-cf", "-", "--sort=name", "--mtime=@0", "a", "b"],
+        &[("a", "one\n"), ("b", "two\n")],
+    );
 }

@@ -234,24 +234,31 @@ mod tests {
     fn a_region_may_go_while_it_is_read() {
         static ADDRESS: AtomicUsize = AtomicUsize::new(0);
         static STOP: AtomicBool = AtomicBool::new(false);
+        static TOLD: AtomicUsize = AtomicUsize::new(0);
         let read = std::thread::spawn(|| {
-            let mut told = 0;
             while !STOP.load(Ordering::Relaxed) {
                 let address = ADDRESS.load(Ordering::Relaxed);
                 if let Some(region) = region_of(address) {
-                    told += usize::from(block_of_region(region, address).is_some());
+                    let is_told = block_of_region(region, address).is_some();
+                    TOLD.fetch_add(usize::from(is_told), Ordering::Relaxed);
                 }
             }
-            told
         });
-        for _ in 0..2000 {
+        // Until the other thread has met a region as well, which may not run for a while.
+        let mut rounds = 0;
+        while rounds < 2000 || TOLD.load(Ordering::Relaxed) == 0 && rounds < 2_000_000 {
+            rounds += 1;
             let heap = heap();
             // In a region of its own, which goes with the heap, and so does its table.
             let block = block(heap, 900_000);
             ADDRESS.store(block.addr().get() + 500_000, Ordering::Relaxed);
+            if rounds % 16 == 0 {
+                std::thread::yield_now();
+            }
             end(heap);
         }
         STOP.store(true, Ordering::Relaxed);
-        assert!(read.join().expect("no fault") > 0);
+        read.join().expect("no fault");
+        assert!(TOLD.load(Ordering::Relaxed) > 0, "nothing met");
     }
 }

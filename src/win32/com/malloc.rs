@@ -160,7 +160,8 @@ pub(super) unsafe fn release(block: LPVOID) {
 
 /// The task allocator: the object behind [`CoTaskMemAlloc`], which lives for ever. Only
 /// MEMCTX_TASK is known: S_OK. For other contexts E_INVALIDARG, and null is told. Once
-/// somebody listens to the calls it is another one, whose calls are told.
+/// somebody listens to the calls it is another one, whose `Alloc`, `Realloc` and `Free` are
+/// told.
 ///
 /// Source: "CoGetMalloc function (combaseapi.h)".
 ///

@@ -1,5 +1,5 @@
-//! The task allocator's object while somebody listens to the calls: its methods wrap
-//! the functions, and both are told. An object of its own, so that whoever has the other
+//! The task allocator's object while somebody listens to the calls: `Alloc`, `Realloc`
+//! and `Free` wrap the functions, and both are told. An object of its own, so that whoever has the other
 //! one pays nothing.
 
 use super::malloc::{METHODS, Object, allocate, release, resize};
