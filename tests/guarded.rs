@@ -614,10 +614,16 @@ fn a_heap_is_looked_at_while_others_free() {
             // SAFETY: no memory of the caller's.
             let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
             let is_done = std::sync::atomic::AtomicBool::new(false);
+            let looks = std::sync::atomic::AtomicUsize::new(0);
+            let has_looked = || looks.load(std::sync::atomic::Ordering::Relaxed) >= 10;
             std::thread::scope(|scope| {
                 for _ in 0..2 {
                     scope.spawn(|| {
-                        for round in 0..3000 {
+                        // It ends even if nobody looks any more.
+                        for round in 0..300_000 {
+                            if round >= 3000 && has_looked() {
+                                break;
+                            }
                             // SAFETY: the block is this thread's.
                             unsafe {
                                 let block = private::allocate(heap, 0, 40 + round % 500).unwrap();
@@ -640,8 +646,10 @@ fn a_heap_is_looked_at_while_others_free() {
                         }
                     }
                     assert!(private::unlock(heap).is_ok());
+                    looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }
             });
+            assert!(has_looked());
         });
     }
 }

@@ -124,6 +124,25 @@ impl Answer {
     }
 }
 
+/// The command line with the flags that `ntheap gflags` turns off, `-hpa`, as lists of
+/// nothing and that: what begins with a hyphen is an option otherwise. Behind `--` it is
+/// none.
+pub(crate) fn with_flags(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    if args.get(1).is_some_and(|command| command == "gflags") {
+        let options = args.iter_mut().skip(2).take_while(|arg| *arg != "--");
+        for arg in options {
+            let is_off =
+                |arg: &str| arg.len() > 2 && arg.starts_with('-') && !arg.starts_with("--");
+            if arg.to_str().is_some_and(is_off) {
+                let flag = std::mem::replace(arg, OsString::from(","));
+                arg.push(flag);
+            }
+        }
+    }
+    args
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Gflags {
     /// Flags as NTHEAP_GFLAGS takes them: +hpa,+ust or 0x02001000

@@ -45,7 +45,7 @@ use std::process::ExitCode;
 static ALLOCATOR: switch::Switch = switch::Switch::new();
 
 fn main() -> ExitCode {
-    match args::Cli::parse().command {
+    match args::Cli::parse_from(args::with_flags(std::env::args_os())).command {
         args::Command::Bench(options) => bench::main(&options),
         args::Command::Demo(options) => demo::main(&options),
         args::Command::DemoChild(options) => demo::child::main(&options),

@@ -60,6 +60,20 @@ fn a_value_is_told_by_name_and_by_number() {
         json!({ "NTHEAP_GFLAGS": "+hvc:50,+hpa", "NTHEAP_PAGEHEAP": "light,random=5" })
     );
     assert_eq!(found["validate_every"], 50);
+    // Flags are turned off in values of their own as well, and options stay what they are.
+    for args in [
+        &["+hpa,+ust,+htc", "-hpa"][..],
+        &["+hpa,+ust", "-hpa,+htc"],
+        &["-hpa", "+ust,+htc"],
+        &["0x1010", "--", "-hpa"],
+    ] {
+        let out = gflags(&[&["--format", "json"], args].concat());
+        assert_eq!(out.status.code(), Some(0), "{args:?} {}", stderr(&out));
+        let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        assert_eq!(found["nt_global_flag"], "0x00001010", "{args:?}");
+    }
+    assert_eq!(as_json(&["+ust", "-ust"])["nt_global_flag"], "0x00000000");
+    assert!(stdout(&gflags(&["-h"])).contains("Usage"));
     let found = as_json(&["0x210"]);
     assert_eq!(found["unnamed"], "0x200");
 }
@@ -68,6 +82,7 @@ fn a_value_is_told_by_name_and_by_number() {
 fn what_is_not_known_is_named() {
     for (args, wrong) in [
         (&["+hpx"][..], "NTHEAP_GFLAGS does not know +hpx; valid: "),
+        (&["-hpx"], "NTHEAP_GFLAGS does not know -hpx; valid: "),
         (&["+hpa:sideways"], "does not know +hpa:sideways"),
         (
             &["NTHEAP_PAGEHEAP=size=9-1"],

@@ -1,6 +1,6 @@
 //! Every command of the guides runs, and prints what they say.
 //!
-//! A guide's blocks of console lines are one shell's session, in a folder that has the
+//! A guide's blocks of console lines are one shell's, in a folder that has the
 //! guide's sources: blocks whose first line names a file. In what a command prints, a line
 //! of three dots stands for any lines, and three dots in a line for any text.
 
@@ -119,7 +119,7 @@ fn run(guide: &str) {
     let mut answers = printed.split(&mark);
     assert_eq!(answers.next(), Some(""), "{printed}");
     for step in &steps {
-        let answer = answers.next().unwrap_or("(the session ended)");
+        let answer = answers.next().unwrap_or("(the shell ended)");
         let lines: Vec<&str> = answer.lines().collect();
         assert!(
             is_output(&step.said, &lines),

@@ -335,9 +335,13 @@ fn planted_leaks_are_found_exactly() {
         lost.sort();
         lost
     };
-    for args in [&[][..], &["lose"]] {
+    // What the flags keep of each block does not lead to it.
+    let runs = ["", "+htc", "+hpc", "+hpa", "+ust", "+hpa,+ust"]
+        .map(|flags| [(flags, &[][..]), (flags, &["lose"])]);
+    for (flags, args) in runs.into_iter().flatten() {
         let mut command = Command::new(&program);
         command.args(args).env("LD_PRELOAD", library());
+        command.env("NTHEAP_GFLAGS", flags);
         let mut running = Running::start(&mut command);
         let planted: Vec<String> = told(&running.until_ready(), "lost").into_keys().collect();
         assert_eq!(planted.len(), if args.is_empty() { 0 } else { 12 });
@@ -345,11 +349,11 @@ fn planted_leaks_are_found_exactly() {
         assert_eq!(
             out.status.code(),
             Some(i32::from(!planted.is_empty())),
-            "{}",
+            "{flags} {}",
             stderr(&out)
         );
         let found = json(&out);
-        assert_eq!(lost(&found), planted);
+        assert_eq!(lost(&found), planted, "{flags}");
         assert_eq!(found["lost_blocks"].as_u64(), Some(planted.len() as u64));
         assert_eq!(found["unsure_blocks"].as_u64(), Some(0));
         running.end();

@@ -286,8 +286,9 @@ fn memory_over_time_is_drawn() {
 int main(void) {
     for (int i = 0; i < 40; i++) {
         memset(malloc(200000), 1, 200000);
-        usleep(10000);
+        usleep(2000);
     }
+    usleep(1500000); /* for a look at all of it, however busy the machine is */
     return 0;
 }
 "#;

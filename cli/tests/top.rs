@@ -7,10 +7,12 @@ mod common;
 use common::running::Running;
 use common::{compile, folder, library, ntheap, output, stderr, stdout};
 use serde_json::Value;
-use std::fs::File;
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -70,7 +72,12 @@ fn a_frame_is_written_where_there_is_no_terminal() {
     assert_eq!(heap["name"], "process heap");
     assert!(heap["in_use"].as_u64() >= Some(1500 * 512), "{heap}");
     assert!(found["resident"].as_u64() > heap["in_use"].as_u64());
-    let out = output(top.args(["--once", "--heap", "no such heap"]));
+    let heap = ["--heap", "process heap"];
+    let out = output(ntheap().args(["top", &pid, "--format", "json"]).args(heap));
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(found["heaps"].as_array().map(Vec::len), Some(1));
+    let out = output(top.args(["--heap", "no such heap"]));
     assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
     running.end();
     let out = output(ntheap().args(["top", "4999999"]));
@@ -89,21 +96,26 @@ struct Terminal {
 
 impl Terminal {
     fn start(pid: &str, rows: u16) -> Terminal {
-        let (mut master, mut slave) = (-1, -1);
-        let size = size(rows);
-        // SAFETY: both results are writable; no name and no settings are asked for.
-        let opened = unsafe {
-            libc::openpty(
-                &mut master,
-                &mut slave,
-                std::ptr::null_mut(),
-                std::ptr::null(),
-                &size,
-            )
+        // Closed in every program that is started, so that the test's end is the only one.
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+        let mut name = [0u8; 64];
+        // SAFETY: `name` is writable for its length; the descriptor was just opened, and
+        // nobody else has it.
+        let master = unsafe {
+            let master = libc::posix_openpt(flags);
+            assert!(master >= 0);
+            assert_eq!(libc::grantpt(master) | libc::unlockpt(master), 0);
+            let named = libc::ptsname_r(master, name.as_mut_ptr().cast(), name.len());
+            assert_eq!(named, 0);
+            File::from_raw_fd(master)
         };
-        assert_eq!(opened, 0);
-        // SAFETY: both were just opened, and nobody else has them.
-        let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        let name = CStr::from_bytes_until_nul(&name).expect("a name");
+        let slave = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(name.to_str().expect("UTF-8"))
+            .expect("the other end");
         let copy = || slave.try_clone().expect("a descriptor");
         let mut command: Command = ntheap();
         command
@@ -120,6 +132,7 @@ impl Terminal {
                 Ok(())
             });
         }
+        resize(&master, rows);
         Terminal {
             child: command.spawn().expect("the command starts"),
             master,
@@ -164,10 +177,7 @@ impl Terminal {
     }
 
     fn resize(&self, rows: u16) {
-        let size = size(rows);
-        // SAFETY: the request reads a size.
-        let done = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
-        assert_eq!(done, 0);
+        resize(&self.master, rows);
     }
 
     /// Whether lines are edited and keys are shown, as a shell has it.
@@ -197,13 +207,16 @@ impl Drop for Terminal {
     }
 }
 
-fn size(rows: u16) -> libc::winsize {
-    libc::winsize {
+fn resize(master: &File, rows: u16) {
+    let size = libc::winsize {
         ws_row: rows,
         ws_col: 90,
         ws_xpixel: 0,
         ws_ypixel: 0,
-    }
+    };
+    // SAFETY: the request reads a size.
+    let done = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+    assert_eq!(done, 0);
 }
 
 const ENTER: &str = "\x1b[?1049h";
@@ -263,4 +276,29 @@ fn an_end_of_the_process_or_a_signal_ends_the_view() {
     terminal.until(&format!("ntheap: process {pid} has ended"));
     assert_eq!(terminal.status(), Some(4));
     assert!(terminal.is_usual());
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_view() {
+    let Some(program) = program("top-closed") else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    for keys in ["", "p"] {
+        let mut terminal = Terminal::start(&running.pid(), 24);
+        terminal.until("quit");
+        terminal.press(keys);
+        terminal.master = File::open("/dev/null").expect("it is there");
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = terminal.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "it goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(status.code(), Some(0), "after {keys:?}: {status}");
+    }
+    running.end();
 }

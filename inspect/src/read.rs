@@ -107,7 +107,7 @@ pub(crate) struct Tally {
 pub(crate) struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
-    fn of(mappings: &[Mapping]) -> Ranges {
+    pub(crate) fn of(mappings: &[Mapping]) -> Ranges {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for mapping in mappings {
             match ranges.last_mut() {
@@ -116,6 +116,12 @@ impl Ranges {
             }
         }
         Ranges(ranges)
+    }
+
+    /// How many bytes are mapped.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sizes = self.0.iter().map(|(start, end)| end - start);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Whether all of these bytes are mapped.
@@ -255,7 +261,7 @@ impl<'a> Reader<'a> {
             && let Err(what) = traces::add(
                 self.memory,
                 at,
-                mappings,
+                (mappings, &self.mappings),
                 &mut self.snapshot,
                 self.first_area,
             )

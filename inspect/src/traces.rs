@@ -10,11 +10,15 @@
 //! Blocks with guard pages (`hpa`) are in no slice of a heap's: their records alone tell
 //! of them, and each is an area of its own.
 //!
+//! What holds the records is told as the heaps' own memory: a block's address in it leads
+//! nobody to the block.
+//!
 //! A frame is told as reports tell it: the module's file and the address in it, or the
 //! address alone where no file lies there.
 
 use crate::memory::Memory;
-use crate::model::{Area, AreaKind, Block, Mapping, Snapshot, Stack, State};
+use crate::model::{Area, AreaKind, Block, Mapping, Range, Snapshot, Stack, State};
+use crate::read::Ranges;
 use ntheap::outside::{Busy, TRACES_BYTES, Traces};
 use std::collections::HashMap;
 
@@ -31,20 +35,32 @@ const TRIES: usize = 8;
 pub(crate) fn add(
     memory: &dyn Memory,
     at: usize,
-    mappings: &[Mapping],
+    (mappings, ranges): (&[Mapping], &Ranges),
     snapshot: &mut Snapshot,
     first_area: usize,
 ) -> Result<(), &'static str> {
     const MISSING: &str = "call stacks of allocations, and blocks with guard pages";
     let bytes = memory.bytes(at, TRACES_BYTES).ok_or(MISSING)?;
     let traces = Traces::decode(&bytes).ok_or(MISSING)?;
-    let records = records(memory, &traces).ok_or(MISSING)?;
+    for [start, end] in traces.tables {
+        let bytes = end.saturating_sub(start);
+        if ranges.have(start, bytes) {
+            push(&mut snapshot.records, start, bytes);
+        }
+    }
+    let records = records(memory, &traces, ranges.bytes(), &mut snapshot.records);
+    let records = records.ok_or(MISSING)?;
     let database = words(memory, traces.database).ok_or(MISSING)?;
+    if database.1 != 0 && !ranges.have(database.0, database.1) {
+        return Err(MISSING);
+    }
+    push(&mut snapshot.records, database.0, database.1);
     let mut stacks = Stacks {
         memory,
         traces,
         base: database.0,
         used: database.1,
+        left: database.1,
         places: Places {
             memory,
             mappings,
@@ -85,10 +101,12 @@ pub(crate) fn add(
         .collect();
     let mut last = 0;
     for record in guarded {
-        let area = area_of(&record);
+        let area = area_of(&record).filter(|area| {
+            area.start >= last && ranges.have(area.start as usize, area.reserved as usize)
+        });
         let heap = numbers.get(&(record.heap as u64)).copied();
-        // Of a heap that ended meanwhile, or of a page that changed hands.
-        let (Some(heap), true) = (heap, area.start >= last) else {
+        // Of a heap that ended meanwhile, of a page that changed hands, or of no page.
+        let (Some(heap), Some(area)) = (heap, area) else {
             stacks.are_whole = false;
             continue;
         };
@@ -114,19 +132,29 @@ pub(crate) fn add(
     }
 }
 
-/// The pages of a block with guard pages.
-fn area_of(record: &Busy) -> Area {
+/// The pages of a block with guard pages; `None` for what no block has.
+fn area_of(record: &Busy) -> Option<Area> {
     const PAGE: u64 = 4096;
     let start = record.start as u64 / PAGE * PAGE;
-    let end = (record.start as u64).saturating_add(record.size.max(1) as u64);
-    let bytes = end.next_multiple_of(PAGE) - start;
-    Area {
+    let end = (record.start as u64).checked_add(record.size.max(1) as u64)?;
+    let bytes = end.checked_next_multiple_of(PAGE)? - start;
+    Some(Area {
         kind: AreaKind::Guarded,
         start,
         reserved: bytes,
         committed: bytes,
         count: 1,
         ..Area::default()
+    })
+}
+
+/// Tells of memory that holds records.
+fn push(own: &mut Vec<Range>, start: usize, bytes: usize) {
+    if bytes != 0 {
+        own.push(Range {
+            start: start as u64,
+            end: start.saturating_add(bytes) as u64,
+        });
     }
 }
 
@@ -136,8 +164,14 @@ fn words(memory: &dyn Memory, at: usize) -> Option<(usize, usize)> {
     Some((*words.first()? as usize, *words.get(1)? as usize))
 }
 
-/// The records of all blocks that are handed out, by address.
-fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<Busy>> {
+/// The records of all blocks that are handed out, by address; `own` is told where they
+/// are. All tables together have at most `left` bytes: what is more is read twice.
+fn records(
+    memory: &dyn Memory,
+    traces: &Traces,
+    mut left: u64,
+    own: &mut Vec<Range>,
+) -> Option<Vec<Busy>> {
     let mut found = Vec::new();
     for shard in 0..traces.count {
         let at = traces.shards.checked_add(shard * traces.stride)?;
@@ -152,15 +186,23 @@ fn records(memory: &dyn Memory, traces: &Traces) -> Option<Vec<Busy>> {
             if capacity == 0 {
                 break Vec::new();
             }
+            let size = capacity.checked_mul(traces.record)?;
+            if size as u64 > left {
+                return None;
+            }
             // The old table is gone when there is a new one.
-            let bytes = memory.bytes(start, capacity.checked_mul(traces.record)?);
+            let bytes = memory.bytes(start, size);
             tries += 1;
             match bytes {
-                Some(bytes) if table()? == (start, capacity) => break bytes,
+                Some(bytes) if table()? == (start, capacity) => {
+                    push(own, start, bytes.len());
+                    break bytes;
+                }
                 _ if tries == TRIES => return None,
                 _ => {}
             }
         };
+        left -= bytes.len() as u64;
         let records = bytes.chunks_exact(traces.record);
         found.extend(records.filter_map(|record| traces.busy(record)));
     }
@@ -175,6 +217,8 @@ struct Stacks<'a> {
     /// The database's address, and its bytes in use.
     base: usize,
     used: usize,
+    /// Bytes that the stacks not read yet can have: no two share any.
+    left: usize,
     places: Places<'a>,
     /// The snapshot's numbers by the copy's; 0 for a stack that could not be read.
     numbers: HashMap<u32, u32>,
@@ -211,7 +255,7 @@ impl Stacks<'_> {
         number
     }
 
-    fn frames(&self, own: u32) -> Option<Vec<u64>> {
+    fn frames(&mut self, own: u32) -> Option<Vec<u64>> {
         let at = Traces::stack_at(own);
         let head = self.traces.head;
         if at.checked_add(head)? > self.used {
@@ -219,6 +263,7 @@ impl Stacks<'_> {
         }
         let place = self.base.checked_add(at)?;
         let count = self.traces.frames_of(&self.memory.bytes(place, head)?)?;
+        self.left = self.left.checked_sub(head + count * 8)?;
         self.memory.words(place.checked_add(head)?, count * 8)
     }
 }
@@ -292,5 +337,153 @@ impl Places<'_> {
             .filter_map(|segment| word(segment, 16))
             .min()?;
         Some(lowest & !0xfff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Heap;
+
+    const BASE: u64 = 0x10_0000;
+    const END: u64 = BASE + 0x4000;
+    const HEAP: u64 = 0x7000;
+    /// Where the words of a copy are; behind them, two shards, their tables, and the
+    /// database.
+    const AT: usize = BASE as usize;
+    const SHARDS: usize = AT + 0x200;
+    const TABLES: [usize; 2] = [AT + 0x400, AT + 0x800];
+    const DATABASE: usize = AT + 0x300;
+    const STACKS: usize = AT + 0x1000;
+    const RECORD: usize = 64;
+
+    /// Memory of another process, and nothing else of it.
+    struct Other(Vec<u8>);
+
+    impl Memory for Other {
+        fn read(&self, address: usize, to: &mut [u8]) -> bool {
+            let from = address.checked_sub(AT).and_then(|at| self.0.get(at..));
+            match from.and_then(|from| from.get(..to.len())) {
+                Some(from) => to.copy_from_slice(from),
+                None => return false,
+            }
+            true
+        }
+    }
+
+    impl Other {
+        fn write(&mut self, address: usize, words: &[u64]) {
+            for (place, word) in (address - AT..).step_by(8).zip(words) {
+                self.0[place..place + 8].copy_from_slice(&word.to_ne_bytes());
+            }
+        }
+
+        /// A record: start, size, heap, stack and state.
+        fn record(&mut self, address: usize, start: u64, size: u64, stack: u64) {
+            self.write(address, &[start, size, HEAP, stack, 0]);
+        }
+    }
+
+    /// A copy with two blocks in its guarded pages, the last half of the memory.
+    fn honest() -> Other {
+        let mut other = Other(vec![0; (END - BASE) as usize]);
+        let guarded = [BASE + 0x2000, END];
+        let words = [
+            DATABASE, SHARDS, 2, 24, 0, 8, RECORD, 0, 24, 32, 8, 16, 8, 0,
+        ];
+        other.write(AT, &words.map(|word| word as u64));
+        other.write(AT + 14 * 8, &guarded);
+        for (shard, table) in TABLES.into_iter().enumerate() {
+            other.write(SHARDS + shard * 24, &[table as u64, 16]);
+        }
+        other.write(DATABASE, &[STACKS as u64, 64]);
+        // Two stacks of two frames.
+        other.write(STACKS + 8, &[2, 0x11, 0x12, 2, 0x21, 0x22]);
+        other.record(TABLES[0], BASE + 0x2ff0, 16, 1);
+        other.record(TABLES[1] + RECORD, BASE + 0x3100, 0xf00, 4);
+        other
+    }
+
+    fn read(other: &Other) -> (Result<(), &'static str>, Snapshot) {
+        let mut snapshot = Snapshot {
+            heaps: vec![Heap {
+                handle: HEAP,
+                ..Heap::default()
+            }],
+            ..Snapshot::default()
+        };
+        let mapping = |start, end| Mapping {
+            start,
+            end,
+            ..Mapping::default()
+        };
+        let mappings = [mapping(BASE, BASE + 0x2800), mapping(BASE + 0x2800, END)];
+        let ranges = Ranges::of(&mappings);
+        let answer = add(other, AT, (&mappings, &ranges), &mut snapshot, 0);
+        (answer, snapshot)
+    }
+
+    #[test]
+    fn guarded_blocks_and_their_stacks_are_read() {
+        let (answer, snapshot) = read(&honest());
+        assert_eq!(answer, Ok(()));
+        let starts: Vec<u64> = snapshot.areas.iter().map(|area| area.start).collect();
+        assert_eq!(starts, [BASE + 0x2000, BASE + 0x3000]);
+        assert_eq!(snapshot.stacks[1].frames, ["0x21", "0x22"]);
+        assert_eq!(snapshot.records.len(), 3);
+    }
+
+    /// Whatever another process says, the answer says that something is missing, and
+    /// has no more than what is there.
+    #[test]
+    fn what_cannot_be_is_missing() {
+        type Change = fn(&mut Other);
+        let changes: [(&str, usize, Change); 9] = [
+            ("no pages", 1, |other| {
+                other.write(AT + 15 * 8, &[u64::MAX]);
+                other.record(TABLES[0], u64::MAX - 20, 16, 1);
+            }),
+            ("pages up to the last address", 1, |other| {
+                other.write(AT + 15 * 8, &[u64::MAX]);
+                other.record(TABLES[0], u64::MAX - 0x2000, 0x1000, 1);
+            }),
+            ("pages behind the mappings", 1, |other| {
+                other.write(AT + 15 * 8, &[u64::MAX]);
+                other.record(TABLES[0], BASE + 0x3ff0, 0x1000, 1);
+            }),
+            ("pages of another block", 1, |other| {
+                other.record(TABLES[0], BASE + 0x3080, 16, 1);
+            }),
+            ("one shard for all", 0, |other| {
+                other.write(AT + 2 * 8, &[4096, 0]);
+            }),
+            ("tables of more than is mapped", 0, |other| {
+                for shard in 0..2 {
+                    other.write(SHARDS + shard * 24, &[BASE, 0x3000 / RECORD as u64]);
+                }
+            }),
+            ("a capacity of all addresses", 0, |other| {
+                other.write(SHARDS + 8, &[u64::MAX]);
+            }),
+            ("a database of more than is mapped", 0, |other| {
+                other.write(DATABASE, &[STACKS as u64, u64::MAX]);
+            }),
+            ("stacks that share frames", 2, |other| {
+                // The second begins with the first's last frame.
+                other.write(STACKS + 8, &[4, 0x11, 0x12, 4, 0x21, 0x22, 0x23, 0x24]);
+                other.write(DATABASE, &[STACKS as u64, 72]);
+            }),
+        ];
+        for (what, blocks, change) in changes {
+            let mut other = honest();
+            change(&mut other);
+            let (answer, snapshot) = read(&other);
+            assert!(answer.is_err(), "{what}");
+            assert_eq!(snapshot.blocks.len(), blocks, "{what}");
+            assert_eq!(snapshot.areas.len(), blocks, "{what}");
+            for area in &snapshot.areas {
+                assert!(area.start + area.reserved <= END, "{what}");
+            }
+        }
     }
 }

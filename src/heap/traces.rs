@@ -47,6 +47,8 @@ pub struct Traces {
     /// The addresses that blocks with guard pages have, from the first to the one behind the
     /// last; both are 0 where there are none. They lie in nothing else that tells of them.
     pub guarded: [usize; 2],
+    /// As above, of the two tables of those blocks; they hold the blocks' addresses.
+    pub tables: [[usize; 2]; 2],
 }
 
 /// A block that is handed out.
@@ -89,11 +91,14 @@ impl Traces {
             head: at(12)?,
             frames: at(13)?,
             guarded: [at(14)?, at(15)?],
+            tables: [[at(16)?, at(17)?], [at(18)?, at(19)?]],
         };
         let is_one = (1..=4096).contains(&found.count)
             && found.stride <= 4096
-            && found.table.max(found.capacity) < 4096
-            && (1..=4096).contains(&found.record)
+            // Shards have their words for themselves.
+            && found.table.max(found.capacity) < found.stride
+            // No record is smaller than what it says.
+            && (29..=4096).contains(&found.record)
             && [
                 found.start,
                 found.stack,
@@ -162,6 +167,10 @@ mod tests {
             8,
             0x9000,
             0xa000,
+            0xb000,
+            0xb010,
+            0xc000,
+            0xc020,
         ];
         let bytes = |words: &[usize]| -> std::vec::Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
@@ -171,12 +180,16 @@ mod tests {
             (good.database, good.shards, good.frames),
             (0x1000, 0x2000, 8)
         );
+        assert_eq!(good.tables, [[0xb000, 0xb010], [0xc000, 0xc020]]);
         assert_eq!(Traces::decode(&bytes(&words)[1..]), None);
         for (at, wrong) in [
             (2, 0),
             (3, 5000),
+            (3, 0),
+            (3, 16),
             (4, 4096),
             (6, 0),
+            (6, 28),
             (8, 64),
             (12, 65),
             (13, 16),

@@ -19,7 +19,7 @@ const STARTING: u32 = 1;
 const READY: u32 = 2;
 
 /// With a process's number: that process is at it.
-#[cfg(feature = "crt")]
+#[cfg(all(unix, feature = "crt"))]
 const IN_PROCESS: u32 = 1 << 31;
 
 /// Whether something is ready. Whoever sees that it is sees all that made it
@@ -60,7 +60,7 @@ impl Once {
     /// [`Once::begin`] by the process of that number, for what may be made once more
     /// where another process, of which this one is a copy, was at it. A `Once` is begun
     /// either this way or the other, always.
-    #[cfg(feature = "crt")]
+    #[cfg(all(unix, feature = "crt"))]
     pub(crate) fn begin_in(&self, process: u32) -> bool {
         self.begin_as(IN_PROCESS | process)
     }

@@ -208,8 +208,8 @@ pub(crate) struct Top {
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// With --once: this heap and its buckets, by name or handle
-    #[arg(long, value_name = "NAME|HANDLE", requires = "once")]
+    /// This heap and its buckets, by name or handle
+    #[arg(long, value_name = "NAME|HANDLE")]
     pub(crate) heap: Option<String>,
 
     /// How the answer is written; json means --once

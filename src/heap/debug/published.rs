@@ -27,12 +27,14 @@ static PUBLISHED: Published = Published(UnsafeCell::new(Traces {
     head: 0,
     frames: 0,
     guarded: [0; 2],
+    tables: [[0; 2]; 2],
 }));
 
 /// Publishes them. Called once, after the root record was made and page heap began.
 pub(super) fn publish() {
     let traces = Traces {
         guarded: page::range(),
+        tables: page::tables(),
         ..registry::describe(stacks::describe())
     };
     // SAFETY: nobody knows of it yet.

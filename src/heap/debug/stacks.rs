@@ -90,6 +90,7 @@ pub(super) fn describe() -> Traces {
         head: size_of::<Entry>(),
         frames: offset_of!(Entry, count),
         guarded: [0; 2],
+        tables: [[0; 2]; 2],
     }
 }
 

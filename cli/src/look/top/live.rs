@@ -13,9 +13,13 @@ use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use std::{process, thread};
 
 /// How long a signal may wait for the terminal to be put right.
 const HEARS: Duration = Duration::from_millis(100);
+
+/// How long the end of the terminal is waited for at a time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether the system asks this command to end.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
@@ -24,9 +28,19 @@ static IS_ASKED: AtomicBool = AtomicBool::new(false);
 pub(super) fn run(options: &Top, state: State) -> Result<u8, Failure> {
     hear_signals();
     // From here on a panic, too, puts the terminal right before it is told.
-    let terminal = ratatui::try_init().map_err(unusable)?;
-    let shown = show(options, state, terminal);
+    let mut terminal = ratatui::try_init().map_err(unusable)?;
+    // What reads the keys takes the end of a closed terminal for no key yet, and reads
+    // again for ever.
+    thread::spawn(|| {
+        while !is_closed_within(PATIENCE) {}
+        process::exit(0);
+    });
+    let shown = show(options, state, &mut terminal);
     let restored = ratatui::try_restore().map_err(unusable);
+    if is_closed_within(Duration::ZERO) {
+        // Nobody is there to be told, and to try to would be a panic.
+        process::exit(0);
+    }
     shown.and_then(|code| restored.map(|()| code))
 }
 
@@ -34,7 +48,7 @@ fn unusable(why: io::Error) -> Failure {
     Failure::new(FILE, format!("the terminal cannot be used: {why}"))
 }
 
-fn show(options: &Top, mut state: State, mut terminal: DefaultTerminal) -> Result<u8, Failure> {
+fn show(options: &Top, mut state: State, terminal: &mut DefaultTerminal) -> Result<u8, Failure> {
     let look = Look {
         has_colours: format::colours(&io::stdout()),
         is_live: true,
@@ -92,6 +106,19 @@ fn show(options: &Top, mut state: State, mut terminal: DefaultTerminal) -> Resul
             state.take(next);
         }
     }
+}
+
+/// Waits until the terminal is closed, but only so long; whether it is.
+fn is_closed_within(patience: Duration) -> bool {
+    // No key ends the wait, only what is told unasked: the end, and errors.
+    let mut input = libc::pollfd {
+        fd: libc::STDIN_FILENO,
+        events: 0,
+        revents: 0,
+    };
+    let patience = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: `input` is one entry, writable for the length of the call.
+    unsafe { libc::poll(&mut input, 1, patience) > 0 }
 }
 
 /// Whether there is such a process, and not only its remains.

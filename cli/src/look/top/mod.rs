@@ -44,15 +44,13 @@ pub(crate) fn run(options: &Top) -> Result<u8, Failure> {
     if options.once || options.format == Format::Json || !is_terminal {
         return once(options);
     }
-    let state = State::new(options.sort, Sample::take(options.pid)?);
+    let mut state = State::new(options.sort, Sample::take(options.pid)?);
+    choose(options, &mut state)?;
     live::run(options, state)
 }
 
-/// One frame, on standard output. Two moments are looked at, for what grew.
-fn once(options: &Top) -> Result<u8, Failure> {
-    let mut state = State::new(options.sort, Sample::take(options.pid)?);
-    thread::sleep(options.interval());
-    state.take(Sample::take(options.pid)?);
+/// Shows the heap that is asked for, if one is.
+fn choose(options: &Top, state: &mut State) -> Result<(), Failure> {
     if let Some(wanted) = &options.heap {
         if !state.choose(wanted) {
             return Err(Failure::new(
@@ -62,6 +60,15 @@ fn once(options: &Top) -> Result<u8, Failure> {
         }
         state.page = Page::Heap;
     }
+    Ok(())
+}
+
+/// One frame, on standard output. Two moments are looked at, for what grew.
+fn once(options: &Top) -> Result<u8, Failure> {
+    let mut state = State::new(options.sort, Sample::take(options.pid)?);
+    thread::sleep(options.interval());
+    state.take(Sample::take(options.pid)?);
+    choose(options, &mut state)?;
     let mut out = output::out();
     let written = match options.format {
         Format::Json => output::write_json(&mut out, &as_json(&state)),
@@ -98,6 +105,7 @@ fn as_json(state: &State) -> serde_json::Value {
     let heaps: Vec<serde_json::Value> = state
         .order()
         .into_iter()
+        .filter(|&at| state.page != Page::Heap || now.heaps[at].handle == state.chosen)
         .map(|at| {
             let heap = &now.heaps[at];
             let (bytes, blocks) = state.growth(at);

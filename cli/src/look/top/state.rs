@@ -39,7 +39,7 @@ pub(super) struct State {
     /// Bytes in use, the newest last.
     pub(super) history: VecDeque<u64>,
     /// The chosen heap's handle.
-    chosen: u64,
+    pub(super) chosen: u64,
     /// Rows of buckets that are above the first one shown.
     pub(super) skipped: usize,
 }

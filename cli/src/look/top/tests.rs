@@ -251,3 +251,17 @@ fn a_text_has_every_row() {
     assert_eq!(json["heaps"][0]["bytes_per_s"], 1 << 20);
     assert_eq!(json["heaps"][0]["buckets"][39]["busy"], 1200);
 }
+
+#[test]
+fn json_has_the_heap_that_was_asked_for() {
+    let mut state = state();
+    let names = |state: &State| -> Vec<String> {
+        let found = as_json(state);
+        let heaps = found["heaps"].as_array().expect("heaps").iter();
+        heaps.map(|heap| heap["name"].to_string()).collect()
+    };
+    assert_eq!(names(&state).len(), 2);
+    assert!(state.choose("cache"));
+    state.page = Page::Heap;
+    assert_eq!(names(&state), ["\"cache\""]);
+}

@@ -173,6 +173,14 @@ impl Table {
         !base.is_null()
     }
 
+    /// Its first address and the one behind its last; 0 and 0 if there is none.
+    fn range(&self) -> [usize; 2] {
+        match self.base.load(Ordering::Acquire) {
+            0 => [0; 2],
+            base => [base, base + self.size.load(Ordering::Relaxed)],
+        }
+    }
+
     /// Commits the first `end` bytes. One thread at a time.
     fn make_ready(&self, end: usize) -> bool {
         let committed = self.committed.load(Ordering::Relaxed);
@@ -313,6 +321,11 @@ impl Area {
             0 => [0; 2],
             base => [base, base + self.pages.size()],
         }
+    }
+
+    /// The same of its two tables.
+    pub(super) fn tables(&self) -> [[usize; 2]; 2] {
+        [&self.by_page, &self.cells].map(Table::range)
     }
 
     /// Whether an address lies in the area.

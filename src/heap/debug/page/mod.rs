@@ -116,6 +116,11 @@ pub(in crate::heap) fn range() -> [usize; 2] {
     STORE.area.range()
 }
 
+/// The addresses of page heap's two tables, as `range`'s.
+pub(in crate::heap) fn tables() -> [[usize; 2]; 2] {
+    STORE.area.tables()
+}
+
 /// Whether an address lies in page heap's address space.
 #[inline]
 pub(in crate::heap) fn has(address: usize) -> bool {
