@@ -15,6 +15,7 @@
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
 //! | `NTHEAP_SAMPLE` | a number, or off or on (20000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
+//! | `NTHEAP_PROFILE` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or off or on (512 KiB) | off | of every so many allocated bytes one is looked at, and its block noted with its stack for a heap profile |
 //!
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
@@ -90,8 +91,8 @@ pub enum Action {
 ///
 /// The environment wins over what is set here: `NTHEAP_CACHE_BYTES`,
 /// `NTHEAP_RETAIN`, `NTHEAP_COMMIT_LIMIT`, `NTHEAP_HUGE_PAGES`,
-/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT` and `NTHEAP_SAMPLE`,
-/// one for each option, unless the program runs with rights its user does not have.
+/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT`, `NTHEAP_SAMPLE` and
+/// `NTHEAP_PROFILE`, one for each option, unless the program runs with rights its user does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     cache_bytes: usize,
@@ -102,12 +103,13 @@ pub struct Config {
     on_corruption: Action,
     count_calls: bool,
     sample: usize,
+    profile: usize,
 }
 
 impl Config {
     /// The defaults: 32 KiB cached per thread and size class, 1 MiB
     /// retained, no commit limit, huge pages for large heaps, no statistics,
-    /// abort on corruption, no counting, no sampling.
+    /// abort on corruption, no counting, no sampling, no profile.
     pub const fn new() -> Config {
         Config {
             cache_bytes: 32 * KIB,
@@ -118,6 +120,7 @@ impl Config {
             on_corruption: Action::Abort,
             count_calls: false,
             sample: 0,
+            profile: 0,
         }
     }
 
@@ -205,6 +208,26 @@ impl Config {
     /// One allocation in so many is sampled; 0 for none.
     pub const fn sample(&self) -> usize {
         self.sample
+    }
+
+    /// Sets that the heap is profiled: of every so many bytes that are allocated, one
+    /// is looked at, and its block noted with its call stack until it is freed. `ntheap
+    /// profile` writes what is noted in pprof's format. 0, the default, for no profile;
+    /// [`Config::PROFILE`] costs little. Of the heaps, malloc's and Rust's blocks are
+    /// profiled, while no global flag is on and calls are not counted. Needs the feature
+    /// `debug`; without it nothing is profiled. More than 64 GiB is as 64 GiB.
+    #[must_use]
+    pub const fn with_profile(mut self, bytes: usize) -> Config {
+        self.profile = bytes;
+        self
+    }
+
+    /// The distance of `NTHEAP_PROFILE=on`: 512 KiB, as is usual.
+    pub const PROFILE: usize = 512 * KIB;
+
+    /// One of every so many allocated bytes is looked at for a heap profile; 0 for none.
+    pub const fn profile(&self) -> usize {
+        self.profile
     }
 
     /// The most bytes of blocks in a magazine.

@@ -81,7 +81,7 @@ unsafe impl GlobalAlloc for NtHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the cache is the calling thread's.
-        let block = unsafe { plain::take(word::row_at, layout) };
+        let block = unsafe { plain::take(word::cache_at, layout) };
         if block.is_null() {
             return allocate_rest(&self.config, layout);
         }

@@ -20,6 +20,8 @@
 //! [`BlockState::Out`].
 
 pub use crate::config::gflags;
+#[cfg(feature = "debug")]
+pub use crate::heap::outside::profile;
 pub use crate::heap::outside::{
     Area, BlockState, Heap, LAYOUT, LINK_BYTES, Large, RECORD_BYTES, Record, RegionBlock,
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, Walk, What, caches, can_read, descriptor_at,

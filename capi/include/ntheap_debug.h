@@ -1,5 +1,5 @@
-/* What libntheap.so tells a program of its own mistakes: each report as a structure, and
- * snapshots of its heaps. For checks that find more, see NTHEAP_GFLAGS. */
+/* What libntheap.so tells a program of itself: each report of a mistake as a structure,
+ * snapshots of its heaps, and statistics. For checks that find more, see NTHEAP_GFLAGS. */
 #ifndef NTHEAP_DEBUG_H
 #define NTHEAP_DEBUG_H
 
@@ -60,6 +60,12 @@ size_t ntheap_stop_json(const ntheap_stop *stop, char *buffer, size_t size);
  * on standard error; -1 where there is none, and errno: ENOENT without a command, EBUSY
  * while another thread makes one, EIO where the command failed and said why. */
 int ntheap_snapshot(const char *path);
+
+/* Writes the process's statistics in the text format that Prometheus scrapes, version 0.0.4,
+ * cut to `size` bytes with a zero at its end. Returns the bytes of the whole without the zero,
+ * as snprintf does. Nothing is allocated; other threads go on, so that the next text may be
+ * longer. */
+size_t ntheap_stats_prometheus(char *buffer, size_t size);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-//! Reports and snapshots for programs in C: `ntheap_debug.h`.
+//! Reports, snapshots and statistics for programs in C: `ntheap_debug.h`.
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void};
 use core::fmt::{self, Write};
@@ -157,15 +157,26 @@ unsafe fn write(
     size: usize,
     form: impl FnOnce(&Report<'_>, &mut Bounded),
 ) -> usize {
+    // SAFETY: the caller's promise: the report is shown now, and the buffer is as large.
+    unsafe {
+        let report = &*(*stop).report.cast::<Report<'_>>();
+        bounded(buffer, size, |out| form(report, out))
+    }
+}
+
+/// Has `form` write, cut to `size` bytes with a zero at their end; the bytes of the whole.
+///
+/// # Safety
+/// `buffer` has `size` bytes.
+unsafe fn bounded(buffer: *mut c_char, size: usize, form: impl FnOnce(&mut Bounded)) -> usize {
     let mut out = Bounded {
         buffer,
         size,
         length: 0,
     };
-    // SAFETY: the caller's promise: the report is shown now.
-    form(unsafe { &*(*stop).report.cast::<Report<'_>>() }, &mut out);
+    form(&mut out);
     if size != 0 {
-        // SAFETY: as above.
+        // SAFETY: the caller's buffer has so many bytes.
         unsafe { buffer.add(out.length.min(size - 1)).write(0) };
     }
     out.length
@@ -205,6 +216,24 @@ pub unsafe extern "C" fn ntheap_stop_json(
     unsafe {
         write(stop, buffer, size, |report, out| {
             let _ = write!(out, "{}", report.json());
+        })
+    }
+}
+
+/// Writes the process's statistics in the text format that Prometheus scrapes, version
+/// 0.0.4, cut to `size` bytes with a zero at its end, and returns the bytes of the whole text
+/// without the zero. Nothing is allocated; other threads go on, so that the next text may be
+/// longer. Any thread may call it at any time.
+///
+/// # Safety
+/// `buffer` has `size` bytes; it may be null where `size` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ntheap_stats_prometheus(buffer: *mut c_char, size: usize) -> usize {
+    let stats = heap::stats();
+    // SAFETY: the caller's promise. Such a writer never fails.
+    unsafe {
+        bounded(buffer, size, |out| {
+            let _ = stats.write_prometheus(out);
         })
     }
 }

@@ -1,14 +1,14 @@
-//! The callback that programs in C have for reports.
+//! The callback that programs in C have for reports, and the statistics they are told.
 
 #![cfg(target_os = "linux")]
 
 mod common;
 
 use common::{command, compiled, library, run, text};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-#[test]
-fn a_callback_is_shown_the_report_that_is_written() {
+/// A program in C that is linked with the library.
+fn built(what: &str, source: &str) -> Option<PathBuf> {
     let folder = library().parent().expect("the library is in a folder");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let flags = [
@@ -18,7 +18,12 @@ fn a_callback_is_shown_the_report_that_is_written() {
         "-lntheap".to_owned(),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let Some(program) = compiled("stop callback", "stops.c", &flags) else {
+    compiled(what, source, &flags)
+}
+
+#[test]
+fn a_callback_is_shown_the_report_that_is_written() {
+    let Some(program) = built("stop callback", "stops.c") else {
         return;
     };
     let ended = run(command(&program)
@@ -66,4 +71,18 @@ fn a_callback_is_shown_the_report_that_is_written() {
          second 11\n\
          none 11\n"
     );
+}
+
+#[test]
+fn statistics_are_written_for_prometheus() {
+    let Some(program) = built("statistics", "stats.c") else {
+        return;
+    };
+    let ended = run(&mut command(&program)).expect_success("statistics");
+    let out = text(&ended.stdout);
+    let written = out
+        .strip_prefix("1\n1\n")
+        .unwrap_or_else(|| panic!("{out}"));
+    assert!(written.starts_with("# HELP ntheap_"), "{written}");
+    assert!(written.ends_with('\n'), "{written}");
 }

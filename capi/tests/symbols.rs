@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 34] = [
+const EXPORTED: [&str; 35] = [
     "aligned_alloc",
     "calloc",
     "free",
@@ -37,6 +37,7 @@ const EXPORTED: [&str; 34] = [
     "ntheap_crt_realloc",
     "ntheap_set_stop_callback",
     "ntheap_snapshot",
+    "ntheap_stats_prometheus",
     "ntheap_stop_json",
     "ntheap_stop_text",
     "ntheap_trace",

@@ -75,6 +75,11 @@ pub(crate) enum Command {
         long_about = look::help::TOP_ABOUT)]
     Top(look::args::Top),
 
+    #[cfg(target_os = "linux")]
+    #[command(about = "Write a heap profile for pprof",
+        long_about = crate::profile::ABOUT)]
+    Profile(crate::profile::Options),
+
     #[command(about = "Explain the global flags, and what a value of NTHEAP_GFLAGS comes to",
         long_about = help::GFLAGS_ABOUT, after_long_help = help::GFLAGS_AFTER)]
     Gflags(Gflags),

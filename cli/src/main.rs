@@ -19,6 +19,7 @@
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
 //!   look/          processes and snapshots: walk, validate, diff, leaks, map, top
+//!   profile/       heap profiles, for pprof
 //! ```
 
 mod args;
@@ -31,6 +32,8 @@ mod help;
 mod look;
 mod manual;
 mod process;
+#[cfg(target_os = "linux")]
+mod profile;
 mod run;
 mod switch;
 mod trace;
@@ -65,5 +68,7 @@ fn main() -> ExitCode {
         args::Command::Map(options) => look::main(&look::Command::Map(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Top(options) => look::main(&look::Command::Top(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Profile(options) => profile::main(&options),
     }
 }

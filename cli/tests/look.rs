@@ -456,6 +456,28 @@ fn a_program_is_looked_at_whoever_ends_it() {
     }
 }
 
+/// A heap profile's records have blocks' addresses, and lead nobody to them.
+#[test]
+fn a_profiled_program_has_the_same_leaks() {
+    let Some((_, program)) = built("look-profiled", ENDS, &["-O1", "-pthread"]) else {
+        return;
+    };
+    library();
+    let mut command = ntheap();
+    command
+        .env("NTHEAP_PROFILE", "100")
+        .args(["leaks", "--format", "json", "--"]);
+    let out = output(command.arg(&program).arg("join"));
+    assert_eq!(out.status.code(), Some(1), "{}", stderr(&out));
+    let found: Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+    let groups = found["lost"].as_array().expect("groups").iter();
+    let planted: u64 = groups
+        .filter(|group| group["size"].as_u64().is_some_and(|size| size / 100 == 25))
+        .map(|group| group["blocks"].as_u64().expect("a number"))
+        .sum();
+    assert_eq!(planted, 7, "{}", stdout(&out));
+}
+
 /// Page heap's blocks are seen; those that sampling took are not, which is said.
 #[test]
 fn guarded_blocks_are_seen_or_said_to_be_missing() {

@@ -10,6 +10,7 @@
 //!                                                       v  |
 //!                                                    a file
 //!   Snapshot --> diff.rs: what grew      --> reach.rs: what nothing leads to
+//!   Process  --> profile.rs: what a heap profile has noted
 //! ```
 //!
 //! Invariants:
@@ -32,6 +33,7 @@ pub mod maps;
 pub mod memory;
 pub mod model;
 mod parse;
+pub mod profile;
 pub mod reach;
 pub mod read;
 #[cfg(test)]
@@ -82,7 +84,7 @@ pub fn of_process(
     Ok(snapshot)
 }
 
-fn info(pid: i32) -> ProcessInfo {
+pub(crate) fn info(pid: i32) -> ProcessInfo {
     let program = fs::read_link(format!("/proc/{pid}/exe"));
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let stat = String::from_utf8_lossy(&stat);

@@ -11,6 +11,7 @@ use crate::kept;
 use crate::memory::Memory;
 use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
 use crate::traces;
+use ntheap::outside::profile::{self as bytes, Facts};
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -256,6 +257,10 @@ impl<'a> Reader<'a> {
         if self.options.compares_figures {
             self.compare_figures(before);
         }
+        let at = root.anchor(Anchor::Profile);
+        if at != 0 {
+            self.profile_records(at);
+        }
         let at = root.anchor(Anchor::Traces);
         if at != 0
             && let Err(what) = traces::add(
@@ -267,6 +272,28 @@ impl<'a> Reader<'a> {
             )
         {
             self.note(what.to_owned());
+        }
+    }
+
+    /// Tells of the memory that holds a heap profile's records as the heaps' own: a block's
+    /// address in it leads nobody to the block.
+    fn profile_records(&mut self, header: usize) {
+        let facts = self
+            .memory
+            .bytes(header, bytes::HEADER_BYTES)
+            .and_then(|copy| Facts::decode(&copy));
+        let range = facts.and_then(|facts| {
+            let size = facts.record_count.checked_mul(bytes::RECORD_BYTES)?;
+            self.mappings
+                .have(facts.records, size)
+                .then_some((facts.records, size))
+        });
+        match range {
+            Some((start, size)) => self.snapshot.records.push(Range {
+                start: start as u64,
+                end: (start + size) as u64,
+            }),
+            None => self.note("the heap profile's records".to_owned()),
         }
     }
 

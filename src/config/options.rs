@@ -29,6 +29,12 @@ pub(super) enum Kind {
         get: fn(&Config) -> usize,
         set: fn(Config, usize) -> Config,
     },
+    /// One of so many bytes; 0 is `off`, and `on` is a number of its own.
+    Distance {
+        on: usize,
+        get: fn(&Config) -> usize,
+        set: fn(Config, usize) -> Config,
+    },
     /// On or off.
     Switch {
         get: fn(&Config) -> bool,
@@ -42,7 +48,7 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) static OPTIONS: [OptionRow; 8] = [
+pub(super) static OPTIONS: [OptionRow; 9] = [
     OptionRow {
         name: "NTHEAP_CACHE_BYTES",
         kind: Kind::Size {
@@ -128,6 +134,15 @@ pub(super) static OPTIONS: [OptionRow; 8] = [
         },
         doc: "one allocation in so many has guard pages beside it, and what runs into them is reported",
     },
+    OptionRow {
+        name: "NTHEAP_PROFILE",
+        kind: Kind::Distance {
+            on: Config::PROFILE,
+            get: Config::profile,
+            set: Config::with_profile,
+        },
+        doc: "of every so many allocated bytes one is looked at, and its block noted with its stack for a heap profile",
+    },
 ];
 
 static SWITCH_WORDS: [(&str, bool); 6] = [
@@ -145,6 +160,14 @@ impl Kind {
     pub(super) fn apply(&self, config: Config, value: &[u8]) -> Option<Config> {
         match self {
             Kind::Size { set, .. } => Some(set(config, parse_size(value)?)),
+            Kind::Distance { on, set, .. } => {
+                let bytes = match value {
+                    value if value.eq_ignore_ascii_case(b"off") => 0,
+                    value if value.eq_ignore_ascii_case(b"on") => *on,
+                    value => parse_size(value).filter(|&bytes| bytes != usize::MAX)?,
+                };
+                Some(set(config, bytes))
+            }
             Kind::Rate { on, set, .. } => {
                 let number = match value {
                     value if value.eq_ignore_ascii_case(b"off") => 0,
@@ -172,6 +195,13 @@ impl fmt::Display for Kind {
             Kind::Size { .. } => out
                 .write_str("bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none"),
             Kind::Rate { on, .. } => write!(out, "a number, or off or on ({on})"),
+            Kind::Distance { on, .. } => {
+                out.write_str(
+                    "bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or off or on (",
+                )?;
+                write_bytes(out, *on)?;
+                out.write_str(")")
+            }
             Kind::Switch { .. } => write_choice(out, SWITCH_WORDS.iter().map(|(word, _)| *word)),
             Kind::Words { words, .. } => write_choice(out, words.iter().copied()),
         }
@@ -195,6 +225,16 @@ fn write_choice<'a>(
     Ok(())
 }
 
+/// Writes a number of bytes in the largest unit of which it is a multiple.
+fn write_bytes(out: &mut fmt::Formatter<'_>, bytes: usize) -> fmt::Result {
+    for (unit, name) in [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")] {
+        if bytes != 0 && bytes.is_multiple_of(unit) {
+            return write!(out, "{} {name}", bytes / unit);
+        }
+    }
+    write!(out, "{bytes}")
+}
+
 /// An option's present value, written as the option accepts it.
 pub(super) struct Setting<'a>(pub(super) &'a Kind, pub(super) &'a Config);
 
@@ -204,16 +244,11 @@ impl fmt::Display for Setting<'_> {
         match kind {
             Kind::Size { get, .. } => match get(config) {
                 usize::MAX => out.write_str("none"),
-                bytes if bytes != 0 && bytes.is_multiple_of(GIB) => {
-                    write!(out, "{} GiB", bytes / GIB)
-                }
-                bytes if bytes != 0 && bytes.is_multiple_of(MIB) => {
-                    write!(out, "{} MiB", bytes / MIB)
-                }
-                bytes if bytes != 0 && bytes.is_multiple_of(KIB) => {
-                    write!(out, "{} KiB", bytes / KIB)
-                }
-                bytes => write!(out, "{bytes}"),
+                bytes => write_bytes(out, bytes),
+            },
+            Kind::Distance { get, .. } => match get(config) {
+                0 => out.write_str("off"),
+                bytes => write_bytes(out, bytes),
             },
             Kind::Rate { get, .. } => match get(config) {
                 0 => out.write_str("off"),

@@ -55,6 +55,9 @@ pub(super) struct Rack {
     pub(super) most: Cell<u16>,
     /// The number of the thread's last exchange of the class (idle.rs).
     pub(super) last: Cell<u32>,
+    /// Whether the next block of the class that is brought in is to be profiled.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
+    pub(super) is_due: Cell<bool>,
 }
 
 /// No call takes the slow path but those that must.
@@ -95,13 +98,26 @@ pub struct ThreadCache {
     // There without the feature, too: readers from outside know one layout.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) until_sample: Cell<u64>,
-    /// Whether that was drawn.
+    /// Bytes that the thread is handed before its next block that is profiled.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
-    pub(super) has_drawn: Cell<bool>,
+    pub(super) until_profiled: Cell<u64>,
+    /// Bytes to the end of the stretch which has that block's place.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
+    pub(super) stretch: Cell<u64>,
+    /// Whether it was told of the next block that is brought in, and of one alone,
+    /// whether it is looked at.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
+    pub(super) is_drawn: Cell<bool>,
+    /// Whether blocks are taken from bins that none go to (counted.rs).
+    pub(super) is_tapped: bool,
     /// Whether magazines have keys.
-    is_checked: bool,
-    /// The bins of the thread's own shard, of which there are [`ROW`].
+    pub(super) is_checked: bool,
+    /// The bins that the thread takes from, of which there are [`ROW`]: those of its own
+    /// shard.
     row: AtomicPtr<Bin>,
+    /// What the thread's word says they are. In a tapped plain front end it says the
+    /// bins that blocks go to instead.
+    word_row: AtomicPtr<Bin>,
     /// The other shards' rows; null in a plain front end.
     pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
@@ -112,6 +128,8 @@ pub struct ThreadCache {
     pub(super) shard: u8,
     /// The shard again, where a front end's blocks have shards; else 0.
     pub(super) home: u8,
+    /// The shard whose blocks go to the bins that the thread takes from.
+    pub(super) own_row: u8,
     /// The thread's number, to know it by after a fork.
     owner: AtomicU64,
     /// The thread's word, which leads here.
@@ -196,14 +214,19 @@ impl ThreadCache {
             request: Request::new(),
             diverted: AtomicU8::new(TURN_NOTHING),
             until_sample: Cell::new(0),
-            has_drawn: Cell::new(false),
+            until_profiled: Cell::new(0),
+            stretch: Cell::new(0),
+            is_drawn: Cell::new(false),
+            is_tapped: false,
             is_checked: false,
             row: AtomicPtr::new(row),
+            word_row: AtomicPtr::new(row),
             rows: ptr::null_mut(),
             pressed: Cell::new(false),
             watch: Watch::new(),
             shard: 0,
             home: 0,
+            own_row: 0,
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -218,6 +241,7 @@ impl ThreadCache {
                     capacity: Cell::new(0),
                     most: Cell::new(0),
                     last: Cell::new(0),
+                    is_due: Cell::new(false),
                 }
             }; COUNT],
         }
@@ -245,6 +269,7 @@ impl ThreadCache {
         self.table.store(slices::stand_in(), Ordering::Relaxed);
         let row = (&raw const self.bins).cast_mut().cast();
         self.row.store(row, Ordering::Relaxed);
+        self.word_row.store(row, Ordering::Relaxed);
     }
 
     /// Writes a fresh live cache to `place`.
@@ -253,7 +278,7 @@ impl ThreadCache {
     /// `place` is memory for a cache of this kind that nobody uses, as large as
     /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
     /// that was drained.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8) {
+    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8, is_tapped: bool) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
@@ -266,18 +291,29 @@ impl ThreadCache {
         fresh.watch = Watch::new();
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
+        fresh.is_tapped = is_tapped;
         fresh.request.use_row(0);
         if fresh.is_checked {
             fresh.home = shard;
+            fresh.own_row = if is_tapped { foreign::EXTRA } else { shard };
             // SAFETY: the memory is large enough for the rows, and ours.
             unsafe {
                 fresh.rows = foreign::rows_of(place);
-                if shard != 0 {
-                    let row = Rows::open(fresh.rows, shard);
-                    fresh.row = AtomicPtr::new(row.cast_mut());
+                let row = Rows::row(fresh.rows, fresh.own_row);
+                if !row.is_null() {
+                    Rows::open(row);
+                    fresh.row = AtomicPtr::new(row);
+                    fresh.word_row = AtomicPtr::new(row);
                 }
             }
-            fresh.request.use_row(shard);
+            fresh.request.use_row(fresh.own_row);
+        } else if is_tapped {
+            fresh.own_row = foreign::NONE;
+            // SAFETY: as above.
+            unsafe {
+                fresh.rows = foreign::rows_of(place);
+                fresh.word_row = AtomicPtr::new(Rows::row(fresh.rows, foreign::EXTRA));
+            }
         }
         let (table, mask) = slices::table();
         fresh.table = AtomicPtr::new(table);
@@ -303,6 +339,11 @@ impl ThreadCache {
     /// The bins of the thread's own shard.
     pub(super) fn row(&self) -> *const Bin {
         self.row.load(Ordering::Relaxed)
+    }
+
+    /// The bins that the thread's word leads to.
+    pub(super) fn word_row(&self) -> *const Bin {
+        self.word_row.load(Ordering::Relaxed)
     }
 
     /// The bin that blocks of `class` are taken from.
@@ -535,7 +576,12 @@ impl ThreadCache {
         rack.floor.store(0, Ordering::Relaxed);
         let first = Magazine::first(magazine);
         bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
-        let capacity = usize::from(rack.capacity.get());
+        // Nothing goes to a bin that counts what is taken from it.
+        let capacity = if cfg!(feature = "debug") && self.is_tapped {
+            0
+        } else {
+            usize::from(rack.capacity.get())
+        };
         bin.raise(first.wrapping_add(capacity), &self.request);
     }
 

@@ -6,9 +6,12 @@
 
 use super::cache::{BIN, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
+use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
-use super::descriptor::{BUSY, Descriptor, Kind, LARGE};
+#[cfg(feature = "debug")]
+use super::descriptor::NOTED;
+use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
@@ -256,8 +259,8 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             return false;
         };
         let key = Descriptor::key(descriptor, index);
-        let is_busy = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
-        if !is_busy() {
+        let is_plain = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
+        if !is_plain() {
             return false;
         }
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
@@ -270,7 +273,7 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             front.swap_out(shared, &*cache, class)
         };
         // Another thread may have freed the block by mistake meanwhile.
-        let done = !bin.is_null() && is_busy() && ThreadCache::keep_checked(bin, address, key);
+        let done = !bin.is_null() && is_plain() && ThreadCache::keep_checked(bin, address, key);
         misuse::report_late();
         done
     }
@@ -318,6 +321,7 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
     // owner gives it up.
     unsafe {
         if (*descriptor).what.load(Ordering::Relaxed) == LARGE {
+            counted::freed(&raw const address, 1);
             let mut large = PROCESS.large.lock();
             // Of two frees at once only one finds the block as it was.
             if LargeList::is_block(descriptor, address.addr()) {
@@ -329,7 +333,7 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
         let key = Descriptor::key(descriptor, index);
         // Of two frees at once only one finds the mark set.
-        if (*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed) != BUSY {
+        if !is_busy((*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed)) {
             return misuse::bad_address("free", address.addr());
         }
         let shared = PROCESS.shared(Kind::Checked);
@@ -349,12 +353,22 @@ fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
     // the address has a mark for it.
     unsafe {
         if let Some(index) = Descriptor::index_of(descriptor, address)
-            && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
+            && is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed))
         {
             return Some((descriptor, index));
         }
     }
     None
+}
+
+/// Has the free of the block that starts at `address`, which was just taken and is not
+/// handed out yet, take the slow path, whichever thread frees it.
+#[cfg(feature = "debug")]
+pub(super) fn note(address: usize) {
+    if let Some((descriptor, index)) = busy_block(address) {
+        // SAFETY: the block is handed out, so its descriptor is live.
+        unsafe { (*Descriptor::mark(descriptor, index)).store(NOTED, Ordering::Relaxed) };
+    }
 }
 
 /// The usable bytes of the block that starts at `address`; 0 for null.
@@ -433,14 +447,15 @@ unsafe fn reallocate_elsewhere(
         let old_size = (*descriptor).block_size();
         let has_class = (*descriptor).class.load(Ordering::Relaxed) != 0;
         if size > MAX_CLASS_SIZE && !has_class {
-            let resized = plain::resize_large(descriptor, address, size, 16);
+            let to = (size, 16);
+            let resized = PROCESS.resize_large(Kind::Checked, word, descriptor, address, to);
             if !resized.is_null() {
                 return resized;
             }
         }
         let mut new = ptr::null_mut();
         if has_class && size > MAX_CLASS_SIZE {
-            new = PROCESS.allocate_growing(Kind::Checked, size, 16);
+            new = PROCESS.allocate_growing(Kind::Checked, word, size, 16);
         }
         if new.is_null() {
             new = allocate(word, size);

@@ -6,14 +6,15 @@
 //!   +--------------------+               +-------+-------+-----+-------+
 //!   | header, 128 bytes  |--- base ----->| 0     | 1     | ... | n - 1 |
 //!   +--------------------+               +-------+-------+-----+-------+
-//!   | marks, n bytes     |  one per block: BUSY from alloc to free (checked only)
+//!   | marks, n bytes     |  one per block: BUSY or NOTED from alloc to free (checked only)
 //!   +--------------------+
 //!   | free bits, n bits  |  set: the block lies in the subsegment, not in a cache
 //!   +--------------------+
 //! ```
 //!
 //! A block's state is the pair (free bit, mark). In a cache or a depot its bit
-//! is clear and its mark 0; handed out, its bit is clear and its mark BUSY.
+//! is clear and its mark 0; handed out, its bit is clear and its mark BUSY or
+//! NOTED.
 //!
 //! The first fields are read by any thread that frees a pointer, without a
 //! lock. They are written before the slice table leads to the descriptor and,
@@ -33,6 +34,16 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
+/// A mark's value while its block is handed out and somebody wants to know when it is
+/// freed: fast paths free no such block.
+#[cfg(feature = "debug")]
+pub(crate) const NOTED: u8 = BUSY | 2;
+
+/// Whether a mark says that its block is handed out.
+#[inline(always)]
+pub(crate) const fn is_busy(mark: u8) -> bool {
+    mark & BUSY != 0
+}
 
 /// How a front end treats its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

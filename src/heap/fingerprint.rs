@@ -10,6 +10,7 @@ use super::bucket::{Bucket, DEPOTS, SHARDS};
 use super::cache::{Rack, ThreadCache};
 use super::classes::{self, COUNT, SLICE};
 use super::descriptor::{self, Descriptor, HEADER, Kind};
+use super::foreign::{EXTRA_AT, SHELF};
 use super::front::{Caches, Front};
 use super::magazine::{Depot, ENTRIES, Magazine};
 use super::{segment, slices};
@@ -79,6 +80,12 @@ const PROCESS: u32 = {
             offset_of!(ThreadCache, next),
             offset_of!(ThreadCache, bins),
             offset_of!(ThreadCache, racks),
+            offset_of!(ThreadCache, is_tapped),
+            EXTRA_AT[0],
+            EXTRA_AT[1],
+            SHELF[0],
+            SHELF[1],
+            SHELF[2],
             size_of::<Rack>(),
             offset_of!(Rack, current),
             offset_of!(Rack, floor),

@@ -26,11 +26,16 @@
 //! - Classes above the linear ones have no shards: their blocks are whole
 //!   cache lines. Nor have plain front ends, whose frees know only the size.
 //! - What a slow path changes here, it changes under the bucket's lock.
+//!
+//! Where what is taken is counted (counted.rs), a thread takes from a row of its own
+//! that no block goes to: all of them are foreign then, in a plain front end too,
+//! which has one more row for them.
 
 use super::bin::Bin;
 use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
+use super::counted;
 use super::descriptor::Kind;
 use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
@@ -42,6 +47,11 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Bins of a row: class 0 and the linear classes, which alone have shards.
 pub(super) const ROW: usize = MAX_LINEAR_SIZE / BIN + 1;
+
+/// The row that a tapped cache has more than others.
+pub(super) const EXTRA: u8 = SHARDS as u8;
+/// No row.
+pub(super) const NONE: u8 = u8::MAX;
 
 /// What the slow paths keep of a foreign bin.
 pub(super) struct Shelf {
@@ -68,13 +78,44 @@ struct Wide {
     rows: Rows,
 }
 
+/// A cache of which what is taken is counted.
+#[repr(C)]
+struct Tapped {
+    wide: Wide,
+    extra: Extra,
+}
+
+/// The row [`EXTRA`].
+struct Extra {
+    bins: [Bin; ROW],
+    /// Where blocks go to it: in a plain front end.
+    shelves: [Shelf; ROW],
+}
+
 /// Bytes of a cache in a front end of `kind`.
-pub(super) const fn bytes_of(kind: Kind) -> usize {
+pub(super) const fn bytes_of(kind: Kind, is_tapped: bool) -> usize {
     match kind {
+        _ if is_tapped => size_of::<Tapped>(),
         Kind::Plain => size_of::<ThreadCache>(),
         Kind::Checked => size_of::<Wide>(),
     }
 }
+
+/// Where in a tapped cache the bins and shelves of [`EXTRA`] are.
+pub(super) const EXTRA_AT: [usize; 2] = {
+    let extra = core::mem::offset_of!(Tapped, extra);
+    [
+        extra + core::mem::offset_of!(Extra, bins),
+        extra + core::mem::offset_of!(Extra, shelves),
+    ]
+};
+
+/// Bytes of a shelf, and where in one the current magazine and the floor are.
+pub(super) const SHELF: [usize; 3] = [
+    size_of::<Shelf>(),
+    core::mem::offset_of!(Shelf, current),
+    core::mem::offset_of!(Shelf, floor),
+];
 
 /// Whether blocks of `class` belong to a shard.
 pub(super) const fn has_shards(kind: Kind, class: usize) -> bool {
@@ -102,20 +143,44 @@ pub(super) unsafe fn rows_of(place: *mut ThreadCache) -> *mut Rows {
 }
 
 impl Rows {
-    /// Makes the row of `shard`, not the first, one to take blocks from.
+    /// The bins of a row; null for the first, which lies elsewhere, and where there is
+    /// none.
     ///
     /// # Safety
-    /// The rows are a cache's that is about to begin.
-    pub(super) unsafe fn open(this: *mut Rows, shard: u8) -> *const Bin {
-        let row = usize::from(shard).clamp(1, SHARDS - 1) - 1;
-        // SAFETY: the row is below the number of rows; the caller's memory is
-        // ours to write.
-        unsafe {
-            let first = (&raw mut (*this).bins).cast::<Bin>().add(row * ROW);
-            for class in 0..ROW {
-                first.add(class).write(cache::closed());
-            }
-            first
+    /// The rows are a cache's, a tapped one's for [`EXTRA`].
+    pub(super) unsafe fn row(this: *mut Rows, row: u8) -> *mut Bin {
+        let before = usize::from(row).wrapping_sub(1);
+        if row == EXTRA {
+            // SAFETY: the rows lie in a tapped cache, whose extra row comes next.
+            return unsafe { (&raw mut (*Self::extra(this)).bins).cast() };
+        }
+        if before >= SHARDS - 1 {
+            return ptr::null_mut();
+        }
+        // SAFETY: the row is below the number of rows.
+        unsafe { (&raw mut (*this).bins).cast::<Bin>().add(before * ROW) }
+    }
+
+    /// What lies behind the rows of a tapped cache.
+    ///
+    /// # Safety
+    /// The rows are a tapped cache's.
+    unsafe fn extra(this: *mut Rows) -> *mut Extra {
+        let distance = core::mem::offset_of!(Tapped, extra)
+            - core::mem::offset_of!(Tapped, wide)
+            - core::mem::offset_of!(Wide, rows);
+        // SAFETY: both lie in one tapped cache.
+        unsafe { this.byte_add(distance).cast() }
+    }
+
+    /// Makes a row one to take blocks from.
+    ///
+    /// # Safety
+    /// The row is that of a cache that is about to begin.
+    pub(super) unsafe fn open(row: *mut Bin) {
+        for class in 0..ROW {
+            // SAFETY: a row has so many bins; the caller's memory is ours to write.
+            unsafe { row.add(class).write(cache::closed()) };
         }
     }
 }
@@ -125,6 +190,7 @@ impl Rows {
 pub(super) struct Foreign<'a> {
     bin: &'a Bin,
     shelf: &'a Shelf,
+    row: u8,
 }
 
 impl Foreign<'_> {
@@ -180,12 +246,14 @@ impl Foreign<'_> {
         }
         let (count, current) = (self.count(), self.current());
         let first = Magazine::first(current);
-        // SAFETY: the magazine holds `count` entries from `floor` on, and
-        // their keys in the second half; it is the owner's.
+        // SAFETY: the magazine holds `count` entries from `floor` on, and in a checked
+        // front end their keys in the second half; it is the owner's.
         unsafe {
             ptr::copy(first.add(floor), first, count);
-            let keys = first.add(MARKS);
-            ptr::copy(keys.add(floor), keys, count);
+            if cache.is_checked {
+                let keys = first.add(MARKS);
+                ptr::copy(keys.add(floor), keys, count);
+            }
             self.install(cache, current, count);
         }
     }
@@ -195,14 +263,17 @@ impl ThreadCache {
     /// The bins of a row in use: with the first go those of all classes that
     /// have no shards.
     pub(super) fn bins_of(&self, row: u8) -> &[Bin] {
-        match usize::from(row) {
-            0 => &self.bins,
-            row => {
-                // SAFETY: only a checked front end's cache uses further rows,
-                // and they live as long as it.
-                let rows: &Rows = unsafe { &*self.rows };
-                rows.bins.get(row - 1).map_or(&[], |row| row)
+        if row == 0 {
+            return &self.bins;
+        }
+        // SAFETY: only a cache that has further rows uses any, a tapped one the extra
+        // row, and they live as long as it.
+        unsafe {
+            let first = Rows::row(self.rows, row);
+            if first.is_null() {
+                return &[];
             }
+            core::slice::from_raw_parts(first, ROW)
         }
     }
 
@@ -211,7 +282,7 @@ impl ThreadCache {
     #[inline]
     pub(super) fn is_foreign(&self, shard: u8, class: usize) -> bool {
         // Large blocks are of class 0, whose bin stays full.
-        shard != self.shard && (1..ROW).contains(&class) && !self.rows.is_null()
+        shard != self.own_row && (1..ROW).contains(&class) && !self.rows.is_null()
     }
 
     /// The bin of blocks of `class` and `shard`, if it is not one that the
@@ -220,11 +291,21 @@ impl ThreadCache {
         if !self.is_foreign(shard, class) {
             return None;
         }
-        // SAFETY: the rows live as long as the cache.
-        let rows: &Rows = unsafe { &*self.rows };
+        // Where frees do not know of shards, all blocks go to one row.
+        let row = if self.is_checked { shard } else { EXTRA };
+        // SAFETY: the rows live as long as the cache, which is tapped if it uses the
+        // extra one.
+        let shelves = unsafe {
+            if row == EXTRA {
+                &(*Rows::extra(self.rows)).shelves
+            } else {
+                (*self.rows).shelves.get(usize::from(row))?
+            }
+        };
         Some(Foreign {
-            bin: self.bins_of(shard).get(class)?,
-            shelf: rows.shelves.get(usize::from(shard))?.get(class)?,
+            bin: self.bins_of(row).get(class)?,
+            shelf: shelves.get(class)?,
+            row,
         })
     }
 
@@ -239,8 +320,9 @@ impl ThreadCache {
         if class >= ROW || self.rows.is_null() {
             return;
         }
-        for shard in (0..SHARDS as u8).filter(|shard| self.request.uses_row(*shard)) {
-            if let Some(foreign) = self.foreign(shard, class) {
+        let rows = if self.is_checked { 0 } else { EXTRA }..=EXTRA;
+        for row in rows.filter(|row| self.request.uses_row(*row)) {
+            if let Some(foreign) = self.foreign(row, class) {
                 visit(foreign);
             }
         }
@@ -275,18 +357,26 @@ impl Front {
             return ptr::null();
         }
         let mut state = self.bucket(class).state.lock();
-        if self.is_deserted(shard) {
+        if cache.is_checked && self.is_deserted(shard) {
             // Nobody would take the blocks back: the subsegment changes hands.
             state.adopt(&self.place(shared, class, cache.shard), block);
-            return cache.bin(class);
+            if !cache.is_tapped {
+                return cache.bin(class);
+            }
         }
         let shelf = foreign.shelf;
         let current = foreign.current();
         if current.is_null() {
             // At once: a bin that grew would send nothing home until it is as
             // large, and so hold as much.
-            shelf.capacity.set(self.most_foreign(class));
-            cache.request.use_row(shard);
+            // A tapped cache's own blocks come here too.
+            let most = if cache.is_tapped {
+                self.most(class)
+            } else {
+                self.most_foreign(class)
+            };
+            shelf.capacity.set(most);
+            cache.request.use_row(foreign.row);
             let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { foreign.install(cache, fresh, 0) };
@@ -297,6 +387,8 @@ impl Front {
         let count = foreign.count();
         let mut next = (current, count);
         if count >= usize::from(shelf.capacity.get()) {
+            // SAFETY: the magazine holds so many blocks.
+            unsafe { counted::freed_magazine(cache, Magazine::first(current), count) };
             state.falling = state.falling.saturating_add(1);
             next = (
                 self.send_home(shared, &mut state, class, shard, current, count),
@@ -357,6 +449,7 @@ impl Front {
                 // bucket is locked; nobody uses the blocks.
                 unsafe {
                     foreign.settle(cache);
+                    counted::freed_magazine(cache, Magazine::first(current), foreign.count());
                     state.put(&place, Magazine::first(current), foreign.count());
                     foreign.install(cache, ptr::null_mut(), 0);
                     self.pool.give_back(class, current);
@@ -388,7 +481,9 @@ impl Front {
                     crate::sys::barrier();
                 });
                 foreign.shelf.floor.store(top as u32, Ordering::Relaxed);
-                state.put(&place, first.add(floor), top.saturating_sub(floor));
+                let count = top.saturating_sub(floor);
+                counted::freed_magazine(cache, first.add(floor), count);
+                state.put(&place, first.add(floor), count);
             }
         });
     }
@@ -411,7 +506,7 @@ mod tests {
                 );
                 last = place + BIN;
             }
-            assert!(last <= bytes_of(Kind::Checked));
+            assert!(last <= bytes_of(Kind::Checked, false));
             last = last.max(size_of::<ThreadCache>());
         }
         for class in ROW..COUNT {

@@ -23,14 +23,13 @@ use super::bucket::{Bucket, Place, SHARDS, State as BucketState, Totals};
 use super::cache::TURN_REFILLS;
 use super::cache::{State, TURN_EVERYTHING, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
+use super::counted;
 use super::descriptor::{Descriptor, Kind};
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
 use super::segment::Backend;
 use super::seize::Slot;
-#[cfg(feature = "debug")]
-use super::swap::is_calm;
 use super::swap::unstore;
 use super::word::Word;
 use crate::sync::Mutex;
@@ -65,6 +64,8 @@ pub(crate) struct Front {
     pub(super) cache_bytes: AtomicUsize,
     /// Whether more than one thread has a cache, or had one.
     pub(super) is_crowded: AtomicBool,
+    /// Whether caches are tapped (counted.rs). Set before there are any.
+    pub(super) is_tapped: AtomicBool,
 }
 
 /// How debug modes turn calls away from the fast paths. It costs nothing while it is
@@ -123,6 +124,7 @@ impl Front {
             diverted: AtomicU8::new(TURN_NOTHING),
             cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
+            is_tapped: AtomicBool::new(false),
         }
     }
 
@@ -193,10 +195,6 @@ impl Front {
             if cache.count(class) == 0 {
                 // Does nothing when something was asked just now.
                 self.swap_in(shared, cache, class);
-                #[cfg(feature = "debug")]
-                if cache.diverted.load(Ordering::Relaxed) == TURN_REFILLS && is_calm(cache) {
-                    self.bring_in::<true>(shared, cache, class);
-                }
             }
             let bin = &raw const *cache.bin(class);
             // SAFETY: the cache is this thread's and the class's bin is its.
@@ -266,7 +264,12 @@ impl Front {
             self.seek_idle(shared, cache, class);
             state = self.bucket(class).state.lock();
         }
-        state.take_fresh(&self.place(shared, class, cache.shard))
+        let block = state.take_fresh(&self.place(shared, class, cache.shard));
+        #[cfg(feature = "debug")]
+        if !block.is_null() && !cache.is_drawn.replace(false) {
+            cache.count_taken(class, 1);
+        }
+        block
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
@@ -285,6 +288,8 @@ impl Front {
         shard: u8,
     ) {
         let cache = self.cache(shared, word);
+        // SAFETY: one block, the caller's.
+        unsafe { counted::freed(&raw const block, 1) };
         self.obey(shared, cache);
         let is_live = cache.is(State::Live) && !cache.is_diverted();
         if is_live {
@@ -349,6 +354,10 @@ impl Front {
             self.empty(shared, cache, class, &mut state);
             return false;
         }
+        #[cfg(feature = "debug")]
+        if cache.is_tapped {
+            return self.put_aside(shared, cache, class, &mut state, block, key);
+        }
         if !self.rotate(shared, cache, class, cache.bin(class), &mut state) {
             return false;
         }
@@ -379,6 +388,8 @@ impl Front {
         if current.is_null() {
             return false;
         }
+        #[cfg(feature = "debug")]
+        cache.count_returned(class, count);
         let place = self.place(shared, class, cache.shard);
         // SAFETY: the magazine is this thread's and holds `count` blocks that
         // nobody uses; afterwards it is empty.
@@ -497,12 +508,13 @@ impl Front {
         self.diverted.store(diverted, Ordering::Relaxed);
     }
 
-    /// Has refills take their slower path, where samples are taken, unless every call
-    /// is slow.
+    /// Has refills counted, unless every call is slow; if `is_tapped`, with everything
+    /// that is taken. Before there is a cache.
     #[cfg(feature = "debug")]
-    pub(super) fn turn_refills(&self) {
+    pub(super) fn count_refills(&self, is_tapped: bool) {
         if !self.is_diverted() {
             self.diverted.store(TURN_REFILLS, Ordering::Relaxed);
+            self.is_tapped.store(is_tapped, Ordering::Relaxed);
         }
     }
 

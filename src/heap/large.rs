@@ -18,7 +18,7 @@
 //! that is through with them does not.
 
 use super::classes::SLICE;
-use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE};
+use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE, is_busy};
 use super::meta::{self, FreeList};
 use super::slices;
 use crate::vm::{self, Use};
@@ -207,7 +207,7 @@ impl LargeList {
         unsafe {
             (*descriptor).what.load(Ordering::Relaxed) == LARGE
                 && (*descriptor).base.load(Ordering::Relaxed) == address
-                && (*Descriptor::mark(descriptor, 0)).load(Ordering::Relaxed) == BUSY
+                && is_busy((*Descriptor::mark(descriptor, 0)).load(Ordering::Relaxed))
         }
     }
 

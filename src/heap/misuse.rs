@@ -2,7 +2,7 @@
 
 use super::bucket::Misuse;
 use super::classes;
-use super::descriptor::{BUSY, Descriptor, Kind, LARGE, SUBSEGMENT};
+use super::descriptor::{Descriptor, Kind, LARGE, SUBSEGMENT, is_busy};
 use super::{PROCESS, PROCESS_HEAP, private, slices};
 use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
@@ -152,7 +152,7 @@ fn describe(address: usize) -> Option<Block> {
     Some(Block {
         start: this.base.load(Ordering::Relaxed),
         size: this.span.load(Ordering::Relaxed),
-        state: if mark.load(Ordering::Relaxed) == BUSY {
+        state: if is_busy(mark.load(Ordering::Relaxed)) {
             BlockState::Busy
         } else {
             BlockState::Free
@@ -174,7 +174,7 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     }
     let busy = !has_mark || {
         // SAFETY: the index is below the number of blocks, each with a mark.
-        unsafe { (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY }
+        unsafe { is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed)) }
     };
     Some(Block {
         start: base + index * size,

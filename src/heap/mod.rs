@@ -46,6 +46,7 @@ mod budget;
 mod cache;
 pub mod checked;
 pub mod classes;
+mod counted;
 #[cfg(feature = "debug")]
 pub mod debug;
 mod descriptor;
@@ -234,9 +235,12 @@ impl Heap {
     #[cfg(feature = "debug")]
     fn begin_debugging(&self, config: &Config) {
         debug::begin(config);
+        if debug::sample::is_on() || debug::profile::is_on() {
+            for front in [&self.plain, &self.checked] {
+                front.count_refills(debug::profile::is_on());
+            }
+        }
         if debug::sample::is_on() {
-            self.plain.turn_refills();
-            self.checked.turn_refills();
             root::set_anchor(root::Anchor::Sampled, 1);
         }
     }
@@ -319,15 +323,35 @@ impl Heap {
         align: usize,
         zero: bool,
     ) -> *mut u8 {
+        let class = classes::class_for(size, align);
         #[cfg(feature = "debug")]
-        if debug::sample::is_on() {
-            let front = self.front(kind);
-            let block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
-            if !block.is_null() {
-                return block;
+        if debug::sample::is_on() || debug::profile::is_on() {
+            let due = self.due(kind, word, size, class);
+            let mut block = core::ptr::null_mut();
+            if debug::sample::is_on() && due == counted::Due::Nothing {
+                let front = self.front(kind);
+                block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
             }
+            if block.is_null() {
+                block = self.allocate_unwatched(kind, word, (size, align), class, zero);
+                self.note_taken(kind, due, block, size);
+            }
+            return block;
         }
-        let Some(class) = classes::class_for(size, align) else {
+        self.allocate_unwatched(kind, word, (size, align), class, zero)
+    }
+
+    /// [`Heap::try_allocate`], whoever watches; for a layout of this class.
+    #[inline(always)]
+    fn allocate_unwatched(
+        &self,
+        kind: Kind,
+        word: &Word,
+        (size, align): (usize, usize),
+        class: Option<usize>,
+        zero: bool,
+    ) -> *mut u8 {
+        let Some(class) = class else {
             let need = if zero { Need::Zeroed } else { Need::Any };
             return self.large.lock().allocate(kind, size, align, need);
         };
@@ -348,11 +372,47 @@ impl Heap {
 
     /// A block to move one to that has outgrown the classes; null when it has
     /// not, or the system has nothing to give.
-    fn allocate_growing(&self, kind: Kind, size: usize, align: usize) -> *mut u8 {
+    fn allocate_growing(&self, kind: Kind, word: &Word, size: usize, align: usize) -> *mut u8 {
         if classes::class_for(size, align).is_some() {
             return core::ptr::null_mut();
         }
-        self.large.lock().allocate(kind, size, align, Need::Growing)
+        #[cfg(feature = "debug")]
+        let due = self.due(kind, word, size, None);
+        #[cfg(not(feature = "debug"))]
+        let _ = word;
+        let block = self.large.lock().allocate(kind, size, align, Need::Growing);
+        #[cfg(feature = "debug")]
+        self.note_taken(kind, due, block, size);
+        block
+    }
+
+    /// Resizes a large block without copying, as [`plain::resize_large`] does.
+    ///
+    /// # Safety
+    /// As there; the word is the calling thread's.
+    unsafe fn resize_large(
+        &self,
+        kind: Kind,
+        word: &Word,
+        descriptor: *mut descriptor::Descriptor,
+        block: *mut u8,
+        (size, align): (usize, usize),
+    ) -> *mut u8 {
+        // Before its address may be another block's.
+        #[cfg(feature = "debug")]
+        let lifted = debug::profile::lift(block.addr());
+        // SAFETY: the caller's promise is the callee's.
+        let resized = unsafe { plain::resize_large(descriptor, block, size, align) };
+        #[cfg(feature = "debug")]
+        if resized.is_null() {
+            debug::profile::put_back(block.addr(), lifted);
+        } else {
+            let due = self.due(kind, word, size, None);
+            self.note_taken(kind, due, resized, size);
+        }
+        #[cfg(not(feature = "debug"))]
+        let _ = (kind, word);
+        resized
     }
 
     fn action(&self) -> Action {

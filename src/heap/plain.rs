@@ -7,6 +7,7 @@
 use super::bin::Bin;
 use super::cache::{BIN, ThreadCache};
 use super::classes::{self, MAX_LINEAR_SIZE};
+use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
 use super::descriptor::{Descriptor, Kind};
@@ -58,25 +59,26 @@ pub(super) fn is_alien(block: *mut u8) -> bool {
 /// has none, or the layout's class is no linear one.
 ///
 /// # Safety
-/// `row_at` gives the address of what lies so many bytes into the cache that
+/// `cache_at` gives the address of what lies so many bytes into the cache that
 /// the calling thread's word for plain front ends leads to.
 #[inline(always)]
-pub unsafe fn take(row_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
+pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
     let offset = linear_offset(layout.size(), layout.align());
     if offset > MAX_LINEAR_SIZE {
         return core::ptr::null_mut();
     }
     // SAFETY: the cache is this thread's or a shared one, and a rounded linear
     // size is a bin's offset.
-    unsafe { ThreadCache::pop::<false>(row_at(offset).cast()) }
+    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
 }
 
 /// Puts a block of a linear class into the thread's bins; false, and nothing
 /// done, when its bin has no room or it belongs in none.
 ///
 /// # Safety
-/// As for [`take`]; `block` was allocated here with this layout and nobody uses
-/// it any more.
+/// `row_at` gives the address of what lies so many bytes into the row of bins that the
+/// calling thread's word for plain front ends leads to; `block` was allocated here with
+/// this layout and nobody uses it any more.
 #[inline(always)]
 pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
     let offset = linear_offset(layout.size(), layout.align());
@@ -93,9 +95,7 @@ pub const ALIGN: usize = BIN;
 /// [`take`] from the bin `offset` bytes into the cache.
 ///
 /// # Safety
-/// `cache_at` gives the address of what lies so many bytes into the cache that
-/// the calling thread's word for plain front ends leads to; the offset is a
-/// bin's.
+/// As for [`take`]; the offset is a bin's.
 #[inline(always)]
 pub unsafe fn take_at(cache_at: impl Fn(usize) -> *const u8, offset: usize) -> *mut u8 {
     // SAFETY: the cache is this thread's or a shared one.
@@ -125,7 +125,7 @@ pub unsafe fn keep_at(
 #[inline]
 pub unsafe fn allocate(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     // SAFETY: the caller's promise is the callee's.
-    let block = unsafe { take(|offset| word.row_at(offset).cast(), layout) };
+    let block = unsafe { take(|offset| word.bin_at(offset).cast(), layout) };
     if block.is_null() {
         return allocate_rest(word, config, layout);
     }
@@ -303,6 +303,7 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
     // SAFETY: `find` leads to a readable descriptor; one that says large and
     // starts here is the block's, which is the caller's.
     unsafe {
+        counted::freed(&raw const block, 1);
         let mut large = PROCESS.large.lock();
         if LargeList::is_block(descriptor, block.addr()) {
             return large.free(descriptor);
@@ -356,7 +357,10 @@ pub unsafe fn reallocate(
         let descriptor = slices::find(block.addr());
         // SAFETY: a layout without a class has a large block, whose own slice
         // entry leads to its descriptor.
-        let resized = unsafe { resize_large(descriptor, block, size, layout.align()) };
+        let resized = unsafe {
+            let to = (size, layout.align());
+            PROCESS.resize_large(Kind::Plain, word, descriptor, block, to)
+        };
         if !resized.is_null() {
             return resized;
         }
@@ -405,7 +409,7 @@ unsafe fn move_block(
     unsafe {
         let mut new = core::ptr::null_mut();
         if classes::class_for(layout.size(), align).is_some() {
-            new = PROCESS.allocate_growing(Kind::Plain, size, align);
+            new = PROCESS.allocate_growing(Kind::Plain, word, size, align);
         }
         if new.is_null() {
             new = allocate(word, config, new_layout);

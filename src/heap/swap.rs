@@ -38,19 +38,23 @@ impl Front {
         class: usize,
     ) -> *const Bin {
         if !is_calm(cache) || cache.diverted.load(Ordering::Relaxed) != TURN_NOTHING {
+            #[cfg(feature = "debug")]
+            return self.swap_in_counted(shared, cache, class);
+            #[cfg(not(feature = "debug"))]
             return ptr::null();
         }
-        self.bring_in::<false>(shared, cache, class)
+        self.bring_in::<false>(shared, cache, class, usize::MAX)
     }
 
-    /// [`Front::swap_in`] of a thread that is calm. With `SAMPLES`, what is brought in
-    /// is counted, and free bits give no more than there are before the next sample.
+    /// [`Front::swap_in`] of a thread that is calm. If it is `COUNTED`, no more than
+    /// `most` blocks are brought in, which is not 0.
     #[inline(always)]
-    pub(super) fn bring_in<const SAMPLES: bool>(
+    pub(super) fn bring_in<const COUNTED: bool>(
         &self,
         shared: Shared<'_>,
         cache: &ThreadCache,
         class: usize,
+        most: usize,
     ) -> *const Bin {
         let class = if class < COUNT { class } else { 0 };
         let (bin, rack) = (cache.bin(class), cache.rack(class));
@@ -70,9 +74,14 @@ impl Front {
         let spare = rack.spare.get();
         let count = rack.spare_count.load(Ordering::Relaxed) as usize;
         if count != 0 {
+            if COUNTED && count > most {
+                // SAFETY: the spare is this thread's and holds `count` blocks, more
+                // than `most`; the current magazine is empty and this thread's.
+                unsafe { cache.take_part(class, current, spare, count, most) };
+                return bin;
+            }
             rack.spare.set(current);
             rack.spare_count.store(0, Ordering::Relaxed);
-            count_samples::<SAMPLES>(cache, count);
             // SAFETY: the spare is this thread's and holds `count` blocks.
             unsafe { cache.exchange(bin, rack, spare, count) };
             return bin;
@@ -81,7 +90,16 @@ impl Front {
         state.falling = 0;
         if let Some((full, count)) = self.full(&mut state, cache, class) {
             unstore(shared, count * classes::size_of(class));
-            count_samples::<SAMPLES>(cache, count);
+            if COUNTED && count > most {
+                // SAFETY: the old spare is empty, or null; the magazine from the depot
+                // is the spare now, and the current one as above.
+                unsafe {
+                    self.pool.give_back(class, spare);
+                    rack.spare.set(full);
+                    cache.take_part(class, current, full, count, most);
+                }
+                return bin;
+            }
             rack.spare.set(current);
             // SAFETY: the old spare is empty, or null. The magazine from the
             // depot is this thread's now and holds `count` blocks.
@@ -98,10 +116,9 @@ impl Front {
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);
-        let want = usize::from(capacity).min(before_sample::<SAMPLES>(cache));
+        let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
-        count_samples::<SAMPLES>(cache, got);
         grow(rack);
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
@@ -142,6 +159,10 @@ impl Front {
         let (bin, rack) = (cache.bin(class), cache.rack(class));
         if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
             return ptr::null();
+        }
+        #[cfg(feature = "debug")]
+        if cache.is_tapped {
+            return self.swap_away(shared, cache, class, 0, 0);
         }
         if rack.current.load(Ordering::Relaxed).is_null() {
             // A large block's: its bin stays full.
@@ -247,7 +268,7 @@ fn inherit(state: &mut BucketState, which: u32) -> Option<(*mut Magazine, usize)
 
 /// Lets the class's magazines hold twice as many blocks, up to their most.
 #[inline(always)]
-fn grow(rack: &Rack) {
+pub(super) fn grow(rack: &Rack) {
     let (capacity, most) = (rack.capacity.get(), rack.most.get());
     if capacity < most {
         rack.capacity
@@ -279,30 +300,6 @@ pub(super) fn store(shared: Shared<'_>, bytes: usize) {
 pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
     shared.totals.stored.fetch_sub(bytes, Ordering::Relaxed);
     shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
-}
-
-/// Blocks that free bits may give before the next sample.
-#[inline(always)]
-fn before_sample<const SAMPLES: bool>(cache: &ThreadCache) -> usize {
-    #[cfg(feature = "debug")]
-    if SAMPLES {
-        let most = super::magazine::ENTRIES as u64;
-        return cache.until_sample.get().clamp(1, most) as usize;
-    }
-    let _ = cache;
-    usize::MAX
-}
-
-/// Counts blocks that a thread is given towards its next sample.
-#[inline(always)]
-fn count_samples<const SAMPLES: bool>(cache: &ThreadCache, count: usize) {
-    #[cfg(feature = "debug")]
-    if SAMPLES {
-        let until = &cache.until_sample;
-        until.set(until.get().saturating_sub(count as u64));
-    }
-    #[cfg(not(feature = "debug"))]
-    let _ = (cache, count);
 }
 
 /// Whether the cache is its thread's own and nothing is asked of it.

@@ -139,8 +139,9 @@ impl Front {
     /// A fresh cache on the live list; null when there is no memory for one.
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.free;
+        let is_tapped = self.is_tapped.load(Ordering::Relaxed);
         if place.is_null() {
-            place = meta::allocate(foreign::bytes_of(self.kind())).cast();
+            place = meta::allocate(foreign::bytes_of(self.kind(), is_tapped)).cast();
             if place.is_null() {
                 return place;
             }
@@ -153,12 +154,14 @@ impl Front {
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.
         let cache = unsafe {
-            ThreadCache::birth(place, self.kind(), shard);
+            ThreadCache::birth(place, self.kind(), shard, is_tapped);
             &*place
         };
         cache
             .diverted
             .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
+        #[cfg(feature = "debug")]
+        cache.begin_counting();
         cache.next.store(caches.live, Ordering::Relaxed);
         caches.live = place;
         caches.count += 1;

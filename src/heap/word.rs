@@ -6,6 +6,10 @@
 //!                        descriptor says, and is in the row of the block's shard
 //! ```
 //!
+//! Frees that know a block's size (plain.rs) do it the other way round: they go to `row`,
+//! and what is taken comes from the start of the cache. Both are the same bins, unless
+//! what is taken is counted (counted.rs).
+//!
 //! Where the compiler reaches thread-local storage by a function call (in a
 //! shared library; through `thread_local!`'s accessor whenever that is not
 //! inlined), a fast path of twenty instructions would double. On x86-64 Linux
@@ -49,7 +53,7 @@ impl Word {
         self.cache.get()
     }
 
-    /// The row of bins that the thread takes from.
+    /// The row of bins that the word leads to.
     #[inline(always)]
     pub fn row(&self) -> *const u8 {
         self.row.get().cast()
@@ -61,8 +65,15 @@ impl Word {
     /// The cache is the thread's own, or a shared one.
     pub(super) unsafe fn set(&self, cache: *const ThreadCache) {
         // SAFETY: caches are never unmapped.
-        self.row.set(unsafe { (*cache).row() });
+        self.row.set(unsafe { (*cache).word_row() });
         self.cache.set(cache);
+    }
+
+    /// The bin `offset` bytes into the thread's cache, if the offset is one's.
+    #[inline(always)]
+    pub(super) fn bin_at(&self, offset: usize) -> *const Bin {
+        // As in `row_at`.
+        pin(self.cache.get().wrapping_byte_add(offset).cast_mut()).cast()
     }
 
     /// What lies `offset` bytes into the thread's own row: a linear class's

@@ -67,6 +67,13 @@ mod unwind;
     target_arch = "x86_64",
     feature = "debug"
 ))]
+mod unwind_memory;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    feature = "debug"
+))]
 mod unwind_rules;
 #[cfg(all(unix, feature = "pages"))]
 mod watch;
@@ -405,7 +412,8 @@ pub fn write_to(file: i32, text: &[u8]) {
 }
 
 /// Whether the 8 bytes at the multiple of 8 at or below an address can be read
-/// now. Any address may be asked about. Costs a system call, and changes errno.
+/// now. Any address may be asked about. Costs a system call; errno stays as it was on
+/// Linux.
 #[cfg(unix)]
 pub fn is_readable(address: usize) -> bool {
     os::is_readable(core::ptr::without_provenance(address & !7))

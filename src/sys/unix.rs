@@ -395,12 +395,15 @@ pub(super) fn write_to(file: c_int, mut text: &[u8]) {
 /// done with it, and knows of nothing that is -1.
 #[cfg(target_os = "linux")]
 pub(super) fn is_readable(word: *const u64) -> bool {
+    let before = errno();
     // SAFETY: the kernel reads 8 bytes at the address, which it checks, and
     // refuses the call; nothing is changed.
     unsafe {
         c::syscall(c::SYS_rt_sigprocmask, -1, word, ptr::null_mut::<u64>(), 8);
     }
-    errno() != c::EFAULT
+    let refused = errno();
+    set_errno(before);
+    refused != c::EFAULT
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -445,7 +448,7 @@ pub(super) fn errno() -> c_int {
 }
 
 /// Sets the calling thread's last error.
-#[cfg(feature = "pages")]
+#[cfg(any(feature = "pages", target_os = "linux"))]
 pub(super) fn set_errno(value: c_int) {
     // SAFETY: as above.
     unsafe { *errno_location() = value }

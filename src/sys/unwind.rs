@@ -7,11 +7,15 @@
 //! of the function are followed. Where there is nothing said, the frame pointer
 //! is.
 //!
+//! What was found for an address of code is remembered (unwind_memory.rs): stacks
+//! are alike, and finding a function's rules takes far longer than following them.
+//!
 //! Invariants: nothing is read from the stack but what lies above the stack
 //! pointer of the walk, and the first read of a page asks the kernel whether it
-//! can be read. Frames only go up. Nothing is allocated.
+//! can be read. Frames only go up. Nothing is allocated, and errno stays.
 
-use super::unwind_rules::{REGISTERS, RIP, RSP, Registers, Rules, step};
+use super::unwind_memory::{self, Short};
+use super::unwind_rules::{REGISTERS, RIP, RSP, Registers, Rules, Scratch, step};
 use core::ffi::{c_int, c_void};
 
 const PAGE: usize = 4096;
@@ -30,6 +34,22 @@ pub(super) struct Module {
     /// Its `.eh_frame_hdr`.
     pub(super) header: *const u8,
     reserved: [u64; 7],
+}
+
+impl Module {
+    fn has(&self, address: usize) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+
+    /// A number for the code at `pc`: of another module that is loaded to the same
+    /// place later it is another one, unless both are laid out alike.
+    fn code(&self, pc: usize) -> u64 {
+        // SAFETY: the header, of at least 12 bytes, is the loaded module's.
+        let told = unsafe { self.header.add(4).cast::<u64>().read_unaligned() };
+        let mixed =
+            (self.header.addr() as u64 ^ told.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (pc as u64) ^ mixed
+    }
 }
 
 // Older C libraries, and others than glibc, have no such function: then the
@@ -112,26 +132,51 @@ pub fn module_key(address: usize) -> Option<u64> {
 
 /// What of the stack may be read.
 pub(super) struct Memory {
+    /// The lowest address of the walk.
     low: usize,
-    known: usize,
+    /// The end of the highest page that was read.
+    high: usize,
+    /// Pages that can be read, by their first addresses: the last two that were
+    /// asked about.
+    known: [usize; 2],
 }
 
 impl Memory {
+    /// Of a walk from the stack pointer `low` on, whose page is in use.
+    pub(super) fn above(low: usize) -> Memory {
+        let page = low & !(PAGE - 1);
+        Memory {
+            low,
+            high: page.wrapping_add(PAGE),
+            known: [page; 2],
+        }
+    }
+
     /// The word at `address`, if it lies on the stack and can be read.
+    #[inline]
     pub(super) fn word(&mut self, address: usize) -> Option<usize> {
-        let end = address.checked_add(size_of::<usize>())?;
         if address < self.low || !address.is_multiple_of(size_of::<usize>()) {
             return None;
         }
-        while end > self.known {
-            if end - self.known > MOST_APART || !super::is_readable(self.known) {
-                return None;
-            }
-            self.known += PAGE;
+        let page = address & !(PAGE - 1);
+        if !self.known.contains(&page) {
+            self.ask(page)?;
         }
-        // SAFETY: the kernel said that the page can be read; it is the calling
-        // thread's stack, or what it was told is one.
+        // SAFETY: the kernel said that the page can be read, and an aligned word lies
+        // in one page; it is the calling thread's stack, or what it was told is one.
         Some(unsafe { core::ptr::with_exposed_provenance::<usize>(address).read() })
+    }
+
+    /// Finds out whether a page can be read.
+    #[cold]
+    fn ask(&mut self, page: usize) -> Option<()> {
+        if page > self.high.saturating_add(MOST_APART) || !super::is_readable(page) {
+            return None;
+        }
+        self.high = self.high.max(page.saturating_add(PAGE));
+        let [_, last] = self.known;
+        self.known = [last, page];
+        Some(())
     }
 }
 
@@ -158,17 +203,19 @@ pub fn backtrace(frames: &mut [usize]) -> usize {
         );
     }
     let low = registers.get(RSP).copied().unwrap_or(0);
-    let mut memory = Memory {
-        low,
-        known: (low | (PAGE - 1)) + 1,
-    };
+    let mut memory = Memory::above(low);
+    let mut scratch = Scratch::new();
+    let mut module = None;
     let mut is_exact = true;
     let mut count = 0;
     while count < frames.len() {
-        let Some(rules) = Rules::find(&registers, is_exact) else {
-            break;
-        };
-        let Some(caller) = step(&rules, &registers, &mut memory) else {
+        let pc = registers[RIP].wrapping_sub(usize::from(!is_exact));
+        if !module.as_ref().is_some_and(|of: &Module| of.has(pc)) {
+            module = module_of(pc);
+        }
+        let Some((caller, is_signal)) =
+            caller(pc, module.as_ref(), &registers, &mut memory, &mut scratch)
+        else {
             break;
         };
         let (before, now) = (registers.get(RSP), caller.get(RSP));
@@ -181,10 +228,34 @@ pub fn backtrace(frames: &mut [usize]) -> usize {
         }
         count += 1;
         // A signal's frame says where the code was, others where it goes on.
-        is_exact = rules.is_signal;
+        is_exact = is_signal;
         registers = caller;
     }
     count
+}
+
+/// The registers of whoever called the code at `pc`, and whether that is the frame
+/// of a signal.
+fn caller(
+    pc: usize,
+    module: Option<&Module>,
+    registers: &Registers,
+    memory: &mut Memory,
+    scratch: &mut Scratch,
+) -> Option<(Registers, bool)> {
+    let Some(module) = module else {
+        let rules = Rules::of_frame_pointer();
+        return Some((step(&rules, registers, memory)?, false));
+    };
+    let code = module.code(pc);
+    if let Some(short) = unwind_memory::find(code) {
+        return Some((short.step(registers, memory)?, false));
+    }
+    let rules = Rules::find(pc, module.header, scratch)?;
+    if let Some(short) = Short::of(&rules) {
+        unwind_memory::keep(code, short);
+    }
+    Some((step(&rules, registers, memory)?, rules.is_signal))
 }
 
 #[cfg(test)]

@@ -4,18 +4,18 @@
 //! Only what compilers for x86-64 use is understood; where something else is
 //! met, the walk ends.
 
-use super::unwind::{Memory, module_of};
+use super::unwind::Memory;
 
 /// Registers by DWARF's numbers, the address of code the last.
 pub(super) const REGISTERS: usize = 17;
 pub(super) type Registers = [usize; REGISTERS];
-const RBP: usize = 6;
+pub(super) const RBP: usize = 6;
 pub(super) const RSP: usize = 7;
 pub(super) const RIP: usize = 16;
 
 /// Where a register of the caller's is.
 #[derive(Clone, Copy)]
-enum Rule {
+pub(super) enum Rule {
     Same,
     Undefined,
     /// So many bytes from the frame's address.
@@ -28,27 +28,48 @@ enum Rule {
 
 /// How the frame's address, which is the caller's stack pointer, is found.
 #[derive(Clone, Copy)]
-enum Frame {
+pub(super) enum Frame {
     Offset(usize, isize),
     Expression(Bytes),
 }
 
 #[derive(Clone, Copy)]
-struct State {
-    frame: Frame,
-    rules: [Rule; REGISTERS],
+pub(super) struct State {
+    pub(super) frame: Frame,
+    pub(super) rules: [Rule; REGISTERS],
+}
+
+impl State {
+    /// What holds where a function says nothing.
+    const FIRST: State = State {
+        frame: Frame::Offset(RSP, 8),
+        rules: [Rule::Same; REGISTERS],
+    };
+}
+
+/// States that may be remembered at a time.
+const REMEMBERED: usize = 4;
+
+/// Room for states that a function's instructions have remembered: made once a walk,
+/// since it is larger than what most functions have to say.
+pub(super) struct Scratch([State; REMEMBERED]);
+
+impl Scratch {
+    pub(super) fn new() -> Scratch {
+        Scratch([State::FIRST; REMEMBERED])
+    }
 }
 
 /// The rules at one address of code.
 pub(super) struct Rules {
-    state: State,
+    pub(super) state: State,
     /// Whether it is the frame that the kernel makes for a signal.
     pub(super) is_signal: bool,
 }
 
 /// Bytes that are read from the front.
 #[derive(Clone, Copy)]
-struct Bytes {
+pub(super) struct Bytes {
     at: *const u8,
     left: usize,
 }
@@ -231,21 +252,18 @@ impl Common {
 }
 
 impl Rules {
-    /// The rules of the code that the registers say runs; `is_exact` is false
-    /// where its address is the one to return to. Those of a frame pointer where
-    /// nothing is known of the code.
-    pub(super) fn find(registers: &Registers, is_exact: bool) -> Option<Rules> {
-        let pc = registers[RIP] - usize::from(!is_exact);
-        let module = module_of(pc);
-        match module.and_then(|module| find_entry(module.header, pc)) {
+    /// The rules of the code at `pc`, in the module whose table's header this is. Those
+    /// of a frame pointer where nothing is known of the code.
+    pub(super) fn find(pc: usize, header: *const u8, scratch: &mut Scratch) -> Option<Rules> {
+        match find_entry(header, pc) {
             // SAFETY: the module's own table leads to the record, and the module
             // is loaded: its code runs.
-            Some(entry) => unsafe { Rules::read(entry, pc) },
+            Some(entry) => unsafe { Rules::read(entry, pc, scratch) },
             None => Some(Rules::of_frame_pointer()),
         }
     }
 
-    fn of_frame_pointer() -> Rules {
+    pub(super) fn of_frame_pointer() -> Rules {
         let mut rules = [Rule::Same; REGISTERS];
         rules[RBP] = Rule::Offset(-16);
         rules[RIP] = Rule::Offset(-8);
@@ -260,7 +278,7 @@ impl Rules {
 
     /// # Safety
     /// A function's record of `.eh_frame` lies at the address.
-    unsafe fn read(entry: *const u8, pc: usize) -> Option<Rules> {
+    unsafe fn read(entry: *const u8, pc: usize, scratch: &mut Scratch) -> Option<Rules> {
         // SAFETY: a record begins with its length, then the distance back to
         // what is common.
         let (common, mut bytes) = unsafe {
@@ -300,20 +318,25 @@ impl Rules {
             let length = bytes.uleb()?;
             bytes.skip(length)?;
         }
-        let mut state = State {
-            frame: Frame::Offset(RSP, 8),
-            rules: [Rule::Same; REGISTERS],
-        };
+        let mut state = State::FIRST;
+        let everywhere = 0..usize::MAX;
         run(
             &mut state,
             None,
             common.instructions,
             &common,
-            0,
-            usize::MAX,
+            everywhere,
+            scratch,
         )?;
         let initial = state;
-        run(&mut state, Some(&initial), bytes, &common, start, pc)?;
+        run(
+            &mut state,
+            Some(&initial),
+            bytes,
+            &common,
+            start..pc,
+            scratch,
+        )?;
         Some(Rules {
             state,
             is_signal: common.is_signal,
@@ -321,20 +344,18 @@ impl Rules {
     }
 }
 
-/// States that may be remembered at a time.
-const REMEMBERED: usize = 8;
-
-/// Follows instructions up to those for addresses after `pc`.
+/// Follows instructions for code from the range's start on, up to those for addresses
+/// after its end.
 fn run(
     state: &mut State,
     initial: Option<&State>,
     mut code: Bytes,
     common: &Common,
-    start: usize,
-    pc: usize,
+    range: core::ops::Range<usize>,
+    scratch: &mut Scratch,
 ) -> Option<()> {
-    let mut at = start;
-    let mut kept = [*state; REMEMBERED];
+    let (mut at, pc) = (range.start, range.end);
+    let Scratch(kept) = scratch;
     let mut depth = 0;
     let data = |value: usize| (value as isize).wrapping_mul(common.data_align);
     let advance = |steps: usize, at: &mut usize| {

@@ -65,6 +65,8 @@ pub enum Anchor {
     /// Whether sampling gives a few blocks guarded pages of their own, to which no slice
     /// and no record leads (a number): 1 if so.
     Sampled,
+    /// The heap profile's header, if the program is profiled.
+    Profile,
 }
 
 /// Number of anchors, spare ones for later versions included.

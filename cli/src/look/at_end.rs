@@ -22,11 +22,27 @@ use std::ptr;
 
 /// Runs the program; standard streams are its own.
 pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
+    run_with(command, &[], |pid, thread, held| {
+        let mut looked = look(thread, held)?;
+        looked.snapshot.process.pid = u64::from(pid.unsigned_abs());
+        Ok(looked)
+    })
+}
+
+/// Runs it with these variables set besides, and has `look` look at it. `look` is given
+/// the process's number, and that of the thread that is held, by which the process is
+/// read: once the first thread has ended, its own number tells nothing.
+pub(crate) fn run_with<T>(
+    command: &[OsString],
+    variables: &[(&str, &str)],
+    look: impl Fn(i32, i32, &Held) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let refused = |failure: crate::run::Failure| Failure::new(failure.code, failure.message);
     let library = find_library().map_err(refused)?;
     let name = command.first().map_or(OsStr::new(""), OsString::as_os_str);
     let program = find_program(name).map_err(refused)?;
     let mut starter = program.command(command, &[&library]);
+    starter.envs(variables.iter().copied());
     // SAFETY: one system call, which touches no memory.
     unsafe {
         starter.pre_exec(|| traced(libc::PTRACE_TRACEME, 0, 0));
@@ -34,32 +50,37 @@ pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
     let child = starter
         .spawn()
         .map_err(|e| Failure::new(PROCESS, format!("cannot start {}: {e}", name.display())))?;
-    Follower::new(child).follow(name)
+    Follower::new(child, look).follow(name)
 }
 
 /// A program that runs, and what its threads came to so far.
-struct Follower {
+struct Follower<T, L> {
     child: Child,
     pid: i32,
     /// Threads that were stopped once.
     known: BTreeSet<i32>,
     /// Threads that are past their last instruction.
     ended: BTreeSet<i32>,
-    looked: Option<Result<Looked, Failure>>,
+    look: L,
+    looked: Option<Result<T, Failure>>,
 }
 
-impl Follower {
-    fn new(child: Child) -> Follower {
+impl<T, L> Follower<T, L>
+where
+    L: Fn(i32, i32, &Held) -> Result<T, Failure>,
+{
+    fn new(child: Child, look: L) -> Follower<T, L> {
         Follower {
             pid: child.id() as i32,
             child,
             known: BTreeSet::new(),
             ended: BTreeSet::new(),
+            look,
             looked: None,
         }
     }
 
-    fn follow(mut self, name: &OsStr) -> Result<Looked, Failure> {
+    fn follow(mut self, name: &OsStr) -> Result<T, Failure> {
         let failed =
             |e: io::Error| Failure::new(PROCESS, format!("cannot follow {}: {e}", name.display()));
         loop {
@@ -123,11 +144,8 @@ impl Follower {
         } else if event == libc::PTRACE_EVENT_EXIT {
             self.ended.insert(thread);
             if self.looked.is_none() && (held::ends_process(thread) || self.is_last()) {
-                let looked = look(thread, &Held::adopted(thread)).map(|mut looked| {
-                    looked.snapshot.process.pid = u64::from(self.pid.unsigned_abs());
-                    looked
-                });
-                self.looked = Some(looked);
+                let held = Held::adopted(thread);
+                self.looked = Some((self.look)(self.pid, thread, &held));
             }
         } else if event == 0 {
             passed = signal;

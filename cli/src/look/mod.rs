@@ -10,22 +10,22 @@
 //! answers go to standard output, what is missing from them to standard error.
 
 pub(crate) mod args;
-mod at_end;
+pub(crate) mod at_end;
 mod diff;
 mod figures;
 pub(crate) mod help;
 mod leaks;
 mod map;
-mod output;
-mod progress;
+pub(crate) mod output;
+pub(crate) mod progress;
 mod snapshot;
-mod source;
+pub(crate) mod source;
 pub(crate) mod timeline;
 mod top;
 mod validate;
 mod walk;
 
-use source::Failure;
+pub(crate) use source::Failure;
 use std::io::{self, Write};
 use std::process::ExitCode;
 

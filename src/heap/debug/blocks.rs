@@ -2,7 +2,7 @@
 //! and Rust's. Those of heaps with page heap are met in `private/guarded.rs`.
 
 use super::page::Bounds;
-use super::{gflags, options, page, sample, stacks};
+use super::{gflags, options, page, profile, random, sample, stacks};
 use crate::config::Config;
 use crate::heap::private;
 use crate::vm::guarded::Guards;
@@ -13,6 +13,10 @@ const SPACE: usize = 256 << 30;
 
 /// Freed blocks that page heap keeps at most.
 const KEPT: usize = 65_536;
+
+/// Bytes of the stack database, where blocks are sampled and where they are profiled.
+const SAMPLED: usize = 8 << 20;
+const PROFILED: usize = 64 << 20;
 
 /// Begins, before the heap serves. Where a global flag is on, all blocks are watched
 /// anyway, and none is sampled.
@@ -34,7 +38,12 @@ pub(in crate::heap) fn begin(config: &Config) {
             page::begin(SPACE, guards, bounds);
         }
     } else if !super::is_on() {
-        sample::begin(config);
+        random::begin();
+        let samples = sample::begin(config);
+        let profiles = profile::begin(config);
+        if samples || profiles {
+            stacks::begin(if profiles { PROFILED } else { SAMPLED });
+        }
     }
     if super::is_on() {
         super::published::publish();

@@ -8,7 +8,7 @@
 //! fail as they do where memory is short.
 
 use super::modules;
-use super::sample::{STEP, mixed};
+use super::random::{STEP, mixed};
 use crate::config::gflags::Faults;
 use crate::report::FixedBuffer;
 use core::fmt::Write;

@@ -26,7 +26,8 @@
 //!
 //! Guard pages (page/) are met in two places: page heap's blocks are those of private
 //! heaps that have the flag (`private/guarded.rs`); sampled guarding (sample.rs) needs
-//! no flag and takes few of the front ends' blocks (blocks.rs).
+//! no flag and takes few of the front ends' blocks (blocks.rs). Nor do heap profiles
+//! (profile/), which note few of the front ends' blocks and change none.
 //!
 //! Invariants:
 //! - The options are read once, before the heap serves, and never change.
@@ -39,7 +40,9 @@ mod chains;
 pub(in crate::heap) mod faults;
 pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
+pub mod profile;
 mod published;
+pub(in crate::heap) mod random;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;
@@ -159,6 +162,7 @@ const DERIVED: [(u32, u32); 6] = [
 pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
     visit(super::private::light::lock());
     visit(page::lock());
+    visit(profile::lock());
     visit(stacks::lock());
     registry::for_each_lock(visit);
 }

@@ -27,6 +27,11 @@ const BUCKETS: usize = 1 << 16;
 const FIRST: usize = BUCKETS * size_of::<u32>();
 const STEP: usize = 256 * 1024;
 
+/// Where a stack's frames lie, from its place in the database on.
+pub const FRAMES_AT: usize = size_of::<Entry>();
+/// Where it says how many they are.
+pub const COUNT_AT: usize = core::mem::offset_of!(Entry, count);
+
 /// A stack's head; its frames, addresses of eight bytes each, follow.
 #[repr(C)]
 struct Entry {

@@ -5,6 +5,7 @@
 //!   Anchor::PlainFront --> the front end -- LIVE --> cache --> cache --> ...
 //!                                       \-- depot_at --> magazine --> magazine
 //!   a cache's class --> its current magazine up to the bin's top, and its spare
+//!                       where what is taken is counted, one more for what is freed
 //! ```
 //!
 //! A block that a thread is about to move from one of these to another, in the
@@ -15,6 +16,8 @@ use crate::heap::bin::Bin;
 use crate::heap::bucket::{Bucket, DEPOTS, SHARDS};
 use crate::heap::cache::{Rack, ThreadCache};
 use crate::heap::classes::COUNT;
+use crate::heap::descriptor::Kind;
+use crate::heap::foreign::{self, EXTRA_AT, ROW, SHELF};
 use crate::heap::front::{Caches, Front};
 use crate::heap::magazine::{Depot, ENTRIES, Magazine};
 use crate::sync::Mutex;
@@ -22,6 +25,9 @@ use core::mem::offset_of;
 
 /// Bytes of a cache, which [`Cache`] needs.
 pub const CACHE_BYTES: usize = size_of::<ThreadCache>();
+/// Bytes of a cache for which [`Cache::is_tapped`] says so, which [`Cache::returned`]
+/// needs.
+pub const TAPPED_BYTES: usize = foreign::bytes_of(Kind::Plain, true);
 /// Bytes of a magazine's first words, which [`magazine`] needs.
 pub const MAGAZINE_BYTES: usize = size_of::<Magazine>();
 /// Where in a front end the first cache's address is.
@@ -79,37 +85,57 @@ impl<'a> Cache<'a> {
         self.of_class(class).unwrap_or_default()
     }
 
+    /// Whether freed blocks go to bins of their own.
+    pub fn is_tapped(&self) -> bool {
+        super::byte(self.0, offset_of!(ThreadCache, is_tapped)).is_some_and(|byte| byte != 0)
+    }
+
+    /// What a tapped cache, of [`TAPPED_BYTES`] bytes, keeps of a class in the bin that
+    /// freed blocks go to.
+    pub fn returned(&self, class: usize) -> Kept {
+        let [bins, shelves] = EXTRA_AT;
+        let [shelf, current, floor] = SHELF;
+        if class >= ROW {
+            return Kept::default();
+        }
+        let shelf = shelves + class * shelf;
+        let bin = bins + class * size_of::<Bin>();
+        self.in_bin(bin, shelf + current, shelf + floor)
+            .unwrap_or_default()
+    }
+
+    /// What lies in the magazine of a bin, by where its parts are.
+    fn in_bin(&self, bin: usize, current: usize, floor: usize) -> Option<Kept> {
+        let top = word(self.0, bin + offset_of!(Bin, top))?;
+        let current = word(self.0, current)?;
+        let floor = super::half(self.0, floor)? as usize;
+        let first = current.wrapping_add(MAGAZINE_BYTES);
+        // A bin without a magazine stands above a word that is nobody's.
+        let height = top.wrapping_sub(first) / size_of::<usize>();
+        let has_magazine = current != 0 && height <= ENTRIES && floor <= height;
+        has_magazine.then(|| Kept {
+            at: first.wrapping_add(floor * size_of::<usize>()),
+            count: height - floor,
+        })
+    }
+
     fn of_class(&self, class: usize) -> Option<[Kept; 2]> {
         if class >= COUNT {
             return None;
         }
         let bin = offset_of!(ThreadCache, bins) + class * size_of::<Bin>();
         let rack = offset_of!(ThreadCache, racks) + class * size_of::<Rack>();
-        let half = |at: usize| super::half(self.0, at).map(|half| half as usize);
-        let top = word(self.0, bin + offset_of!(Bin, top))?;
-        let current = word(self.0, rack + offset_of!(Rack, current))?;
-        let floor = half(rack + offset_of!(Rack, floor))?;
         let spare = word(self.0, rack + offset_of!(Rack, spare))?;
-        let spare_count = half(rack + offset_of!(Rack, spare_count))?;
-        let first = current.wrapping_add(MAGAZINE_BYTES);
-        // A bin without a magazine stands above a word that is nobody's.
-        let height = top.wrapping_sub(first) / size_of::<usize>();
-        let has_magazine = current != 0 && height <= ENTRIES && floor <= height;
-        let in_bin = Kept {
-            at: first.wrapping_add(floor * size_of::<usize>()),
-            count: height.wrapping_sub(floor),
-        };
+        let spare_count = super::half(self.0, rack + offset_of!(Rack, spare_count))? as usize;
+        let (current, floor) = (offset_of!(Rack, current), offset_of!(Rack, floor));
+        let in_bin = self.in_bin(bin, rack + current, rack + floor);
         let in_spare = Kept {
             at: spare.wrapping_add(MAGAZINE_BYTES),
             count: spare_count,
         };
         let has_spare = spare != 0 && spare_count <= ENTRIES;
         Some([
-            if has_magazine {
-                in_bin
-            } else {
-                Kept::default()
-            },
+            in_bin.unwrap_or_default(),
             if has_spare { in_spare } else { Kept::default() },
         ])
     }

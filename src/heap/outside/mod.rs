@@ -11,9 +11,12 @@
 //!                              the first bytes of a region or large block of a
 //!                              private heap, too (private/outside.rs)
 //!   Anchor::PlainFront --> caches.rs: blocks that caches and depots keep
+//!   Anchor::Profile --> profile.rs: blocks that a heap profile has noted
 //! ```
 
 pub mod caches;
+#[cfg(feature = "debug")]
+pub mod profile;
 
 use super::classes::{self, SLICE};
 use super::descriptor::{self, Descriptor, Geometry, HEADER, Kind};
@@ -250,7 +253,7 @@ impl Record {
             {
                 return Some(state);
             }
-        } else if mark == descriptor::BUSY {
+        } else if descriptor::is_busy(mark) {
             return Some(BlockState::Busy(0));
         }
         Some(if is_free {

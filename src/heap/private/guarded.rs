@@ -145,7 +145,7 @@ fn random() -> u64 {
     if STATE.load(Ordering::Relaxed) == 0 {
         STATE.store(crate::sys::random() | 1, Ordering::Relaxed);
     }
-    debug::sample::mixed(STATE.fetch_add(debug::sample::STEP, Ordering::Relaxed))
+    debug::random::mixed(STATE.fetch_add(debug::random::STEP, Ordering::Relaxed))
 }
 
 /// What lies at an address that no descriptor leads to.

@@ -1,0 +1,450 @@
+//! Heap profiles of programs whose allocations are known, read back by the words of the
+//! format and by pprof's own tool.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{compile, folder, library, ntheap, output, stderr, stdout};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A block that comes and goes before each one that stays, of the same size; says so and
+/// waits for its input's end.
+const PROGRAM: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COUNT = 100000, SIZE = 300 };
+static void *kept[COUNT];
+
+__attribute__((noinline)) void *keeper(size_t size) {
+    void *block = malloc(size);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    return block;
+}
+
+__attribute__((noinline)) void *waster(size_t size) {
+    void *block = malloc(size);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    return block;
+}
+
+int main(void) {
+    for (int i = 0; i < COUNT; i++) {
+        free(waster(SIZE));
+        kept[i] = keeper(SIZE);
+    }
+    puts("ready");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    return 0;
+}
+"#;
+
+/// What it has, and what each of its two functions has allocated.
+const BYTES: f64 = 100_000.0 * 300.0;
+/// How near an estimate of it comes: which of the two a place falls on is a coin's, some
+/// 3,700 times, so that one in a million is off by more.
+const NEAR: f64 = 0.08;
+
+fn built(test: &str, flags: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let folder = folder(test);
+    let program = folder.join("program");
+    compile(test, PROGRAM, &program, flags).then_some((folder, program))
+}
+
+fn profiled(file: &Path, more: &[&str], program: &Path) -> Output {
+    let mut command = ntheap();
+    // The command looks for it beside itself.
+    library();
+    command.args(["profile", "--rate", "16K", "-o"]).arg(file);
+    output(command.args(more).arg("--").arg(program))
+}
+
+fn near(found: f64, expected: f64, part: f64, what: &str) {
+    let off = found / expected - 1.0;
+    assert!(off.abs() < part, "{what}: {found} for {expected}");
+}
+
+/// A message's fields: their numbers, and a number or bytes each, as
+/// protobuf.dev's "Encoding" has them.
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+fn number(bytes: &mut &[u8]) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        let (&byte, rest) = bytes.split_first().expect("a number");
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return value;
+        }
+    }
+}
+
+fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
+    let mut fields = Vec::new();
+    while !bytes.is_empty() {
+        let tag = number(&mut bytes);
+        let field = match tag & 7 {
+            0 => Field::Number(number(&mut bytes)),
+            2 => {
+                let length = number(&mut bytes) as usize;
+                let (field, rest) = bytes.split_at(length);
+                bytes = rest;
+                Field::Bytes(field)
+            }
+            kind => panic!("a field of kind {kind}"),
+        };
+        fields.push((tag >> 3, field));
+    }
+    fields
+}
+
+/// The messages or texts of one field.
+fn all<'a>(of: &[(u64, Field<'a>)], which: u64) -> Vec<&'a [u8]> {
+    let own = of.iter().filter(|(field, _)| *field == which);
+    own.filter_map(|(_, field)| match field {
+        Field::Bytes(bytes) => Some(*bytes),
+        Field::Number(_) => None,
+    })
+    .collect()
+}
+
+/// A field that is a number; 0 where it is left out.
+fn one(of: &[(u64, Field<'_>)], which: u64) -> u64 {
+    let own = of.iter().find(|(field, _)| *field == which);
+    match own {
+        Some((_, Field::Number(number))) => *number,
+        _ => 0,
+    }
+}
+
+/// Numbers in a row.
+fn packed(mut bytes: &[u8]) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    while !bytes.is_empty() {
+        numbers.push(number(&mut bytes));
+    }
+    numbers
+}
+
+/// A profile as its file tells it.
+struct Told {
+    kinds: Vec<(String, String)>,
+    period: u64,
+    default: String,
+    /// By the innermost function with its line: the four values.
+    by_function: BTreeMap<String, Vec<u64>>,
+    sums: Vec<u64>,
+    /// Samples whose innermost address has no function.
+    nameless: usize,
+}
+
+fn read(file: &Path) -> Told {
+    let zipped = fs::read(file).expect("the file");
+    let mut bytes = Vec::new();
+    GzDecoder::new(&zipped[..])
+        .read_to_end(&mut bytes)
+        .expect("gzip");
+    let top = fields(&bytes);
+    let text = |place: u64| {
+        let table = all(&top, 6);
+        String::from_utf8(table[place as usize].to_vec()).expect("UTF-8")
+    };
+    assert_eq!(text(0), "");
+    let functions: BTreeMap<u64, (String, String)> = all(&top, 5)
+        .into_iter()
+        .map(|bytes| {
+            let of = fields(bytes);
+            (one(&of, 1), (text(one(&of, 2)), text(one(&of, 4))))
+        })
+        .collect();
+    let mappings: Vec<u64> = all(&top, 3)
+        .into_iter()
+        .map(|bytes| one(&fields(bytes), 1))
+        .collect();
+    let locations: BTreeMap<u64, Option<String>> = all(&top, 4)
+        .into_iter()
+        .map(|bytes| {
+            let of = fields(bytes);
+            assert!(one(&of, 2) == 0 || mappings.contains(&one(&of, 2)));
+            assert_ne!(one(&of, 3), 0, "an address");
+            let name = all(&of, 4).first().map(|line| {
+                let line = fields(line);
+                let (name, file) = &functions[&one(&line, 1)];
+                let file = Path::new(file).file_name().unwrap_or_default();
+                format!("{name} {}:{}", file.display(), one(&line, 2))
+            });
+            (one(&of, 1), name)
+        })
+        .collect();
+    let mut found = Told {
+        kinds: Vec::new(),
+        period: one(&top, 12),
+        default: text(one(&top, 14)),
+        by_function: BTreeMap::new(),
+        sums: vec![0; 4],
+        nameless: 0,
+    };
+    for kind in all(&top, 1) {
+        let of = fields(kind);
+        found.kinds.push((text(one(&of, 1)), text(one(&of, 2))));
+    }
+    for sample in all(&top, 2) {
+        let of = fields(sample);
+        let values = packed(all(&of, 2)[0]);
+        let innermost = all(&of, 1)
+            .first()
+            .and_then(|ids| locations[&packed(ids)[0]].clone());
+        found.nameless += usize::from(innermost.is_none());
+        let sums = found.by_function.entry(innermost.unwrap_or_default());
+        let own = sums.or_insert_with(|| vec![0; 4]);
+        for sums in [own, &mut found.sums] {
+            for (sum, value) in sums.iter_mut().zip(&values) {
+                *sum += value;
+            }
+        }
+    }
+    found
+}
+
+fn line_of(text: &str) -> usize {
+    let at = PROGRAM.lines().position(|line| line.contains(text));
+    at.expect("the line") + 1
+}
+
+/// Run, looked at when it ends, read by the format's own words and by pprof.
+#[test]
+fn a_program_at_its_end() {
+    let Some((folder, program)) = built("profile-end", &["-g", "-O1"]) else {
+        return;
+    };
+    let file = folder.join("heap.pb.gz");
+    let out = profiled(&file, &["--format", "json"], &program);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let last = stdout(&out);
+    let last = last
+        .lines()
+        .last()
+        .expect("the answer, after the program's");
+    let told: Value = serde_json::from_str(last).expect("JSON");
+    let bytes = |of: &Value| of["bytes"].as_f64().expect("bytes");
+    near(bytes(&told["in_use"]), BYTES, NEAR, "in use");
+    near(bytes(&told["allocated"]), 2.0 * BYTES, 0.02, "allocated");
+    assert_eq!(
+        (told["rate"].as_u64(), told["lost"].as_u64()),
+        (Some(16384), Some(0))
+    );
+    let first = &told["sites"][0]["stack"];
+    let functions = |at: usize| first[at]["functions"][0].as_str().expect("a name");
+    assert_eq!((functions(0), functions(1)), ("keeper", "main"));
+
+    let found = read(&file);
+    let kinds = [
+        ("alloc_objects", "count"),
+        ("alloc_space", "bytes"),
+        ("inuse_objects", "count"),
+        ("inuse_space", "bytes"),
+    ];
+    let kinds = kinds.map(|(kind, unit)| (kind.to_owned(), unit.to_owned()));
+    assert_eq!(found.kinds, kinds);
+    assert_eq!(
+        (found.period, found.default.as_str()),
+        (16384, "inuse_space")
+    );
+    assert_eq!(Some(found.sums[3]), told["in_use"]["bytes"].as_u64());
+    assert_eq!(Some(found.sums[1]), told["allocated"]["bytes"].as_u64());
+    let call = line_of("__attribute__((noinline)) void *keeper") + 1;
+    let keeper = &found.by_function[&format!("keeper program.c:{call}")];
+    let waster = found
+        .by_function
+        .iter()
+        .find(|(name, _)| name.starts_with("waster "));
+    let (_, waster) = waster.expect("the other function");
+    near(keeper[3] as f64, BYTES, NEAR, "keeper's, in use");
+    near(keeper[1] as f64, BYTES, NEAR, "keeper's");
+    near(keeper[0] as f64, 100_000.0, NEAR, "keeper's blocks");
+    near(waster[1] as f64, BYTES, NEAR, "waster's");
+    // Its last block may wait for the thread's end.
+    assert!(waster[3] < 20_000, "waster's, in use: {}", waster[3]);
+
+    let mut pprof = Command::new("go");
+    pprof.args(["tool", "pprof", "-top", "-unit=kb"]).arg(&file);
+    match pprof.output() {
+        Ok(top) => {
+            let text = stdout(&top);
+            assert!(top.status.success(), "{}", stderr(&top));
+            let line = text
+                .lines()
+                .find(|line| line.trim_end().ends_with("keeper"));
+            let flat = line.and_then(|line| line.trim().split("kB").next()?.parse::<f64>().ok());
+            near(
+                flat.expect("keeper's line") * 1024.0,
+                BYTES,
+                NEAR,
+                "pprof's",
+            );
+            assert!(text.contains("Type: inuse_space"), "{text}");
+        }
+        Err(_) => eprintln!("pprof's tool is not here: only the format was read"),
+    }
+}
+
+/// The first thread is gone when another one ends the program: it is read by that one,
+/// and named by its own number.
+const ANOTHER: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void *kept[1000];
+
+__attribute__((noinline)) static void *keeper(size_t size) {
+    void *block = malloc(size);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    return block;
+}
+
+static void *work(void *first) {
+    pthread_join(*(pthread_t *)first, 0);
+    for (int i = 0; i < 1000; i++)
+        kept[i] = keeper(20000);
+    printf("%d\n", (int)getpid());
+    exit(0);
+}
+
+int main(void) {
+    static pthread_t first;
+    pthread_t thread;
+    first = pthread_self();
+    pthread_create(&thread, 0, work, &first);
+    pthread_exit(0);
+}
+"#;
+
+#[test]
+fn a_program_that_another_thread_ends() {
+    let folder = folder("profile-another");
+    let program = folder.join("program");
+    let flags = ["-g", "-O1", "-pthread"];
+    if !compile("profile-another", ANOTHER, &program, &flags) {
+        return;
+    }
+    let file = folder.join("heap.pb.gz");
+    let out = profiled(&file, &["--format", "json"], &program);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let text = stdout(&out);
+    let lines: Vec<&str> = text.lines().collect();
+    let told: Value = serde_json::from_str(lines[1]).expect("JSON");
+    assert_eq!(told["process"]["pid"].to_string(), lines[0]);
+    assert_eq!(
+        told["process"]["program"].as_str().map(Path::new),
+        Some(program.as_path())
+    );
+    let in_use = told["in_use"]["bytes"].as_f64().expect("bytes");
+    near(in_use, 20_000_000.0, NEAR, "in use");
+    let functions = &told["sites"][0]["stack"][0]["functions"];
+    assert_eq!(functions[0].as_str(), Some("keeper"));
+}
+
+/// A process that runs, with names for people and lines about it; and one that is not
+/// profiled.
+#[test]
+fn a_running_process() {
+    let Some((folder, program)) = built("profile-running", &["-O1"]) else {
+        return;
+    };
+    let file = folder.join("heap.pb.gz");
+    for is_profiled in [true, false] {
+        let mut command = Command::new(&program);
+        command.env("LD_PRELOAD", library());
+        command.env("NTHEAP_PROFILE", if is_profiled { "16K" } else { "off" });
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let lines = child.stdout.take().expect("a pipe");
+        BufReader::new(lines).read_line(&mut line).expect("a line");
+        assert_eq!(line, "ready\n");
+        let pid = child.id().to_string();
+        let out = output(ntheap().args(["profile", "-o"]).arg(&file).arg(&pid));
+        drop(child.stdin.take());
+        assert!(child.wait().expect("it ends").success());
+        if is_profiled {
+            assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+            let text = stdout(&out);
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines[0].starts_with(&format!("process {pid}, ")), "{text}");
+            assert!(lines[1].contains("at one byte of 16.0 KiB"), "{text}");
+            // Symbols without lines.
+            assert!(
+                lines[3].ends_with("keeper < main < __libc_start_main")
+                    || lines[3].contains("keeper < main < 0x"),
+                "{text}"
+            );
+            let found = read(&file);
+            near(found.sums[3] as f64, BYTES, NEAR, "in use");
+            fs::remove_file(&file).expect("the file");
+        } else {
+            assert_eq!(out.status.code(), Some(4));
+            let said = format!("ntheap: process {pid} is not profiled: it must be started with");
+            assert!(stderr(&out).starts_with(&said), "{}", stderr(&out));
+            assert!(!file.exists());
+        }
+    }
+}
+
+/// A stripped program's addresses have no names, and standard error says so.
+#[test]
+fn a_stripped_program() {
+    let Some((folder, program)) = built("profile-stripped", &["-O1", "-s"]) else {
+        return;
+    };
+    let file = folder.join("heap.pb.gz");
+    let out = profiled(&file, &[], &program);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let said = format!("addresses in {} have no name", program.display());
+    assert!(stderr(&out).contains(&said), "{}", stderr(&out));
+    let found = read(&file);
+    assert!(found.nameless >= 2);
+    near(found.sums[3] as f64, BYTES, NEAR, "in use");
+}
+
+#[test]
+fn what_cannot_be_done_is_told() {
+    let folder = folder("profile-refused");
+    let file = folder.join("heap.pb.gz");
+    let out = output(ntheap().args(["profile", "-o"]).arg(&file).arg("999999999"));
+    assert_eq!(out.status.code(), Some(4));
+    assert_eq!(
+        stderr(&out),
+        "ntheap: there is no process 999999999, or it has ended\n"
+    );
+    let out = profiled(&file, &["--rate", "0"], Path::new("/bin/true"));
+    assert_eq!(out.status.code(), Some(2));
+    let out = profiled(&folder.join("no/where"), &[], Path::new("/bin/ls"));
+    assert_eq!(out.status.code(), Some(5), "{}", stderr(&out));
+    assert!(
+        stderr(&out).starts_with("ntheap: cannot write "),
+        "{}",
+        stderr(&out)
+    );
+    let out = profiled(&file, &[], Path::new("/no/such/program"));
+    assert_eq!(out.status.code(), Some(127), "{}", stderr(&out));
+    assert!(!file.exists());
+}

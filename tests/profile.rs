@@ -1,0 +1,385 @@
+//! Heap profiles: what they estimate against what a program really has, each in a process
+//! of its own, by what the environment asks for.
+
+use ntheap::heap::debug::profile::{Totals, totals};
+use ntheap::heap::{Word, checked, plain};
+use ntheap::{Config, stats};
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::mpsc;
+
+thread_local! {
+    static PLAIN: Word = const { Word::new() };
+    static CHECKED: Word = const { Word::new() };
+}
+
+static CONFIG: Config = Config::new();
+
+/// An entrance to the process heap; a process uses one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Face {
+    /// What release builds of Rust programs use.
+    Plain,
+    /// What C and debug builds use.
+    Checked,
+}
+
+const FACES: [Face; 2] = [Face::Plain, Face::Checked];
+
+impl Face {
+    fn allocate(self, layout: Layout, is_zero: bool) -> usize {
+        // SAFETY: the words are this thread's own.
+        let block = unsafe {
+            match (self, is_zero) {
+                (Face::Plain, false) => PLAIN.with(|word| plain::allocate(word, &CONFIG, layout)),
+                (Face::Plain, true) => {
+                    PLAIN.with(|word| plain::allocate_zeroed(word, &CONFIG, layout))
+                }
+                (Face::Checked, _) => {
+                    CHECKED.with(|word| checked::allocate_layout(word, &CONFIG, layout, is_zero))
+                }
+            }
+        };
+        assert!(!block.is_null());
+        block.expose_provenance()
+    }
+
+    fn reallocate(self, block: usize, layout: Layout, size: usize) -> usize {
+        let block = std::ptr::with_exposed_provenance_mut(block);
+        // SAFETY: the words are this thread's own; the callers give the block up.
+        let block = unsafe {
+            match self {
+                Face::Plain => {
+                    PLAIN.with(|word| plain::reallocate(word, &CONFIG, block, layout, size))
+                }
+                Face::Checked => CHECKED
+                    .with(|word| checked::reallocate_layout(word, &CONFIG, block, layout, size)),
+            }
+        };
+        assert!(!block.is_null());
+        block.expose_provenance()
+    }
+
+    fn free(self, block: usize, layout: Layout) {
+        let block = std::ptr::with_exposed_provenance_mut(block);
+        // SAFETY: as above.
+        unsafe {
+            match self {
+                Face::Plain => PLAIN.with(|word| plain::free(word, block, layout)),
+                Face::Checked => CHECKED.with(|word| checked::free_layout(word, block, layout)),
+            }
+        }
+    }
+
+    fn purge(self) {
+        match self {
+            Face::Plain => PLAIN.with(plain::purge),
+            Face::Checked => CHECKED.with(checked::purge),
+        }
+    }
+}
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+const CHILD: &str = "HEAP_TEST_CHILD";
+
+/// Runs `body` for each face in a process of its own with these variables set.
+fn isolated(test: &str, variables: &[(&str, &str)], body: impl Fn(Face)) {
+    for face in FACES {
+        let name = format!("{test} {face:?}");
+        match std::env::var(CHILD) {
+            Ok(child) if child == name => body(face),
+            Ok(_) => {}
+            Err(_) => {
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+                command.env(CHILD, &name).envs(variables.iter().copied());
+                let ended = command.output().unwrap();
+                let said = String::from_utf8_lossy(&ended.stderr);
+                assert!(ended.status.success(), "{name}: {}: {said}", ended.status);
+                let out = String::from_utf8_lossy(&ended.stdout);
+                assert!(out.contains("1 passed"), "{out}");
+            }
+        }
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+
+    /// Sizes from 64 bytes to 4 MiB: of each power of two from 512 on as many bytes, of
+    /// those below fewer.
+    fn size(&mut self) -> usize {
+        let mut power = 6;
+        while power < 21 && self.below(4) < if power < 9 { 3 } else { 2 } {
+            power += 1;
+        }
+        (1 << power) + self.below(1 << power)
+    }
+}
+
+fn profile() -> Totals {
+    totals().expect("a profile")
+}
+
+#[track_caller]
+fn assert_near(estimate: u64, truth: u64, part: f64) {
+    let off = estimate as f64 / truth as f64 - 1.0;
+    assert!(
+        off.abs() < part,
+        "{estimate} for {truth}: {:.2} %",
+        off * 100.0
+    );
+}
+
+#[test]
+fn a_gigabyte_at_the_usual_rate() {
+    isolated(
+        "a_gigabyte_at_the_usual_rate",
+        &[("NTHEAP_PROFILE", "on"), ("NTHEAP_HUGE_PAGES", "never")],
+        |face| {
+            let mut random = Random(0x9e37_79b9_7f4a_7c15);
+            let (mut bytes, mut blocks) = (0, Vec::new());
+            while bytes < 1 << 30 {
+                let of = layout(random.size(), 8 << random.below(3));
+                blocks.push((face.allocate(of, of.size() < 512), of));
+                bytes += of.size();
+            }
+            let found = profile();
+            assert_near(found.live_bytes, bytes as u64, 0.05);
+            assert_near(found.allocated_bytes, bytes as u64, 0.05);
+            assert_eq!(found.lost, 0);
+            assert!(found.noted > 1000, "{found:?}");
+            // Half of it goes, every other block.
+            for (block, of) in blocks.iter().step_by(2) {
+                face.free(*block, *of);
+                bytes -= of.size();
+            }
+            face.purge();
+            assert_near(profile().live_bytes, bytes as u64, 0.1);
+            for (block, of) in blocks.iter().skip(1).step_by(2) {
+                face.free(*block, *of);
+            }
+            face.purge();
+            let found = profile();
+            assert_eq!(
+                (found.live_bytes, found.live_blocks, found.noted),
+                (0, 0, 0)
+            );
+        },
+    );
+}
+
+/// Blocks that are replaced over and over come from threads' own caches: they count as
+/// others do.
+#[test]
+fn what_is_replaced_counts() {
+    isolated(
+        "what_is_replaced_counts",
+        &[("NTHEAP_PROFILE", "3K")],
+        |face| {
+            let mut random = Random(0x1234_5678_9abc_def1);
+            let (mut bytes, mut allocated) = (0, 0);
+            let mut blocks: Vec<(usize, Layout)> = Vec::new();
+            for nth in 0..60_000 {
+                let of = layout(16 + random.below(2000), 8);
+                let block = face.allocate(of, false);
+                bytes += of.size();
+                allocated += of.size() as u64;
+                if nth < 20_000 {
+                    blocks.push((block, of));
+                } else {
+                    let place = random.below(blocks.len());
+                    let (old, of_old) = std::mem::replace(&mut blocks[place], (block, of));
+                    face.free(old, of_old);
+                    bytes -= of_old.size();
+                }
+            }
+            // What the thread has just freed waits in its cache.
+            face.purge();
+            let found = profile();
+            assert_near(found.live_bytes, bytes as u64, 0.05);
+            assert_near(found.allocated_bytes, allocated, 0.02);
+            assert_near(found.live_blocks, blocks.len() as u64, 0.1);
+        },
+    );
+}
+
+/// The pattern that an allocator with caches sees worst: a block that is used for a
+/// moment before each one that stays, of the same size.
+#[test]
+fn what_stays_is_told_from_what_comes_and_goes() {
+    isolated(
+        "what_stays_is_told_from_what_comes_and_goes",
+        &[("NTHEAP_PROFILE", "4K")],
+        |face| {
+            for of in [layout(64, 8), layout(2048, 16)] {
+                let before = totals().unwrap_or_default();
+                let count = (12 << 20) / of.size();
+                let blocks: Vec<usize> = (0..count)
+                    .map(|_| {
+                        face.free(face.allocate(of, false), of);
+                        face.allocate(of, false)
+                    })
+                    .collect();
+                face.purge();
+                let found = profile();
+                let bytes = (count * of.size()) as u64;
+                assert_near(found.live_bytes - before.live_bytes, bytes, 0.06);
+                assert_near(
+                    found.allocated_bytes - before.allocated_bytes,
+                    2 * bytes,
+                    0.03,
+                );
+                for block in blocks {
+                    face.free(block, of);
+                }
+            }
+        },
+    );
+}
+
+/// A large block that grows where it is, by its pages, counts as freed and allocated.
+#[test]
+fn large_blocks_are_followed_as_they_grow() {
+    isolated(
+        "large_blocks_are_followed_as_they_grow",
+        &[("NTHEAP_PROFILE", "512K")],
+        |face| {
+            let mut of = layout(1000, 8);
+            let mut block = face.allocate(of, false);
+            let mut allocated = of.size();
+            while of.size() < 256 << 20 {
+                let size = of.size() * 2;
+                block = face.reallocate(block, of, size);
+                of = layout(size, 8);
+                allocated += size;
+                if size >= 1 << 20 {
+                    // Whole stretches: no chance is left.
+                    assert_eq!(profile().live_bytes, size as u64);
+                    assert_eq!(profile().noted, 1);
+                }
+            }
+            assert_near(profile().allocated_bytes, allocated as u64, 0.02);
+            let size = 3 << 20;
+            block = face.reallocate(block, of, size);
+            assert_eq!(profile().live_bytes, size as u64);
+            face.free(block, layout(size, 8));
+            assert_eq!(profile().live_bytes, 0);
+        },
+    );
+}
+
+/// Blocks are freed by other threads than those that allocated them, and threads end.
+#[test]
+fn blocks_of_other_threads() {
+    isolated(
+        "blocks_of_other_threads",
+        &[("NTHEAP_PROFILE", "16K")],
+        |face| {
+            let of = |nth: usize| layout(16 + nth * 37 % 3000, 8);
+            let (send, receive) = mpsc::channel::<Vec<(usize, Layout)>>();
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let send = send.clone();
+                    scope.spawn(move || {
+                        for round in 0..20 {
+                            let blocks = (0..500).map(|nth| {
+                                let of = of(nth + round * 31 + thread);
+                                (face.allocate(of, nth % 5 == 0), of)
+                            });
+                            send.send(blocks.collect()).unwrap();
+                        }
+                    });
+                }
+                drop(send);
+                scope.spawn(move || {
+                    let mut kept = BTreeMap::new();
+                    for (nth, (block, of)) in receive.iter().flatten().enumerate() {
+                        assert!(kept.insert(block, of).is_none(), "handed out twice");
+                        if nth % 4 != 0 {
+                            let (block, of) = kept.pop_first().unwrap();
+                            face.free(block, of);
+                        }
+                    }
+                    let bytes: usize = kept.values().map(Layout::size).sum();
+                    face.purge();
+                    assert_near(profile().live_bytes, bytes as u64, 0.15);
+                    for (block, of) in kept {
+                        face.free(block, of);
+                    }
+                });
+            });
+            face.purge();
+            let found = profile();
+            assert_eq!((found.live_bytes, found.noted), (0, 0), "{found:?}");
+            let held = stats();
+            assert_eq!(held.allocated, 0, "{held:?}");
+        },
+    );
+}
+
+/// Contents stay, addresses are as aligned as asked for, and statistics are exact, with
+/// sampled guarding beside the profile.
+#[test]
+fn the_heap_is_as_without() {
+    isolated(
+        "the_heap_is_as_without",
+        &[("NTHEAP_PROFILE", "1K"), ("NTHEAP_SAMPLE", "500")],
+        |face| {
+            let mut random = Random(0xdead_beef_1234_5678);
+            let mut blocks: Vec<(usize, Layout, u8)> = Vec::new();
+            for nth in 0..15_000 {
+                let byte = nth as u8;
+                if blocks.len() > 500 || (nth % 3 == 0 && !blocks.is_empty()) {
+                    let place = random.below(blocks.len());
+                    let (block, of, written) = blocks.swap_remove(place);
+                    // SAFETY: the block is this test's and holds the layout's size.
+                    let bytes = unsafe {
+                        std::slice::from_raw_parts(
+                            std::ptr::with_exposed_provenance::<u8>(block),
+                            of.size(),
+                        )
+                    };
+                    assert!(bytes.iter().all(|&byte| byte == written), "{of:?}");
+                    face.free(block, of);
+                    continue;
+                }
+                let power = 4 + random.below(13);
+                let size = (1 + random.below(1 << power)).min(40_000);
+                let of = layout(size, 1 << random.below(8));
+                let is_zero = random.below(3) == 0;
+                let block = face.allocate(of, is_zero);
+                assert_eq!(block % of.align(), 0);
+                let place = std::ptr::with_exposed_provenance_mut::<u8>(block);
+                // SAFETY: as above.
+                unsafe {
+                    if is_zero {
+                        let bytes = std::slice::from_raw_parts(place, size);
+                        assert!(bytes.iter().all(|&byte| byte == 0), "{of:?}");
+                    }
+                    place.write_bytes(byte, size);
+                }
+                blocks.push((block, of, byte));
+            }
+            let bytes: usize = blocks.iter().map(|(_, of, _)| of.size()).sum();
+            assert!(stats().allocated >= bytes);
+            for (block, of, _) in blocks {
+                face.free(block, of);
+            }
+            assert_eq!(stats().allocated, 0);
+            face.purge();
+            assert_eq!(profile().noted, 0);
+        },
+    );
+}
