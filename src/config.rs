@@ -15,6 +15,7 @@
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
 //! | `NTHEAP_SAMPLE` | a number, or off or on (20000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
+//! | `NTHEAP_HARDENED` | 0, 1, off, on, false or true | off | guard blocks against misuse by patterns, guard pages, delays and chance |
 //!
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
@@ -85,8 +86,8 @@ pub enum Action {
 ///
 /// The environment wins over what is set here: `NTHEAP_CACHE_BYTES`,
 /// `NTHEAP_RETAIN`, `NTHEAP_COMMIT_LIMIT`, `NTHEAP_HUGE_PAGES`,
-/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT` and `NTHEAP_SAMPLE`,
-/// one for each option, unless the program runs with rights its user does not have.
+/// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT`, `NTHEAP_SAMPLE` and
+/// `NTHEAP_HARDENED`, one for each option, unless the program runs with rights its user does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     cache_bytes: usize,
@@ -97,12 +98,13 @@ pub struct Config {
     on_corruption: Action,
     count_calls: bool,
     sample: usize,
+    hardened: bool,
 }
 
 impl Config {
     /// The defaults: 32 KiB cached per thread and size class, 1 MiB
     /// retained, no commit limit, huge pages for large heaps, no statistics,
-    /// abort on corruption, no counting, no sampling.
+    /// abort on corruption, no counting, no sampling, not hardened.
     pub const fn new() -> Config {
         Config {
             cache_bytes: 32 * KIB,
@@ -113,6 +115,7 @@ impl Config {
             on_corruption: Action::Abort,
             count_calls: false,
             sample: 0,
+            hardened: false,
         }
     }
 
@@ -200,6 +203,23 @@ impl Config {
     /// One allocation in so many is sampled; 0 for none.
     pub const fn sample(&self) -> usize {
         self.sample
+    }
+
+    /// Sets whether blocks of `malloc`, `new` and Rust are guarded against misuse:
+    /// by patterns behind them, by wiping what is freed, by guard pages, and by delays
+    /// and chance in what is handed out (`docs/hardening.md`). Damage that is found ends
+    /// the process with a report, unless [`Action::Continue`] is set. Nothing is sampled
+    /// then, segments have no huge pages, and a global flag that is on comes first.
+    /// Needs the feature `hardened`; without it nothing changes. Default: no.
+    #[must_use]
+    pub const fn with_hardened(mut self, hardened: bool) -> Config {
+        self.hardened = hardened;
+        self
+    }
+
+    /// Whether blocks are guarded against misuse.
+    pub const fn hardened(&self) -> bool {
+        self.hardened
     }
 
     /// The most bytes of blocks in a magazine.

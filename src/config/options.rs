@@ -42,7 +42,7 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) static OPTIONS: [OptionRow; 8] = [
+pub(super) static OPTIONS: [OptionRow; 9] = [
     OptionRow {
         name: "NTHEAP_CACHE_BYTES",
         kind: Kind::Size {
@@ -127,6 +127,14 @@ pub(super) static OPTIONS: [OptionRow; 8] = [
             set: Config::with_sample,
         },
         doc: "one allocation in so many has guard pages beside it, and what runs into them is reported",
+    },
+    OptionRow {
+        name: "NTHEAP_HARDENED",
+        kind: Kind::Switch {
+            get: Config::hardened,
+            set: Config::with_hardened,
+        },
+        doc: "guard blocks against misuse by patterns, guard pages, delays and chance",
     },
 ];
 

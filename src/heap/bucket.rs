@@ -10,9 +10,11 @@
 use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
+#[cfg(feature = "hardened")]
+use super::hard::{self, Hard};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
 use super::refill::fill;
-use super::segment::Backend;
+use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
 use core::mem::offset_of;
@@ -104,6 +106,9 @@ pub(super) struct Place<'a> {
     pub(super) totals: &'a Totals,
     /// The private heap that it is for.
     pub(super) owned: Option<&'a Owned>,
+    /// How blocks are guarded against misuse.
+    #[cfg(feature = "hardened")]
+    pub(super) hard: Hard,
 }
 
 /// Whose a bucket is that is not the process heap's.
@@ -127,6 +132,23 @@ impl Place<'_> {
     /// Bytes of a subsegment.
     fn bytes(&self) -> usize {
         classes::slices_of(self.class) * classes::SLICE
+    }
+
+    /// Whether its blocks are guarded against misuse.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    fn is_hard(&self) -> bool {
+        self.hard != Hard::Not
+    }
+
+    /// Readies a subsegment's pages; how many blocks it has.
+    fn prepare(&self, run: &Run) -> usize {
+        #[cfg(feature = "hardened")]
+        if self.is_hard() {
+            return hard::prepare(self.hard, self.class, run);
+        }
+        let _ = run;
+        classes::blocks_of(self.class)
     }
 
     /// Bytes of a subsegment's record.
@@ -177,7 +199,16 @@ impl State {
             }
             // SAFETY: the open list links live subsegments of this bucket, and
             // places `got..want` of `entries` are not filled yet.
-            got = unsafe { fill(descriptor, place, entries, got, want) };
+            got = unsafe {
+                #[cfg(feature = "hardened")]
+                if place.is_hard() {
+                    hard::fill(descriptor, place, entries, got, want)
+                } else {
+                    fill(descriptor, place, entries, got, want)
+                }
+                #[cfg(not(feature = "hardened"))]
+                fill(descriptor, place, entries, got, want)
+            };
             // SAFETY: as above.
             if unsafe { (*descriptor).free } == 0 {
                 self.close(descriptor);
@@ -196,6 +227,11 @@ impl State {
                     ptr::copy(entries.add(MARKS + want - got), entries.add(MARKS), got);
                 }
             }
+        }
+        #[cfg(feature = "hardened")]
+        if place.is_hard() {
+            // SAFETY: the first `got` places are filled, with keys if there are any.
+            unsafe { hard::shuffle(place.kind, entries, got) };
         }
         self.out += got;
         let bytes = got * classes::size_of(place.class);
@@ -509,9 +545,9 @@ impl State {
             return false;
         };
         let descriptor = run.descriptor;
-        let blocks = classes::blocks_of(place.class);
-        let block_size = classes::size_of(place.class);
         let base = run.base.expose_provenance();
+        let blocks = place.prepare(&run);
+        let block_size = classes::size_of(place.class);
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
         // class and kind, and no table entry leads to it yet.
@@ -534,6 +570,10 @@ impl State {
             this.free = blocks as u32;
             this.first_slice = run.first_slice;
             this.segment = run.segment;
+            #[cfg(feature = "hardened")]
+            {
+                this.clean = place.hard == Hard::Shut;
+            }
             let mut left = blocks;
             for word in Descriptor::words(descriptor) {
                 *word = if left >= 64 {
@@ -568,7 +608,14 @@ impl State {
             let base = (*descriptor).base.load(Ordering::Relaxed);
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
-            place.back_end.lock().give_back(
+            #[cfg(feature = "hardened")]
+            let is_zero = place.is_hard() && hard::undo(place.hard, place.class, base, touched);
+            let mut back_end = place.back_end.lock();
+            #[cfg(feature = "hardened")]
+            if is_zero {
+                back_end.note_zero(segment, first, slices);
+            }
+            back_end.give_back(
                 segment,
                 first,
                 slices,

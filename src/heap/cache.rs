@@ -122,6 +122,11 @@ pub struct ThreadCache {
     pub(super) parked_bytes: Cell<usize>,
     /// The next cache of those that no thread has.
     pub(super) next_parked: AtomicPtr<ThreadCache>,
+    /// Whether the fast paths are not led here: in a hardened front end.
+    is_hidden: Cell<bool>,
+    /// In a hardened front end, the freed blocks that are kept from use; null until
+    /// there are some. A buried cache keeps it for the next thread.
+    pub(super) quarantine: AtomicPtr<u8>,
     pub(super) racks: [Rack; COUNT],
 }
 
@@ -209,6 +214,8 @@ impl ThreadCache {
             next: AtomicPtr::new(ptr::null_mut()),
             parked_bytes: Cell::new(0),
             next_parked: AtomicPtr::new(ptr::null_mut()),
+            is_hidden: Cell::new(false),
+            quarantine: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
                 Rack {
                     current: AtomicPtr::new(ptr::null_mut()),
@@ -227,6 +234,12 @@ impl ThreadCache {
     #[inline(always)]
     pub(super) fn is_diverted(&self) -> bool {
         self.diverted.load(Ordering::Relaxed) == TURN_EVERYTHING
+    }
+
+    /// Whether the fast paths must not be led here.
+    #[inline(always)]
+    pub(super) fn is_hidden(&self) -> bool {
+        self.is_hidden.get()
     }
 
     /// The cache of a thread that must not have one (any more).
@@ -253,14 +266,23 @@ impl ThreadCache {
     /// `place` is memory for a cache of this kind that nobody uses, as large as
     /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
     /// that was drained.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8) {
+    pub(super) unsafe fn birth(
+        place: *mut ThreadCache,
+        kind: Kind,
+        shard: u8,
+        is_hidden: bool,
+    ) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
         let fresh = unsafe {
+            let quarantine = (*place).quarantine.load(Ordering::Relaxed);
             place.write_bytes(0, 1);
-            &mut *place
+            let fresh = &mut *place;
+            fresh.quarantine = AtomicPtr::new(quarantine);
+            fresh
         };
+        fresh.is_hidden.set(is_hidden);
         fresh.close();
         fresh.state = AtomicU8::new(State::Live as u8);
         fresh.watch = Watch::new();
@@ -348,7 +370,7 @@ impl ThreadCache {
     /// The descriptor is that of a block of the front end, and the cache
     /// a thread's own, of that front end.
     #[inline(always)]
-    unsafe fn bin_of(this: *const ThreadCache, descriptor: *const Descriptor) -> *const Bin {
+    pub(super) unsafe fn bin_of(this: *const ThreadCache, descriptor: *const Descriptor) -> *const Bin {
         // SAFETY: the offset is that of a bin in every cache of the front end;
         // a subsegment that changes its shard meanwhile has one before and
         // after, and either will do.

@@ -174,7 +174,7 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     }
     let busy = !has_mark || {
         // SAFETY: the index is below the number of blocks, each with a mark.
-        unsafe { (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY }
+        unsafe { (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) & BUSY != 0 }
     };
     Some(Block {
         start: base + index * size,
@@ -185,6 +185,23 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
             BlockState::Free
         },
     })
+}
+
+/// Reports a block of `size` bytes that was written to where nobody may, as `stop` says.
+#[cfg(feature = "hardened")]
+#[cold]
+pub(super) fn damaged(stop: Stop, operation: &str, address: usize, size: usize) {
+    let report = Report {
+        stop,
+        parameters: [(&raw const PROCESS).addr(), address, size, 0],
+        heap: PROCESS_HEAP,
+        address,
+        block: describe(address),
+        operation,
+        thread: crate::sys::thread_id(),
+        ..Report::NOTHING
+    };
+    report::raise(&report, PROCESS.action());
 }
 
 /// Reports a block that was given back with a Layout of `size` bytes, which

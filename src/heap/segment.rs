@@ -55,6 +55,10 @@ pub(crate) struct Segment {
     touched: [u8; 64],
     /// Per slice, how much of it was purged since it was last used.
     purged: [u8; 64],
+    /// Unused slices that read zero though their pages may hold memory.
+    zero: u64,
+    /// Slices that were never used and cannot be accessed: in a hardened heap.
+    shut: u64,
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,
@@ -71,6 +75,10 @@ pub(crate) struct Segment {
     chunk_used: usize,
     /// Whether the chunk asked for huge pages; in the leader, too.
     is_huge: bool,
+    /// Address space without memory above the chunk, of so many bytes; in the leader,
+    /// where chance decides where chunks lie.
+    gap: *mut u8,
+    gap_size: usize,
 }
 
 /// What an outsider reads of a segment.
@@ -93,6 +101,9 @@ pub(super) struct Run {
     pub(super) first_slice: u32,
     /// No page of the run was used since it was last zero.
     pub(super) clean: bool,
+    /// The run reads zero.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(super) is_zero: bool,
     pub(super) descriptor: *mut Descriptor,
 }
 
@@ -128,6 +139,9 @@ pub(super) struct Backend {
     /// Whether an outsider learns nothing of its segments: the root record does
     /// not lead to them.
     is_hidden: bool,
+    /// Whether runs and chunks lie where chance will have them.
+    #[cfg(feature = "hardened")]
+    is_random: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -153,6 +167,8 @@ impl Backend {
             was_huge: false,
             again_above: 0,
             is_hidden: false,
+            #[cfg(feature = "hardened")]
+            is_random: false,
         }
     }
 
@@ -189,7 +205,7 @@ impl Backend {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = find_ones(!state.used & state.dirty, slices) {
+            if let Some(first) = self.find(!state.used & state.dirty, slices) {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
@@ -207,7 +223,7 @@ impl Backend {
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if let Some(first) = find_ones(!state.used, slices)
+            if let Some(first) = self.find(!state.used, slices)
                 && state.make_present(mask(first, slices))
             {
                 let descriptor = state.take_record(descriptor_size);
@@ -218,6 +234,33 @@ impl Backend {
             }
             segment = next;
         }
+    }
+
+    /// Has runs and chunks lie where chance will have them, from now on, and asks for no
+    /// huge pages.
+    #[cfg(feature = "hardened")]
+    pub(super) fn randomise(&mut self) {
+        self.is_random = true;
+        self.huge_above = usize::MAX;
+    }
+
+    /// Notes that a run in use reads zero, which is given back next.
+    ///
+    /// # Safety
+    /// The segment is a live one of this back end, and the run is in use.
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn note_zero(&mut self, segment: *mut Segment, first: u32, slices: usize) {
+        // SAFETY: the caller's segment is live, and the lock makes it ours.
+        unsafe { (*segment).zero |= mask(first, slices) };
+    }
+
+    /// The position of `length` ones in a row.
+    fn find(&self, bits: u64, length: usize) -> Option<u32> {
+        #[cfg(feature = "hardened")]
+        if self.is_random {
+            return super::hard::any_of(positions(bits, length));
+        }
+        find_ones(bits, length)
     }
 
     /// Whether `slices` slices can be had that hold memory already.
@@ -248,6 +291,8 @@ impl Backend {
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
         let dirty = state.units(state.dirty & run);
+        let is_zero = state.dirty & run & !state.zero == 0;
+        state.zero &= !run;
         if state.is_empty() {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*state.leader).chunk_used += 1 };
@@ -270,6 +315,7 @@ impl Backend {
             base,
             first_slice: first,
             clean: dirty == 0,
+            is_zero,
             descriptor,
         }
     }
@@ -413,7 +459,13 @@ fn sum(table: &[u8; 64], mut run: u64) -> usize {
 }
 
 /// The lowest position of `length` ones in a row.
-fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
+fn find_ones(bits: u64, length: usize) -> Option<u32> {
+    let bits = positions(bits, length);
+    (bits != 0).then(|| bits.trailing_zeros())
+}
+
+/// The positions of `length` ones in a row, a bit each.
+fn positions(mut bits: u64, length: usize) -> u64 {
     let mut left = length - 1;
     let mut step = 1;
     while left > 0 {
@@ -422,7 +474,7 @@ fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
         left -= shift;
         step *= 2;
     }
-    (bits != 0).then(|| bits.trailing_zeros())
+    bits
 }
 
 impl Segment {
@@ -471,7 +523,8 @@ impl Segment {
         units
     }
 
-    /// Commits what of `run` is absent. False when the system or the commit
+    /// Commits what of `run`, which is in one piece, is absent, and opens what is shut.
+    /// False when the system or the commit
     /// limit refuses; what was committed by then stays so.
     #[inline(never)]
     fn make_present(&mut self, run: u64) -> bool {
@@ -485,6 +538,16 @@ impl Segment {
                 return false;
             }
             self.absent &= !mask(first, length);
+        }
+        #[cfg(feature = "hardened")]
+        if self.shut & run != 0 {
+            let first = run.trailing_zeros() as usize;
+            let size = run.count_ones() as usize * SLICE;
+            // SAFETY: the slices are unused, committed and ours.
+            if !unsafe { super::hard::unseal(self.base.addr() + first * SLICE, size) } {
+                return false;
+            }
+            self.shut &= !run;
         }
         true
     }

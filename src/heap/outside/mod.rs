@@ -248,7 +248,7 @@ impl Record {
             {
                 return Some(state);
             }
-        } else if mark == descriptor::BUSY {
+        } else if mark & descriptor::BUSY != 0 {
             return Some(BlockState::Busy(0));
         }
         Some(if is_free {
