@@ -51,7 +51,10 @@ fn outcome(program: &Path, name: &str, mode: &[(&str, &str)]) -> String {
             assert_eq!(ended.status.code(), Some(0), "{name}: {stderr}");
             assert_eq!(stderr, "", "{name}");
             let said = stdout.trim().to_owned();
-            assert!(["missed", "harmless"].contains(&said.as_str()), "{name}: {said}");
+            assert!(
+                ["missed", "harmless"].contains(&said.as_str()),
+                "{name}: {said}"
+            );
             said
         }
     }

@@ -141,6 +141,14 @@ impl Place<'_> {
         self.hard != Hard::Not
     }
 
+    /// Whether its subsegments' last pages are guard pages.
+    fn ends_in_guard(&self) -> bool {
+        #[cfg(feature = "hardened")]
+        return self.hard == Hard::Open && hard::ends_in_guard(self.class);
+        #[cfg(not(feature = "hardened"))]
+        false
+    }
+
     /// Readies a subsegment's pages; how many blocks it has.
     fn prepare(&self, run: &Run) -> usize {
         #[cfg(feature = "hardened")]
@@ -534,10 +542,11 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = place
-            .back_end
-            .lock()
-            .take(slices, place.record_size(), alike);
+        let taken =
+            place
+                .back_end
+                .lock()
+                .take(slices, place.record_size(), alike, place.ends_in_guard());
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());

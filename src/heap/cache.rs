@@ -266,12 +266,7 @@ impl ThreadCache {
     /// `place` is memory for a cache of this kind that nobody uses, as large as
     /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
     /// that was drained.
-    pub(super) unsafe fn birth(
-        place: *mut ThreadCache,
-        kind: Kind,
-        shard: u8,
-        is_hidden: bool,
-    ) {
+    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8, is_hidden: bool) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
@@ -370,7 +365,10 @@ impl ThreadCache {
     /// The descriptor is that of a block of the front end, and the cache
     /// a thread's own, of that front end.
     #[inline(always)]
-    pub(super) unsafe fn bin_of(this: *const ThreadCache, descriptor: *const Descriptor) -> *const Bin {
+    pub(super) unsafe fn bin_of(
+        this: *const ThreadCache,
+        descriptor: *const Descriptor,
+    ) -> *const Bin {
         // SAFETY: the offset is that of a bin in every cache of the front end;
         // a subsegment that changes its shard meanwhile has one before and
         // after, and either will do.

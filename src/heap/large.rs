@@ -138,7 +138,16 @@ impl LargeList {
         }
         let mut descriptor = self.take_kept(region_size, need == Need::Growing);
         if !descriptor.is_null() && need == Need::Zeroed {
-            self.clean(descriptor);
+            #[cfg(feature = "hardened")]
+            let holds = !Self::is_shut(descriptor);
+            #[cfg(not(feature = "hardened"))]
+            let holds = true;
+            if holds {
+                self.clean(descriptor);
+            } else {
+                // SAFETY: the descriptor is on no list, so it is ours alone.
+                unsafe { (*descriptor).clean = true };
+            }
         }
         // A region whose slice-table entry is taken stays in the way while
         // another is sought, or the system would give it again.
@@ -178,6 +187,13 @@ impl LargeList {
         let room = this.region_size - (block.addr() - region.addr());
         // Guard pages lie right behind what was asked for.
         let span = if guard == 0 { room } else { bytes };
+        #[cfg(feature = "hardened")]
+        if !self.open_part(descriptor, block.addr() - region.addr() + span) {
+            // SAFETY: claimed above, and nothing entered.
+            unsafe { slices::disclaim(block.addr(), 1) };
+            self.discard(descriptor);
+            return ptr::null_mut();
+        }
         let relaxed = Ordering::Relaxed;
         this.base.store(block.addr(), relaxed);
         this.span.store(span, relaxed);
@@ -433,11 +449,6 @@ impl LargeList {
             let found = *best;
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
-            #[cfg(feature = "hardened")]
-            if !self.restore(found) {
-                self.give_up(found);
-                return ptr::null_mut();
-            }
             let has = (*found).region_size;
             let most = if is_growing {
                 has
@@ -445,6 +456,11 @@ impl LargeList {
                 size.saturating_add(size / 4)
             };
             let fits = has >= size && has <= most;
+            #[cfg(feature = "hardened")]
+            if !(fits && Self::is_shut(found) || self.restore(found)) {
+                self.give_up(found);
+                return ptr::null_mut();
+            }
             if fits || self.stretch(found, size) {
                 return found;
             }

@@ -57,8 +57,10 @@ pub(crate) struct Segment {
     purged: [u8; 64],
     /// Unused slices that read zero though their pages may hold memory.
     zero: u64,
-    /// Slices that were never used and cannot be accessed: in a hardened heap.
+    /// In a hardened heap, slices that were never used and cannot be accessed, and
+    /// those whose last page cannot.
     shut: u64,
+    edges: u64,
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,
@@ -190,12 +192,14 @@ impl Backend {
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
     /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
-    /// are used already for what these are: in much of one kind huge pages fill up.
+    /// are used already for what these are: in much of one kind huge pages fill up. With
+    /// `edge` the last page of the run is to be a guard page.
     pub(super) fn take(
         &mut self,
         slices: usize,
         descriptor_size: usize,
         alike: usize,
+        edge: bool,
     ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
         // is bounded, for there may be many segments.
@@ -205,7 +209,9 @@ impl Backend {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = self.find(!state.used & state.dirty, slices) {
+            if let Some(first) = self.find(!state.used & state.dirty, slices)
+                && state.open_up(first, slices, edge)
+            {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
@@ -225,6 +231,7 @@ impl Backend {
             let next = state.next_open;
             if let Some(first) = self.find(!state.used, slices)
                 && state.make_present(mask(first, slices))
+                && state.open_up(first, slices, edge)
             {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
@@ -523,7 +530,7 @@ impl Segment {
         units
     }
 
-    /// Commits what of `run`, which is in one piece, is absent, and opens what is shut.
+    /// Commits what of `run`, which is in one piece is absent.
     /// False when the system or the commit
     /// limit refuses; what was committed by then stays so.
     #[inline(never)]
@@ -539,16 +546,38 @@ impl Segment {
             }
             self.absent &= !mask(first, length);
         }
-        #[cfg(feature = "hardened")]
-        if self.shut & run != 0 {
-            let first = run.trailing_zeros() as usize;
-            let size = run.count_ones() as usize * SLICE;
+        true
+    }
+
+    /// Makes a run accessible, but for its last page if it is to end in a guard page
+    /// (`edge`). False, and nothing changed, when the system refuses. A guard page stays
+    /// while the slice is not used: the next subsegment to end there finds it.
+    #[cfg(feature = "hardened")]
+    fn open_up(&mut self, first: u32, slices: usize, edge: bool) -> bool {
+        let run = mask(first, slices);
+        let last = 1 << (first as usize + slices - 1);
+        let base = self.base.addr() + first as usize * SLICE;
+        let inner = if edge { run & !last } else { run };
+        let size = slices * SLICE - if edge { UNIT } else { 0 };
+        let closed = (self.shut | self.edges) & run;
+        if self.shut & run != 0 || self.edges & inner != 0 {
+            let edges = (self.edges & inner).count_ones() as usize;
             // SAFETY: the slices are unused, committed and ours.
-            if !unsafe { super::hard::unseal(self.base.addr() + first * SLICE, size) } {
+            if !unsafe { super::hard::open(base, size, edges) } {
                 return false;
             }
-            self.shut &= !run;
         }
+        self.shut &= !run;
+        self.edges &= !run;
+        // SAFETY: as above; it is the run's last page.
+        if edge && (closed & last != 0 || unsafe { super::hard::shut(base + size, UNIT) }) {
+            self.edges |= last;
+        }
+        true
+    }
+
+    #[cfg(not(feature = "hardened"))]
+    fn open_up(&mut self, _first: u32, _slices: usize, _edge: bool) -> bool {
         true
     }
 

@@ -48,7 +48,13 @@ fn a_forked_child_forgets_who_was_in_operator_new() {
             let asked = CALLS.load(Ordering::Relaxed);
             let is_right = within.is_null() && outside.is_null() && (asked_within, asked) == (0, 1);
             // SAFETY: ends the child at once.
-            unsafe { libc::_exit(if is_right { 7 } else { c_int::from(asked_within != 0) }) };
+            unsafe {
+                libc::_exit(if is_right {
+                    7
+                } else {
+                    c_int::from(asked_within != 0)
+                })
+            };
         }
         let mut status = -1;
         // SAFETY: waits for the child that was just made.

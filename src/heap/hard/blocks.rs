@@ -416,12 +416,7 @@ pub(in crate::heap) unsafe fn reallocate(
 
 /// # Safety
 /// As for [`reallocate`]; `found` is a large block.
-unsafe fn resize_large(
-    operation: &str,
-    found: &Found,
-    address: *mut u8,
-    size: usize,
-) -> *mut u8 {
+unsafe fn resize_large(operation: &str, found: &Found, address: *mut u8, size: usize) -> *mut u8 {
     let mut large = PROCESS.large.lock();
     // SAFETY: as in `free_large`.
     unsafe {

@@ -35,7 +35,12 @@ pub(super) fn begin() {
         if is_committed && sys::install_guard(base, size) {
             BY_ADVICE.store(true, Ordering::Relaxed);
         }
-        vm::release(Use::Metadata, base, size, if is_committed { size } else { 0 });
+        vm::release(
+            Use::Metadata,
+            base,
+            size,
+            if is_committed { size } else { 0 },
+        );
     }
 }
 
@@ -99,13 +104,4 @@ pub(in crate::heap) unsafe fn seal(base: usize, size: usize) -> bool {
     let pages = ptr::with_exposed_provenance_mut(base);
     // SAFETY: the caller's pages.
     BY_ADVICE.load(Ordering::Relaxed) && unsafe { sys::install_guard(pages, size) }
-}
-
-/// Undoes [`seal`] in a range; false, and nothing changed, when the system refuses.
-///
-/// # Safety
-/// The range is committed and the caller's.
-pub(in crate::heap) unsafe fn unseal(base: usize, size: usize) -> bool {
-    // SAFETY: the caller's pages.
-    unsafe { sys::remove_guard(ptr::with_exposed_provenance_mut(base), size) }
 }

@@ -43,11 +43,11 @@ mod place;
 mod quarantine;
 
 pub(super) use blocks::{allocate, free, reallocate, usable_size};
-pub(super) use guard::{open, seal, shut, unseal};
-pub(super) use nothing::lock;
-pub(super) use place::{any_of, fill, prepare, shuffle, undo};
-pub(super) use quarantine::end as end_quarantine;
 pub(in crate::heap) use chance::random;
+pub(super) use guard::{open, seal, shut};
+pub(super) use nothing::lock;
+pub(super) use place::{any_of, ends_in_guard, fill, prepare, shuffle, undo};
+pub(super) use quarantine::end as end_quarantine;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -74,5 +74,6 @@ pub(super) fn is_on() -> bool {
 pub(super) fn begin() {
     chance::begin();
     guard::begin();
+    place::begin();
     ON.store(true, Ordering::Relaxed);
 }

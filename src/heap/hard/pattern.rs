@@ -14,7 +14,6 @@
 //! written.
 
 use super::chance;
-use core::ptr;
 
 /// Bytes of slack that hold a pattern.
 pub(in crate::heap) const LEAST: usize = size_of::<u64>();
@@ -23,6 +22,8 @@ const FILL: usize = 64;
 /// Blocks up to this size are wiped and checked as a whole, of larger ones
 /// [`END`] bytes at each end.
 pub(in crate::heap) const WHOLE: usize = 1024;
+/// Blocks up to this size are wiped without a call.
+const INLINE: usize = 96;
 /// Bytes at each end of a larger block that are wiped and checked.
 pub(super) const END: usize = 256;
 
@@ -42,18 +43,46 @@ fn mask_of(block: usize) -> u64 {
 ///
 /// # Safety
 /// The block has so many bytes, at least [`LEAST`] more than `size`, and is the
-/// caller's.
+/// caller's. It starts at a multiple of 16, and `capacity` is one.
 #[inline(always)]
 pub(super) unsafe fn write(block: *mut u8, capacity: usize, size: usize) {
     let mask = mask_of(block.addr());
     let slack = capacity - size;
-    // SAFETY: both lie in the slack.
+    let room = slack - LEAST;
+    // SAFETY: all of it lies in the slack, or in words of the block that end there, whose
+    // other bytes stay as they are.
     unsafe {
         let last = block.add(capacity - LEAST).cast::<u64>();
-        last.write_unaligned(mask ^ (slack as u64) << 40);
-        if slack > LEAST {
-            write_fill(block.add(size), slack - LEAST);
+        last.write(mask ^ (slack as u64) << 40);
+        if room > SHORT {
+            block.add(size).write_bytes(mask as u8, room.min(FILL));
+        } else if room != 0 {
+            let [low, high] = short_fill(mask, room);
+            let end = |word: *mut u64, bytes: usize, fill: u64| {
+                let data = word.read() & !u64::MAX.unbounded_shl(64 - 8 * bytes as u32);
+                word.write(data | fill);
+            };
+            end(last.sub(1), room.min(LEAST), high);
+            if room > LEAST {
+                end(last.sub(2), room - LEAST, low);
+            }
         }
+    }
+}
+
+/// Fill of up to so many bytes is written and read in words.
+const SHORT: usize = 2 * LEAST - 1;
+
+/// The two words before a block's last one that end in `room` bytes of fill, 1 to
+/// [`SHORT`], with zeros before it.
+#[inline(always)]
+fn short_fill(mask: u64, room: usize) -> [u64; 2] {
+    let fill = (mask & 0xff) * 0x0101_0101_0101_0101;
+    let part = |bytes: usize| fill & u64::MAX.unbounded_shl(64 - 8 * bytes as u32);
+    if room >= LEAST {
+        [part(room - LEAST), fill]
+    } else {
+        [0, part(room)]
     }
 }
 
@@ -100,15 +129,34 @@ pub(in crate::heap) unsafe fn erase_fill(place: *mut u8, room: usize) {
 #[inline(always)]
 pub(super) unsafe fn read(block: *const u8, capacity: usize) -> Option<usize> {
     // SAFETY: the last word lies in the block.
-    let last = unsafe { block.add(capacity - LEAST).cast::<u64>().read_unaligned() };
+    let last = unsafe { block.add(capacity - LEAST).cast::<u64>().read() };
     let said = last ^ mask_of(block.addr());
     let slack = (said >> 40) as usize;
     if said & CHECK != 0 || slack < LEAST || slack > capacity {
         return None;
     }
     let size = capacity - slack;
-    // SAFETY: what lies between data and last word.
-    (slack == LEAST || unsafe { is_fill(block.add(size), slack - LEAST) }).then_some(size)
+    let room = slack - LEAST;
+    // SAFETY: what lies between data and last word; words that hold some of it, in the
+    // block.
+    let is_whole = unsafe {
+        if room > SHORT {
+            let fill = core::slice::from_raw_parts(block.add(size), room.min(FILL));
+            let mask = mask_of(block.addr()) as u8;
+            fill.iter().fold(0, |sum, byte| sum | (byte ^ mask)) == 0
+        } else if room != 0 {
+            let last = block.add(capacity - LEAST).cast::<u64>();
+            let [low, high] = short_fill(mask_of(block.addr()), room);
+            let ends = |word: *const u64, bytes: usize| {
+                word.read() & u64::MAX.unbounded_shl(64 - 8 * bytes as u32)
+            };
+            ends(last.sub(1), room.min(LEAST)) == high
+                && (room <= LEAST || ends(last.sub(2), room - LEAST) == low)
+        } else {
+            true
+        }
+    };
+    is_whole.then_some(size)
 }
 
 /// Ends a block's pattern, for a program to have the bytes.
@@ -119,10 +167,7 @@ pub(super) unsafe fn erase(block: *mut u8, capacity: usize, size: usize) {
     // SAFETY: the slack lies in the block.
     unsafe {
         erase_fill(block.add(size), capacity - size);
-        block
-            .add(capacity - LEAST)
-            .cast::<u64>()
-            .write_unaligned(0);
+        block.add(capacity - LEAST).cast::<u64>().write(0);
     }
 }
 
@@ -134,7 +179,11 @@ pub(super) unsafe fn erase(block: *mut u8, capacity: usize, size: usize) {
 pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
     // SAFETY: the caller's block; a larger one has two ends that do not meet.
     unsafe {
-        if capacity <= WHOLE {
+        if capacity <= INLINE {
+            for at in 0..capacity / 16 {
+                block.cast::<u128>().add(at).write(0);
+            }
+        } else if capacity <= WHOLE {
             block.write_bytes(0, capacity);
         } else {
             block.write_bytes(0, END);
@@ -166,8 +215,13 @@ pub(super) unsafe fn is_wiped(block: *mut u8, capacity: usize) -> bool {
 #[inline(always)]
 unsafe fn is_zero(place: *const u8, count: usize) -> bool {
     // SAFETY: the caller's bytes.
-    let words = unsafe { core::slice::from_raw_parts(place.cast::<u64>(), count / LEAST) };
-    words.iter().fold(0, |sum, word| sum | word) == 0
+    unsafe {
+        let mut sum = 0;
+        for at in 0..count / 16 {
+            sum |= place.cast::<u128>().add(at).read();
+        }
+        sum == 0
+    }
 }
 
 /// Has the page of `place` be there to write to, and leaves it as it is.
@@ -184,9 +238,8 @@ unsafe fn touch(place: *mut u8) {
     #[cfg(not(target_arch = "x86_64"))]
     // SAFETY: as above.
     unsafe {
-        ptr::write_volatile(place, ptr::read_volatile(place));
+        place.write_volatile(place.read_volatile());
     }
-    let _ = ptr::null::<u8>();
 }
 
 #[cfg(test)]
@@ -209,7 +262,8 @@ mod tests {
             unsafe {
                 write(start, capacity, size);
                 assert_eq!(read(start, capacity), Some(size));
-                for at in (size..capacity).filter(|&at| at < size + FILL || at >= capacity - LEAST) {
+                for at in (size..capacity).filter(|&at| at < size + FILL || at >= capacity - LEAST)
+                {
                     for value in [0, 0x41, !*start.add(at)] {
                         let was = start.add(at).replace(value);
                         if at == capacity - 3 || at == capacity - 2 {
@@ -238,9 +292,9 @@ mod tests {
                 start.write_bytes(0xee, capacity);
                 wipe(start, capacity);
                 assert!(is_wiped(start, capacity));
-                for at in (0..capacity).filter(|&at| {
-                    capacity <= WHOLE || !(END..capacity - END).contains(&at)
-                }) {
+                for at in (0..capacity)
+                    .filter(|&at| capacity <= WHOLE || !(END..capacity - END).contains(&at))
+                {
                     assert_eq!(start.add(at).replace(1), 0);
                     assert!(!is_wiped(start, capacity));
                     start.add(at).write(0);

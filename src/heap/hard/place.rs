@@ -9,16 +9,16 @@ use super::guard::{self, PAGE};
 use super::pattern::{END, LEAST, WHOLE};
 use super::{Hard, chance};
 use crate::heap::bucket::Place;
-use crate::heap::classes::{self, SLICE};
+use crate::heap::classes::{self, COUNT, MAX_LINEAR_SIZE, SLICE};
 use crate::heap::descriptor::{Descriptor, Geometry, Kind};
 use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::segment::Run;
 use crate::vm;
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The most bytes of a block with a class; larger ones are regions of their own.
-const MOST: usize = SLICE - GUARD;
+const MOST: usize = 2 * SLICE - GUARD;
 /// Bytes of guard pages behind such a block: a page past its end, and before its start,
 /// is none of another's.
 const GUARD: usize = 2 * PAGE;
@@ -32,17 +32,43 @@ pub(super) fn has_guard(class: usize) -> bool {
     size > GUARD && size.is_multiple_of(PAGE) && guard::in_subsegments()
 }
 
+/// Whether the last page of `class`'s subsegments is a guard page.
+pub(in crate::heap) fn ends_in_guard(class: usize) -> bool {
+    guard::in_subsegments() && !has_guard(class)
+}
+
+/// [`capacity`] by class.
+static CAPACITIES: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
+
+/// Notes what blocks of each class hold, once it is known which have guard pages.
+pub(super) fn begin() {
+    for (class, capacity) in CAPACITIES.iter().enumerate() {
+        let size = classes::size_of(class);
+        let capacity_now = if has_guard(class) { size - GUARD } else { size };
+        capacity.store(capacity_now as u32, Ordering::Relaxed);
+    }
+}
+
 /// The bytes of a block of `class` that may be used, its pattern's included.
 #[inline(always)]
 pub(super) fn capacity(class: usize) -> usize {
-    let size = classes::size_of(class);
-    if has_guard(class) { size - GUARD } else { size }
+    let capacity = CAPACITIES.get(class).map(|c| c.load(Ordering::Relaxed));
+    capacity.unwrap_or(0) as usize
 }
 
 /// The class that serves `size` bytes at `align`; `None` when the block is to have a
 /// region of its own.
 #[inline(always)]
 pub(in crate::heap) fn class_for(size: usize, align: usize) -> Option<usize> {
+    if size <= MAX_LINEAR_SIZE - LEAST && align <= 16 {
+        return Some((size + LEAST).div_ceil(16));
+    }
+    class_above(size, align)
+}
+
+/// [`class_for`] of more than the linear sizes, or at a larger alignment.
+#[inline(never)]
+fn class_above(size: usize, align: usize) -> Option<usize> {
     if size > MOST {
         return None;
     }
@@ -74,19 +100,19 @@ pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
         if !guard::in_subsegments() {
             return blocks;
         }
+        // The others' last page was shut when the run was taken.
         if has_guard(class) {
             for index in 1..=blocks {
                 guard::shut(base + index * size - GUARD, GUARD);
             }
             return blocks;
         }
-        guard::shut(base + bytes - PAGE, PAGE);
     }
     (bytes - PAGE) / size
 }
 
-/// Ends the guards of a subsegment of `class` that goes back, of which `touched` bytes
-/// were used, and wipes what its blocks were not wiped of. Whether all of it reads zero.
+/// Ends the guards in a subsegment, but for a guard page at its end, of `class` that goes back,
+/// of which `touched` bytes were used, and wipes what its blocks were not wiped of. Whether all of it reads zero.
 ///
 /// # Safety
 /// The subsegment's blocks are free.
@@ -97,11 +123,12 @@ pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize, touche
     let capacity = capacity(class);
     let guards = match hard {
         Hard::Open if has_guard(class) => classes::blocks_of(class),
+        Hard::Open => 0,
         _ => 1,
     };
     // SAFETY: the caller's subsegment, all of it.
     unsafe {
-        if (hard == Hard::Shut || guard::in_subsegments()) && !guard::open(base, bytes, guards) {
+        if guards != 0 && !guard::open(base, bytes, guards) {
             return false;
         }
         if hard == Hard::Shut || capacity <= WHOLE {
@@ -218,6 +245,7 @@ mod tests {
     #[test]
     fn every_size_has_a_class_with_room_for_it_and_a_pattern_or_a_guard() {
         guard::begin();
+        begin();
         for align in [16, 32, 64, 4096, 65536] {
             for size in (0..=20_000).chain((20_001..MOST).step_by(97)) {
                 let Some(class) = class_for(size, align) else {
@@ -225,7 +253,10 @@ mod tests {
                 };
                 let room = capacity(class);
                 assert!(classes::size_of(class).is_multiple_of(align.min(classes::size_of(class))));
-                assert!(room >= size + LEAST || (room >= size && has_guard(class)), "{size}");
+                assert!(
+                    room >= size + LEAST || (room >= size && has_guard(class)),
+                    "{size}"
+                );
             }
         }
         assert_eq!(class_for(MOST + 1, 16), None);

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 const SMALL: usize = 1024;
 /// Small blocks that a thread keeps.
 const SMALL_PLACES: usize = 64;
-/// Larger ones, of up to 64 KiB: 4 MiB at most, and in programs that have few such
+/// Larger ones, of up to 128 KiB: 1 MiB at most, and in programs that have few such
 /// blocks a few.
 const LARGE_PLACES: usize = 8;
 
@@ -62,13 +62,18 @@ pub(super) unsafe fn exchange(cache: &ThreadCache, block: *mut u8, size: usize) 
     // SAFETY: the thread's own; no reference outlives this call, and other threads
     // read the places alone, which are atomic.
     let own = unsafe { &mut *own };
-    let bits = chance::next(&mut own.state);
-    let places: &[AtomicPtr<u8>] = if size <= SMALL {
-        &own.small
+    // A congruence does where only the place in a quarantine depends on it.
+    own.state = own
+        .state
+        .wrapping_mul(0x5851_f42d_4c95_7f2d)
+        .wrapping_add(1);
+    let bits = (own.state >> 56) as usize;
+    let place = if size <= SMALL {
+        own.small.get(bits % SMALL_PLACES)
     } else {
-        &own.large
+        own.large.get(bits % LARGE_PLACES)
     };
-    let Some(place) = places.get(chance::below(bits, places.len())) else {
+    let Some(place) = place else {
         return block;
     };
     let other = place.load(Ordering::Relaxed);

@@ -6,9 +6,10 @@
 //!            |<------------ span ------------->|
 //! ```
 //!
-//! A freed region that is kept has no access until it is used again, which the latest
-//! few are not, unless they are large: a program that takes turns with blocks of
-//! megabytes could keep none.
+//! A freed region that is kept has no access until it is used again. Up to a megabyte it
+//! is shut as a guard page is, and holds no memory; larger ones keep theirs, behind
+//! rights. The latest few of the former wait before they are used again: a program that
+//! takes turns with blocks of megabytes could keep none.
 
 use super::{LargeList, pages};
 use crate::heap::descriptor::Descriptor;
@@ -26,9 +27,11 @@ const LATEST: usize = 4;
 /// if they have up to so many bytes.
 const DELAYED: usize = 1024 * 1024;
 
-/// Bits of a large block's `fresh`: it has a guard page; its region has no access.
+/// Bits of a large block's `fresh`: it has guard pages; its region has no access.
 const GUARDED: u32 = 1;
 const REVOKED: u32 = 2;
+/// Its region is shut; once it is used again, all that lies behind the block.
+const SHUT: u32 = 4;
 
 impl LargeList {
     /// Has blocks that are allocated from here on end at guard pages.
@@ -86,8 +89,9 @@ impl LargeList {
             let block: *mut u8 = ptr::with_exposed_provenance_mut(base);
             let slack = this.first_word as usize;
             pattern::write_fill(block.add(span - slack), slack);
-            this.fresh = 0;
-            if hard::shut(base + span, self.guard_size()) {
+            // What lies behind a block in a region that was shut is shut already.
+            this.fresh &= SHUT;
+            if this.fresh == 0 && hard::shut(base + span, self.guard_size()) {
                 this.fresh = GUARDED;
             }
         }
@@ -103,8 +107,11 @@ impl LargeList {
             let slack = this.first_word as usize;
             let block: *mut u8 = ptr::with_exposed_provenance_mut(base);
             pattern::erase_fill(block.add(span - slack), slack);
-            if this.fresh & GUARDED != 0 {
-                hard::open(base + span, self.guard_size(), 1);
+            let end = this.extent + this.region_size;
+            match this.fresh {
+                0 => {}
+                SHUT => _ = hard::open(base + span, end - base - span, 0),
+                _ => _ = hard::open(base + span, self.guard_size(), 1),
             }
             this.fresh = 0;
             this.first_word = 0;
@@ -120,10 +127,28 @@ impl LargeList {
         unsafe {
             let this = &mut *descriptor;
             let region = ptr::with_exposed_provenance_mut(this.extent);
-            if sys::protect(region, this.region_size, Protection::None) {
+            if this.region_size <= DELAYED && hard::seal(this.extent, this.region_size) {
+                this.fresh = SHUT;
+            } else if sys::protect(region, this.region_size, Protection::None) {
                 this.fresh |= REVOKED;
             }
         }
+    }
+
+    /// Opens a kept region that is shut as far as a block needs it, which ends `size` bytes
+    /// into it. False when the system refuses.
+    pub(super) fn open_part(&self, descriptor: *mut Descriptor, size: usize) -> bool {
+        // SAFETY: the callers' descriptor is ours, and nobody uses the region.
+        unsafe {
+            let this = &mut *descriptor;
+            this.fresh != SHUT || hard::open(this.extent, size, 0)
+        }
+    }
+
+    /// Whether a kept region holds no memory, so that all of it will read zero.
+    pub(super) fn is_shut(descriptor: *const Descriptor) -> bool {
+        // SAFETY: the callers' descriptor is ours.
+        unsafe { (*descriptor).fresh == SHUT }
     }
 
     /// Makes a kept region accessible, guard page and all. False when the system
@@ -138,9 +163,9 @@ impl LargeList {
             {
                 return false;
             }
-            if this.fresh & GUARDED != 0 {
-                let end = this.base.load(Ordering::Relaxed) + this.span.load(Ordering::Relaxed);
-                hard::open(end, self.guard_size(), 1);
+            if this.fresh & (SHUT | GUARDED) != 0 {
+                let guards = usize::from(this.fresh & GUARDED != 0);
+                hard::open(this.extent, this.region_size, guards);
             }
             this.fresh = 0;
             this.first_word = 0;

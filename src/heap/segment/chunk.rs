@@ -212,6 +212,7 @@ impl Backend {
                     purged: [0; 64],
                     zero: 0,
                     shut,
+                    edges: 0,
                     next: self.all,
                     next_open: ptr::null_mut(),
                     previous_open: ptr::null_mut(),

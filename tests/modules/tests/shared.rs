@@ -23,11 +23,7 @@ fn alone(name: &str, body: impl FnOnce()) -> Option<Output> {
 }
 
 /// [`alone`], with variables of the environment.
-fn alone_with(
-    name: &str,
-    variables: &[(&str, &str)],
-    body: impl FnOnce(),
-) -> Option<Output> {
+fn alone_with(name: &str, variables: &[(&str, &str)], body: impl FnOnce()) -> Option<Output> {
     if env::var(CHILD).as_deref() == Ok(name) {
         body();
         return None;
