@@ -171,6 +171,14 @@ pub unsafe fn free_hardened(word: &Word, address: *mut u8, size: Option<usize>) 
     }
 }
 
+/// Reports the block that starts at `address`, in a hardened heap, if it was not asked
+/// for with `size` bytes, or with so many rounded up to a multiple of `align`. Another
+/// heap's block, or none, is no matter of this.
+#[cfg(feature = "hardened")]
+pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
+    hard::expect_size(operation, address, size, align);
+}
+
 /// [`allocate`] at a multiple of `align`, a power of two, zeroed if `zero`, for
 /// when the bin had no block.
 #[cold]

@@ -361,6 +361,25 @@ pub(in crate::heap) fn usable_size(operation: &str, address: *mut u8) -> Option<
     }
 }
 
+/// Reports the block at `address` if it was not asked for with `size` bytes, up to
+/// `align` less one more. What is no block is no matter of this.
+pub(in crate::heap) fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
+    let Place::Busy(found) = place_of(address.addr()) else {
+        return;
+    };
+    let Some(has) = usable_size(operation, address) else {
+        return;
+    };
+    let more = if found.mark == BUSY_EXACT {
+        align.max(pattern::LEAST)
+    } else {
+        align.max(1)
+    };
+    if has < size || has - size >= more {
+        misuse::wrong_layout(operation, address.addr(), size);
+    }
+}
+
 /// Resizes the block at `address` to `size` bytes, at a multiple of `align`: `Some` of
 /// null, and the block as it was, when the system has nothing to give; `None` where the
 /// address is another heap's block, or none. What is wrong is reported.

@@ -42,7 +42,7 @@ pub(super) mod pattern;
 mod place;
 mod quarantine;
 
-pub(super) use blocks::{allocate, free, reallocate, usable_size};
+pub(super) use blocks::{allocate, expect_size, free, reallocate, usable_size};
 pub(in crate::heap) use chance::random;
 pub(super) use guard::{open, seal, shut};
 pub(super) use nothing::lock;

@@ -130,7 +130,8 @@ pub(in crate::heap) unsafe fn erase_fill(place: *mut u8, room: usize) {
 pub(super) unsafe fn read(block: *const u8, capacity: usize) -> Option<usize> {
     // SAFETY: the last word lies in the block.
     let last = unsafe { block.add(capacity - LEAST).cast::<u64>().read() };
-    let said = last ^ mask_of(block.addr());
+    let mask = mask_of(block.addr());
+    let said = last ^ mask;
     let slack = (said >> 40) as usize;
     if said & CHECK != 0 || slack < LEAST || slack > capacity {
         return None;
@@ -142,11 +143,10 @@ pub(super) unsafe fn read(block: *const u8, capacity: usize) -> Option<usize> {
     let is_whole = unsafe {
         if room > SHORT {
             let fill = core::slice::from_raw_parts(block.add(size), room.min(FILL));
-            let mask = mask_of(block.addr()) as u8;
-            fill.iter().fold(0, |sum, byte| sum | (byte ^ mask)) == 0
+            fill.iter().fold(0, |sum, byte| sum | (byte ^ mask as u8)) == 0
         } else if room != 0 {
             let last = block.add(capacity - LEAST).cast::<u64>();
-            let [low, high] = short_fill(mask_of(block.addr()), room);
+            let [low, high] = short_fill(mask, room);
             let ends = |word: *const u64, bytes: usize| {
                 word.read() & u64::MAX.unbounded_shl(64 - 8 * bytes as u32)
             };
