@@ -416,6 +416,9 @@ impl Heap {
         if !self.ready.is_ready() {
             return;
         }
+        // Of a hardened heap, every word leads to a cache of that front end.
+        #[cfg(feature = "hardened")]
+        let kind = if hard::is_on() { Kind::Checked } else { kind };
         for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
             let own = (of == kind).then_some(word);
             front.purge(self.shared(of), own);
