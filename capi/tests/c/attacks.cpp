@@ -16,6 +16,7 @@
 #include <new>
 #include <sys/mman.h>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -45,6 +46,14 @@ struct Blocks {
     explicit Blocks(size_t bytes) : size(bytes) {
         for (unsigned char *&block : all) {
             block = make(bytes, NEIGHBOUR);
+        }
+        // A small one is to have neighbours in its page, whatever lies beyond.
+        for (unsigned char *&block : all) {
+            const uintptr_t offset = reinterpret_cast<uintptr_t>(block) % 4096;
+            if (bytes < 4096 && offset >= 128 && offset < 4096 - 256) {
+                std::swap(block, all[BLOCKS / 2]);
+                break;
+            }
         }
     }
     unsigned char *middle() { return all[BLOCKS / 2]; }
