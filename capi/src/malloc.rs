@@ -64,22 +64,11 @@ extern "C" fn malloc_sized(size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(size: usize) -> *mut c_void {
-    if checked::is_hardened() {
-        return malloc_hardened(size);
-    }
     let block = checked::at_hand(size);
     if !block.is_null() {
         return block.cast();
     }
     malloc_none(size)
-}
-
-/// malloc of a hardened heap.
-#[inline(never)]
-extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
-    answer(word::with(|word| {
-        checked::allocate_hardened(word, size, 16, false)
-    }))
 }
 
 /// malloc where there is no block at hand.
@@ -108,28 +97,11 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
 #[inline(never)]
 unsafe extern "C" fn free_any(block: *mut c_void) {
     // SAFETY: as in `free`.
-    unsafe {
-        if block.is_null() {
-            return;
-        }
-        if checked::is_hardened() {
-            return free_hardened(block);
-        }
-        if checked::free_at_hand(block.cast()) {
-            return;
-        }
+    if block.is_null() || unsafe { checked::free_at_hand(block.cast()) } {
+        return;
     }
     // SAFETY: as in `free`.
     unsafe { free_none(block) }
-}
-
-/// free of a hardened heap.
-#[inline(never)]
-unsafe extern "C" fn free_hardened(block: *mut c_void) {
-    // SAFETY: as in `free`.
-    keep_errno(|| unsafe {
-        word::with(|word| checked::free_hardened(word, block.cast(), None));
-    });
 }
 
 /// free where there is no room at hand for the block, or it is none.

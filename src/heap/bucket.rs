@@ -142,6 +142,7 @@ impl Place<'_> {
     }
 
     /// Whether its subsegments' last pages are guard pages.
+    #[inline(always)]
     fn ends_in_guard(&self) -> bool {
         #[cfg(feature = "hardened")]
         return self.hard == Hard::Open && hard::ends_in_guard(self.class);
@@ -150,6 +151,7 @@ impl Place<'_> {
     }
 
     /// Readies a subsegment's pages; how many blocks it has.
+    #[inline(always)]
     fn prepare(&self, run: &Run) -> usize {
         #[cfg(feature = "hardened")]
         if self.is_hard() {
@@ -190,11 +192,65 @@ impl State {
     ///
     /// # Safety
     /// `entries` has room for `want` entries (and marks), `want` at least 1.
+    #[inline(always)]
     pub(super) unsafe fn take(
         &mut self,
         place: &Place<'_>,
         entries: *mut Entry,
         want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.take_hard(place, entries, want);
+            }
+            self.take_in_order(place, entries, want)
+        }
+    }
+
+    /// [`State::take`] of blocks as chance will have them.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn take_hard(&mut self, place: &Place<'_>, entries: *mut Entry, want: usize) -> usize {
+        // SAFETY: the caller's promise; the first `got` places are filled then, with keys
+        // if there are any.
+        unsafe {
+            let got = self.take_by(place, entries, want, hard::fill);
+            hard::shuffle(place.kind, entries, got);
+            got
+        }
+    }
+
+    /// [`State::take`] of the lowest blocks.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(never)]
+    unsafe fn take_in_order(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by(place, entries, want, fill) }
+    }
+
+    /// [`State::take`] by a function that takes from one subsegment.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(always)]
+    unsafe fn take_by(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+        fill: unsafe fn(*mut Descriptor, &Place<'_>, *mut Entry, usize, usize) -> usize,
     ) -> usize {
         let mut got = 0;
         while got < want {
@@ -207,16 +263,7 @@ impl State {
             }
             // SAFETY: the open list links live subsegments of this bucket, and
             // places `got..want` of `entries` are not filled yet.
-            got = unsafe {
-                #[cfg(feature = "hardened")]
-                if place.is_hard() {
-                    hard::fill(descriptor, place, entries, got, want)
-                } else {
-                    fill(descriptor, place, entries, got, want)
-                }
-                #[cfg(not(feature = "hardened"))]
-                fill(descriptor, place, entries, got, want)
-            };
+            got = unsafe { fill(descriptor, place, entries, got, want) };
             // SAFETY: as above.
             if unsafe { (*descriptor).free } == 0 {
                 self.close(descriptor);
@@ -235,11 +282,6 @@ impl State {
                     ptr::copy(entries.add(MARKS + want - got), entries.add(MARKS), got);
                 }
             }
-        }
-        #[cfg(feature = "hardened")]
-        if place.is_hard() {
-            // SAFETY: the first `got` places are filled, with keys if there are any.
-            unsafe { hard::shuffle(place.kind, entries, got) };
         }
         self.out += got;
         let bytes = got * classes::size_of(place.class);

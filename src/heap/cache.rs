@@ -23,6 +23,8 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
+#[cfg(feature = "hardened")]
+use super::descriptor::BUSY_HARD;
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
@@ -407,6 +409,22 @@ impl ThreadCache {
                 if CHECKED {
                     Descriptor::set_busy(slot.add(MARKS).read());
                 }
+            })
+        }
+    }
+
+    /// [`ThreadCache::pop`] of a hardened heap's block, which is so marked.
+    ///
+    /// # Safety
+    /// As for [`ThreadCache::pop`], of a checked front end.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    pub(super) unsafe fn pop_hard(bin: *const Bin) -> *mut u8 {
+        // SAFETY: as in `pop`.
+        unsafe {
+            Bin::pop(bin, |slot| {
+                let mark = Descriptor::mark_of(slot.add(MARKS).read());
+                (*mark).store(BUSY_HARD, Ordering::Relaxed);
             })
         }
     }

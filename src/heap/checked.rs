@@ -111,10 +111,6 @@ pub unsafe fn free_at_hand(address: *mut u8) -> bool {
 /// [`allocate`] for when the bin had no block.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
-    #[cfg(feature = "hardened")]
-    if hard::is_on() {
-        return allocate_hardened(word, size, 16, false);
-    }
     if private::met::serves_malloc() {
         return allocate_slow(word, size, 16, false);
     }
@@ -145,8 +141,7 @@ pub fn is_hardened() -> bool {
 
 /// Allocates in a hardened heap.
 #[cfg(feature = "hardened")]
-#[inline]
-pub fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
     loop {
         let block = hard::allocate(word, size, align, zero);
         if !block.is_null() || !private::met::tries_again(size) {
@@ -155,17 +150,17 @@ pub fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> 
     }
 }
 
-/// Frees the block that starts at `address`, not null, in a hardened heap; with the
-/// bytes it was asked for, where the caller knows. Whatever is no such block is reported.
+/// Frees the block that starts at `address`, not null, in a hardened heap. Whatever is
+/// no such block is reported.
 ///
 /// # Safety
 /// As for [`free`].
 #[cfg(feature = "hardened")]
-#[inline]
-pub unsafe fn free_hardened(word: &Word, address: *mut u8, size: Option<usize>) {
+#[inline(never)]
+unsafe fn free_hardened(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !hard::free(word, "free", address, size) {
+        if !hard::free(word, "free", address, None) {
             free_other(address);
         }
     }
@@ -352,6 +347,11 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_hardened(word, address) };
+    }
     let arguments = || {
         [
             Argument::new(c"heap", 0),
@@ -371,11 +371,6 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 /// # Safety
 /// As for [`free`].
 unsafe fn free_found(word: &Word, address: *mut u8) {
-    #[cfg(feature = "hardened")]
-    if hard::is_on() {
-        // SAFETY: the caller's promise is the callee's.
-        return unsafe { free_hardened(word, address, None) };
-    }
     let Some((descriptor, index)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { free_other(address) };
@@ -459,13 +454,20 @@ pub fn usable_size(address: *mut u8) -> usize {
     }
 }
 
-/// [`reallocate`] for what is no block of the front end's.
+/// [`reallocate`] for what is no block of the front end's, or one of a hardened heap.
 ///
 /// # Safety
 /// As for [`reallocate`].
 #[cold]
 #[inline(never)]
 unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on()
+        // SAFETY: the caller's promise is the callee's.
+        && let Some(new) = unsafe { hard::reallocate(word, "realloc", address, size, 16, None) }
+    {
+        return new;
+    }
     #[cfg(feature = "debug")]
     if debug::has_block(address) {
         // SAFETY: the caller's promise is the callees'.
@@ -483,14 +485,6 @@ unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u
 /// # Safety
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    #[cfg(feature = "hardened")]
-    if hard::is_on() {
-        // SAFETY: the caller's promise is the callees'.
-        return unsafe {
-            hard::reallocate(word, "realloc", address, size, 16, None)
-                .unwrap_or_else(|| reallocate_other(word, address, size))
-        };
-    }
     let Some((descriptor, _)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { reallocate_other(word, address, size) };
@@ -522,6 +516,11 @@ unsafe fn reallocate_elsewhere(
     address: *mut u8,
     size: usize,
 ) -> *mut u8 {
+    // A hardened heap's large block; its others are not known for the front end's here.
+    if is_hard() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_other(word, address, size) };
+    }
     // SAFETY: the block is handed out, so its descriptor is live; it is the
     // caller's. The new one is distinct and large enough for what both hold.
     unsafe {

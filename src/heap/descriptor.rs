@@ -33,9 +33,12 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
-/// The same for a hardened heap's block without a pattern at its end.
+/// The same for a hardened heap's block, which the default heap's ways do not know for
+/// one; and for such a block without a pattern at its end.
 #[cfg(feature = "hardened")]
-pub(crate) const BUSY_EXACT: u8 = 3;
+pub(crate) const BUSY_HARD: u8 = BUSY | 2;
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_EXACT: u8 = BUSY | 2 | 4;
 
 /// How a front end treats its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

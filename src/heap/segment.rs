@@ -103,7 +103,7 @@ pub(super) struct Run {
     pub(super) first_slice: u32,
     /// No page of the run was used since it was last zero.
     pub(super) clean: bool,
-    /// The run reads zero.
+    /// The run reads zero; told in a hardened heap alone.
     #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) is_zero: bool,
     pub(super) descriptor: *mut Descriptor,
@@ -194,7 +194,44 @@ impl Backend {
     /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
     /// are used already for what these are: in much of one kind huge pages fill up. With
     /// `edge` the last page of the run is to be a guard page.
+    #[inline(always)]
     pub(super) fn take(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: usize,
+        edge: bool,
+    ) -> Option<Run> {
+        #[cfg(feature = "hardened")]
+        if self.is_random {
+            return self.take_guarded(slices, descriptor_size, alike, edge);
+        }
+        let _ = edge;
+        self.take_lowest(slices, descriptor_size, alike)
+    }
+
+    /// [`Backend::take`] where chance decides, and slices may be shut.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    fn take_guarded(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: usize,
+        edge: bool,
+    ) -> Option<Run> {
+        self.take_as::<true>(slices, descriptor_size, alike, edge)
+    }
+
+    /// [`Backend::take`] of the lowest run.
+    #[inline(never)]
+    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, alike: usize) -> Option<Run> {
+        self.take_as::<false>(slices, descriptor_size, alike, false)
+    }
+
+    /// [`Backend::take`]; `IS_HARD` in a hardened heap.
+    #[inline(always)]
+    fn take_as<const IS_HARD: bool>(
         &mut self,
         slices: usize,
         descriptor_size: usize,
@@ -209,13 +246,13 @@ impl Backend {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = self.find(!state.used & state.dirty, slices)
-                && state.open_up(first, slices, edge)
+            if let Some(first) = find::<IS_HARD>(!state.used & state.dirty, slices)
+                && (!IS_HARD || state.open_up(first, slices, edge))
             {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
-                    return Some(self.occupy(segment, first, slices, descriptor));
+                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
             segment = state.next_open;
@@ -229,14 +266,14 @@ impl Backend {
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if let Some(first) = self.find(!state.used, slices)
+            if let Some(first) = find::<IS_HARD>(!state.used, slices)
                 && state.make_present(mask(first, slices))
-                && state.open_up(first, slices, edge)
+                && (!IS_HARD || state.open_up(first, slices, edge))
             {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
-                    return Some(self.occupy(segment, first, slices, descriptor));
+                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
             segment = next;
@@ -261,15 +298,6 @@ impl Backend {
         unsafe { (*segment).zero |= mask(first, slices) };
     }
 
-    /// The position of `length` ones in a row.
-    fn find(&self, bits: u64, length: usize) -> Option<u32> {
-        #[cfg(feature = "hardened")]
-        if self.is_random {
-            return super::hard::any_of(positions(bits, length));
-        }
-        find_ones(bits, length)
-    }
-
     /// Whether `slices` slices can be had that hold memory already.
     pub(super) fn can_reuse(&self, slices: usize) -> bool {
         let mut segment = self.open;
@@ -287,7 +315,8 @@ impl Backend {
         false
     }
 
-    fn occupy(
+    #[inline(always)]
+    fn occupy<const IS_HARD: bool>(
         &mut self,
         segment: *mut Segment,
         first: u32,
@@ -298,8 +327,10 @@ impl Backend {
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
         let dirty = state.units(state.dirty & run);
-        let is_zero = state.dirty & run & !state.zero == 0;
-        state.zero &= !run;
+        let is_zero = IS_HARD && state.dirty & run & !state.zero == 0;
+        if IS_HARD {
+            state.zero &= !run;
+        }
         if state.is_empty() {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*state.leader).chunk_used += 1 };
@@ -471,6 +502,16 @@ fn find_ones(bits: u64, length: usize) -> Option<u32> {
     (bits != 0).then(|| bits.trailing_zeros())
 }
 
+/// The position of `length` ones in a row: the lowest, or in a hardened heap any.
+#[inline(always)]
+fn find<const IS_HARD: bool>(bits: u64, length: usize) -> Option<u32> {
+    #[cfg(feature = "hardened")]
+    if IS_HARD {
+        return super::hard::any_of(positions(bits, length));
+    }
+    find_ones(bits, length)
+}
+
 /// The positions of `length` ones in a row, a bit each.
 fn positions(mut bits: u64, length: usize) -> u64 {
     let mut left = length - 1;
@@ -553,6 +594,7 @@ impl Segment {
     /// (`edge`). False, and nothing changed, when the system refuses. A guard page stays
     /// while the slice is not used: the next subsegment to end there finds it.
     #[cfg(feature = "hardened")]
+    #[inline(never)]
     fn open_up(&mut self, first: u32, slices: usize, edge: bool) -> bool {
         let run = mask(first, slices);
         let last = 1 << (first as usize + slices - 1);

@@ -4,7 +4,7 @@ use super::place::{capacity, class_for};
 use super::{nothing, pattern, quarantine};
 use crate::heap::cache::{State, ThreadCache};
 use crate::heap::classes;
-use crate::heap::descriptor::{BUSY, BUSY_EXACT, Descriptor, Kind, LARGE};
+use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -103,12 +103,12 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
     if cache.is(State::Live) && !cache.is_diverted() {
         let bin = &raw const *cache.bin(class);
         // SAFETY: the cache is this thread's, and the bin one of its.
-        block = unsafe { ThreadCache::pop::<true>(bin) };
+        block = unsafe { ThreadCache::pop_hard(bin) };
         if block.is_null() {
             let bin = front.swap_in(shared, cache, class);
             if !bin.is_null() {
                 // SAFETY: as above.
-                block = unsafe { ThreadCache::pop::<true>(bin) };
+                block = unsafe { ThreadCache::pop_hard(bin) };
             }
         }
     }
@@ -119,6 +119,8 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
         if block.is_null() {
             return block;
         }
+        // SAFETY: a block of the front end's, just taken.
+        unsafe { set_mark(block, BUSY_HARD) };
     }
     // SAFETY: a block of the class, just taken.
     unsafe { ready(block, class, size, zero) };
@@ -158,10 +160,19 @@ unsafe fn set_size(block: *mut u8, class: usize, size: usize) {
             pattern::write(block, room, size);
             return;
         }
-        let descriptor = slices::find(block.addr());
+        set_mark(block, BUSY_EXACT);
+    }
+}
+
+/// # Safety
+/// The block is one of the front end's subsegments that the caller has taken.
+#[inline(never)]
+unsafe fn set_mark(block: *mut u8, mark: u8) {
+    let descriptor = slices::find(block.addr());
+    // SAFETY: a block that is out keeps its descriptor, which has a mark for it.
+    unsafe {
         if let Some(index) = Descriptor::index_of(descriptor, block.addr()) {
-            let mark = Descriptor::mark(descriptor, index);
-            (*mark).store(BUSY_EXACT, Ordering::Relaxed);
+            (*Descriptor::mark(descriptor, index)).store(mark, Ordering::Relaxed);
         }
     }
 }
@@ -420,7 +431,7 @@ pub(in crate::heap) unsafe fn reallocate(
             if found.mark != BUSY_EXACT {
                 pattern::erase(address, capacity(found.class()), old);
             }
-            found.set_mark(BUSY);
+            found.set_mark(BUSY_HARD);
             set_size(address, found.class(), size);
             return Some(address);
         }

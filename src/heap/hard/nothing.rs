@@ -6,9 +6,10 @@
 use super::Hard;
 use crate::heap::PROCESS;
 use crate::heap::bucket::{Bucket, Place};
-use crate::heap::descriptor::{Descriptor, Kind};
+use crate::heap::descriptor::{BUSY_HARD, Descriptor, Kind};
 use crate::heap::magazine::{Entry, MARKS};
 use core::ptr;
+use core::sync::atomic::Ordering;
 
 /// Their class.
 const CLASS: usize = 1;
@@ -38,7 +39,7 @@ pub(super) fn allocate() -> *mut u8 {
         return ptr::null_mut();
     }
     // SAFETY: `take` left the key of the block's mark.
-    unsafe { Descriptor::set_busy(key) };
+    unsafe { (*Descriptor::mark_of(key)).store(BUSY_HARD, Ordering::Relaxed) };
     block
 }
 

@@ -33,6 +33,7 @@ pub(super) fn has_guard(class: usize) -> bool {
 }
 
 /// Whether the last page of `class`'s subsegments is a guard page.
+#[inline(never)]
 pub(in crate::heap) fn ends_in_guard(class: usize) -> bool {
     guard::in_subsegments() && !has_guard(class)
 }
