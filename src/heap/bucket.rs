@@ -219,7 +219,7 @@ impl State {
         // SAFETY: the caller's promise; the first `got` places are filled then, with keys
         // if there are any.
         unsafe {
-            let got = self.take_by(place, entries, want, hard::fill);
+            let got = self.take_by::<true>(place, entries, want, hard::fill);
             hard::shuffle(place.kind, entries, got);
             got
         }
@@ -237,7 +237,7 @@ impl State {
         want: usize,
     ) -> usize {
         // SAFETY: the caller's promise.
-        unsafe { self.take_by(place, entries, want, fill) }
+        unsafe { self.take_by::<false>(place, entries, want, fill) }
     }
 
     /// [`State::take`] by a function that takes from one subsegment.
@@ -245,7 +245,7 @@ impl State {
     /// # Safety
     /// As for [`State::take`].
     #[inline(always)]
-    unsafe fn take_by(
+    unsafe fn take_by<const IS_HARD: bool>(
         &mut self,
         place: &Place<'_>,
         entries: *mut Entry,
@@ -256,7 +256,7 @@ impl State {
         while got < want {
             let mut descriptor = self.first(place.shard);
             if descriptor.is_null() {
-                if got > 0 || !self.supply(place) {
+                if got > 0 || !self.supply::<IS_HARD>(place) {
                     break;
                 }
                 descriptor = self.first(place.shard);
@@ -292,7 +292,8 @@ impl State {
     /// Takes one block whose pages were never used, if the next free one is
     /// such; for page runs. Null otherwise.
     pub(super) fn take_fresh(&mut self, place: &Place<'_>) -> *mut u8 {
-        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply(place)) {
+        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply::<false>(place))
+        {
             return ptr::null_mut();
         }
         let descriptor = self.first(place.shard);
@@ -546,14 +547,14 @@ impl State {
     /// one of another shard, or a new one. False when the system has nothing
     /// to give.
     #[inline(never)]
-    fn supply(&mut self, place: &Place<'_>) -> bool {
+    fn supply<const IS_HARD: bool>(&mut self, place: &Place<'_>) -> bool {
         let second = self.second();
         if !second.is_null() {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment(place) || self.take_over(place.shard)
+        self.add_subsegment::<IS_HARD>(place) || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -572,7 +573,7 @@ impl State {
     }
 
     #[inline(never)]
-    fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
+    fn add_subsegment<const IS_HARD: bool>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         if let Some(owned) = place.owned
             && !owned.budget().charge(place.bytes())
@@ -584,11 +585,12 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken =
-            place
-                .back_end
-                .lock()
-                .take(slices, place.record_size(), alike, place.ends_in_guard());
+        let taken = place.back_end.lock().take(
+            slices,
+            place.record_size(),
+            alike,
+            IS_HARD && place.ends_in_guard(),
+        );
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
@@ -597,7 +599,11 @@ impl State {
         };
         let descriptor = run.descriptor;
         let base = run.base.expose_provenance();
-        let blocks = place.prepare(&run);
+        let blocks = if IS_HARD {
+            place.prepare(&run)
+        } else {
+            classes::blocks_of(place.class)
+        };
         let block_size = classes::size_of(place.class);
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -622,7 +628,7 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             #[cfg(feature = "hardened")]
-            {
+            if IS_HARD {
                 this.clean = place.hard == Hard::Shut;
             }
             let mut left = blocks;
