@@ -106,9 +106,6 @@ pub(super) struct Place<'a> {
     pub(super) totals: &'a Totals,
     /// The private heap that it is for.
     pub(super) owned: Option<&'a Owned>,
-    /// How blocks are guarded against misuse.
-    #[cfg(feature = "hardened")]
-    pub(super) hard: Hard,
 }
 
 /// Whose a bucket is that is not the process heap's.
@@ -138,27 +135,7 @@ impl Place<'_> {
     #[cfg(feature = "hardened")]
     #[inline(always)]
     fn is_hard(&self) -> bool {
-        self.hard != Hard::Not
-    }
-
-    /// Whether its subsegments' last pages are guard pages.
-    #[inline(always)]
-    fn ends_in_guard(&self) -> bool {
-        #[cfg(feature = "hardened")]
-        return self.hard == Hard::Open && hard::ends_in_guard(self.class);
-        #[cfg(not(feature = "hardened"))]
-        false
-    }
-
-    /// Readies a subsegment's pages; how many blocks it has.
-    #[inline(always)]
-    fn prepare(&self, run: &Run) -> usize {
-        #[cfg(feature = "hardened")]
-        if self.is_hard() {
-            return hard::prepare(self.hard, self.class, run);
-        }
-        let _ = run;
-        classes::blocks_of(self.class)
+        hard::is_on() && self.owned.is_none()
     }
 
     /// Bytes of a subsegment's record.
@@ -219,10 +196,25 @@ impl State {
         // SAFETY: the caller's promise; the first `got` places are filled then, with keys
         // if there are any.
         unsafe {
-            let got = self.take_by::<true>(place, entries, want, hard::fill);
+            let got = self.take_by::<OPEN>(place, entries, want, hard::fill);
             hard::shuffle(place.kind, entries, got);
             got
         }
+    }
+
+    /// [`State::take`] of blocks of no bytes.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn take_shut(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by::<SHUT>(place, entries, want, hard::fill) }
     }
 
     /// [`State::take`] of the lowest blocks.
@@ -237,7 +229,7 @@ impl State {
         want: usize,
     ) -> usize {
         // SAFETY: the caller's promise.
-        unsafe { self.take_by::<false>(place, entries, want, fill) }
+        unsafe { self.take_by::<DEFAULT>(place, entries, want, fill) }
     }
 
     /// [`State::take`] by a function that takes from one subsegment.
@@ -245,7 +237,7 @@ impl State {
     /// # Safety
     /// As for [`State::take`].
     #[inline(always)]
-    unsafe fn take_by<const IS_HARD: bool>(
+    unsafe fn take_by<const HARD: u8>(
         &mut self,
         place: &Place<'_>,
         entries: *mut Entry,
@@ -256,7 +248,7 @@ impl State {
         while got < want {
             let mut descriptor = self.first(place.shard);
             if descriptor.is_null() {
-                if got > 0 || !self.supply::<IS_HARD>(place) {
+                if got > 0 || !self.supply::<HARD>(place) {
                     break;
                 }
                 descriptor = self.first(place.shard);
@@ -292,7 +284,8 @@ impl State {
     /// Takes one block whose pages were never used, if the next free one is
     /// such; for page runs. Null otherwise.
     pub(super) fn take_fresh(&mut self, place: &Place<'_>) -> *mut u8 {
-        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply::<false>(place))
+        if place.class < RUNS
+            || (self.first(place.shard).is_null() && !self.supply::<DEFAULT>(place))
         {
             return ptr::null_mut();
         }
@@ -547,14 +540,14 @@ impl State {
     /// one of another shard, or a new one. False when the system has nothing
     /// to give.
     #[inline(never)]
-    fn supply<const IS_HARD: bool>(&mut self, place: &Place<'_>) -> bool {
+    fn supply<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let second = self.second();
         if !second.is_null() {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment::<IS_HARD>(place) || self.take_over(place.shard)
+        self.add_subsegment::<HARD>(place) || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -573,7 +566,7 @@ impl State {
     }
 
     #[inline(never)]
-    fn add_subsegment<const IS_HARD: bool>(&mut self, place: &Place<'_>) -> bool {
+    fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         if let Some(owned) = place.owned
             && !owned.budget().charge(place.bytes())
@@ -589,7 +582,7 @@ impl State {
             slices,
             place.record_size(),
             alike,
-            IS_HARD && place.ends_in_guard(),
+            ends_in_guard::<HARD>(place.class),
         );
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
@@ -599,12 +592,9 @@ impl State {
         };
         let descriptor = run.descriptor;
         let base = run.base.expose_provenance();
-        let blocks = if IS_HARD {
-            place.prepare(&run)
-        } else {
-            classes::blocks_of(place.class)
-        };
-        let block_size = classes::size_of(place.class);
+        let blocks = prepare::<HARD>(place.class, &run);
+        let geometry = Geometry::of(place.class);
+        let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
         // class and kind, and no table entry leads to it yet.
@@ -621,18 +611,17 @@ impl State {
             }
             this.set_shard(place.shard);
             if place.kind == Kind::Checked {
-                this.set_magic(Geometry::of(place.class).divisor);
+                this.set_magic(geometry.divisor);
             }
             this.blocks = blocks as u32;
             this.free = blocks as u32;
             this.first_slice = run.first_slice;
             this.segment = run.segment;
-            #[cfg(feature = "hardened")]
-            if IS_HARD {
-                this.clean = place.hard == Hard::Shut;
-            }
+            this.clean = HARD == SHUT;
             let mut left = blocks;
-            for word in Descriptor::words(descriptor) {
+            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
+            let words = geometry.blocks.div_ceil(64);
+            for word in core::slice::from_raw_parts_mut::<u64>(first, words) {
                 *word = if left >= 64 {
                     u64::MAX
                 } else {
@@ -656,6 +645,35 @@ impl State {
     /// All its blocks are free.
     #[inline(never)]
     unsafe fn remove_subsegment(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.remove_hard(place, descriptor);
+            }
+            self.remove_as::<false>(place, descriptor);
+        }
+    }
+
+    /// [`State::remove_subsegment`] in a hardened heap.
+    ///
+    /// # Safety
+    /// As there.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn remove_hard(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe { self.remove_as::<true>(place, descriptor) }
+    }
+
+    /// # Safety
+    /// As for [`State::remove_subsegment`].
+    #[inline(always)]
+    unsafe fn remove_as<const IS_HARD: bool>(
+        &mut self,
+        place: &Place<'_>,
+        descriptor: *mut Descriptor,
+    ) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
         let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
@@ -666,7 +684,14 @@ impl State {
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
             #[cfg(feature = "hardened")]
-            let is_zero = place.is_hard() && hard::undo(place.hard, place.class, base, touched);
+            let is_zero = IS_HARD && {
+                let hard = if (*descriptor).clean {
+                    Hard::Shut
+                } else {
+                    Hard::Open
+                };
+                hard::undo(hard, place.class, base, touched)
+            };
             let mut back_end = place.back_end.lock();
             #[cfg(feature = "hardened")]
             if is_zero {
@@ -769,6 +794,37 @@ impl State {
             }
         }
     }
+}
+
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; or
+/// of blocks of no bytes.
+const DEFAULT: u8 = 0;
+#[cfg(feature = "hardened")]
+const OPEN: u8 = 1;
+const SHUT: u8 = 2;
+
+/// Whether the last page of a new subsegment of `class` is to be a guard page.
+#[inline(always)]
+fn ends_in_guard<const HARD: u8>(class: usize) -> bool {
+    #[cfg(feature = "hardened")]
+    if HARD == OPEN {
+        return hard::ends_in_guard(class);
+    }
+    let _ = class;
+    false
+}
+
+/// Readies a new subsegment's pages; how many blocks it has.
+#[inline(always)]
+fn prepare<const HARD: u8>(class: usize, run: &Run) -> usize {
+    #[cfg(feature = "hardened")]
+    match HARD {
+        OPEN => return hard::prepare(Hard::Open, class, run),
+        SHUT => return hard::prepare(Hard::Shut, class, run),
+        _ => {}
+    }
+    let _ = run;
+    Geometry::of(class).blocks
 }
 
 /// Notes blocks that were given back though they were free: those whose bits are

@@ -25,7 +25,7 @@ use super::cache::{State, TURN_EVERYTHING, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::descriptor::{Descriptor, Kind};
 #[cfg(feature = "hardened")]
-use super::hard::{self, Hard};
+use super::hard;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
@@ -179,12 +179,6 @@ impl Front {
             back_end: shared.back_end,
             totals: shared.totals,
             owned: None,
-            #[cfg(feature = "hardened")]
-            hard: if self.is_hidden() {
-                Hard::Open
-            } else {
-                Hard::Not
-            },
         }
     }
 

@@ -51,11 +51,9 @@ pub(super) use quarantine::end as end_quarantine;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// How a bucket's blocks are guarded.
+/// How a subsegment's blocks are guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hard {
-    /// Not at all.
-    Not,
     /// By patterns, guard pages and chance.
     Open,
     /// They are of no bytes, and none of them can be accessed.

@@ -3,7 +3,6 @@
 //! They are blocks of the smallest class, in subsegments of a bucket of their own, all
 //! of whose pages are guards.
 
-use super::Hard;
 use crate::heap::PROCESS;
 use crate::heap::bucket::{Bucket, Place};
 use crate::heap::descriptor::{BUSY_HARD, Descriptor, Kind};
@@ -24,7 +23,6 @@ fn place() -> Place<'static> {
         back_end: &PROCESS.back_end,
         totals: &PROCESS.totals,
         owned: None,
-        hard: Hard::Shut,
     }
 }
 
@@ -33,12 +31,12 @@ pub(super) fn allocate() -> *mut u8 {
     let mut words: [Entry; MARKS + 1] = [ptr::null_mut(); MARKS + 1];
     let mut state = BUCKET.state.lock();
     // SAFETY: there is room for one entry and its key.
-    let got = unsafe { state.take(&place(), words.as_mut_ptr(), 1) };
+    let got = unsafe { state.take_shut(&place(), words.as_mut_ptr(), 1) };
     let [block, .., key] = words;
     if got == 0 {
         return ptr::null_mut();
     }
-    // SAFETY: `take` left the key of the block's mark.
+    // SAFETY: `take_shut` left the key of the block's mark.
     unsafe { (*Descriptor::mark_of(key)).store(BUSY_HARD, Ordering::Relaxed) };
     block
 }

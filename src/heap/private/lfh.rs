@@ -294,8 +294,6 @@ impl HeapBucket {
     /// Where the bucket's operations take place, for threads of a number.
     pub(super) fn place(&self, shard: u8) -> Place<'_> {
         Place {
-            #[cfg(feature = "hardened")]
-            hard: crate::heap::hard::Hard::Not,
             kind: Kind::Checked,
             class: self.class,
             shard: shard % bucket::SHARDS as u8,
