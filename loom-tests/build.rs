@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 44] = [
+const MUTANTS: [Mutant; 50] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -57,6 +57,47 @@ const MUTANTS: [Mutant; 44] = [
         "sync/once.rs",
         "Err(_) => os::yield_now(),",
         "Err(_) => { os::yield_now(); return true }",
+    ),
+    // A thread of the same process is taken for one that a fork left behind.
+    (
+        "once_takes_over_the_living",
+        "sync/once.rs",
+        "left != own && left != NEW",
+        "left != NEW",
+    ),
+    // Whoever finds a stack's number does not see the stack.
+    (
+        "chains_lead_relaxed",
+        "heap/debug/chains.rs",
+        "bucket.store(number, Ordering::Release);",
+        "bucket.store(number, Ordering::Relaxed);",
+    ),
+    (
+        "chains_look_relaxed",
+        "heap/debug/chains.rs",
+        "entries.bucket(hash).load(Ordering::Acquire);",
+        "entries.bucket(hash).load(Ordering::Relaxed);",
+    ),
+    // What others kept meanwhile is kept again.
+    (
+        "chains_keep_blindly",
+        "heap/debug/chains.rs",
+        "// Somebody may have kept them meanwhile.\n    let known = find(entries, hash, frames);",
+        "",
+    ),
+    // The older stacks of a hash are not found any more.
+    (
+        "chains_lose_older",
+        "heap/debug/chains.rs",
+        "let next = bucket.load(Ordering::Relaxed);",
+        "let next = 0;",
+    ),
+    // A number is found before its stack is written.
+    (
+        "chains_lead_early",
+        "heap/debug/chains.rs",
+        "let next = bucket.load(Ordering::Relaxed);",
+        "let next = bucket.swap((at / 8) as u32, Ordering::AcqRel);",
     ),
     // A magazine stays in the depot when it is taken out.
     (

@@ -21,7 +21,8 @@
 //! `process` (`crt::Mode`).
 //!
 //! With the feature `debug`, `NTHEAP_GFLAGS` and `NTHEAP_PAGEHEAP` turn on checks of
-//! blocks, and `NTHEAP_REPORT` chooses the form of reports (`docs/gflags.md`).
+//! blocks, `NTHEAP_REPORT` chooses the form of reports, and `NTHEAP_SNAPSHOT` asks for
+//! snapshots by the command that `NTHEAP_COMMAND` names (`docs/gflags.md`).
 //!
 //! `none` means no bound. Upper and lower case are alike in values; an empty
 //! value counts as not set; of a name set twice the first counts, as with
@@ -36,13 +37,17 @@
 //! it accepts and how it is documented.
 
 mod environment;
-#[cfg(feature = "debug")]
+#[cfg(any(feature = "debug", feature = "outside"))]
 pub mod gflags;
 mod options;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) mod snapshot;
 
 pub(crate) use environment::from_environment;
 #[cfg(feature = "debug")]
 pub(crate) use environment::gflags_from_environment;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) use environment::snapshots_from_environment;
 
 use core::fmt::{self, Write};
 use options::{KIB, MIB, OPTIONS, Setting};

@@ -74,6 +74,8 @@ pub mod outside;
 #[cfg(feature = "heaps")]
 mod own;
 mod report;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod snapshot;
 mod stats;
 mod sync;
 #[doc(hidden)]
@@ -103,6 +105,9 @@ pub use report::{
     Block, BlockLayout, BlockState, Damage, Hook, Layouts, Report, Stop, ThreadName, Trace,
     set_hook,
 };
+#[cfg(all(target_os = "linux", feature = "debug"))]
+#[cfg_attr(docsrs, doc(cfg(all(target_os = "linux", feature = "debug"))))]
+pub use snapshot::{SnapshotError, Written, write_snapshot};
 pub use stats::{BUCKETS, BucketStats, Stats};
 
 /// The README's programs are tests, too.

@@ -19,8 +19,10 @@
 //! does not say of a block that is out whether it is in use or in a cache:
 //! [`BlockState::Out`].
 
+pub use crate::config::gflags;
 pub use crate::heap::outside::{
     Area, BlockState, Heap, LAYOUT, LINK_BYTES, Large, RECORD_BYTES, Record, RegionBlock,
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, Walk, What, caches, can_read, descriptor_at,
     is_claimed, records_region, unused_by_word,
 };
+pub use crate::heap::outside::{Busy, TRACES_BYTES, Traces};

@@ -116,6 +116,14 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// The report as one line of JSON, as `NTHEAP_REPORT=json` has it written: `Display`
+    /// of what is returned writes it, with a line feed at its end.
+    #[cfg(feature = "debug")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "debug")))]
+    pub fn json(&self) -> impl fmt::Display + '_ {
+        json::Json(self)
+    }
+
     /// A report of nothing, for the fields that a finding has no use for.
     pub(crate) const NOTHING: Report<'static> = Report {
         stop: Stop::UnknownError,
@@ -286,7 +294,25 @@ impl<const N: usize> FixedBuffer<N> {
         self.full = false;
     }
 
-    /// What was written, UTF-8.
+    /// Appends a byte, of text or of a name that a system has.
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    pub(crate) fn push(&mut self, byte: u8) {
+        match self.bytes.get_mut(self.len) {
+            Some(place) if !self.full => {
+                *place = byte;
+                self.len += 1;
+            }
+            _ => self.full = true,
+        }
+    }
+
+    /// Whether something did not fit.
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// What was written: UTF-8, if nothing else was pushed.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -385,7 +411,9 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
     }
 }
 
-/// Writes a report to standard error in one piece.
+/// Writes a report to standard error in one piece. Where many threads report at once, the
+/// last of them have no room for stacks: JSON is without them then, for half of it would be
+/// none.
 fn write_out(report: &Report<'_>) {
     #[cfg(feature = "debug")]
     if let Some(mut text) = LongText::claim() {
@@ -394,9 +422,32 @@ fn write_out(report: &Report<'_>) {
         return;
     }
     let mut text = FixedBuffer::<TEXT_MAX>::new();
-    // The buffer truncates and never fails.
+    #[cfg(feature = "debug")]
+    if long::is_json() {
+        let brief = Report {
+            allocated: None,
+            freed: None,
+            ..*report
+        };
+        // The buffer truncates and never fails.
+        let _ = write!(text, "{}", json::Json(&brief));
+        sys::write_stderr(text.as_bytes());
+        return;
+    }
+    // As above.
     let _ = write!(text, "{report}");
     sys::write_stderr(text.as_bytes());
+}
+
+/// Forgets the reports that other threads than the one that forked were making, in a forked
+/// child: its parent's number was `parent`, and its own is `own`.
+pub(crate) fn forget_others(parent: u64, own: u64) {
+    for mark in &REPORTING {
+        let is_own = mark.load(Ordering::Relaxed) == parent;
+        mark.store(if is_own { own } else { 0 }, Ordering::Relaxed);
+    }
+    #[cfg(feature = "debug")]
+    long::forget_claims();
 }
 
 /// Ends the process when a panic of the hook reaches the heap, which must not

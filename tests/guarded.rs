@@ -3,13 +3,16 @@
 
 #![cfg(target_os = "linux")]
 
+mod isolated;
+
+use isolated::{isolated, succeeds};
 use ntheap::heap::private::{self, Cursor, EntryKind, Handle, Settings};
 use ntheap::heap::{Word, checked, plain};
+use ntheap::sys::{self, fault};
 use ntheap::{Config, stats};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Output};
 
 thread_local! {
     static PLAIN: Word = const { Word::new() };
@@ -71,45 +74,6 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
-const CHILD: &str = "HEAP_TEST_CHILD";
-
-/// Runs `body` in a process of its own with these variables set, and returns how it
-/// ended; in that process, `None`.
-fn isolated(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) -> Option<Output> {
-    // So that one test may start several.
-    let name = format!("{test}{variables:?}");
-    match std::env::var(CHILD) {
-        Ok(child) if child == name => {
-            body();
-            std::process::exit(0);
-        }
-        Ok(_) => return None,
-        Err(_) => {}
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("NTHEAP_") {
-            command.env_remove(name);
-        }
-    }
-    let output = command
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(CHILD, name)
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    Some(output)
-}
-
-/// [`isolated`], which must end well and without a report.
-fn succeeds(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
-    if let Some(output) = isolated(test, variables, body) {
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{variables:?}: {error}");
-        assert!(!error.contains("VERIFIER STOP"), "{variables:?}: {error}");
-    }
-}
-
 /// [`isolated`], which must end by SIGSEGV after a report with these lines in it.
 fn faults(test: &str, variables: &[(&str, &str)], lines: &[&str], body: impl FnOnce()) {
     if let Some(output) = isolated(test, variables, body) {
@@ -132,6 +96,15 @@ impl Random {
         let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
         ((u128::from(bits) * bound as u128) >> 64) as usize
     }
+}
+
+/// Whether each byte is `byte`: the first is, and each is as the one before, which
+/// takes one comparison of memory.
+fn is_filled(bytes: &[u8], byte: u8) -> bool {
+    let [first, rest @ ..] = bytes else {
+        return true;
+    };
+    *first == byte && *rest == bytes[..rest.len()]
 }
 
 /// A block and what was written into it.
@@ -159,7 +132,7 @@ impl Held {
         // SAFETY: the block holds so many bytes.
         unsafe {
             if is_zero {
-                assert!((0..size).all(|at| block.add(at).read() == 0));
+                assert!(is_filled(std::slice::from_raw_parts(block, size), 0));
             }
             let byte = random.below(256) as u8;
             block.write_bytes(byte, size);
@@ -173,8 +146,8 @@ impl Held {
 
     fn check(&self, size: usize) {
         // SAFETY: the block holds so many bytes.
-        let is_whole = (0..size).all(|at| unsafe { self.block.add(at).read() } == self.byte);
-        assert!(is_whole);
+        let bytes = unsafe { std::slice::from_raw_parts(self.block, size) };
+        assert!(is_filled(bytes, self.byte));
     }
 
     fn resize(&mut self, face: Face, random: &mut Random) {
@@ -580,6 +553,53 @@ fn an_impossible_size_lets_no_freed_block_go() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert!(!errors.contains("no more pages"), "{errors}");
+}
+
+/// Pages that the system does not shut are used again: their next blocks hold what fresh
+/// ones hold, have what lies about them checked, and the page behind them faults as ever.
+#[test]
+fn what_cannot_be_shut_is_used_again() {
+    const TEST: &str = "what_cannot_be_shut_is_used_again";
+    const ROUNDS: usize = 2000;
+    let variables = [
+        ("NTHEAP_GFLAGS", "+hpa"),
+        ("NTHEAP_PAGEHEAP", "mappings,delay=64K"),
+    ];
+    let lines = [
+        "access violation",
+        "lies 16 bytes past the end of a busy block of 3000 bytes",
+    ];
+    faults(TEST, &variables, &lines, || {
+        // SAFETY: no memory of the caller's; the blocks are this test's.
+        unsafe {
+            let heap = private::create(&Settings::DEFAULT).unwrap();
+            let mut pages = std::collections::BTreeSet::new();
+            fault::plan(0, u64::MAX, &[sys::Call::Decommit]);
+            for round in 0..ROUNDS {
+                // The window is of one page, and of two.
+                let size = [3000, 4060][round % 2];
+                let flags = if round % 3 == 0 { 8 } else { 0 };
+                let block = private::allocate(heap, flags, size).unwrap().as_ptr();
+                let fresh = if flags == 0 { 0xC0 } else { 0 };
+                assert!((0..size).all(|at| block.add(at).read() == fresh));
+                block.write_bytes(1, size);
+                pages.insert(block.addr() >> 12);
+                private::free(heap, 0, block).unwrap();
+            }
+            let (_, refused) = fault::end();
+            assert!(refused as usize >= ROUNDS);
+            assert!(pages.len() < ROUNDS / 10, "{}", pages.len());
+            // The system shuts pages again: those that are open get shut as they leave.
+            for _ in 0..100 {
+                let block = private::allocate(heap, 0, 4060).unwrap();
+                private::free(heap, 0, block.as_ptr()).unwrap();
+            }
+            assert!(private::validate(heap, 0, std::ptr::null()));
+            let block = private::allocate(heap, 0, 3000).unwrap().as_ptr();
+            // None: this is the planted bug.
+            block.add(3016).write_volatile(1);
+        }
+    });
 }
 
 /// A heap is valid, and nothing faults, whatever other threads free meanwhile; and while

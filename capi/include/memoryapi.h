@@ -100,6 +100,11 @@ WINBASEAPI PVOID WINAPI MapViewOfFile3(HANDLE FileMapping, HANDLE Process, PVOID
                                        ULONG PageProtection,
                                        PMEM_EXTENDED_PARAMETER ExtendedParameters,
                                        ULONG ParameterCount);
+WINBASEAPI PVOID WINAPI MapViewOfFile3FromApp(HANDLE FileMapping, HANDLE Process,
+                                              PVOID BaseAddress, ULONG64 Offset, SIZE_T ViewSize,
+                                              ULONG AllocationType, ULONG PageProtection,
+                                              PMEM_EXTENDED_PARAMETER ExtendedParameters,
+                                              ULONG ParameterCount);
 WINBASEAPI BOOL WINAPI UnmapViewOfFile(LPCVOID lpBaseAddress);
 WINBASEAPI BOOL WINAPI UnmapViewOfFileEx(PVOID BaseAddress, ULONG UnmapFlags);
 WINBASEAPI BOOL WINAPI UnmapViewOfFile2(HANDLE Process, PVOID BaseAddress, ULONG UnmapFlags);

@@ -1,8 +1,8 @@
 /* The native layer below the functions about pages.
  *
  * Follows "NtAllocateVirtualMemory", "NtAllocateVirtualMemoryEx",
- * "NtFreeVirtualMemory" and "NtQueryVirtualMemory" of ntifs.h on Microsoft Learn;
- * NtProtectVirtualMemory has the shape that ntdll.dll is generally known to have.
+ * "NtFreeVirtualMemory", "NtQueryVirtualMemory" and "ZwSetInformationVirtualMemory" of
+ * ntifs.h on Microsoft Learn; NtProtectVirtualMemory has the shape that ntdll.dll is generally known to have.
  *
  * The same file serves on Windows, where no header for programs declares these;
  * a program there links with ntdll. */
@@ -22,6 +22,15 @@ typedef enum _MEMORY_INFORMATION_CLASS {
     MemoryBasicInformation = 0,
     MemoryRegionInformation = 3
 } MEMORY_INFORMATION_CLASS;
+
+typedef enum _VIRTUAL_MEMORY_INFORMATION_CLASS {
+    VmPrefetchInformation = 0
+} VIRTUAL_MEMORY_INFORMATION_CLASS;
+
+typedef struct _MEMORY_RANGE_ENTRY {
+    PVOID VirtualAddress;
+    SIZE_T NumberOfBytes;
+} MEMORY_RANGE_ENTRY, *PMEMORY_RANGE_ENTRY;
 
 typedef struct _MEMORY_REGION_INFORMATION {
     PVOID AllocationBase;
@@ -51,6 +60,10 @@ NTSYSAPI NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE ProcessHandle, PVOID BaseAdd
                                              PVOID MemoryInformation,
                                              SIZE_T MemoryInformationLength,
                                              PSIZE_T ReturnLength);
+NTSYSAPI NTSTATUS NTAPI NtSetInformationVirtualMemory(
+    HANDLE ProcessHandle, VIRTUAL_MEMORY_INFORMATION_CLASS VmInformationClass,
+    ULONG_PTR NumberOfEntries, PMEMORY_RANGE_ENTRY VirtualAddresses, PVOID VmInformation,
+    ULONG VmInformationLength);
 
 #ifdef __cplusplus
 }

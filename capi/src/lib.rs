@@ -24,6 +24,7 @@ pub mod malloc;
 mod run;
 #[cfg(target_arch = "x86_64")]
 pub mod sized;
+pub mod stops;
 pub mod trace;
 pub mod win32;
 mod word;

@@ -9,10 +9,7 @@ use heap::trace::{Listener, listen};
 /// system; no call of malloc's takes a fast path from then on.
 #[unsafe(no_mangle)]
 pub extern "C" fn ntheap_trace(listener: Listener) {
-    const EVERYTHING: Diversion = Diversion {
-        everything: true,
-        ..Diversion::NONE
-    };
+    const EVERYTHING: Diversion = Diversion { everything: true };
     // SAFETY: the word is the calling thread's for checked front ends.
     word::with(|word| unsafe { divert(Kind::Checked, word, &Config::new(), EVERYTHING) });
     listen(listener);

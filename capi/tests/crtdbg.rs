@@ -68,6 +68,20 @@ fn the_sample_of_assertions_reports_what_its_page_shows() {
             crt_ASSERT_macro.c(70) : at a place\n\
             w\u{ef}de 5\n\
             crt_ASSERT_macro.c(72) : narrow in wide\n\
+            all.c(80) : none %d\n\
+            all.c(81) : 1 2 3\n\
+            all.c(82) : 1 2 3 4\n\
+            all.c(83) : 1 2 3 4 5.0\n\
+            none %d\n\
+            1\n\
+            1 2 3\n\
+            1 2 3 4\n\
+            1 2 3 4 5.0\n\
+            all.c(89) : none %d\n\
+            all.c(90) : 1 2\n\
+            all.c(91) : 1 2 3\n\
+            all.c(92) : 1 2 3 4\n\
+            all.c(93) : 1 2 3 4 5.0\n\
             1 2 3 4 1.000000 2.000000 3.000000 4.000000 5.000000 6.000000 7.000000 8.000000 \
             9.000000 10.000000 5\n";
         assert_eq!(out, format!("{page}{more}"));
@@ -314,6 +328,29 @@ fn texts_for_the_caller_are_in_blocks_and_buffers() {
         return;
     };
     let ended = run(&mut command(program)).expect_success("texts");
+    assert_eq!(text(&ended.stdout), "done\n");
+    assert_eq!(text(&ended.stderr), "");
+}
+
+/// The hooks and the rarer functions, whichever heap the runtime is on.
+#[test]
+fn hooks_and_handlers_are_called_by_all_that_has_them() {
+    let Some(program) = debug("hooks", "crtdbg_hooks.c", &[]) else {
+        return;
+    };
+    for mode in ["", "private", "shared", "process"] {
+        let ended = run(command(&program).env("NTHEAP_CRT", mode)).expect_success("hooks");
+        assert_eq!(text(&ended.stdout), "done\n");
+        assert_eq!(text(&ended.stderr), "");
+    }
+}
+
+#[test]
+fn macros_make_debug_blocks_of_all_of_mallocs_kin() {
+    let Some(program) = debug("map", "crtdbg_map.c", &[]) else {
+        return;
+    };
+    let ended = run(&mut command(program)).expect_success("map");
     assert_eq!(text(&ended.stdout), "done\n");
     assert_eq!(text(&ended.stderr), "");
 }

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Ended, compiled, preloaded, run, text};
+use common::{Ended, compiled, compiled_as, preloaded, run, text};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
@@ -620,5 +620,53 @@ fn private_heaps_have_guards_too() {
             let place = format!("write({block:#x}) on heap \"destroyed heap\", thread {thread}");
             assert!(error.contains(&place), "{error}");
         }
+    }
+}
+
+/// A library that lies where an unloaded one lay is not taken for it.
+#[test]
+fn an_unloaded_module_is_forgotten() {
+    let flags = ["-shared", "-fPIC", "-DLIBRARY"];
+    let (Some(library), Some(program)) = (
+        compiled_as("liblisted.so", "unloaded modules", "dlls.c", &flags),
+        compiled_as("dlls", "unloaded modules", "dlls.c", &[]),
+    ) else {
+        return;
+    };
+    let other = library.with_file_name("libunlisted.so");
+    std::fs::copy(&library, &other).expect("a copy");
+    for (first, second, bytes) in [
+        (&library, &other, "c0 c0 c0\ne0 e0 e0\n"),
+        (&other, &library, "e0 e0 e0\nc0 c0 c0\n"),
+    ] {
+        let ended = run(preloaded(&program)
+            .args([first, second])
+            .env("NTHEAP_GFLAGS", "+hpa")
+            .env("NTHEAP_PAGEHEAP", "dlls=liblisted"))
+        .expect_success("unloaded modules");
+        let expected = format!("{bytes}same place\n");
+        assert_eq!(text(&ended.stdout), expected, "{}", text(&ended.stderr));
+    }
+}
+
+/// malloc fails as where memory is short, of the modules that are named.
+#[test]
+fn faults_are_injected() {
+    let Some(program) = compiled_as("dlls", "fault injection", "dlls.c", &[]) else {
+        return;
+    };
+    for (modules, failed) in [("dlls=dlls", "1000\n"), ("dlls=libother", "0\n")] {
+        let ended = run(preloaded(&program)
+            .arg("faults")
+            .env("NTHEAP_GFLAGS", "fault=10000:0:seed=5")
+            .env("NTHEAP_PAGEHEAP", modules))
+        .expect_success(modules);
+        assert_eq!(text(&ended.stdout), failed, "{modules}");
+        let of = failed.trim();
+        let told = format!(
+            "ntheap: fault injection: {of} of {of} allocations failed \
+             (rate 10000 in 10000, seed 5)\n"
+        );
+        assert_eq!(text(&ended.stderr), told, "{modules}");
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 34] = [
+const EXPORTED: [&str; 38] = [
     "_ZdaPvm",
     "_ZdaPvmSt11align_val_t",
     "_ZdlPvm",
@@ -39,6 +39,10 @@ const EXPORTED: [&str; 34] = [
     "ntheap_crt_new_by",
     "ntheap_crt_open",
     "ntheap_crt_realloc",
+    "ntheap_set_stop_callback",
+    "ntheap_snapshot",
+    "ntheap_stop_json",
+    "ntheap_stop_text",
     "ntheap_trace",
     "posix_memalign",
     "pvalloc",

@@ -1,6 +1,6 @@
 //! Examples that watch memory, compiled against our headers and run: the heap monitor, which
 //! tells what blocks of new, malloc, GlobalAlloc and HeapAlloc appeared in which heap, and a
-//! spy that finds a leaked [out] parameter. MinGW compiles them as well.
+//! spy that finds a leaked [out] parameter. MinGW makes programs of them as well.
 
 #![cfg(target_os = "linux")]
 
@@ -57,14 +57,23 @@ fn every_block_is_told_with_its_heap() {
     let Some(report) = printed("heap_monitor") else {
         return;
     };
-    let process_heap = numbers(report.lines().next().expect("a list of heaps"))[0];
     let lines: Vec<&str> = report.lines().collect();
-    for (by, in_process_heap) in [
-        ("HeapAlloc", true),
-        ("GlobalAlloc", true),
-        ("new", false),
-        ("malloc", false),
-    ] {
+    // Two lists of heaps, and what is new in the second.
+    let mut lists = lines.split(|&line| line == "the end");
+    let (first, second) = (lists.next(), lists.next());
+    let heaps = |list: Option<&[&str]>| -> Vec<u64> {
+        let list = list.expect("a list of heaps");
+        list.iter().map(|line| numbers(line)[0]).collect()
+    };
+    let (first, second) = (heaps(first), heaps(second));
+    let new = lines
+        .iter()
+        .find(|line| line.starts_with("The new heap id is\t"));
+    let new = numbers(new.unwrap_or_else(|| panic!("no new heap:\n{report}")))[0];
+    assert!(!first.contains(&new), "{report}");
+    assert_eq!(second, [&first[..], &[new]].concat(), "{report}");
+    let process_heap = first[0];
+    for by in ["HeapAlloc", "GlobalAlloc", "new", "malloc"] {
         let start = format!("by {by}\t");
         let line = lines.iter().find(|line| line.starts_with(&start));
         let address = numbers(line.unwrap_or_else(|| panic!("{by}:\n{report}")))[0];
@@ -79,9 +88,7 @@ fn every_block_is_told_with_its_heap() {
         let moveable = by == "GlobalAlloc";
         assert_eq!(block[2], if moveable { 4 } else { 1 }, "{by}:\n{report}");
         let heap = numbers(lines[told[0] + 1])[0];
-        if in_process_heap {
-            assert_eq!(heap, process_heap, "{by}:\n{report}");
-        }
+        assert_eq!(heap, process_heap, "{by}:\n{report}");
     }
 }
 
@@ -93,12 +100,13 @@ fn a_spy_finds_the_leaked_out_parameter() {
 }
 
 /// What the spy says: the one caller that does not free what it was handed.
-const LEAK: &str = "title by an author's, with 10 numbers\n\
+const LEAK: &str = "the allocator knows its block, of 40 bytes\n\
+                    title by an author's, with 10 numbers\n\
                     leaked: 12 bytes, handed out by GetAuthor\n\
                     1 leaked, revoked later\n";
 
 #[test]
-fn mingw_compiles_the_same_sources() {
+fn mingw_makes_programs_of_the_same_sources() {
     if find(MINGW).is_none() {
         return skip(
             "the examples by MinGW",
@@ -106,10 +114,15 @@ fn mingw_compiles_the_same_sources() {
         );
     }
     for name in ["heap_monitor", "leaked_out"] {
+        let program = folder("mingw").join(format!("{name}.exe"));
         run(command(MINGW)
             .args(["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-            .arg("-fsyntax-only")
-            .arg(source(name)))
+            .arg(source(name))
+            .arg("-o")
+            .arg(&program)
+            .args(["-static", "-lole32", "-luuid"]))
         .expect_success("MinGW");
+        let made = std::fs::read(&program).expect("a program");
+        assert!(made.starts_with(b"MZ"), "{name}");
     }
 }

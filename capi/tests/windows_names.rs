@@ -69,6 +69,24 @@ fn a_module_that_gets_no_runtime_is_refused_all() {
 }
 
 #[test]
+fn malloc_is_on_the_heap_that_its_handle_names() {
+    let Some(program) = built("heap handle", "heap_handle.c", &[]) else {
+        return;
+    };
+    for (mode, heap) in [
+        ("", "process"),
+        ("process", "process"),
+        ("private", "own"),
+        ("shared", "own"),
+    ] {
+        let ended = run(command(&program).arg(heap).env("NTHEAP_CRT", mode));
+        let ended = ended.expect_success(&format!("the heap of mode {mode}"));
+        assert_eq!(text(&ended.stdout), "done\n");
+        assert_eq!(text(&ended.stderr), "");
+    }
+}
+
+#[test]
 fn handlers_of_exceptions_leave_by_longjmp() {
     linked("exceptions", "exceptions.c", &[]);
 }

@@ -3,7 +3,7 @@
 use crate::help;
 #[cfg(target_os = "linux")]
 use crate::look;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -70,8 +70,67 @@ pub(crate) enum Command {
         long_about = look::help::MAP_ABOUT)]
     Map(look::args::Map),
 
+    #[cfg(target_os = "linux")]
+    #[command(about = "Show a process's heaps live in a terminal",
+        long_about = look::help::TOP_ABOUT)]
+    Top(look::args::Top),
+
+    #[command(about = "Explain the global flags, and what a value of NTHEAP_GFLAGS comes to",
+        long_about = help::GFLAGS_ABOUT, after_long_help = help::GFLAGS_AFTER)]
+    Gflags(Gflags),
+
+    #[command(about = "Write a shell's completions of this command to standard output",
+        long_about = help::COMPLETIONS_ABOUT)]
+    Completions(Completions),
+
+    #[command(about = "Write this command's manual pages into a folder",
+        long_about = help::MAN_ABOUT)]
+    Man(Man),
+
     #[command(hide = true)]
     DemoChild(DemoChild),
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// How an answer is written, of commands that have a shorter word for it.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Answer {
+    /// How the answer is written; of a trace, each call is an object on a line of its own
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Answer {
+    pub(crate) fn is_json(self) -> bool {
+        self.json || self.format == Format::Json
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gflags {
+    /// Flags as NTHEAP_GFLAGS takes them: +hpa,+ust or 0x02001000
+    ///
+    /// May be given more than once. NTHEAP_PAGEHEAP=ITEMS and NTHEAP_REPORT=json are taken
+    /// as well. Without any, all flags and options are listed.
+    #[arg(value_name = "VALUE", verbatim_doc_comment)]
+    pub(crate) value: Vec<String>,
+
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -103,9 +162,22 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
 
-    /// Print one JSON object with every run instead of the table
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder, which is made where there is none
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -122,13 +194,18 @@ pub(crate) struct DemoChild {
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Report as one JSON object instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 
     /// Write the report to FILE instead of standard error
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Draw memory over time to FILE, which ends in .svg or .html
+    ///
+    /// Reserved, committed and in use, of the heaps; resident, of the whole process.
+    #[arg(long, value_name = "FILE", value_parser = drawable, verbatim_doc_comment)]
+    pub(crate) timeline: Option<PathBuf>,
 
     /// Do not count every allocation: faster, but no counts by size
     #[arg(long)]
@@ -158,9 +235,8 @@ pub(crate) struct Trace {
     #[arg(long, value_name = "N")]
     pub(crate) first: Option<u64>,
 
-    /// Print each call as a JSON object on a line of its own
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 
     /// Write the calls to FILE instead of standard error
     #[arg(short, long, value_name = "FILE")]
@@ -225,6 +301,10 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) list: bool,
 
+    /// How the answer is written; json: every figure of every run, when all is over
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+
     /// Write every figure of every run to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -254,6 +334,14 @@ fn preload(text: &str) -> Result<Preload, String> {
     })
 }
 
+fn drawable(text: &str) -> Result<PathBuf, String> {
+    let ends = [".svg", ".html", ".htm"];
+    if ends.iter().any(|end| text.ends_with(end)) {
+        return Ok(PathBuf::from(text));
+    }
+    Err("a name that ends in .svg or .html is expected".to_owned())
+}
+
 fn factor(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(f) if f > 0.0 && f <= 1e6 => Ok(f),
@@ -277,7 +365,7 @@ mod tests {
         let Command::Run(run) = cli.command else {
             panic!("not run");
         };
-        assert!(run.json && run.output.is_none());
+        assert!(run.answer.is_json() && run.output.is_none());
         assert_eq!(run.command, ["ls", "--json", "-o", "x"]);
     }
 

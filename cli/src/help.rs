@@ -82,6 +82,7 @@ command are passed on to the program.
 Examples:
   ntheap run -- git log --stat
   ntheap run --no-count -- python3 server.py
+  ntheap run --no-count --timeline memory.html -- python3 job.py
   ntheap run --json --output report.json -- sort big.txt > sorted.txt
 
 Exit status:
@@ -190,3 +191,35 @@ Examples:
 
 Exit status:
   as of `ntheap run`";
+
+pub(crate) const COMPLETIONS_ABOUT: &str = "\
+Write a shell's completions of this command to standard output.
+
+For bash:  ntheap completions bash > ~/.local/share/bash-completion/completions/ntheap
+For zsh:   ntheap completions zsh > FOLDER/_ntheap, with FOLDER in fpath
+For fish:  ntheap completions fish > ~/.config/fish/completions/ntheap.fish";
+
+pub(crate) const MAN_ABOUT: &str = "\
+Write this command's manual pages into a folder: ntheap.1, and a page for each
+subcommand, as ntheap-run.1. `man -l FOLDER/ntheap.1` shows one; in a folder
+man1 of MANPATH they are found by name.";
+
+pub(crate) const GFLAGS_ABOUT: &str = "\
+Explain the global flags, and what a value of NTHEAP_GFLAGS comes to.
+
+NTHEAP_GFLAGS turns on, for a program that is already built, what gflags turns on
+for an image on Windows. Without VALUE every flag is listed with its number and what
+it does, and the items of NTHEAP_PAGEHEAP and NTHEAP_REPORT. With one, by name or by
+number, the flags it sets are listed, with NtGlobalFlag and the variables that say the
+same.";
+
+pub(crate) const GFLAGS_AFTER: &str = "\
+Examples:
+  ntheap gflags
+  ntheap gflags +hpa,+ust
+  ntheap gflags 0x02000070 --format json
+  ntheap gflags +hpa NTHEAP_PAGEHEAP=light,size=16-4096
+
+Exit status:
+  0  the value was understood
+  2  it was not, or the command line was wrong";

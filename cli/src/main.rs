@@ -12,20 +12,24 @@
 //!   switch         which allocator this very process uses
 //!   process        a process' memory, as the system counts it
 //!   format         numbers and tables for people
+//!   manual         manual pages and completions, made from the above
+//!   gflags         the global flags' names and values
 //!   bench/         allocators against each other
 //!   demo/          the demonstration
 //!   run/           running other programs
 //!   trace/         a program's calls, layer by layer
-//!   look/          processes and snapshots: walk, validate, diff, leaks, map
+//!   look/          processes and snapshots: walk, validate, diff, leaks, map, top
 //! ```
 
 mod args;
 mod bench;
 mod demo;
 mod format;
+mod gflags;
 mod help;
 #[cfg(target_os = "linux")]
 mod look;
+mod manual;
 mod process;
 mod run;
 mod switch;
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
         args::Command::DemoChild(options) => demo::child::main(&options),
         args::Command::Run(options) => run::main(&options),
         args::Command::Trace(options) => trace::main(&options),
+        args::Command::Gflags(options) => gflags::main(&options),
+        args::Command::Completions(options) => manual::completions(&options),
+        args::Command::Man(options) => manual::pages(&options),
         #[cfg(target_os = "linux")]
         args::Command::Walk(options) => look::main(&look::Command::Walk(&options)),
         #[cfg(target_os = "linux")]
@@ -56,5 +63,7 @@ fn main() -> ExitCode {
         args::Command::Leaks(options) => look::main(&look::Command::Leaks(&options)),
         #[cfg(target_os = "linux")]
         args::Command::Map(options) => look::main(&look::Command::Map(&options)),
+        #[cfg(target_os = "linux")]
+        args::Command::Top(options) => look::main(&look::Command::Top(&options)),
     }
 }

@@ -1,4 +1,4 @@
-//! This process' memory, as the system counts it.
+//! A process's memory, as the system counts it: this one's, or another's.
 //!
 //! Every function gives `None` where the system does not say.
 
@@ -24,8 +24,22 @@ pub(crate) fn resident() -> Option<u64> {
 /// the starter's memory; the high-water mark of the address space does not.
 #[cfg(target_os = "linux")]
 pub(crate) fn peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let status = std::fs::read("/proc/self/status").ok()?;
+    in_status(&status, "VmHWM:")
+}
+
+/// A figure in bytes of another process's status, as `VmRSS:`.
+#[cfg(target_os = "linux")]
+pub(crate) fn figure(pid: i32, name: &str) -> Option<u64> {
+    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    in_status(&status, name)
+}
+
+#[cfg(target_os = "linux")]
+fn in_status(status: &[u8], name: &str) -> Option<u64> {
+    // A process's name is any bytes.
+    let status = String::from_utf8_lossy(status);
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

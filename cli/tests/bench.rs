@@ -326,6 +326,19 @@ fn main() {
 }
 
 #[test]
+fn figures_are_printed_as_json() {
+    let root = checkout("bench-json", &[SYSTEM, MIMALLOC3, NTHEAP]);
+    let arguments = ["--no-build", "--rounds", "1", "--format", "json"];
+    let mut command = bench(&root, &arguments);
+    with_only(&root, &["wc"], &mut command);
+    let out = output(&mut command);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let printed: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(printed["reference"], "mimalloc3");
+    assert_eq!(printed["complete"], true);
+}
+
+#[test]
 fn allocators_and_loads_are_listed_and_chosen_by_name() {
     let root = checkout("bench-list", &[SYSTEM, MIMALLOC3, NTHEAP]);
     let out = output(&mut bench(&root, &["--no-build", "--list"]));
@@ -333,6 +346,16 @@ fn allocators_and_loads_are_listed_and_chosen_by_name() {
     assert_eq!(
         stdout(&out),
         "allocators\n  ntheap\n  mimalloc3\n  system\npairs\n  pair-16\n  pair-64\none-thread\n  trees\n"
+    );
+    let out = output(&mut bench(
+        &root,
+        &["--no-build", "--list", "--format", "json"],
+    ));
+    let listed: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(listed["allocators"][1], "mimalloc3");
+    assert_eq!(
+        listed["loads"][2],
+        serde_json::json!({ "group": "one-thread", "name": "trees" })
     );
     let chosen = [
         "--no-build",

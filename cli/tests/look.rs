@@ -5,84 +5,13 @@
 
 mod common;
 
+use common::running::{Running, told};
 use common::{compile, folder, library, ntheap, output, stderr, stdout, windows_library};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-
-/// A program that says what it has, and goes on at each line it is sent.
-struct Running {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Running {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
-        Running { child, lines }
-    }
-
-    fn preloaded(program: &Path) -> Running {
-        Running::start(Command::new(program).env("LD_PRELOAD", library()))
-    }
-
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    /// Lets it go on.
-    fn go(&mut self) {
-        let stdin = self.child.stdin.as_mut().expect("a pipe");
-        stdin.write_all(b"\n").expect("written");
-    }
-
-    /// The lines up to `ready`.
-    fn until_ready(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            let count = self.lines.read_line(&mut line).expect("a line");
-            assert_ne!(count, 0, "the program ended after {lines:?}");
-            match line.trim() {
-                "ready" => return lines,
-                line => lines.push(line.to_owned()),
-            }
-        }
-    }
-
-    /// Ends its input, and waits for its end, which is a good one.
-    fn end(mut self) {
-        drop(self.child.stdin.take());
-        let status = self.child.wait().expect("it ends");
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// `kind address size`, as the programs here print them.
-fn told(lines: &[String], kind: &str) -> BTreeMap<String, u64> {
-    let of_line = |line: &String| {
-        let mut words = line.split(' ');
-        (words.next()? == kind).then_some(())?;
-        let address = words.next()?.to_owned();
-        Some((address, words.next()?.parse().ok()?))
-    };
-    lines.iter().filter_map(of_line).collect()
-}
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 fn look(args: &[&str]) -> Output {
     output(ntheap().args(args))
@@ -306,8 +235,13 @@ fn heaps_blocks_are_exactly_those_that_were_asked_for() {
     for name in ["map.svg", "map.html"] {
         let file = folder.join(name);
         let path = file.to_str().expect("UTF-8");
-        let out = look(&["map", &pid, "-o", path]);
+        let out = look(&["map", &pid, "-o", path, "--format", "json"]);
         assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let told = json(&out);
+        let bytes = fs::metadata(&file).expect("a file").len();
+        assert_eq!(told["bytes"], bytes);
+        assert_eq!(told["kinds"][3]["kind"], "Heap");
+        assert!(told["kinds"][3]["committed"].as_u64() > Some(900_000));
         let text = fs::read_to_string(&file).expect("a file");
         assert!(text.len() < 5 << 20, "{name} has {} bytes", text.len());
         for part in [
@@ -451,6 +385,96 @@ fn planted_leaks_are_found_exactly() {
     );
     let out = output(ntheap().args(["leaks", "--", "no-such-program-here"]));
     assert_eq!(out.status.code(), Some(127), "{}", stderr(&out));
+}
+
+/// Whoever ends it, and last, the program is looked at then.
+const ENDS: &str = r#"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *kept[10];
+static char how;
+__attribute__((noinline)) static void lose(void) {
+    for (int i = 0; i < 7; i++) ((volatile char *)malloc(2500))[0] = 1;
+}
+__attribute__((noinline)) static void wipe(void) {
+    volatile char stack[1 << 15];
+    for (unsigned i = 0; i < sizeof stack; i++) stack[i] = 0;
+}
+static void *work(void *nothing) {
+    /* The first thread is gone by then, if it goes. */
+    usleep(100000);
+    lose();
+    wipe();
+    if (how == 'e') exit(0);
+    if (how == 'x') execl("/bin/ls", "ls", "/dev/null", (char *)0);
+    return nothing;
+}
+int main(int count, char **args) {
+    pthread_t thread;
+    how = count > 1 ? args[1][0] : 0;
+    for (int i = 0; i < 10; i++) kept[i] = malloc(2500);
+    pthread_create(&thread, 0, work, 0);
+    if (how == 'j') { pthread_join(thread, 0); return 0; }
+    if (how == 'e' || how == 'x') for (;;) pause();
+    pthread_detach(thread);
+    pthread_exit(0);
+}
+"#;
+
+#[test]
+fn a_program_is_looked_at_whoever_ends_it() {
+    let Some((_, program)) = built("look-ends", ENDS, &["-O1", "-pthread"]) else {
+        return;
+    };
+    library();
+    for (how, lost) in [("join", 7), ("exit", 7), ("pthread_exit", 7), ("x", 0)] {
+        let mut command = ntheap();
+        command.args(["leaks", "--format", "json", "--"]);
+        let out = output(command.arg(&program).arg(how));
+        // What became another program has that one's leaks, if any.
+        let code = out.status.code();
+        assert!(
+            code == Some(1) || (code == Some(0) && lost == 0),
+            "{how} {}",
+            stderr(&out)
+        );
+        let text = stdout(&out);
+        let answer = text.lines().last().expect("an answer");
+        let found: Value = serde_json::from_str(answer).expect("JSON");
+        let groups = found["lost"].as_array().expect("groups").iter();
+        let planted: u64 = groups
+            .filter(|group| group["size"].as_u64().is_some_and(|size| size / 100 == 25))
+            .map(|group| group["blocks"].as_u64().expect("a number"))
+            .sum();
+        assert_eq!(planted, lost, "{how} {}", stdout(&out));
+    }
+}
+
+/// Page heap's blocks are seen; those that sampling took are not, which is said.
+#[test]
+fn guarded_blocks_are_seen_or_said_to_be_missing() {
+    let Some((_, program)) = built("look-guarded", MALLOCS, &[]) else {
+        return;
+    };
+    let start = |name: &str, value: &str| {
+        let mut command = Command::new(&program);
+        command.env("LD_PRELOAD", library()).env(name, value);
+        let mut running = Running::start(&mut command);
+        let lines = running.until_ready();
+        (running, told(&lines, "busy"))
+    };
+    let (running, busy) = start("NTHEAP_GFLAGS", "+hpa");
+    let listed = walked(&[&running.pid()]);
+    assert_eq!(busy.len(), 200);
+    for (address, size) in &busy {
+        assert_eq!(listed.get(address), Some(size), "{address}");
+    }
+    let (running, _) = start("NTHEAP_SAMPLE", "100");
+    let out = look(&["walk", &running.pid()]);
+    assert_eq!(out.status.code(), Some(3), "{}", stderr(&out));
+    assert!(stderr(&out).contains("NTHEAP_SAMPLE guards"));
 }
 
 const BUSY: &str = r#"

@@ -274,3 +274,54 @@ fn an_end_without_exit_handlers_is_explained() {
     let why = report["stats_missing"].as_str().expect("a reason");
     assert!(why.contains("_exit"), "{why}");
 }
+
+#[test]
+fn memory_over_time_is_drawn() {
+    let folder = folder("run-timeline");
+    let program = folder.join("program");
+    let source = r#"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void) {
+    for (int i = 0; i < 40; i++) {
+        memset(malloc(200000), 1, 200000);
+        usleep(10000);
+    }
+    return 0;
+}
+"#;
+    if !compile("a time line", source, &program, &[]) {
+        return;
+    }
+    for name in ["memory.svg", "memory.html"] {
+        let file = folder.join(name);
+        let to = file.to_str().expect("UTF-8");
+        let out = output(run(&["--no-count", "--timeline", to]).arg(&program));
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let text = fs::read_to_string(&file).expect("a file");
+        assert_eq!(text.starts_with("<!doctype html>"), name.ends_with("html"));
+        let told = text
+            .lines()
+            .find(|line| line.contains("moments"))
+            .expect("a line");
+        // Eight million bytes and what buckets add, of which the last moments may be missed.
+        let most = told.split("at most ").nth(1).expect("figures");
+        let most: f64 = most
+            .split(' ')
+            .next()
+            .expect("a number")
+            .parse()
+            .expect("one");
+        assert!(
+            (4.0..10.0).contains(&most) && told.contains(" MiB in use"),
+            "{told}"
+        );
+        assert!(text.contains("class=\"resident line\""), "{text}");
+    }
+    let out = output(run(&["--timeline", "memory.png"]).arg("true"));
+    assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+    let out = output(run(&["--timeline", "/nonexistent/memory.svg"]).arg("true"));
+    assert_eq!(out.status.code(), Some(125), "{}", stderr(&out));
+    assert!(stderr(&out).contains("cannot write the time line"));
+}

@@ -25,7 +25,7 @@ class LeakSpy : public IMallocSpy {
     };
 
     Block blocks[64];
-    unsigned count;
+    unsigned count, minimizing, asking;
     SIZE_T asked;
 
     void add(void *address) {
@@ -45,7 +45,12 @@ class LeakSpy : public IMallocSpy {
     }
 
 public:
-    LeakSpy() : count(0), asked(0) {}
+    LeakSpy() : count(0), minimizing(0), asking(0), asked(0) {}
+
+    // How often the heap was to be made smaller, and how often something was asked about
+    // a block.
+    unsigned minimized() const { return minimizing; }
+    unsigned asked_about() const { return asking; }
 
     // The blocks that are left; how many.
     unsigned report() const {
@@ -84,12 +89,18 @@ public:
         add(pActual);
         return pActual;
     }
-    void *STDMETHODCALLTYPE PreGetSize(void *pRequest, BOOL) { return pRequest; }
+    void *STDMETHODCALLTYPE PreGetSize(void *pRequest, BOOL) {
+        asking++;
+        return pRequest;
+    }
     SIZE_T STDMETHODCALLTYPE PostGetSize(SIZE_T cbActual, BOOL) { return cbActual; }
-    void *STDMETHODCALLTYPE PreDidAlloc(void *pRequest, BOOL) { return pRequest; }
+    void *STDMETHODCALLTYPE PreDidAlloc(void *pRequest, BOOL) {
+        asking++;
+        return pRequest;
+    }
     int STDMETHODCALLTYPE PostDidAlloc(void *, BOOL, int fActual) { return fActual; }
     void STDMETHODCALLTYPE PreHeapMinimize() {}
-    void STDMETHODCALLTYPE PostHeapMinimize() {}
+    void STDMETHODCALLTYPE PostHeapMinimize() { minimizing++; }
 };
 
 // Functions as of an interface: what they hand out is their caller's to free.
@@ -135,12 +146,32 @@ void describe() {
     CoTaskMemFree(numbers);
 }
 
+// Uses the allocator as an object, which the spy is told of as well; whether all is as it
+// should be.
+bool ask(IMalloc *allocator) {
+    doing = "ask";
+    void *block = allocator->Alloc(30), *kept = block ? allocator->Realloc(block, 40) : NULL;
+    if (!kept)
+        return false;
+    allocator->HeapMinimize();
+    SIZE_T size = allocator->GetSize(kept);
+    bool known = allocator->DidAlloc(kept) == 1 && allocator->DidAlloc(&size) == 0 &&
+                 allocator->DidAlloc(NULL) == -1;
+    std::printf("the allocator %s its block, of %u bytes\n", known ? "knows" : "does not know",
+                static_cast<unsigned>(size));
+    allocator->Free(kept);
+    return known && size == 40;
+}
+
 } // namespace
 
 int main() {
     static LeakSpy spy;
-    if (CoRegisterMallocSpy(&spy) != S_OK)
+    IMalloc *allocator = NULL;
+    if (CoGetMalloc(MEMCTX_TASK, &allocator) != S_OK || CoRegisterMallocSpy(&spy) != S_OK)
         return 2;
+    if (!ask(allocator) || spy.minimized() != 1 || spy.asked_about() != 3)
+        return 3;
     describe();
     unsigned leaks = spy.report();
     HRESULT revoked = CoRevokeMallocSpy();

@@ -7,9 +7,11 @@
 //! ```text
 //! cargo +nightly fuzz run ops --fuzz-dir fuzz/cargo-fuzz --sanitizer none
 //! cargo +nightly fuzz run snapshot --fuzz-dir fuzz/cargo-fuzz
+//! cargo +nightly fuzz run flags --fuzz-dir fuzz/cargo-fuzz
 //! ```
 
 mod actor;
+pub mod flags;
 mod model;
 pub mod ops;
 mod pattern;

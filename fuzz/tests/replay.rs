@@ -1,7 +1,7 @@
 //! Every input that the fuzzer found worth keeping, and some that it never
 //! saw, on the stable compiler.
 
-use ntheap_fuzz::ops;
+use ntheap_fuzz::{flags, ops};
 use std::fs;
 use std::path::Path;
 
@@ -34,6 +34,81 @@ fn random_operations_pass() {
         }
         println!("round {round}");
         ops::run(&data);
+    }
+}
+
+/// Inputs in which something is wrong have names that say so.
+#[test]
+fn the_corpus_of_flags_passes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/flags");
+    let mut inputs: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    inputs.sort();
+    assert!(inputs.len() >= 20, "{} has few inputs", folder.display());
+    for input in inputs {
+        println!("{}", input.display());
+        let data = fs::read(&input).unwrap();
+        let name = input.file_name().unwrap().to_str().unwrap();
+        assert_eq!(flags::run(&data), !name.starts_with("wrong"));
+        for at in (0..data.len()).step_by(data.len() / 100 + 1) {
+            flags::run(&data[..at]);
+            for change in [1, 0x20, 0x80, 0xff] {
+                let mut changed = data.clone();
+                changed[at] ^= change;
+                flags::run(&changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn random_flags_pass() {
+    // Of the pieces that values are made of, and now and then any byte.
+    const PIECES: &[&str] = &[
+        "+",
+        "-",
+        ",",
+        ":",
+        "=",
+        "0x",
+        "htc",
+        "hvc",
+        "ust",
+        "hpa",
+        "fault",
+        "seed=",
+        "tracedb=",
+        "size=",
+        "random=",
+        "delay=",
+        "dlls=",
+        "light",
+        "full",
+        "json",
+        "text",
+        "1",
+        "99999999999",
+        "K",
+        "G",
+        "none",
+        "\0",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    for _ in 0..6_000 {
+        let mut data = Vec::new();
+        for _ in 0..12 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let draw = (state >> 32) as usize;
+            match PIECES.get(draw % (PIECES.len() + 2)) {
+                Some(piece) => data.extend(piece.bytes()),
+                None => data.push(draw as u8),
+            }
+        }
+        flags::run(&data);
     }
 }
 

@@ -25,6 +25,13 @@ const STACK_POINTER: usize = 19;
 const STACK_POINTER: usize = 31;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const STACK_POINTER: usize = REGISTERS;
+/// Where among them the system call's number is.
+#[cfg(target_arch = "x86_64")]
+const SYSTEM_CALL: usize = 15;
+#[cfg(target_arch = "aarch64")]
+const SYSTEM_CALL: usize = 8;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const SYSTEM_CALL: usize = REGISTERS;
 
 /// The threads of a process, stopped until this is dropped. Belongs to the thread
 /// that made it, as the system has it.
@@ -165,6 +172,18 @@ fn request(request: libc::c_uint, thread: i32, data: i32) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Whether a traced thread that is stopped at its end takes all others with it: it was
+/// killed by a signal, or called `exit` rather than `pthread_exit`.
+pub fn ends_process(thread: i32) -> bool {
+    let none: *mut libc::c_void = ptr::null_mut();
+    let mut status: libc::c_ulong = 0;
+    // SAFETY: the request writes a word to `status`, and to nothing else.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, thread, none, &raw mut status) };
+    let is_killed = done == 0 && status & 0x7f != 0;
+    let call = registers(thread).get(SYSTEM_CALL).copied();
+    is_killed || call == Some(libc::SYS_exit_group as u64)
 }
 
 fn registers(thread: i32) -> Vec<u64> {

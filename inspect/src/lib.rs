@@ -36,6 +36,7 @@ pub mod reach;
 pub mod read;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use error::Error;
 pub use model::Snapshot;

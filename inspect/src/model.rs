@@ -135,6 +135,8 @@ pub enum AreaKind {
     Region = 1,
     /// One large block.
     Large = 2,
+    /// One block of page heap's, in pages of its own.
+    Guarded = 3,
 }
 
 /// Memory that a heap's blocks lie in.
@@ -235,7 +237,48 @@ pub struct Problem {
     pub what: String,
 }
 
+/// Ranges in order, neighbours and overlaps joined.
+pub fn joined(ranges: impl IntoIterator<Item = Range>) -> Vec<Range> {
+    let mut ranges: Vec<Range> = ranges.into_iter().collect();
+    ranges.sort_unstable();
+    let mut joined: Vec<Range> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+impl Segment {
+    /// Its slices' addresses.
+    pub const fn range(&self) -> Range {
+        Range {
+            start: self.base,
+            end: self.base.saturating_add((self.slices as u64) << 16),
+        }
+    }
+}
+
+impl Area {
+    /// Its addresses.
+    pub const fn range(&self) -> Range {
+        Range {
+            start: self.start,
+            end: self.start.saturating_add(self.reserved),
+        }
+    }
+}
+
 impl Snapshot {
+    /// The heaps' own memory, their records included, in order.
+    pub fn own_ranges(&self) -> Vec<Range> {
+        let areas = self.areas.iter().map(Area::range);
+        let segments = self.segments.iter().map(Segment::range);
+        joined(areas.chain(segments).chain(self.records.iter().copied()))
+    }
+
     /// The area's heap.
     pub fn heap_of(&self, area: &Area) -> Option<&Heap> {
         self.heaps.get(area.heap as usize)

@@ -83,6 +83,14 @@ fn agree(snapshot: &Snapshot) -> Result<(), Error> {
     if !is_sorted {
         return Err(Error::Damaged("mappings that overlap"));
     }
+    let mut segments: Vec<Range> = snapshot.segments.iter().map(Segment::range).collect();
+    segments.sort_unstable();
+    if segments
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.end > b.start))
+    {
+        return Err(Error::Damaged("segments that overlap"));
+    }
     Ok(())
 }
 
@@ -268,6 +276,7 @@ fn area(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
         0 => AreaKind::Subsegment,
         1 => AreaKind::Region,
         2 => AreaKind::Large,
+        3 => AreaKind::Guarded,
         _ => return Err(Error::Damaged("an area of no known kind")),
     };
     let mut area = Area {

@@ -16,7 +16,7 @@
 //! program hides addresses: in files, in other processes, or with bits added.
 
 use crate::memory::Memory;
-use crate::model::{Mapping, Snapshot, State};
+use crate::model::{Mapping, Range, Snapshot, State};
 
 /// Bytes that are looked through at a time.
 const PIECE: usize = 256 * 1024;
@@ -56,7 +56,8 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
     for &word in registers {
         scan.word(word);
     }
-    let own = own_ranges(snapshot);
+    // It leads nowhere but by the blocks in it.
+    let own = snapshot.own_ranges();
     for mapping in &snapshot.mappings {
         if mapping.is_readable && mapping.is_writable && !mapping.is_shared {
             scan.mapping(mapping, &own);
@@ -80,27 +81,6 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
         }
     }
     found
-}
-
-/// Memory of the heaps' own, which leads nowhere: areas and records, by address.
-fn own_ranges(snapshot: &Snapshot) -> Vec<(u64, u64)> {
-    let areas = snapshot
-        .areas
-        .iter()
-        .map(|area| (area.start, area.start + area.reserved));
-    let segments = snapshot.segments.iter().map(|segment| {
-        (
-            segment.base,
-            segment.base + (u64::from(segment.slices) << 16),
-        )
-    });
-    let records = snapshot
-        .records
-        .iter()
-        .map(|range| (range.start, range.end));
-    let mut ranges: Vec<(u64, u64)> = areas.chain(segments).chain(records).collect();
-    ranges.sort_unstable();
-    ranges
 }
 
 struct Scan<'a> {
@@ -128,7 +108,7 @@ impl Scan<'_> {
 
     /// The parts of a mapping that are not the heaps' own; of a stack, those that
     /// are in use.
-    fn mapping(&mut self, mapping: &Mapping, own: &[(u64, u64)]) {
+    fn mapping(&mut self, mapping: &Mapping, own: &[Range]) {
         let pointers = &self.snapshot.process.stack_pointers;
         let inside = pointers
             .iter()
@@ -138,13 +118,13 @@ impl Scan<'_> {
             sp.saturating_sub(RED_ZONE).max(mapping.start)
         });
         let mut at = start & !7;
-        let first = own.partition_point(|&(_, end)| end <= at);
-        for &(from, to) in own.iter().skip(first) {
-            if from >= mapping.end {
+        let first = own.partition_point(|range| range.end <= at);
+        for range in own.iter().skip(first) {
+            if range.start >= mapping.end {
                 break;
             }
-            self.range(at, from);
-            at = at.max(to);
+            self.range(at, range.start);
+            at = at.max(range.end);
         }
         self.range(at, mapping.end);
     }

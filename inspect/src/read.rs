@@ -10,6 +10,7 @@ use crate::area::{self, Found};
 use crate::kept;
 use crate::memory::Memory;
 use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
+use crate::traces;
 use ntheap::outside::{self, SLICE_BYTES, Slices};
 use ntheap::vm::root::{self, ANCHORS, Anchor, RootRecord};
 use std::collections::{HashMap, HashSet};
@@ -200,6 +201,17 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// Says which blocks are not found.
+    fn note_sampled(&mut self, root: &Root) {
+        if root.anchor(Anchor::Sampled) != 0 {
+            self.note(
+                "the blocks that NTHEAP_SAMPLE guards, at most 256: they lie in pages of their own, \
+                 to which nothing leads"
+                    .to_owned(),
+            );
+        }
+    }
+
     fn copy(&mut self, root: &Root, mappings: &[Mapping]) {
         let process = root.anchor(Anchor::ProcessHeap);
         let copy = self.snapshot.copies.len() as u32;
@@ -216,6 +228,7 @@ impl<'a> Reader<'a> {
             name: "process heap".to_owned(),
         });
         self.tallies.push(Tally::default());
+        self.note_sampled(root);
         self.segments(copy, root);
         self.records(root);
         self.first_area = self.snapshot.areas.len();
@@ -236,6 +249,18 @@ impl<'a> Reader<'a> {
         }
         if self.options.compares_figures {
             self.compare_figures(before);
+        }
+        let at = root.anchor(Anchor::Traces);
+        if at != 0
+            && let Err(what) = traces::add(
+                self.memory,
+                at,
+                mappings,
+                &mut self.snapshot,
+                self.first_area,
+            )
+        {
+            self.note(what.to_owned());
         }
     }
 
@@ -357,11 +382,15 @@ impl<'a> Reader<'a> {
 
     /// Has the areas of all copies, and their blocks, by address.
     fn put_in_order(&mut self) {
-        let Snapshot { areas, blocks, .. } = &mut self.snapshot;
-        if areas.is_sorted_by_key(|area| area.start) {
+        let areas = &mut self.snapshot.areas;
+        let is_sorted = areas.is_sorted_by_key(|area| area.start);
+        areas.sort_by_key(|area| area.start);
+        let count = areas.len();
+        self.part_copies();
+        if is_sorted && self.snapshot.areas.len() == count {
             return;
         }
-        areas.sort_by_key(|area| area.start);
+        let Snapshot { areas, blocks, .. } = &mut self.snapshot;
         let mut in_order = Vec::with_capacity(blocks.len());
         for (number, area) in areas.iter_mut().enumerate() {
             let own = area.first..area.first + area.count;
@@ -378,13 +407,33 @@ impl<'a> Reader<'a> {
             );
         }
         *blocks = in_order;
-        let ends = areas.iter().map(|area| area.start + area.reserved);
-        let overlap = ends
-            .zip(areas.iter().skip(1))
-            .find(|(end, next)| *end > next.start)
-            .map(|(_, next)| next.start);
-        if let Some(address) = overlap {
-            self.note(format!("two copies of ntheap claim {address:#x}"));
+    }
+
+    /// Leaves out what a second copy claims of a first one's memory: one of them says
+    /// what is not so.
+    fn part_copies(&mut self) {
+        let mut claimed = Vec::new();
+        let mut end = 0;
+        self.snapshot.areas.retain(|area| {
+            let is_apart = area.start >= end;
+            if is_apart {
+                end = area.start + area.reserved;
+            } else {
+                claimed.push(area.start);
+            }
+            is_apart
+        });
+        let mut segments: Vec<Segment> = Vec::new();
+        self.snapshot.segments.sort_by_key(|segment| segment.base);
+        for segment in std::mem::take(&mut self.snapshot.segments) {
+            match segments.last() {
+                Some(last) if last.range().end > segment.base => claimed.push(segment.base),
+                _ => segments.push(segment),
+            }
+        }
+        self.snapshot.segments = segments;
+        for address in claimed {
+            self.note(format!("what lies at {address:#x}, which two copies claim"));
         }
     }
 

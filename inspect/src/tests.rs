@@ -306,6 +306,32 @@ fn damaged_records_are_seen() {
     assert_eq!(found[0], "a large block does not fit into its mapping");
 }
 
+/// Segments that lie in each other cannot be, whatever a file says.
+#[test]
+fn segments_that_overlap_are_refused() {
+    let segment = |base, slices| crate::model::Segment {
+        base,
+        slices,
+        ..Default::default()
+    };
+    let read = |segments: Vec<crate::model::Segment>| {
+        let snapshot = Snapshot {
+            copies: vec![crate::model::Copy::default()],
+            segments,
+            ..Snapshot::default()
+        };
+        let mut bytes = Vec::new();
+        file::write_to(&snapshot, &mut bytes).expect("written");
+        file::from_bytes(&bytes)
+    };
+    assert!(read(vec![segment(0x90_0000, 64), segment(0x40_0000, 64)]).is_ok());
+    let found = read(vec![segment(0x40_0000, 64), segment(0x7f_0000, 2)]);
+    assert!(
+        matches!(found, Err(crate::Error::Damaged("segments that overlap"))),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn other_layouts_and_versions_are_refused() {
     let _quiet = QUIET.lock();
@@ -327,4 +353,57 @@ fn other_layouts_and_versions_are_refused() {
     let layout = anchors + 8 * ntheap::vm::root::Anchor::Layout as usize;
     assert!(matches!(error(layout), crate::Error::OtherBuild));
     assert!(matches!(error(0), crate::Error::NoHeap));
+}
+
+/// Of two ranges of the heaps' own one has the other in it, and what is looked through
+/// starts behind the inner one.
+#[test]
+fn ranges_within_ranges_are_one() {
+    use crate::model::{Area, Block, Mapping, Range};
+    struct Words(Vec<u64>);
+    impl Memory for Words {
+        fn read(&self, address: usize, to: &mut [u8]) -> bool {
+            let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let from = bytes.get(address - 0x1000..).unwrap_or_default();
+            let Some(from) = from.get(..to.len()) else {
+                return false;
+            };
+            to.copy_from_slice(from);
+            true
+        }
+    }
+    let range = |start, end| Range { start, end };
+    let block = Block {
+        address: 0x9000,
+        size: 32,
+        state: State::Busy,
+        ..Block::default()
+    };
+    let snapshot = Snapshot {
+        mappings: vec![Mapping {
+            start: 0x1300,
+            end: 0x2000,
+            is_readable: true,
+            is_writable: true,
+            ..Mapping::default()
+        }],
+        // The first ends last.
+        records: vec![range(0x1000, 0x1f00), range(0x1100, 0x1200)],
+        areas: vec![Area {
+            start: 0x9000,
+            reserved: 32,
+            count: 1,
+            ..Area::default()
+        }],
+        blocks: vec![block],
+        ..Snapshot::default()
+    };
+    let lost = |at: usize| {
+        let mut words = vec![0; 0x1000 / 8];
+        words[(at - 0x1000) / 8] = 0x9008;
+        crate::reach::unreached(&Words(words), &snapshot, &[]).lost
+    };
+    assert_eq!(lost(0x1f08), Vec::<usize>::new());
+    assert_eq!(lost(0x1400), [0]);
+    assert_eq!(lost(0x1ef8), [0]);
 }

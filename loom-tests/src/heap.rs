@@ -3,6 +3,9 @@
 #[path = "../../src/heap/bin.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod bin;
+#[path = "../../src/heap/debug/chains.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod chains;
 #[path = "../../src/heap/magazine.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod magazine;
@@ -24,6 +27,7 @@ mod slot;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod seize;
 
+mod chains_model;
 mod depot_model;
 mod heap_lock_model;
 mod numbers_model;
@@ -32,6 +36,11 @@ mod roll_model;
 mod seize_model;
 mod slot_model;
 
+crate::mutant!(chains_lead_relaxed);
+crate::mutant!(chains_look_relaxed);
+crate::mutant!(chains_keep_blindly);
+crate::mutant!(chains_lose_older);
+crate::mutant!(chains_lead_early);
 crate::mutant!(depot_keeps_taken);
 crate::mutant!(depot_loses_rest);
 crate::mutant!(request_taken_in_two_steps);

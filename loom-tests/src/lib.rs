@@ -9,6 +9,7 @@
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
 //! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
+//! | `src/heap/debug/chains.rs` | `heap/chains_model.rs` | stacks are kept once, and are whole for whoever finds them |
 //! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured in every row of bins, blocks and limits survive them |
 //! | `src/heap/seize.rs` | `heap/seize_model.rs` | a bin's blocks are seized while its owner goes on, none lost, none doubled |
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |

@@ -18,6 +18,7 @@ crate::mutant!(lock_forgets_sleepers);
 crate::mutant!(once_ends_relaxed);
 crate::mutant!(once_looks_relaxed);
 crate::mutant!(once_starts_twice);
+crate::mutant!(once_takes_over_the_living);
 
 pub(crate) use lock::{Lock, Mutex};
 

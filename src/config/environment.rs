@@ -10,12 +10,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Names that the command and the tests read, not the library: no option,
 /// but no mistake either.
-static KNOWN_ELSEWHERE: [&str; 8] = [
+static KNOWN_ELSEWHERE: [&str; 10] = [
     "NTHEAP_LIBRARY",
     "NTHEAP_DEMO_ALLOCATOR",
     "NTHEAP_GFLAGS",
     "NTHEAP_PAGEHEAP",
     "NTHEAP_REPORT",
+    "NTHEAP_SNAPSHOT",
+    "NTHEAP_COMMAND",
     "NTHEAP_CRT",
     "NTHEAP_REQUIRE_PROGRAMS",
     "NTHEAP_LONG",
@@ -69,6 +71,25 @@ pub(crate) fn gflags_from_environment() -> super::gflags::GlobalFlags {
         |visit| sys::for_each_env(PREFIX.as_bytes(), visit),
         &mut |text| sys::write_stderr(text),
     )
+}
+
+/// The snapshots that the environment asks for. Called once in a process, when the heap is
+/// first used.
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) fn snapshots_from_environment() -> Option<super::snapshot::Snapshots> {
+    if sys::is_privileged() {
+        return None;
+    }
+    let (mut found, mut is_seen) = (None, false);
+    sys::for_each_env(b"NTHEAP_SNAPSHOT", &mut |name, value| {
+        if name == b"NTHEAP_SNAPSHOT" && !is_seen {
+            is_seen = true;
+            if !value.is_empty() {
+                found = super::snapshot::read(value, &mut |text| sys::write_stderr(text));
+            }
+        }
+    });
+    found
 }
 
 /// [`from_environment`] over any source of names and values and any sink of

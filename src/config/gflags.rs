@@ -5,6 +5,7 @@
 //!   NTHEAP_GFLAGS=+hpc,+ust           by abbreviation; - takes away again
 //!   NTHEAP_GFLAGS=0x1070              by number
 //!   NTHEAP_GFLAGS=+hvc:100            with sub-options after colons
+//!   NTHEAP_GFLAGS=fault=100:5         fault injection
 //!   NTHEAP_PAGEHEAP=backwards,size=100-200,random=50
 //!   NTHEAP_REPORT=json                reports for programs
 //! ```
@@ -130,6 +131,53 @@ pub static FLAGS: [Flag; 31] = [
     flag("dpd", 0x8000_0000, "DISABLE_PROTDLLS", ""),
 ];
 
+/// Something that a variable's items, or what follows a flag's colon, may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// How it is written; capitals stand for what a user chooses.
+    pub text: &'static str,
+    /// What it does.
+    pub effect: &'static str,
+}
+
+const fn item(text: &'static str, effect: &'static str) -> Item {
+    Item { text, effect }
+}
+
+/// The items of `NTHEAP_PAGEHEAP`, which may also follow `hpa:`.
+pub static PAGE_ITEMS: [Item; 9] = [
+    item(
+        "full",
+        "a page that faults behind each block; what hpa means alone",
+    ),
+    item(
+        "light",
+        "no pages: patterns and stamps about each block, checked later",
+    ),
+    item("backwards", "the page that faults lies before the block"),
+    item(
+        "unaligned",
+        "the block's end is the page's, whatever its alignment",
+    ),
+    item("size=A-B", "only blocks of so many bytes; others are light"),
+    item("random=PERCENT", "only so many of a hundred, by chance"),
+    item(
+        "delay=BYTES",
+        "bytes of freed blocks that are kept from use",
+    ),
+    item("dlls=NAME+NAME", "only blocks that these modules ask for"),
+    item(
+        "mappings",
+        "protect pages one by one, as where the kernel has no guards",
+    ),
+];
+
+/// The items of `NTHEAP_REPORT`.
+pub static REPORT_ITEMS: [Item; 2] = [
+    item("text", "a report is lines for people"),
+    item("json", "a report is one line of JSON"),
+];
+
 /// Most bytes of the list of modules that page heap is for.
 const MODULES_MAX: usize = 256;
 
@@ -177,6 +225,22 @@ impl PageHeap {
     }
 }
 
+/// What fault injection is told ("GFlags Commands", `/fault`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// Of 10,000 allocations, how many fail; 0: there is none.
+    pub rate: u32,
+    /// Seconds from the start of the program until the first may fail.
+    pub timeout: u32,
+    /// What decides which fail; none: the system's random bits.
+    pub seed: Option<u64>,
+}
+
+impl Faults {
+    /// The rate and the timeout that gflags has where none are given.
+    const DEFAULT: (u32, u32) = (100, 5);
+}
+
 /// What `NTHEAP_GFLAGS`, `NTHEAP_PAGEHEAP` and `NTHEAP_REPORT` say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GlobalFlags {
@@ -188,6 +252,8 @@ pub struct GlobalFlags {
     pub trace_bytes: usize,
     /// Page heap's options.
     pub page: PageHeap,
+    /// Fault injection.
+    pub faults: Faults,
     /// Whether reports are JSON.
     pub json: bool,
 }
@@ -199,6 +265,11 @@ impl GlobalFlags {
         validate_every: 1,
         trace_bytes: 64 << 20,
         page: PageHeap::DEFAULT,
+        faults: Faults {
+            rate: 0,
+            timeout: Faults::DEFAULT.1,
+            seed: None,
+        },
         json: false,
     };
 
@@ -211,6 +282,29 @@ impl GlobalFlags {
 /// Applies one item of a variable; false for a mistake.
 type Apply = fn(&mut GlobalFlags, &[u8]) -> bool;
 
+/// The items of a variable's value.
+pub fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t'))
+        .filter(|item| !item.is_empty())
+}
+
+/// The variables, each with what applies one of its items.
+static VARIABLES: [(&[u8], Apply); 3] = [
+    (b"NTHEAP_GFLAGS", apply_item),
+    (b"NTHEAP_PAGEHEAP", |flags, word| {
+        apply_page(&mut flags.page, word)
+    }),
+    (b"NTHEAP_REPORT", apply_report),
+];
+
+/// Applies one item of a variable; false for a mistake in it, or in the variable's
+/// name. What [`valid`] says then helps.
+pub fn apply(flags: &mut GlobalFlags, variable: &[u8], item: &[u8]) -> bool {
+    let found = VARIABLES.iter().find(|(name, _)| *name == variable);
+    found.is_some_and(|(_, apply)| apply(flags, item))
+}
+
 /// The flags and options in variables that `for_each` tells of. `warn` gets a
 /// line for each variable that has mistakes in it.
 pub fn read(
@@ -218,22 +312,19 @@ pub fn read(
     warn: &mut dyn FnMut(&[u8]),
 ) -> GlobalFlags {
     let mut flags = GlobalFlags::NONE;
-    let mut seen = 0u8;
+    let mut seen = [false; VARIABLES.len()];
     for_each(&mut |name, value| {
-        let (bit, apply): (u8, Apply) = match name {
-            b"NTHEAP_GFLAGS" => (1, apply_item),
-            b"NTHEAP_PAGEHEAP" => (2, |flags, word| apply_page(&mut flags.page, word)),
-            b"NTHEAP_REPORT" => (4, apply_report),
-            _ => return,
+        let mut known = VARIABLES.iter().zip(&mut seen);
+        let Some(((_, apply), seen)) = known.find(|((known, _), _)| *known == name) else {
+            return;
         };
         // As with getenv, of a name set twice the first counts.
-        if seen & bit != 0 {
+        if core::mem::replace(seen, true) {
             return;
         }
-        seen |= bit;
         let mut wrong = None;
-        for item in value.split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t')) {
-            if !item.is_empty() && !apply(&mut flags, item) {
+        for item in items(value) {
+            if !apply(&mut flags, item) {
                 wrong = wrong.or(Some(item));
             }
         }
@@ -246,7 +337,8 @@ pub fn read(
 
 #[cold]
 fn warn_of(name: &[u8], item: &[u8], warn: &mut dyn FnMut(&[u8])) {
-    let mut line = FixedBuffer::<256>::new();
+    // Four times as many characters as are shown, and a hundred or two.
+    let mut line = FixedBuffer::<512>::new();
     let shown = item.get(..item.len().min(64)).unwrap_or_default();
     // The buffer truncates and never fails.
     let _ = writeln!(
@@ -254,7 +346,7 @@ fn warn_of(name: &[u8], item: &[u8], warn: &mut dyn FnMut(&[u8])) {
         "ntheap: {}: {} is not known and ignored; {}",
         name.escape_ascii(),
         shown.escape_ascii(),
-        Valid(name),
+        valid(name),
     );
     warn(line.as_bytes());
 }
@@ -264,21 +356,31 @@ struct Valid<'a>(&'a [u8]);
 
 impl fmt::Display for Valid<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |out: &mut fmt::Formatter<'_>, items: &[Item]| {
+            out.write_str("valid: ")?;
+            for (index, item) in items.iter().enumerate() {
+                let comma = if index == 0 { "" } else { ", " };
+                write!(out, "{comma}{}", item.text)?;
+            }
+            Ok(())
+        };
         match self.0 {
-            b"NTHEAP_PAGEHEAP" => out.write_str(
-                "valid: full, light, backwards, unaligned, size=A-B, random=PERCENT, delay=BYTES, \
-                 dlls=NAME+NAME, mappings",
-            ),
-            b"NTHEAP_REPORT" => out.write_str("valid: text, json"),
+            b"NTHEAP_PAGEHEAP" => list(out, &PAGE_ITEMS),
+            b"NTHEAP_REPORT" => list(out, &REPORT_ITEMS),
             _ => {
                 out.write_str("valid: a number, or + or - and one of")?;
                 for flag in FLAGS.iter().filter(|flag| !flag.effect.is_empty()) {
                     write!(out, " {}", flag.name)?;
                 }
-                Ok(())
+                out.write_str("; or fault=RATE:SECONDS:seed=N")
             }
         }
     }
+}
+
+/// What a variable takes, in words.
+pub fn valid(variable: &[u8]) -> impl fmt::Display {
+    Valid(variable)
 }
 
 /// Applies one item of `NTHEAP_GFLAGS`; false, and what could be applied of it
@@ -291,6 +393,12 @@ fn apply_item(flags: &mut GlobalFlags, item: &[u8]) -> bool {
     };
     let mut parts = item.split(|&byte| byte == b':');
     let name = parts.next().unwrap_or_default();
+    if let Some(rate) = name.strip_prefix(b"fault")
+        && matches!(rate, [] | [b'=', ..])
+    {
+        let rate = rate.strip_prefix(b"=");
+        return apply_faults(&mut flags.faults, adds, rate, &mut parts);
+    }
     let found = FLAGS
         .iter()
         .find(|flag| name.eq_ignore_ascii_case(flag.name.as_bytes()))
@@ -323,6 +431,37 @@ fn apply_item(flags: &mut GlobalFlags, item: &[u8]) -> bool {
             _ => false,
         };
     }
+    is_right
+}
+
+/// Fault injection: the rate, 1 to 10,000, and after it the timeout in seconds and the
+/// seed, in any order. Without `adds` there is none.
+fn apply_faults(
+    faults: &mut Faults,
+    adds: bool,
+    rate: Option<&[u8]>,
+    parts: &mut dyn Iterator<Item = &[u8]>,
+) -> bool {
+    let (mut new, mut is_right) = (*faults, true);
+    new.rate = match rate {
+        None => Faults::DEFAULT.0,
+        Some(rate) => match parse_size(rate) {
+            Some(rate) if (1..=10_000).contains(&rate) => rate as u32,
+            _ => return false,
+        },
+    };
+    for part in parts {
+        let seed = part.strip_prefix(b"seed=").map(parse_size);
+        match (seed, parse_size(part)) {
+            (Some(Some(seed)), _) => new.seed = Some(seed as u64),
+            (None, Some(timeout)) => new.timeout = u32::try_from(timeout).unwrap_or(u32::MAX),
+            _ => is_right = false,
+        }
+    }
+    if !adds {
+        new.rate = 0;
+    }
+    *faults = new;
     is_right
 }
 

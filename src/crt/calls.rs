@@ -34,7 +34,8 @@ impl Crt {
     }
 
     /// `realloc`. Null acts as malloc; a size of 0 frees, and null is the
-    /// result. A failure leaves the block as it was.
+    /// result. A failure leaves the block as it was; EINVAL, after a report, for
+    /// what is no block.
     ///
     /// # Safety
     /// If it succeeds, nobody uses the old block any more.
@@ -59,9 +60,17 @@ impl Crt {
             return too_much();
         }
         // SAFETY: the caller's promise.
-        new_handler::attempt(size, || unsafe {
-            self.reallocate_as(operation, flags, block, size)
-        })
+        let resize = || unsafe { self.reallocate_as(operation, flags, block, size) };
+        let new = resize();
+        if !new.is_null() {
+            return new;
+        }
+        if !self.owns(block) {
+            // It was reported; no memory would help.
+            errno::set(errno::EINVAL);
+            return new;
+        }
+        new_handler::again(size, resize)
     }
 
     /// `_recalloc`: realloc for `count` members of `size` bytes, of which those

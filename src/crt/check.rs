@@ -71,8 +71,9 @@ impl Crt {
         }
     }
 
-    /// `_heapmin`: gives the heap's free pages back to the system. Whether that
-    /// could be done ("_heapmin").
+    /// `_heapmin`: gives the heap's free pages back to the system, as far as that
+    /// takes them. False where there is no heap, and no memory for one
+    /// ("_heapmin").
     pub fn heapmin(&self) -> bool {
         self.runtime()
             .is_some_and(|(runtime, heap)| runtime.compact(heap))

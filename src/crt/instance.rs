@@ -6,6 +6,7 @@ use super::runtime::{self, Runtime};
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
 use crate::heap::{Word, checked};
 use crate::sync::Once;
+use crate::sys;
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -136,12 +137,13 @@ impl Crt {
         })
     }
 
-    /// Makes the heap. Where the environment asked for a mode, misuse of any heap
+    /// Makes the heap. A fork meanwhile leaves the child without the thread that was at
+    /// it: the child makes its own, and what was begun stays unused. Where the environment asked for a mode, misuse of any heap
     /// ends the process from here on, as a runtime's start sees to on Windows
     /// ("HeapSetInformation function").
     #[cold]
     fn start(&self) -> Result<Handle, Error> {
-        if self.made.begin() {
+        if self.made.begin_in(sys::process_id()) {
             let made = self.make();
             self.made.end(made.is_ok());
             runtime::stay_if_shared();
@@ -382,7 +384,7 @@ pub unsafe fn serve_malloc(word: &Word) {
 pub(super) fn shared_heap() -> Result<Handle, Error> {
     static MADE: Once = Once::new();
     static HANDLE: AtomicUsize = AtomicUsize::new(0);
-    if MADE.is_ready() || !MADE.begin() {
+    if MADE.is_ready() || !MADE.begin_in(sys::process_id()) {
         return Ok(Handle::unchecked(HANDLE.load(Ordering::Acquire)));
     }
     let made = create(RUNTIME, (&raw const SHARED).addr());

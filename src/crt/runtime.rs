@@ -21,6 +21,7 @@ use super::instance;
 use super::mode::Mode;
 use crate::heap::private::{self, Handle};
 use crate::sync::Once;
+use crate::sys;
 use crate::vm::copies;
 use crate::vm::root::{self, Anchor};
 use core::ptr::{self, NonNull};
@@ -190,7 +191,7 @@ impl Runtime {
     /// none, others use this one's from here on.
     pub(super) fn of_the_process() -> Option<&'static Runtime> {
         static IS_FIRST: Once = Once::new();
-        if IS_FIRST.is_ready() || !IS_FIRST.begin() {
+        if IS_FIRST.is_ready() || !IS_FIRST.begin_in(sys::process_id()) {
             return None;
         }
         // Makes the root record, if that was not done.

@@ -218,10 +218,7 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
 #[cfg(feature = "crt")]
 pub unsafe fn serve_from(word: &Word, heap: private::Handle) {
     private::met::serve_malloc(heap);
-    let diversion = super::Diversion {
-        everything: true,
-        ..super::Diversion::NONE
-    };
+    let diversion = super::Diversion { everything: true };
     // SAFETY: the caller's promise.
     unsafe { super::divert(Kind::Checked, word, &CONFIG, diversion) };
 }

@@ -5,13 +5,14 @@
 //! made of every offset, size and constant that is read; the root record has
 //! it, and a reader whose own number differs reads nothing.
 
-use super::bucket::{Bucket, DEPOTS};
+use super::bin::Bin;
+use super::bucket::{Bucket, DEPOTS, SHARDS};
 use super::cache::{Rack, ThreadCache};
-use super::classes::{self, COUNT};
-use super::descriptor::{Descriptor, HEADER};
+use super::classes::{self, COUNT, SLICE};
+use super::descriptor::{self, Descriptor, HEADER, Kind};
 use super::front::{Caches, Front};
 use super::magazine::{Depot, ENTRIES, Magazine};
-use super::segment;
+use super::{segment, slices};
 use crate::sync::Mutex;
 use core::mem::offset_of;
 
@@ -61,6 +62,19 @@ const PROCESS: u32 = {
             offset_of!(Descriptor, extent),
             offset_of!(Descriptor, region_size),
             offset_of!(Descriptor, owner),
+            descriptor::EMPTY as usize,
+            descriptor::SUBSEGMENT as usize,
+            descriptor::LARGE as usize,
+            descriptor::BUSY as usize,
+            Kind::Plain as usize,
+            Kind::Checked as usize,
+            Descriptor::size_for(1, Kind::Plain),
+            Descriptor::size_for(1, Kind::Checked),
+            SLICE,
+            slices::CLAIMED,
+            slices::ENTRIES,
+            size_of::<Bin>(),
+            offset_of!(Bin, top),
             size_of::<ThreadCache>(),
             offset_of!(ThreadCache, next),
             offset_of!(ThreadCache, bins),
@@ -74,8 +88,10 @@ const PROCESS: u32 = {
             offset_of!(Front, buckets),
             size_of::<Bucket>(),
             DEPOTS,
+            SHARDS,
             size_of::<Depot>(),
             offset_of!(Depot, head),
+            size_of::<Magazine>(),
             offset_of!(Magazine, next),
             offset_of!(Magazine, floor),
             ENTRIES,

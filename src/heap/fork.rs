@@ -65,12 +65,15 @@ unsafe extern "C" fn child() {
         private::forget_stays();
         #[cfg(unix)]
         super::debug::page::forget_telling();
+        #[cfg(target_os = "linux")]
+        crate::sys::forget_running();
     }
     for_each_lock(false, &mut |lock| lock.reset());
     // The parent reports what was noted before the fork.
     misuse::forget_late();
     let parent = FORKING.load(Ordering::Relaxed);
     let own = crate::sys::thread_id();
+    crate::report::forget_others(parent, own);
     for kind in [Kind::Plain, Kind::Checked] {
         let front = PROCESS.front(kind);
         front.adopt_orphans(PROCESS.shared(kind), &|cache: &cache::ThreadCache| {

@@ -64,8 +64,6 @@ pub(crate) struct Front {
     pub(super) idle_shards: AtomicU32,
     /// How new caches turn calls away, as caches say it.
     pub(super) diverted: AtomicU8,
-    /// Blocks a refill takes at most: a sampler cuts it short.
-    pub(super) refill_limit: AtomicU32,
     pub(super) cache_bytes: AtomicUsize,
     /// Whether more than one thread has a cache, or had one.
     pub(super) is_crowded: AtomicBool,
@@ -73,24 +71,17 @@ pub(crate) struct Front {
     is_hardened: AtomicBool,
 }
 
-/// How debug modes and samplers turn calls away from the fast paths. They cost
-/// nothing while they are off: a diverted bin is one that is always empty and
-/// full, and a sample point is a magazine that ends early. A sampled block is
-/// known by its address when it is freed (plain.rs), or by its descriptor.
+/// How debug modes turn calls away from the fast paths. It costs nothing while it is
+/// off: a diverted bin is one that is always empty and full.
 #[derive(Clone, Copy, Debug)]
 pub struct Diversion {
     /// Every allocation and every free takes the slow path.
     pub everything: bool,
-    /// Blocks a refill takes at most: the allocation after them is slow.
-    pub refill_limit: u32,
 }
 
 impl Diversion {
     /// No calls turned away.
-    pub const NONE: Diversion = Diversion {
-        everything: false,
-        refill_limit: u32::MAX,
-    };
+    pub const NONE: Diversion = Diversion { everything: false };
 }
 
 /// The caches of a front end's threads.
@@ -134,7 +125,6 @@ impl Front {
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
             idle_shards: AtomicU32::new(0),
             diverted: AtomicU8::new(TURN_NOTHING),
-            refill_limit: AtomicU32::new(0),
             cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
             is_hardened: AtomicBool::new(false),
@@ -147,7 +137,6 @@ impl Front {
             .store(kind == Kind::Checked, Ordering::Relaxed);
         self.pool.begin(kind);
         self.cache_bytes.store(cache_bytes, Ordering::Relaxed);
-        self.refill_limit.store(u32::MAX, Ordering::Relaxed);
     }
 
     /// Hides the caches that are made from here on from the fast paths, and has blocks
@@ -536,12 +525,9 @@ impl Front {
         }
     }
 
-    /// Sends every allocation and every free to the slow path, or no longer, and
-    /// sets how many blocks a refill takes at most.
+    /// Sends every allocation and every free to the slow path, or no longer.
     pub(super) fn divert(&self, shared: Shared<'_>, word: &Word, diversion: Diversion) {
         self.set_diverted(diversion.everything);
-        self.refill_limit
-            .store(diversion.refill_limit, Ordering::Relaxed);
         self.ask_all(shared, Some(word));
     }
 

@@ -79,6 +79,8 @@ mod slices;
 mod sparse;
 mod swap;
 mod threads;
+#[cfg(any(feature = "debug", feature = "outside"))]
+pub mod traces;
 mod word;
 
 pub use cache::{ThreadCache, UNBORN};
@@ -248,6 +250,7 @@ impl Heap {
         if debug::sample::is_on() {
             self.plain.turn_refills();
             self.checked.turn_refills();
+            root::set_anchor(root::Anchor::Sampled, 1);
         }
     }
 

@@ -17,7 +17,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{Depot, ENTRIES, Entry, Magazine};
+use super::magazine::{Depot, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -78,12 +78,8 @@ impl Front {
             return bin;
         }
         rack.last.set(cache.watch.exchange());
-        let limit = self.refill_limit.load(Ordering::Relaxed).max(1) as usize;
         state.falling = 0;
-        // A magazine from the depot cannot be cut short at a sample point.
-        if limit >= ENTRIES
-            && let Some((full, count)) = self.full(&mut state, cache, class)
-        {
+        if let Some((full, count)) = self.full(&mut state, cache, class) {
             unstore(shared, count * classes::size_of(class));
             count_samples::<SAMPLES>(cache, count);
             rack.spare.set(current);
@@ -102,9 +98,7 @@ impl Front {
         }
         let place = self.place(shared, class, cache.shard);
         let capacity = rack.capacity.get().max(1);
-        let want = usize::from(capacity)
-            .min(limit)
-            .min(before_sample::<SAMPLES>(cache));
+        let want = usize::from(capacity).min(before_sample::<SAMPLES>(cache));
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
         count_samples::<SAMPLES>(cache, got);
@@ -292,7 +286,8 @@ pub(super) fn unstore(shared: Shared<'_>, bytes: usize) {
 fn before_sample<const SAMPLES: bool>(cache: &ThreadCache) -> usize {
     #[cfg(feature = "debug")]
     if SAMPLES {
-        return cache.until_sample.get().clamp(1, ENTRIES as u64) as usize;
+        let most = super::magazine::ENTRIES as u64;
+        return cache.until_sample.get().clamp(1, most) as usize;
     }
     let _ = cache;
     usize::MAX

@@ -6,19 +6,19 @@
 //! What a report does not have is left out.
 
 use super::detail::{BlockLayout, Place, Trace};
-use super::{Block, Report};
+use super::{Block, NAME_MAX, Report};
 use core::fmt::{self, Write};
 
 /// A report that `Display` writes as JSON, with a line feed at its end.
 pub(crate) struct Json<'a, 'b>(pub(crate) &'a Report<'b>);
 
-/// A string's characters between quotes.
-struct Text<'a>(&'a str);
+/// So many of a string's characters between quotes.
+struct Text<'a>(&'a str, usize);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_char('"')?;
-        for letter in self.0.chars() {
+        for letter in self.0.chars().take(self.1) {
             match letter {
                 '"' | '\\' => {
                     out.write_char('\\')?;
@@ -32,11 +32,12 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// A member whose value is a name, cut as names are in text; nothing if it is empty.
 fn text(out: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     if value.is_empty() {
         return Ok(());
     }
-    write!(out, ",\"{name}\":{}", Text(value))
+    write!(out, ",\"{name}\":{}", Text(value, NAME_MAX))
 }
 
 impl fmt::Display for Json<'_, '_> {
@@ -47,7 +48,7 @@ impl fmt::Display for Json<'_, '_> {
             "{{\"stop\":{},\"symbol\":\"{}\",\"meaning\":{},\"pid\":{},\"thread\":{}",
             report.stop.number(),
             report.stop.symbol(),
-            Text(report.stop.meaning()),
+            Text(report.stop.meaning(), usize::MAX),
             crate::sys::process_id(),
             report.thread,
         )?;
@@ -58,7 +59,7 @@ impl fmt::Display for Json<'_, '_> {
             write!(
                 out,
                 "{comma}{{\"value\":\"{value:#x}\",\"label\":{}}}",
-                Text(label)
+                Text(label, usize::MAX)
             )?;
         }
         out.write_char(']')?;
@@ -96,7 +97,9 @@ impl fmt::Display for Json<'_, '_> {
                 write_trace(name, trace, out)?;
             }
         }
-        text(out, "advice", report.advice)?;
+        if !report.advice.is_empty() {
+            write!(out, ",\"advice\":{}", Text(report.advice, usize::MAX))?;
+        }
         out.write_str("}\n")
     }
 }

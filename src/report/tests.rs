@@ -376,6 +376,55 @@ fn child() {
             raise(&DOUBLE_FREE, Action::Continue);
             say("went on\n");
         }
+        #[cfg(feature = "debug")]
+        "json" => {
+            set_json(true);
+            let traced = Report {
+                allocated: Some(Trace::new(7, ThreadName::default(), &[0x10])),
+                ..DOUBLE_FREE
+            };
+            let mut claims: std::vec::Vec<_> = core::iter::from_fn(LongText::claim).collect();
+            raise(&traced, Action::Continue);
+            // One has room.
+            claims.pop();
+            raise(&traced, Action::Continue);
+            drop(claims);
+        }
+        #[cfg(all(unix, feature = "debug"))]
+        "fork" => {
+            // The heap serves, so that it is told of forks.
+            let word = crate::heap::Word::new();
+            let (config, layout) = (crate::Config::new(), std::alloc::Layout::new::<u64>());
+            // SAFETY: the word is this thread's own.
+            assert!(!unsafe { crate::heap::plain::allocate(&word, &config, layout) }.is_null());
+            set_json(true);
+            set_hook(Some(hook));
+            let claims: std::vec::Vec<_> = core::iter::from_fn(LongText::claim).collect();
+            for mark in &REPORTING {
+                mark.store(u64::MAX, Ordering::Relaxed);
+            }
+            let traced = Report {
+                allocated: Some(Trace::new(7, ThreadName::default(), &[0x10])),
+                ..DOUBLE_FREE
+            };
+            // SAFETY: the child reports, and ends.
+            unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    raise(&traced, Action::Continue);
+                    libc::_exit(0);
+                }
+                let mut status = 0;
+                assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+                assert_eq!(status, 0);
+            }
+            assert!(
+                REPORTING
+                    .iter()
+                    .all(|mark| mark.load(Ordering::Relaxed) == u64::MAX)
+            );
+            drop(claims);
+        }
         scene => panic!("no scene {scene}"),
     }
 }
@@ -448,4 +497,87 @@ fn more_threads_than_marks_report_without_the_hook() {
     assert_eq!(count(&text, "VERIFIER STOP"), 1, "{text}");
     assert_eq!(count(&text, "hook saw"), 0, "{text}");
     assert!(text.ends_with("went on\n"), "{text}");
+}
+
+/// The double free as JSON, with `more` at its end.
+#[cfg(feature = "debug")]
+fn json_of_the_double_free(text: &str, more: &str) -> String {
+    let pid = text
+        .split("\"pid\":")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    format!(
+        "{{\"stop\":7,\"symbol\":\"DOUBLE_FREE\",\"meaning\":\"block already freed\",\
+         \"pid\":{},\"thread\":4711,\"parameters\":[\
+         {{\"value\":\"0x7f010000\",\"label\":\"heap handle\"}},\
+         {{\"value\":\"0x7f020040\",\"label\":\"block\"}},\
+         {{\"value\":\"0x40\",\"label\":\"size\"}},\
+         {{\"value\":\"0x0\",\"label\":\"not used\"}}],\
+         \"operation\":\"free\",\"address\":\"0x7f020040\",\"heap\":\"process heap\",\
+         \"block\":{{\"start\":\"0x7f020040\",\"size\":64,\"state\":\"free\",\"offset\":0}}{more}}}\n",
+        pid.unwrap_or_default()
+    )
+}
+
+#[cfg(feature = "debug")]
+const TRACED: &str =
+    ",\"allocated\":{\"thread\":7,\"frames\":[{\"address\":\"0x10\",\"offset\":\"0x10\"}]}";
+
+/// Without room for stacks JSON is JSON still.
+#[test]
+#[cfg(feature = "debug")]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn json_stays_json_however_many_report() {
+    let output = play("json");
+    assert!(output.status.success(), "{output:?}");
+    let text = stderr(&output);
+    let lines: std::vec::Vec<&str> = text.split_inclusive('\n').collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[0], json_of_the_double_free(lines[0], ""));
+    assert_eq!(lines[1], json_of_the_double_free(lines[1], TRACED));
+}
+
+#[test]
+#[cfg(feature = "debug")]
+fn the_longest_json_without_stacks_fits() {
+    let name = "\u{1}".repeat(1000);
+    for stop in Stop::ALL {
+        let report = Report {
+            stop,
+            parameters: [usize::MAX; 4],
+            heap: &name,
+            module: &name,
+            owner: Some(&name),
+            owner_module: &name,
+            operation: &name,
+            advice: &"advice ".repeat(100),
+            address: usize::MAX,
+            block: Some(Block {
+                start: usize::MAX / 3,
+                size: usize::MAX / 3,
+                state: BlockState::Cached,
+            }),
+            thread: u64::MAX,
+            ..Report::NOTHING
+        };
+        let mut text = FixedBuffer::<TEXT_MAX>::new();
+        write!(text, "{}", json::Json(&report)).expect("the buffer never fails");
+        assert!(!text.full);
+        assert!(text.as_bytes().ends_with(b"}\n"));
+    }
+}
+
+/// Who was reporting when another thread forked is forgotten in the child: it has room for
+/// stacks, and calls the hook.
+#[test]
+#[cfg(all(unix, feature = "debug"))]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn a_forked_child_reports_as_ever() {
+    let output = play("fork");
+    assert!(output.status.success(), "{output:?}");
+    let text = stderr(&output);
+    let lines: std::vec::Vec<&str> = text.split_inclusive('\n').collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[0], json_of_the_double_free(lines[0], TRACED));
+    assert_eq!(lines[1], "hook saw DoubleFree\n");
 }

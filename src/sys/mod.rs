@@ -40,6 +40,8 @@ pub mod names;
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
 mod signals;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod spawn;
 #[cfg(all(unix, feature = "pages"))]
 mod stack;
 #[cfg(all(unix, feature = "pages"))]
@@ -97,6 +99,10 @@ pub use pages::{
 };
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use signals::{keeping_errno, on_signal};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use spawn::{allow_children_to_look, forget_running, is_program, run as run_program};
 #[cfg(all(
     unix,
     feature = "pages",
@@ -117,7 +123,7 @@ use unix as os;
     target_arch = "x86_64",
     feature = "debug"
 ))]
-pub use unwind::{backtrace, module_range, module_slide};
+pub use unwind::{backtrace, module_key, module_range, module_slide};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
@@ -364,6 +370,12 @@ pub fn barrier() -> bool {
 /// the clock where the system has none to give.
 pub fn random() -> u64 {
     os::random()
+}
+
+/// Milliseconds of a clock that only goes forward.
+#[cfg(feature = "debug")]
+pub fn milliseconds() -> u64 {
+    os::milliseconds()
 }
 
 /// Sleeps while `*word == expected`, or returns early for no reason.

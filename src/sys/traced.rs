@@ -14,20 +14,24 @@ macro_rules! calls {
             pub(super) unsafe fn $name($($parameter: $type),*) -> $result {
                 let arguments = || {
                     [$(Argument::new(
-                        match core::ffi::CStr::from_bytes_with_nul(
-                            concat!(stringify!($parameter), "\0").as_bytes(),
-                        ) {
-                            Ok(name) => name,
-                            Err(_) => c"",
+                        const {
+                            match core::ffi::CStr::from_bytes_with_nul(
+                                concat!(stringify!($parameter), "\0").as_bytes(),
+                            ) {
+                                Ok(name) => name,
+                                Err(_) => c"",
+                            }
                         },
                         ($parameter as $word) as u64,
                     )),*]
                 };
-                let name = match core::ffi::CStr::from_bytes_with_nul(
-                    concat!(stringify!($name), "\0").as_bytes(),
-                ) {
-                    Ok(name) => name,
-                    Err(_) => c"",
+                let name = const {
+                    match core::ffi::CStr::from_bytes_with_nul(
+                        concat!(stringify!($name), "\0").as_bytes(),
+                    ) {
+                        Ok(name) => name,
+                        Err(_) => c"",
+                    }
                 };
                 // SAFETY: the caller's promise is the system's.
                 during(name, arguments, || unsafe { c::$name($($parameter),*) })

@@ -321,6 +321,17 @@ pub(super) fn random() -> u64 {
     mixed ^ mixed >> 33
 }
 
+#[cfg(feature = "debug")]
+pub(super) fn milliseconds() -> u64 {
+    let mut now = c::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: clock_gettime writes one timespec.
+    unsafe { c::clock_gettime(c::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn wait(word: &AtomicU32, expected: u32) {
     // SAFETY: FUTEX_WAIT only reads the word, which lives through the call.

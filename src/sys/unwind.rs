@@ -83,6 +83,33 @@ pub fn module_slide(address: usize) -> Option<usize> {
     (!module.map.is_null()).then(|| unsafe { module.map.cast::<usize>().read() })
 }
 
+/// A number, never 0, for the module that `address` lies in, mixed from where it begins and
+/// the name that the C library has for it. The address lies in code that is running, so that
+/// the module stays loaded meanwhile.
+pub fn module_key(address: usize) -> Option<u64> {
+    /// Bytes of a name that are looked at.
+    const MOST: usize = 4096;
+    let module = module_of(address)?;
+    let mut key = module.start as u64;
+    if !module.map.is_null() {
+        // SAFETY: the C library's record of a loaded module, whose second word leads to its
+        // name (struct link_map, l_name), which ends with a zero.
+        let name = unsafe { module.map.cast::<*const u8>().add(1).read() };
+        for at in 0..MOST {
+            if name.is_null() {
+                break;
+            }
+            // SAFETY: as above; no byte before this one was zero.
+            let byte = unsafe { name.add(at).read() };
+            if byte == 0 {
+                break;
+            }
+            key = (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    Some(key.max(1))
+}
+
 /// What of the stack may be read.
 pub(super) struct Memory {
     low: usize,

@@ -284,6 +284,12 @@ pub(super) fn wake_one(word: &AtomicU32) {
     unsafe { WakeByAddressSingle(word.as_ptr().cast_const().cast()) };
 }
 
+#[cfg(feature = "debug")]
+pub(super) fn milliseconds() -> u64 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { windows_sys::Win32::System::SystemInformation::GetTickCount64() }
+}
+
 pub(super) fn yield_now() {
     // SAFETY: no arguments, no memory.
     unsafe { SwitchToThread() };

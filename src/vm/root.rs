@@ -59,6 +59,12 @@ pub enum Anchor {
     /// How the records are laid out (a number): who reads them from outside
     /// was built alike if his own is the same.
     Layout,
+    /// Where blocks' records and call stacks are (`heap/traces.rs`); 0 where none are
+    /// kept.
+    Traces,
+    /// Whether sampling gives a few blocks guarded pages of their own, to which no slice
+    /// and no record leads (a number): 1 if so.
+    Sampled,
 }
 
 /// Number of anchors, spare ones for later versions included.

@@ -13,7 +13,7 @@
 //!
 //! [`HeapSetInformation`]: super::HeapSetInformation
 
-use super::constants::{FALSE, NO_ERROR, TRUE};
+use super::constants::{FALSE, TRUE};
 use super::failure::{fail, fail_block, handle_of, raised, told};
 use super::last_error;
 use super::types::{BOOL, DWORD, HANDLE, LPCVOID, LPVOID, PHANDLE, SIZE_T};
@@ -245,7 +245,7 @@ pub(super) unsafe fn reallocate(
     bytes: SIZE_T,
 ) -> LPVOID {
     if block.is_null() {
-        last_error::set(NO_ERROR);
+        last_error::clear();
         return ptr::null_mut();
     }
     loop {
@@ -358,7 +358,7 @@ pub unsafe extern "system" fn HeapCompact(heap: HANDLE, flags: DWORD) -> SIZE_T 
     match private::compact(handle_of(heap), flags) {
         Ok(largest) => {
             if largest == 0 {
-                last_error::set(NO_ERROR);
+                last_error::clear();
             }
             largest
         }

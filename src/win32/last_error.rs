@@ -56,6 +56,20 @@ mod word {
         }
     }
 
+    /// As `set` of no error.
+    #[inline(always)]
+    pub(super) fn clear() {
+        // SAFETY: as in `set`.
+        unsafe {
+            core::arch::asm!(
+                concat!("mov {distance}, qword ptr [rip + ", symbol!(), "@GOTTPOFF]"),
+                "mov dword ptr fs:[{distance}], 0",
+                distance = out(reg) _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
     /// Where the words are.
     #[inline]
     fn words() -> *mut u64 {
@@ -108,6 +122,10 @@ mod word {
     pub(super) fn set(value: u32) {
         with(|word| word.set(value));
     }
+
+    pub(super) fn clear() {
+        set(0);
+    }
 }
 
 /// The calling thread's last error: what the last function that failed, and
@@ -142,4 +160,10 @@ pub(super) fn get() -> DWORD {
 
 pub(super) fn set(error: DWORD) {
     word::set(error);
+}
+
+/// Leaves NO_ERROR.
+#[inline(always)]
+pub(super) fn clear() {
+    word::clear();
 }

@@ -130,11 +130,11 @@ pub use pages::{
     DiscardVirtualMemory, FlushInstructionCache, GetWriteWatch, IsBadCodePtr, IsBadHugeReadPtr,
     IsBadHugeWritePtr, IsBadReadPtr, IsBadStringPtrA, IsBadStringPtrW, IsBadWritePtr,
     NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
-    NtProtectVirtualMemory, NtQueryVirtualMemory, OfferVirtualMemory, PrefetchVirtualMemory,
-    ReadProcessMemory, ReclaimVirtualMemory, ResetWriteWatch, VirtualAlloc, VirtualAlloc2,
-    VirtualAlloc2FromApp, VirtualAllocEx, VirtualAllocFromApp, VirtualFree, VirtualFreeEx,
-    VirtualLock, VirtualProtect, VirtualProtectEx, VirtualProtectFromApp, VirtualQuery,
-    VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory, NtSetInformationVirtualMemory,
+    OfferVirtualMemory, PrefetchVirtualMemory, ReadProcessMemory, ReclaimVirtualMemory,
+    ResetWriteWatch, VirtualAlloc, VirtualAlloc2, VirtualAlloc2FromApp, VirtualAllocEx,
+    VirtualAllocFromApp, VirtualFree, VirtualFreeEx, VirtualLock, VirtualProtect, VirtualProtectEx,
+    VirtualProtectFromApp, VirtualQuery, VirtualQueryEx, VirtualUnlock, WriteProcessMemory,
 };
 pub use physical::{
     AllocateUserPhysicalPages, FreeUserPhysicalPages, MapUserPhysicalPages,
@@ -149,9 +149,9 @@ pub use rtl::{
 pub use rtl_create::{RtlCreateHeap, RtlDestroyHeap};
 pub use sections::{
     CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,
-    MapViewOfFileEx, MapViewOfFileFromApp, NtCreateSection, NtMapViewOfSection, NtQuerySection,
-    NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW, UnmapViewOfFile, UnmapViewOfFile2,
-    UnmapViewOfFileEx,
+    MapViewOfFile3FromApp, MapViewOfFileEx, MapViewOfFileFromApp, NtCreateSection,
+    NtMapViewOfSection, NtQuerySection, NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW,
+    UnmapViewOfFile, UnmapViewOfFile2, UnmapViewOfFileEx,
 };
 pub use system::{
     GetLargePageMinimum, GetNativeSystemInfo, GetPhysicallyInstalledSystemMemory, GetSystemInfo,

@@ -128,3 +128,28 @@ fn recalloc_zeroes_what_is_new() {
         assert!(!CRT.owns(block));
     }
 }
+
+#[test]
+fn a_size_of_0_frees() {
+    // Nobody else allocates in it: what was freed is nobody's.
+    static CRT: Crt = Crt::private("sizes of 0");
+    for size in [1, 100, 100_000, 3 << 20] {
+        // SAFETY: each block is freed once.
+        unsafe {
+            let block = CRT.malloc(size);
+            assert!(CRT.owns(block));
+            assert!(CRT.realloc(block, 0).is_null());
+            assert!(!CRT.owns(block));
+
+            for offset in [0, 1] {
+                let block = CRT.aligned_offset_malloc(size + 1, 64, offset);
+                let start = block.sub(8 + offset).cast::<*mut u8>();
+                let start = start.with_addr(start.addr() & !7).read();
+                assert!(CRT.owns(start));
+                assert!(CRT.aligned_offset_realloc(block, 0, 64, offset).is_null());
+                assert!(!CRT.owns(start));
+            }
+        }
+    }
+    assert_eq!(CRT.heapchk(), HEAPOK);
+}

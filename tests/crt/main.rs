@@ -6,6 +6,7 @@
 
 mod allocator;
 mod calls;
+mod heap;
 mod modes;
 mod new_mode;
 

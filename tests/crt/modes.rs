@@ -3,6 +3,10 @@
 use super::{alone, passed};
 use ntheap::crt::{Crt, Mode};
 use ntheap::heap::private::Handle;
+use std::sync::Barrier;
+
+/// Forks while a heap is made.
+const ROUNDS: usize = 300;
 
 static A: Crt = Crt::private("a");
 static B: Crt = Crt::private("b");
@@ -150,5 +154,49 @@ fn another_instances_block_is_refused_and_told() {
         assert_eq!(error.matches("on heap \"b\" of crt-").count(), 3, "{error}");
         let owner = "it belongs to heap \"a\" of crt-";
         assert_eq!(error.matches(owner).count(), 4, "{error}");
+    }
+}
+
+/// A fork while another thread makes an instance's heap: the child makes its own.
+#[test]
+fn a_fork_during_the_first_use_leaves_a_runtime_to_the_child() {
+    let name = "modes::a_fork_during_the_first_use_leaves_a_runtime_to_the_child";
+    let output = alone(name, &[], || {
+        assert!(!A.allocate(1).is_null());
+        for round in 0..ROUNDS {
+            let crt: &'static Crt = Box::leak(Box::new(Crt::private("forked")));
+            let start = Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    assert!(!crt.allocate(10).is_null());
+                });
+                start.wait();
+                // Not always at the same moment.
+                for _ in 0..round % 50 * 20 {
+                    std::hint::spin_loop();
+                }
+                // SAFETY: the child uses nothing but the runtime, which is whole in it,
+                // and ends.
+                let child = unsafe { libc::fork() };
+                if child == 0 {
+                    // SAFETY: ends the child at once, also where it waits for ever.
+                    unsafe {
+                        libc::alarm(10);
+                        let block = crt.allocate(10);
+                        let is_right = crt.owns(block) && crt.free(block).is_ok();
+                        libc::_exit(if is_right { 7 } else { 1 });
+                    }
+                }
+                let mut status = -1;
+                // SAFETY: waits for the child that was just made.
+                assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+                assert!(libc::WIFEXITED(status), "round {round}: {status:#x}");
+                assert_eq!(libc::WEXITSTATUS(status), 7);
+            });
+        }
+    });
+    if let Some(output) = output {
+        assert_eq!(passed(&output), "");
     }
 }

@@ -1,7 +1,8 @@
-//! The new handler across a fork. What it does else, C programs show.
+//! The new handler across a fork, and about what is no block. What it does else, C
+//! programs show.
 
 use super::{alone, passed};
-use ntheap::crt::{Crt, new_handler};
+use ntheap::crt::{Crt, errno, new_handler};
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -64,5 +65,39 @@ fn a_forked_child_forgets_who_was_in_operator_new() {
     });
     if let Some(output) = output {
         assert_eq!(passed(&output), "");
+    }
+}
+
+/// What is no block is reported, once, and nobody is asked for memory for it.
+#[test]
+fn no_memory_is_asked_for_what_is_no_block() {
+    static OTHER: Crt = Crt::private("other");
+    let name = "new_mode::no_memory_is_asked_for_what_is_no_block";
+    let output = alone(name, &[("NTHEAP_ON_CORRUPTION", "continue")], || {
+        new_handler::set(Some(count));
+        assert_eq!(new_handler::set_mode(1), 0);
+        let (own, stranger) = (CRT.malloc(100), OTHER.malloc(100));
+        // SAFETY: the bug to be found; the blocks stay as they are.
+        unsafe {
+            let resizes: [unsafe fn(&Crt, *mut u8, usize) -> *mut u8; 2] =
+                [Crt::realloc, |crt, block, size| {
+                    crt.recalloc(block, size, 1)
+                }];
+            for resize in resizes {
+                errno::set(0);
+                assert!(resize(&CRT, stranger, 5000).is_null());
+                assert_eq!(errno::get(), errno::EINVAL);
+                assert_eq!(CALLS.swap(0, Ordering::Relaxed), 0);
+                errno::set(0);
+                assert!(resize(&CRT, own, 1 << 62).is_null());
+                assert_eq!(errno::get(), errno::ENOMEM);
+                assert_eq!(CALLS.swap(0, Ordering::Relaxed), 1);
+            }
+        }
+        assert!(CRT.owns(own) && OTHER.owns(stranger));
+    });
+    if let Some(output) = output {
+        let error = passed(&output);
+        assert_eq!(error.matches("VERIFIER STOP").count(), 2, "{error}");
     }
 }

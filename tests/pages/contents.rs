@@ -14,11 +14,123 @@ fn is_swapped(address: usize) -> bool {
     u64::from_le_bytes(state) & 1 << 62 != 0
 }
 
+const PAGES: usize = 64;
+
+/// Reserves and commits pages, each of which holds its number and 0x5a.
+fn filled() -> usize {
+    let base = allocate(0, PAGES * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    for nth in 0..PAGES {
+        // SAFETY: committed just above.
+        unsafe { *byte(base + nth * PAGE) = 0x5a ^ nth as u8 };
+    }
+    base
+}
+
+/// Which pages hold what `filled` wrote; all others must read zero.
+fn kept(base: usize) -> Vec<usize> {
+    let holds = |nth: &usize| {
+        // SAFETY: committed, and can be read.
+        let value = unsafe { *byte(base + nth * PAGE) };
+        assert!(value == 0 || value == 0x5a ^ *nth as u8, "page {nth}");
+        value != 0
+    };
+    (0..PAGES).filter(holds).collect()
+}
+
+/// Has the system take pages that were offered to it, as it does when memory is
+/// short. Whether it knows how.
+fn take(address: usize, pages: usize) -> bool {
+    // SAFETY: the advice drops only what pages hold that were offered.
+    unsafe { libc::madvise(byte(address).cast(), pages * PAGE, libc::MADV_PAGEOUT) == 0 }
+}
+
+/// Undoing MEM_RESET succeeds if and only if every page still holds what it did.
+#[test]
+fn undoing_a_reset_tells_what_the_system_took() {
+    let undo = |base| allocate(base, PAGES * PAGE, MEM_RESET_UNDO, PAGE_NOACCESS);
+    let mut taken = 0;
+    // A page may wait in another processor's list, where the system does not find it.
+    for _ in 0..50 {
+        let base = filled();
+        allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
+        assert_eq!(undo(base), Ok(base), "nobody took anything");
+        assert_eq!(kept(base).len(), PAGES);
+        // What is needed after all is not taken any more.
+        let knows = take(base, PAGES);
+        assert_eq!(kept(base).len(), PAGES);
+
+        allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
+        // SAFETY: committed. What is written to is not taken either.
+        unsafe { *byte(base + 3 * PAGE) = 0x5a ^ 3 };
+        take(base, PAGES / 2);
+        let left = kept(base);
+        assert!(left.contains(&3), "{left:?}");
+        assert!(left.ends_with(&(PAGES / 2..PAGES).collect::<Vec<_>>()));
+        match undo(base) {
+            Ok(_) => assert_eq!(left.len(), PAGES),
+            Err(error) => {
+                assert_eq!(error, ERROR_NOT_ENOUGH_MEMORY);
+                assert!(left.len() < PAGES);
+            }
+        }
+        // Either way the rest is kept from now on, and the pages are usable.
+        take(base, PAGES);
+        assert_eq!(kept(base), left);
+        assert_eq!(query(base).RegionSize, PAGES * PAGE);
+        taken += PAGES - left.len();
+        free(base, 0, MEM_RELEASE).expect("released");
+        if !knows {
+            println!("the system takes nothing when it is asked to");
+            return;
+        }
+        if taken >= PAGES / 4 {
+            return;
+        }
+    }
+    panic!("the system took {taken} pages only");
+}
+
+/// Pages that were offered and taken meanwhile are told of when they are reclaimed.
+#[test]
+fn reclaiming_tells_what_the_system_took() {
+    let mut taken = 0;
+    for _ in 0..50 {
+        let base = filled();
+        let start = byte(base).cast();
+        // SAFETY: the pages are not used while they are offered.
+        let (offered, knows, reclaimed) = unsafe {
+            (
+                OfferVirtualMemory(start, PAGES * PAGE, VmOfferPriorityLow),
+                take(base, PAGES / 2),
+                ReclaimVirtualMemory(start, PAGES * PAGE),
+            )
+        };
+        assert_eq!(offered, ERROR_SUCCESS);
+        let left = kept(base);
+        assert!(left.ends_with(&(PAGES / 2..PAGES).collect::<Vec<_>>()));
+        let told = if left.len() == PAGES {
+            ERROR_SUCCESS
+        } else {
+            ERROR_BUSY
+        };
+        assert_eq!(reclaimed, told, "{left:?}");
+        taken += PAGES - left.len();
+        free(base, 0, MEM_RELEASE).expect("released");
+        if !knows {
+            println!("the system takes nothing when it is asked to");
+            return;
+        }
+        if taken >= PAGES / 4 {
+            return;
+        }
+    }
+    panic!("the system took {taken} pages only");
+}
+
 /// Pages that were swapped out are dropped when they are offered: undoing it must
 /// say so. Where the machine has nowhere to swap to there are none.
 #[test]
 fn what_was_swapped_out_is_not_called_kept() {
-    const PAGES: usize = 64;
     let base = allocate(0, PAGES * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
     let pages = || (0..PAGES).map(|page| base + page * PAGE);
     for page in pages() {

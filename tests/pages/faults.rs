@@ -244,3 +244,72 @@ fn threads_that_meet_a_guard_page_all_go_on() {
     assert_eq!(query(room).RegionSize, 512 * PAGE);
     free(room, 0, MEM_RELEASE).expect("released");
 }
+
+/// A file that a test maps, shorter than its view for a while.
+static SHORT_FILE: AtomicUsize = AtomicUsize::new(0);
+/// What the handler was told: how many words, and the first three.
+static TOLD: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+/// Notes what is said of a page that has nothing behind it, and makes the file longer.
+unsafe extern "system" fn on_missing(exception: *mut EXCEPTION_POINTERS) -> LONG {
+    // SAFETY: the system of handlers passes a record.
+    let record = unsafe { &*(*exception).ExceptionRecord };
+    if record.ExceptionCode != STATUS_IN_PAGE_ERROR {
+        return EXCEPTION_CONTINUE_SEARCH;
+    }
+    TOLD[0].store(record.NumberParameters as usize, Ordering::Relaxed);
+    for (told, word) in TOLD[1..].iter().zip(record.ExceptionInformation) {
+        told.store(word, Ordering::Relaxed);
+    }
+    let file = SHORT_FILE.load(Ordering::Relaxed) as i32;
+    // SAFETY: the descriptor is the test's file.
+    match unsafe { libc::ftruncate(file, 2 * PAGE as i64) } {
+        0 => EXCEPTION_CONTINUE_EXECUTION,
+        _ => EXCEPTION_CONTINUE_SEARCH,
+    }
+}
+
+#[test]
+fn a_view_with_nothing_behind_it_is_an_error_of_its_own() {
+    use std::os::fd::AsRawFd;
+    if !alone("faults::a_view_with_nothing_behind_it_is_an_error_of_its_own") {
+        return;
+    }
+    let path = std::env::temp_dir().join(format!("ntheap-short-{}", std::process::id()));
+    std::fs::write(&path, [7; 2 * PAGE]).expect("written");
+    let open = std::fs::File::options().read(true).write(true).open(&path);
+    let file = open.expect("opened");
+    std::fs::remove_file(&path).expect("removed");
+    let descriptor = file.as_raw_fd();
+    SHORT_FILE.store(descriptor as usize, Ordering::Relaxed);
+    let handle = std::ptr::with_exposed_provenance_mut(_get_osfhandle(descriptor) as usize);
+    // SAFETY: the handle and the section are the test's; the handler can be called at any
+    // time.
+    let view = unsafe {
+        assert!(!AddVectoredExceptionHandler(1, Some(on_missing)).is_null());
+        let section = CreateFileMappingA(
+            handle,
+            std::ptr::null_mut(),
+            PAGE_READWRITE,
+            0,
+            0,
+            std::ptr::null(),
+        );
+        assert!(!section.is_null());
+        MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)
+    };
+    assert!(!view.is_null());
+    let second = view.expose_provenance() + PAGE;
+    let told = || TOLD.each_ref().map(|word| word.load(Ordering::Relaxed));
+    // SAFETY: the view is the test's; the handler makes the file as long as it again.
+    unsafe {
+        assert_eq!(*byte(second), 7);
+        file.set_len(PAGE as u64).expect("shorter");
+        assert_eq!(byte(second + 5).read_volatile(), 0);
+        assert_eq!(told(), [3, 0, second + 5, 0xC000_0011]);
+        file.set_len(PAGE as u64).expect("shorter");
+        byte(second + 6).write_volatile(9);
+        assert_eq!(told(), [3, 1, second + 6, 0xC000_0011]);
+        assert_eq!(*byte(second + 6), 9);
+    }
+}

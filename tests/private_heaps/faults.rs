@@ -5,18 +5,20 @@ use super::support::*;
 use ntheap::heap::private::{self, Error, Settings, Shape, flags};
 use ntheap::sys::fault;
 
-/// A load that uses all that heaps are made of. Returns how often it was
-/// refused.
-fn load() -> usize {
+/// Heaps of all kinds.
+const KINDS: [(Shape, u32, usize); 5] = [
+    (Shape::Growable, 0, 0),
+    (Shape::Growable, 0, 0x60000),
+    (Shape::Fixed(0x30000), 0, 0),
+    (Shape::Limited(0x60_0000), 0, 0),
+    (Shape::Growable, flags::CREATE_ENABLE_EXECUTE, 0),
+];
+
+/// A load that uses all that heaps of these kinds are made of. Returns how often it
+/// was refused.
+fn load(kinds: &[(Shape, u32, usize)]) -> usize {
     let mut refused = 0;
-    let shapes = [
-        (Shape::Growable, 0, 0),
-        (Shape::Growable, 0, 0x60000),
-        (Shape::Fixed(0x30000), 0, 0),
-        (Shape::Limited(0x60_0000), 0, 0),
-        (Shape::Growable, flags::CREATE_ENABLE_EXECUTE, 0),
-    ];
-    for (shape, flags, initial) in shapes {
+    for &(shape, flags, initial) in kinds {
         let settings = Settings {
             shape,
             flags,
@@ -84,9 +86,11 @@ fn a_refusal_of_the_system_leaves_everything_as_it_was() {
             // A process each: the first calls of the process are struck, too.
             let outcome = in_fork(|| {
                 fault::plan(first, count, &[]);
-                load();
+                load(&KINDS);
                 let (_, struck) = fault::end();
-                let refused = load();
+                // Each kind in its turn.
+                let kind = first as usize % KINDS.len();
+                let refused = load(&KINDS[kind..=kind]);
                 assert_eq!(refused, 0, "the heaps did not recover");
                 u8::from(struck == 0) + 10
             });

@@ -24,7 +24,12 @@ fn strike(face: Face, first: u64, count: u64) -> u8 {
         assert!(load.refused > 0, "nothing can be had without a first call");
     }
     load.refused = 0;
-    load.run(false);
+    // All routes work again: each time with a few blocks, now and then with many.
+    if cfg!(not(unix)) || long() || first.is_multiple_of(8) {
+        load.run(false);
+    } else {
+        load.run_briefly();
+    }
     assert_eq!(load.refused, 0, "the heap did not recover");
     assert_eq!(stats().allocated, 0);
     if struck == 0 { SPARED } else { STRUCK }

@@ -81,7 +81,7 @@ fn child(face: Face, thoroughly: bool) -> u8 {
 }
 
 fn children_of_a_working_program_have_a_whole_heap(face: Face) {
-    let forks = if long() { 2000 } else { 100 };
+    let forks = if long() { 2000 } else { 50 };
     let stop = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         for number in 0..WORKERS {
@@ -90,7 +90,7 @@ fn children_of_a_working_program_have_a_whole_heap(face: Face) {
         for number in 0..forks {
             // The forking thread's own cache is in all states too.
             let block = face.allocate(layout(100 + number, 8));
-            let answer = in_fork(|| child(face, number % 20 == 0));
+            let answer = in_fork(|| child(face, number % 10 == 0));
             assert_eq!(answer, 0, "fork {number}");
             face.free(block, layout(100 + number, 8));
         }

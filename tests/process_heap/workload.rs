@@ -11,18 +11,38 @@ use std::sync::mpsc;
 /// Blocks held at once at most.
 const MOST: usize = 4096;
 
-/// The byte that a block of `tag` holds at `offset`.
-fn expected(tag: u64, offset: usize) -> u8 {
-    ((tag ^ offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+/// Bytes marked at a block's ends.
+const EDGE: usize = 32;
+
+/// Bytes without an order, 256 of them again and again.
+static PATTERN: [u8; 256 + EDGE] = {
+    let mut bytes = [0; 256 + EDGE];
+    let mut at = 0;
+    while at < bytes.len() {
+        let mixed = (at as u64 % 256 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bytes[at] = (mixed >> 56) as u8;
+        at += 1;
+    }
+    bytes
+};
+
+/// The `count` bytes that a block of `tag` holds from `offset` on.
+fn expected(tag: u64, offset: usize, count: usize) -> &'static [u8] {
+    let start = (tag as usize).wrapping_mul(37).wrapping_add(offset) % 256;
+    &PATTERN[start..start + count]
 }
 
-/// The offsets at which a block is marked: both ends, and so far apart between
-/// them that marking a large block costs little.
-fn marked(size: usize) -> impl Iterator<Item = usize> {
-    let edge = size.min(32);
-    (0..edge)
-        .chain((edge..size - edge).step_by(64 * KIB))
-        .chain((size - edge).max(edge)..size)
+/// Where a block is marked, and with how many bytes: both ends, and single bytes so
+/// far apart between them that marking a large block costs little.
+fn marked(size: usize) -> impl Iterator<Item = (usize, usize)> {
+    let edge = size.min(EDGE);
+    std::iter::once((0, edge))
+        .chain(
+            (edge..size - edge)
+                .step_by(64 * KIB)
+                .map(|offset| (offset, 1)),
+        )
+        .chain(std::iter::once((size - edge, edge)))
 }
 
 /// A block with known contents.
@@ -34,9 +54,15 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(start: *mut u8, layout: Layout, tag: u64) -> Held {
         assert!(start.addr().is_multiple_of(layout.align()), "{layout:?}");
-        for offset in marked(layout.size()) {
-            // SAFETY: inside a block that is the caller's.
-            unsafe { start.add(offset).write(expected(tag, offset)) };
+        for (offset, count) in marked(layout.size()) {
+            let mark = expected(tag, offset, count);
+            // SAFETY: inside a block that is the caller's, and what it is filled from
+            // is none.
+            unsafe {
+                start
+                    .add(offset)
+                    .copy_from_nonoverlapping(mark.as_ptr(), count)
+            };
         }
         let block = Block { start, layout };
         Held { block, tag }
@@ -45,11 +71,12 @@ impl Held {
     /// Checks the contents up to `size` bytes.
     fn check_up_to(&self, size: usize) {
         let Block { start, layout } = self.block;
-        for offset in marked(layout.size()).take_while(|&offset| offset < size) {
+        for (offset, count) in marked(layout.size()).take_while(|&(offset, _)| offset < size) {
+            let count = count.min(size - offset);
             // SAFETY: inside a block that is held.
-            let found = unsafe { start.add(offset).read() };
-            let wanted = expected(self.tag, offset);
-            assert_eq!(found, wanted, "byte {offset} of {layout:?} at {start:p}");
+            let found = unsafe { std::slice::from_raw_parts(start.add(offset), count) };
+            let wanted = expected(self.tag, offset, count);
+            assert_eq!(found, wanted, "from {offset} on of {layout:?} at {start:p}");
         }
     }
 
@@ -116,9 +143,11 @@ impl Load {
             return;
         }
         if zero {
-            for offset in (0..size).step_by(if size > 4 * KIB { 509 } else { 1 }) {
+            for offset in (0..size).step_by(if size > 4 * KIB { 4001 } else { 61 }) {
+                let count = (size - offset).min(61);
                 // SAFETY: inside the block just allocated.
-                assert_eq!(unsafe { start.add(offset).read() }, 0, "{layout:?}");
+                let found = unsafe { std::slice::from_raw_parts(start.add(offset), count) };
+                assert_eq!(found, &[0; 61][..count], "{layout:?}");
             }
         }
         self.tags += 1;
@@ -289,7 +318,6 @@ impl Load {
     }
 
     /// A part of the load that takes every route once.
-    #[cfg(unix)]
     pub(crate) fn run_briefly(&mut self) {
         for _ in 0..60 {
             let size = self.any_size();

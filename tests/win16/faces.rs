@@ -10,6 +10,8 @@ pub(crate) trait Heap {
     type Guard<'h>: std::ops::Deref<Target: AsBytes>
     where
         Self: 'h;
+    /// Whether `compact` moves blocks before it looks for room, rather than after.
+    const MOVES_FIRST: bool;
 
     fn alloc(&self, flags: Flags, size: u32) -> Result<Self::Block, Error>;
     fn realloc(&self, block: Self::Block, size: u32, flags: Flags) -> Result<Self::Block, Error>;
@@ -106,6 +108,7 @@ impl Heap for Global<'_> {
         = Locked<'h>
     where
         Self: 'h;
+    const MOVES_FIRST: bool = true;
     common!();
 
     fn address(&self, block: HGlobal) -> u32 {
@@ -151,6 +154,7 @@ impl Heap for Local<'_> {
         = LocalLocked<'h>
     where
         Self: 'h;
+    const MOVES_FIRST: bool = false;
     common!();
 
     fn address(&self, block: HLocal) -> u32 {

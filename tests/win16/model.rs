@@ -53,6 +53,8 @@ struct Model<'h, H: Heap> {
     most: usize,
     large: u32,
     one_piece: u32,
+    /// Compactions after which holes were looked at.
+    merged: u32,
 }
 
 impl<'h, H: Heap> Model<'h, H> {
@@ -67,6 +69,7 @@ impl<'h, H: Heap> Model<'h, H> {
             most,
             large,
             one_piece: 0,
+            merged: 0,
         }
     }
 
@@ -385,13 +388,18 @@ impl<'h, H: Heap> Model<'h, H> {
         }
         if wanted == u32::MAX {
             assert!(!self.entries.iter().any(Entry::may_go));
+        }
+        // Where too little was found, and where a global heap is only asked, all was done.
+        if found < wanted || wanted == 0 && H::MOVES_FIRST {
             self.is_compact(&pieces);
+        } else if H::MOVES_FIRST {
+            self.has_merged(&pieces);
         }
     }
 
-    /// Every hole is kept from the next by something that stays; no block of the
-    /// part with the most room could leave it.
-    fn is_compact(&mut self, pieces: &[Piece]) {
+    /// Every hole is kept from the next by something that stays. What is between such,
+    /// and the hole in each.
+    fn has_merged<'p>(&mut self, pieces: &'p [Piece]) -> (Vec<&'p [Piece]>, Vec<u32>) {
         let stays = |piece: &Piece| piece.kind == PieceKind::Fixed || piece.locked;
         let runs: Vec<&[Piece]> = pieces.split(stays).filter(|run| !run.is_empty()).collect();
         let hole = |run: &&[Piece]| {
@@ -403,7 +411,15 @@ impl<'h, H: Heap> Model<'h, H> {
             assert!(holes.len() <= 1, "two holes and nothing between that stays");
             holes.first().copied().unwrap_or(0)
         };
-        let holes: Vec<u32> = runs.iter().map(hole).collect();
+        let holes = runs.iter().map(hole).collect();
+        self.one_piece += u32::from(runs.len() == 1);
+        self.merged += 1;
+        (runs, holes)
+    }
+
+    /// What could merge has, and no block of the part with the most room could leave it.
+    fn is_compact(&mut self, pieces: &[Piece]) {
+        let (runs, holes) = self.has_merged(pieces);
         let sum = |run: &[Piece]| {
             let counts = |piece: &&Piece| piece.kind != PieceKind::Moveable;
             run.iter()
@@ -421,7 +437,6 @@ impl<'h, H: Heap> Model<'h, H> {
                 assert!(at == richest || *hole < piece.size, "{piece:?} could leave");
             }
         }
-        self.one_piece += u32::from(runs.len() == 1);
     }
 
     fn step(&mut self) {
@@ -510,7 +525,7 @@ fn global_heaps_do_what_a_simple_model_does() {
     let agrees = |block: HGlobal| !refused.borrow().contains(&block.number());
     let rounds = 10;
     let mut total = Figures::default();
-    let mut one_piece = 0;
+    let (mut one_piece, mut merged) = (0, 0);
     for seed in 0..rounds {
         refused.borrow_mut().clear();
         let heap = Global {
@@ -522,6 +537,7 @@ fn global_heaps_do_what_a_simple_model_does() {
         let mut model = Model::new(&heap, seed as u64 + 1, 250, 18);
         model.run(steps() / rounds);
         one_piece += model.one_piece;
+        merged += model.merged;
         let figures = heap.figures();
         total.moves += figures.moves;
         total.moved_bytes += figures.moved_bytes;
@@ -530,10 +546,12 @@ fn global_heaps_do_what_a_simple_model_does() {
     }
     let operations = (steps() / 100) as u64;
     println!(
-        "{} operations: {total:?}, one piece {one_piece} times",
+        "{} operations: {total:?}, holes merged {merged} times, one piece {one_piece} times",
         steps()
     );
     assert!(total.moves > 10 * operations, "{total:?}");
+    // Two operations of a hundred are compactions.
+    assert!(merged as usize > steps() / 100, "{merged}");
     assert!(
         total.discards > operations && total.vetoes > operations / 10,
         "{total:?}"

@@ -414,6 +414,63 @@ fn single_instances_share_their_data() {
 }
 
 #[test]
+fn a_listed_data_segment_is_shared_or_not_as_its_own_line_says() {
+    for (text, shares) in [
+        ("SEGMENTS dgroup SINGLE DATA MULTIPLE", true),
+        ("SEGMENTS dgroup MULTIPLE DATA SINGLE", false),
+        ("SEGMENTS dgroup SINGLE", true),
+        ("SEGMENTS dgroup MOVEABLE", false),
+        // Of another segment it says nothing.
+        ("SEGMENTS far SINGLE", false),
+    ] {
+        let heap = arena(128);
+        let file = File::new(&[code("TEXT", 100), data("DGROUP", 100)]);
+        let definition = parse(text);
+        let module = Module::load(&heap, &definition, &file).unwrap();
+        let [one, two] = [module.instance().unwrap(), module.instance().unwrap()];
+        let [first, second] = [&one, &two].map(|of| of.data_segment().unwrap());
+        assert_eq!(first == second, shares, "{text}");
+        heap.lock(first).unwrap()[0].set(99);
+        let seen = heap.lock(second).unwrap()[0].get();
+        assert_eq!(seen, if shares { 99 } else { 2 }, "{text}");
+        let data_loads = file.loads.borrow().iter().filter(|at| **at == 1).count();
+        assert_eq!(data_loads, if shares { 1 } else { 2 }, "{text}");
+    }
+    // A shared one among several data segments lets there be more instances.
+    let heap = arena(128);
+    let file = File::new(&[data("DGROUP", 100), data("FAR", 50)]);
+    let definition = parse("SEGMENTS dgroup SINGLE");
+    let module = Module::load(&heap, &definition, &file).unwrap();
+    let [one, two] = [module.instance().unwrap(), module.instance().unwrap()];
+    assert_eq!(one.data_segment(), two.data_segment());
+}
+
+#[test]
+fn a_program_without_heapsize_has_a_local_heap_that_grows_from_nothing() {
+    for text in ["", "HEAPSIZE 0"] {
+        let heap = arena(128);
+        let definition = parse(text);
+        assert_eq!((definition.heap_size, definition.stack_size), (0, 0));
+        let file = File::new(&[code("TEXT", 100), data("DGROUP", 100)]);
+        let module = Module::load(&heap, &definition, &file).unwrap();
+        let instance = module.instance().unwrap();
+        let segment = instance.data_segment().unwrap();
+        // The static data, rounded up to what blocks of the global heap are.
+        assert_eq!(heap.size_of(segment), Ok(128), "{text}");
+        let local = instance.local().unwrap();
+        assert_eq!(local.size(), 28, "{text}");
+        let block = local.alloc(MOVEABLE, 1000).unwrap();
+        local.lock(block).unwrap().write(0, b"grown");
+        assert!(local.size() >= 1000 && heap.size_of(segment).unwrap() >= 1100);
+        assert_eq!(heap.lock(segment).unwrap()[99].get(), 2);
+        // Nothing is kept for it when it shrinks.
+        local.free(block).unwrap();
+        assert_eq!(local.shrink(0), Ok(28), "{text}");
+        assert_eq!(heap.size_of(segment), Ok(128), "{text}");
+    }
+}
+
+#[test]
 fn a_program_with_several_data_segments_has_one_instance() {
     let heap = arena(128);
     let file = File::new(&[code("TEXT", 100), data("DGROUP", 100), data("FAR", 50)]);

@@ -16,6 +16,7 @@ mod heaps;
 mod moveable;
 mod native;
 mod pages;
+mod snapshots;
 mod task_memory;
 mod termination;
 mod toolhelp;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What makes the C library take the plainest of its copying functions. It
 /// takes what suits the processor otherwise, and counts with it.
@@ -77,9 +78,12 @@ impl Callgrind {
         program: &Path,
         arguments: &[&str],
     ) -> Result<Vec<u64>, String> {
+        // Two at a time may count the same.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!(
-            "callgrind.out.{}.{}.{}",
+            "callgrind.out.{}.{}.{}.{}",
             std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed),
             library.name,
             arguments.join("-")
         );

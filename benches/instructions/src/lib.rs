@@ -31,7 +31,8 @@ use callgrind::Callgrind;
 use rows::Program;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The loops of the table, built and ready to be counted.
 #[derive(Debug)]
@@ -122,11 +123,32 @@ impl Bench {
             rustc: compiler()?,
             ..Figures::default()
         };
-        for row in Row::all() {
+        // A process each, which takes one processor: several rows at a time.
+        let rows = Row::all();
+        let counts: Vec<OnceLock<Result<f64, String>>> =
+            rows.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..processors {
+                scope.spawn(|| {
+                    while let Some(at) = take(&next, rows.len()) {
+                        let _ = counts[at].set(self.count(&rows[at]));
+                    }
+                });
+            }
+        });
+        for (row, count) in rows.iter().zip(counts) {
             let name = row.to_string();
-            let count = self.count(&row).map_err(|e| format!("{name}: {e}"))?;
-            figures.add(name, count);
+            let count = count.into_inner().unwrap_or(Err("not counted".to_owned()));
+            figures.add(name.clone(), count.map_err(|e| format!("{name}: {e}"))?);
         }
         Ok(figures)
     }
+}
+
+/// The next of `count` numbers that nobody has taken.
+fn take(next: &AtomicUsize, count: usize) -> Option<usize> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    (at < count).then_some(at)
 }

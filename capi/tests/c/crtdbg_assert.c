@@ -43,6 +43,21 @@ int main(void)
     _RPTF1(_CRT_ERROR, "at %s\n", "a place");
     _RPTW2(_CRT_WARN, _CRT_WIDE("%s %d\n"), _CRT_WIDE("w\u00efde"), 5);
     _RPTFW1(_CRT_WARN, _CRT_WIDE("%hs\n"), "narrow in wide");
+#line 80 "all.c"
+    _RPTF0(_CRT_WARN, "none %d\n");
+    _RPTF3(_CRT_WARN, "%d %s %c\n", 1, "2", '3');
+    _RPTF4(_CRT_WARN, "%d %s %c %x\n", 1, "2", '3', 4);
+    _RPTF5(_CRT_WARN, "%d %s %c %x %.1f\n", 1, "2", '3', 4, 5.0);
+    _RPTW0(_CRT_WARN, _CRT_WIDE("none %d\n"));
+    _RPTW1(_CRT_WARN, _CRT_WIDE("%d\n"), 1);
+    _RPTW3(_CRT_WARN, _CRT_WIDE("%d %s %c\n"), 1, _CRT_WIDE("2"), '3');
+    _RPTW4(_CRT_WARN, _CRT_WIDE("%d %s %c %x\n"), 1, _CRT_WIDE("2"), '3', 4);
+    _RPTW5(_CRT_WARN, _CRT_WIDE("%d %s %c %x %.1f\n"), 1, _CRT_WIDE("2"), '3', 4, 5.0);
+    _RPTFW0(_CRT_WARN, _CRT_WIDE("none %d\n"));
+    _RPTFW2(_CRT_WARN, _CRT_WIDE("%d %s\n"), 1, _CRT_WIDE("2"));
+    _RPTFW3(_CRT_WARN, _CRT_WIDE("%d %s %c\n"), 1, _CRT_WIDE("2"), '3');
+    _RPTFW4(_CRT_WARN, _CRT_WIDE("%d %s %c %x\n"), 1, _CRT_WIDE("2"), '3', 4);
+    _RPTFW5(_CRT_WARN, _CRT_WIDE("%d %s %c %x %.1f\n"), 1, _CRT_WIDE("2"), '3', 4, 5.0);
     _CrtDbgReport(_CRT_WARN, NULL, 0, NULL, "%d %d %d %d %f %f %f %f %f %f %f %f %f %f %d\n", 1, 2, 3,
                   4, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 5);
     if (_CrtDbgReport(17, NULL, 0, NULL, "no kind\n") != -1)

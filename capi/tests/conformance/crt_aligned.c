@@ -1,6 +1,21 @@
 /* Aligned blocks: where they lie, how large they are, and how they resize. */
 #include "crt.h"
 
+static void fill(char *block, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        block[i] = (char)(i % 251);
+}
+
+/* Whether the first bytes are as they were filled. */
+static BOOL holds(const char *block, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (block[i] != (char)(i % 251))
+            return FALSE;
+    return TRUE;
+}
+
 int main(void)
 {
     NEED("runtime", runtime());
@@ -34,21 +49,52 @@ int main(void)
     _aligned_free(block);
     _aligned_free(NULL);
 
+    /* It is a block of malloc's kind that starts there. */
+    block = (char *)_aligned_malloc(100, 64);
+    NEED("allocated-64", block);
+    char *start = *(char **)(block - 8);
+    CHECK("start-is-a-block", _msize(start) != (size_t)-1);
+    CHECK("start-holds-it", _msize(start) >= (size_t)(block - start) + 100);
+    _aligned_free(block);
+
+    static const size_t sizes[] = {1000, 100000, 3000000, 200, 40};
     block = (char *)_aligned_realloc(NULL, 100, 64);
     NEED("realloc-null", block);
     EQUAL("realloc-null-aligned", (size_t)block % 64, 0);
-    for (char i = 0; i < 100; i++)
-        block[(int)i] = i;
-    BOOL same = TRUE;
-    static const size_t sizes[] = {1000, 100000, 3000000, 40};
-    for (size_t i = 0; i < 4; i++) {
+    size_t held = 100;
+    BOOL lies = TRUE, same = TRUE;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        fill(block, held);
         block = (char *)_aligned_realloc(block, sizes[i], 64);
-        same = same && block && (size_t)block % 64 == 0;
-        for (char k = 0; same && k < 40; k++)
-            same = block[(int)k] == k;
+        lies = lies && block && (size_t)block % 64 == 0;
+        if (!block)
+            break;
+        same = same && holds(block, held < sizes[i] ? held : sizes[i]);
+        held = sizes[i];
     }
+    CHECK("realloc-aligned", lies);
     CHECK("realloc-keeps", same);
     EQUAL("realloc-0-frees", _aligned_realloc(block, 0, 64), 0);
+
+    block = (char *)_aligned_offset_realloc(NULL, 100, 16, 7);
+    NEED("offset-realloc-null", block);
+    EQUAL("offset-realloc-null-aligned", ((size_t)block + 7) % 16, 0);
+    BOOL measures = TRUE;
+    held = 100, lies = TRUE, same = TRUE;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        fill(block, held);
+        block = (char *)_aligned_offset_realloc(block, sizes[i], 16, 7);
+        lies = lies && block && ((size_t)block + 7) % 16 == 0;
+        if (!block)
+            break;
+        same = same && holds(block, held < sizes[i] ? held : sizes[i]);
+        measures = measures && _aligned_msize(block, 16, 7) == sizes[i];
+        held = sizes[i];
+    }
+    CHECK("offset-realloc-aligned", lies);
+    CHECK("offset-realloc-keeps", same);
+    CHECK("offset-realloc-measures", measures);
+    EQUAL("offset-realloc-0-frees", _aligned_offset_realloc(block, 0, 16, 7), 0);
 
     volatile size_t huge = (size_t)-1;
     errno = 0;

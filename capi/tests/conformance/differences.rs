@@ -45,8 +45,15 @@ differences! {
     buckets_walk_end {
         "count-in-bounds" => "has three entries: it never has buckets";
     }
+    com_bad_pointers {
+        "(end)" => "reads before the address and faults";
+    }
     com_get_malloc {
         "no-spy" => "leaves the address";
+        "add-ref" => "returns 2";
+    }
+    com_minimize {
+        "gives-back" => "does nothing";
     }
     com_spy_moves {
         "heap-size", "size" => "has bytes of its own in a block while there is a spy";
@@ -92,11 +99,17 @@ differences! {
         "(end)" => "faults";
     }
     crt_invalid {
-        "aligned-3-told", "aligned-127-told", "offset-told", "expand-null-told" =>
-            "tells no handler";
+        "aligned-3-told", "aligned-127-told", "offset-told", "realloc-3-told", "realloc-offset-told",
+        "expand-null-told" => "tells no handler";
         "aligned-size-0", "aligned-size-0-told", "aligned-size-0-errno" => "allocates";
         "expand-null-errno" => "leaves errno as it was";
         "(end)" => "faults";
+    }
+    crt_new_mode {
+        "calloc-calls", "calloc-asked", "realloc-calls", "realloc-asked", "recalloc-calls",
+        "recalloc-asked" => "has malloc alone ask the handler";
+        "calloc-errno", "realloc-errno", "over-realloc-errno" => "leaves errno as it was";
+        "over-malloc-calls", "over-aligned-calls" => "asks the handler at any size";
     }
     crt_recalloc {
         "overflow", "overflow-errno" => "does not see it";
@@ -153,23 +166,39 @@ differences! {
             "sizes, resizes and frees a block whose tail is damaged";
     }
     global_bad_handles {
-        "freed-unlock", "made-up-unlock", "beside-one-unlock" => "returns FALSE";
+        "freed-unlock", "made-up-unlock", "beside-one-unlock", "freed-unwire", "made-up-unwire",
+        "beside-one-unwire" => "returns FALSE";
     }
     global_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error" => "says ERROR_INVALID_HANDLE";
         "lock-error" => "leaves the last error";
     }
+    global_compact {
+        "global-largest-free", "local-largest-free", "shrink-largest-free",
+        "shrink-one-largest-free" => "returns 0";
+    }
     global_flags {
         "local-shows-no-sharing" => "shows it";
     }
+    global_foreign {
+        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
+        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
+        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
+            "does not look at the address";
+    }
     global_modify {
         "data-copied" => "makes the block the handle's data";
+    }
+    global_null {
+        "lock-error" => "leaves the last error";
+        "unlock", "unlock-error" => "returns FALSE, with ERROR_INVALID_HANDLE";
     }
     global_realloc_fixed {
         "modify-keeps-size" => "resizes it";
         "small-in-place-refused", "small-in-place-error", "small-size-still",
         "small-moves-to-shrink" => "never has buckets";
+        "moved-content", "grown-content" => "has resized it to 0 before";
     }
     global_realloc_locked {
         "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
@@ -203,6 +232,28 @@ differences! {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
     }
+    local_foreign {
+        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
+        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
+        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
+            "does not look at the address";
+    }
+    local_null {
+        "unlock-error" => "says ERROR_INVALID_HANDLE";
+    }
+    local_realloc_fixed {
+        "modify-keeps-size" => "resizes it";
+        "small-in-place-refused", "small-in-place-error", "small-size-still",
+        "small-moves-to-shrink" => "never has buckets";
+        "moved-content", "grown-content" => "has resized it to 0 before";
+    }
+    local_realloc_locked {
+        "small-does-not-grow", "small-error", "small-size-still", "small-moved" =>
+            "grows it where it is";
+    }
+    local_realloc_moveable {
+        "grown-elsewhere" => "grows it where it is";
+    }
     lock_buckets {
         "has-buckets", "bucket-goes-on" => "never has buckets";
     }
@@ -211,11 +262,15 @@ differences! {
     }
     memory_status {
         "reserving-takes-addresses", "releasing-gives-addresses" => "tells a constant";
-        "committing-takes-commit", "releasing-gives-commit" => "counts no commit";
+        "committing-takes-commit", "releasing-gives-commit", "section-takes-commit",
+        "copy-takes-commit", "ending-gives-commit" => "counts no commit";
     }
     memory_usage {
         "faults-grow" => "counts no faults";
         "private" => "does not tell it";
+    }
+    native_section_files {
+        "file-view-type" => "tells no type";
     }
     native_sections {
         "more-than-the-section" => "does not look at the section's protection";
@@ -228,6 +283,15 @@ differences! {
     physical_arrays {
         "privilege" => "holds no such privilege";
     }
+    pages_alloc_arguments {
+        "protect-0x404" => "does not tell PAGE_WRITECOMBINE";
+        "protect-guard-and-noaccess", "protect-guard-and-noaccess-error",
+        "protect-guard-and-nocache", "protect-guard-and-nocache-error",
+        "protect-nocache-and-noaccess", "protect-nocache-and-noaccess-error",
+        "protect-nocache-and-writecombine", "protect-nocache-and-writecombine-error" =>
+            "takes modifiers that exclude each other";
+        "watch-commit", "watch-commit-error" => "takes MEM_WRITE_WATCH without MEM_RESERVE";
+    }
     pages_commit {
         "all-reserved" => "decommits one page when a size of 0 names all";
     }
@@ -239,11 +303,16 @@ differences! {
         "first-error", "cleared", "second" => "locks no guard page and leaves it one";
     }
     pages_lock {
+        "no-access-refused-error" => "says another error";
         "not-locked", "not-locked-error", "no-count", "no-count-error", "partly-locked",
         "partly-locked-error" => "unlocks whatever it is given";
     }
     pages_nt_allocate {
         "past-the-end" => "says STATUS_NOT_MAPPED_VIEW";
+    }
+    pages_nt_allocate_ex {
+        "bounds-kept", "no-room", "crossed" => "looks at the alignment and the highest";
+        "placeholder" => "has no placeholders";
     }
     pages_nt_free {
         "type-first" => "reads the pointers first";
@@ -253,6 +322,12 @@ differences! {
         "middle", "middle-at", "middle-size", "head-left", "hole", "tail-left", "of-the-head",
         "head-cut", "of-the-tail", "tail-cut", "head-ended", "tail-ended" =>
             "ends no part of a region";
+    }
+    pages_nt_prefetch {
+        "no-process" => "does not look at the process";
+    }
+    pages_nt_protect {
+        "past-the-end", "free" => "says STATUS_INVALID_PARAMETER";
     }
     pages_nt_query {
         "region-size", "region-shorter-size" => "counts from the address that is asked about";
@@ -281,6 +356,8 @@ differences! {
         "bounds", "type-twice", "type-twice-error", "lowest-of-a-page", "lowest-of-a-page-error",
         "lowest-above-all", "lowest-above-all-error", "crossed", "crossed-error", "no-room",
         "no-room-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
+        "size-of-no-page", "size-of-no-page-error", "address-of-a-page-error" =>
+            "rounds address and size";
     }
     pages_reset {
         "with-commit", "with-commit-error" => "takes MEM_COMMIT with it";
@@ -289,7 +366,7 @@ differences! {
         "undone", "kept" => "has no MEM_RESET_UNDO";
     }
     pages_stack {
-        "lowest" => "shows the stack's reserved part committed";
+        "lowest", "thread-lowest" => "shows the stack's reserved part committed";
     }
     process_heaps {
         "appended-first", "appended-second", "appended-third", "order-kept-third",
@@ -323,14 +400,17 @@ differences! {
         "adjusted-error", "changed" => "holds no such privilege";
     }
     toolhelp_errors {
-        "no-flags-error", "no-process-error" => "leaves another last error";
-        "snapshot" => "has no snapshots of heaps";
+        "no-flags-error", "no-process-snapshot-error" => "leaves another last error";
+        "(end)" => "has no Heap32First and ends the program";
     }
     toolhelp_lists {
         "snapshot" => "has no snapshots of heaps";
     }
     toolhelp_moveable {
         "(end)" => "has no Heap32First and ends the program";
+    }
+    toolhelp_read {
+        "half", "half-error", "half-count" => "reads a page without access";
     }
     toolhelp_walk {
         "(end)" => "has no Heap32First and ends the program";
@@ -343,6 +423,9 @@ differences! {
         "not-the-others", "still-not-the-others" => "writes to the section";
         "before-size", "one-copied-protect", "one-copied-size", "was-written", "written-protect",
         "written-size" => "does not tell pages that were written from others";
+    }
+    view_from_app {
+        "(end)" => "has no MapViewOfFileFromApp";
     }
     view_placeholders {
         "placeholder" => "has no placeholders";

@@ -22,6 +22,18 @@ static void bad(const char *what, HGLOBAL handle)
     SetLastError(UNTOUCHED);
     EQUAL(NAMED("realloc"), GlobalReAlloc(handle, 10, GMEM_MOVEABLE), 0);
     EQUAL(NAMED("realloc-error"), GetLastError(), ERROR_INVALID_HANDLE);
+    SetLastError(UNTOUCHED);
+    EQUAL(NAMED("wire"), GlobalWire(handle), 0);
+    EQUAL(NAMED("wire-error"), GetLastError(), ERROR_INVALID_HANDLE);
+    SetLastError(UNTOUCHED);
+    EQUAL(NAMED("unwire"), GlobalUnWire(handle), TRUE);
+    EQUAL(NAMED("unwire-error"), GetLastError(), ERROR_INVALID_HANDLE);
+    SetLastError(UNTOUCHED);
+    GlobalFix(handle);
+    EQUAL(NAMED("fix-error"), GetLastError(), ERROR_INVALID_HANDLE);
+    SetLastError(UNTOUCHED);
+    GlobalUnfix(handle);
+    EQUAL(NAMED("unfix-error"), GetLastError(), ERROR_INVALID_HANDLE);
 }
 
 int main(void)
@@ -31,13 +43,8 @@ int main(void)
     bad("freed", freed);
     bad("made-up", BAD_HANDLE);
     bad("beside-one", (HGLOBAL)((char *)other + 0x100000));
-    EQUAL("free-null", GlobalFree(NULL), 0);
-    EQUAL("realloc-null", GlobalReAlloc(NULL, 10, GMEM_MOVEABLE), 0);
-    EQUAL("size-null", GlobalSize(NULL), 0);
-    EQUAL("flags-null", GlobalFlags(NULL), GMEM_INVALID_HANDLE);
-    EQUAL("lock-null", GlobalLock(NULL), 0);
-    EQUAL("handle-null", GlobalHandle(NULL), 0);
     EQUAL("other-unharmed", GlobalSize(other), 10);
+    EQUAL("other-not-locked", GlobalFlags(other), 0);
     CHECK("other-freed", !GlobalFree(other));
     return finish();
 }

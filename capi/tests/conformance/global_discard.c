@@ -24,10 +24,13 @@ int main(void)
 
     handle = GlobalAlloc(GMEM_MOVEABLE, 0);
     EQUAL("from-0", GlobalReAlloc(handle, 10, GMEM_MOVEABLE | GMEM_ZEROINIT), handle);
+    CHECK("from-0-size", GlobalSize(handle) >= 10 && GlobalSize(handle) <= 16);
+    EQUAL("from-0-word", word_of(handle), 3);
     CHECK("from-0-zeroed", is_zero(data_of(handle), 0, 10));
     EQUAL("to-0", GlobalReAlloc(handle, 0, GMEM_MOVEABLE), handle);
     EQUAL("to-0-size", GlobalSize(handle), 0);
     EQUAL("from-0-again", GlobalReAlloc(handle, 10, GMEM_MOVEABLE), handle);
+    CHECK("from-0-again-size", GlobalSize(handle) >= 10 && GlobalSize(handle) <= 16);
     CHECK("freed-again", !GlobalFree(handle));
 
     HLOCAL local = LocalAlloc(LMEM_MOVEABLE | LMEM_DISCARDABLE, 10);
@@ -40,5 +43,15 @@ int main(void)
     EQUAL("local-fixed", left, local);
     EQUAL("local-fixed-size", LocalSize(left), 0);
     CHECK("local-fixed-freed", !LocalFree(left));
+
+    /* One that is served from a bucket as well. */
+    make_hot(12);
+    local = LocalAlloc(LMEM_FIXED, 12);
+    left = LocalDiscard(local);
+    EQUAL("local-hot", left, local);
+    EQUAL("local-hot-size", LocalSize(left), 0);
+    EQUAL("local-hot-again", LocalDiscard(left), left);
+    EQUAL("local-hot-back", LocalSize(LocalReAlloc(left, 0, LMEM_MOVEABLE)), 0);
+    CHECK("local-hot-freed", !LocalFree(left));
     return finish();
 }

@@ -28,7 +28,21 @@ int main(void)
     EQUAL("local-shows-no-sharing", LocalFlags(handle), 2);
     CHECK("freed-locked", !GlobalFree(handle));
 
-    HLOCAL local = LocalAlloc(LMEM_MOVEABLE | LMEM_DISCARDABLE, 10);
+    UINT local_obsolete = LMEM_NOCOMPACT | LMEM_NODISCARD;
+    HLOCAL local = LocalAlloc(LMEM_MOVEABLE | local_obsolete, 10);
+    EQUAL("local-obsolete", LocalFlags(local), 0);
+    EQUAL("local-obsolete-size", LocalSize(local), 10);
+    CHECK("local-obsolete-freed", !LocalFree(local));
+    local = LocalAlloc(local_obsolete, 10);
+    EQUAL("local-obsolete-fixed", LocalFlags(local), 0);
+    EQUAL("local-obsolete-fixed-size", LocalSize(local), 10);
+    CHECK("local-obsolete-fixed-freed", !LocalFree(local));
+    /* Global memory's obsolete flags are as invisible to the local functions. */
+    local = LocalAlloc(LMEM_MOVEABLE | GMEM_NOTIFY | GMEM_NOT_BANKED, 10);
+    EQUAL("local-obsolete-global", LocalFlags(local), 0);
+    CHECK("local-obsolete-global-freed", !LocalFree(local));
+
+    local = LocalAlloc(LMEM_MOVEABLE | LMEM_DISCARDABLE, 10);
     EQUAL("local-discardable", LocalFlags(local), LMEM_DISCARDABLE);
     LocalFree(local);
     local = LocalAlloc(LMEM_MOVEABLE | GMEM_DDESHARE, 10);

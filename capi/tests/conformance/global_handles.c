@@ -31,9 +31,15 @@ int main(void)
     EQUAL("word-local", word_of(local), 3);
     EQUAL("local-low-bits", (ULONG_PTR)local & 15, 8);
 
+    HGLOBAL second = GlobalAlloc(GMEM_MOVEABLE, 100);
     EQUAL("freed", GlobalFree(moveable), 0);
     EQUAL("word-freed-low-bits", word_of(moveable) & 15, 0);
     EQUAL("data-freed", data_of(moveable), 0);
+    /* The word is where the next free entry is: of the one freed later, known. */
+    EQUAL("second-freed", GlobalFree(second), 0);
+    EQUAL("word-second-low-bits", word_of(second) & 15, 0);
+    EQUAL("data-second", data_of(second), 0);
+    EQUAL("word-second", word_of(second), (ULONG_PTR)moveable - sizeof(void *));
     CHECK("all-freed", !GlobalFree(fixed) && !GlobalFree(discardable) && !GlobalFree(shared) &&
                            !GlobalFree(empty) && !GlobalFree(both) && !LocalFree(local));
     return finish();

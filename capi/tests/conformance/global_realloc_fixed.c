@@ -7,15 +7,15 @@ int main(void)
     HGLOBAL small = GlobalAlloc(GMEM_FIXED, 12);
     NEED("allocated", small);
     fill(small, 12);
-    const SIZE_T sizes[] = {13, 12, 11, 100};
+    const SIZE_T sizes[] = {13, 12, 11, 0, 100};
     int refused = 0, with_error = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         SetLastError(UNTOUCHED);
         refused += GlobalReAlloc(small, sizes[i], GMEM_FIXED) == NULL;
         with_error += GetLastError() == ERROR_NOT_ENOUGH_MEMORY;
     }
-    EQUAL("small-in-place-refused", refused, 4);
-    EQUAL("small-in-place-error", with_error, 4);
+    EQUAL("small-in-place-refused", refused, 5);
+    EQUAL("small-in-place-error", with_error, 5);
     EQUAL("small-size-still", GlobalSize(small), 12);
     SetLastError(UNTOUCHED);
     EQUAL("discardable-refused", GlobalReAlloc(small, 12, GMEM_DISCARDABLE), 0);
@@ -36,6 +36,12 @@ int main(void)
     EQUAL("to-0-size", GlobalSize(moved), 0);
     CHECK("moved-freed", !GlobalFree(moved));
 
+    /* Discarding is no moving: the small block stays where it is. */
+    small = GlobalAlloc(GMEM_FIXED, 12);
+    EQUAL("small-discarded", GlobalDiscard(small), small);
+    EQUAL("small-discarded-size", GlobalSize(small), 0);
+    CHECK("small-freed", !GlobalFree(small));
+
     HGLOBAL big = GlobalAlloc(GMEM_FIXED, 0x20000);
     fill(big, 0x20000);
     EQUAL("big-grows", GlobalReAlloc(big, 0x20000 + 512, GMEM_FIXED), big);
@@ -44,6 +50,7 @@ int main(void)
     EQUAL("big-shrunk-size", GlobalSize(big), 10);
     CHECK("big-content", is_filled(big, 10));
     EQUAL("big-to-0", GlobalReAlloc(big, 0, GMEM_FIXED), big);
+    EQUAL("big-to-0-size", GlobalSize(big), 0);
     CHECK("big-freed", !GlobalFree(big));
     return finish();
 }

@@ -26,15 +26,12 @@ static void bad(const char *what, HLOCAL handle)
 
 int main(void)
 {
-    HLOCAL freed = LocalAlloc(LMEM_MOVEABLE, 10);
+    HLOCAL freed = LocalAlloc(LMEM_MOVEABLE, 10), other = LocalAlloc(LMEM_MOVEABLE, 10);
     CHECK("freed", !LocalFree(freed));
     bad("freed", freed);
     bad("made-up", BAD_HANDLE);
-    EQUAL("free-null", LocalFree(NULL), 0);
-    EQUAL("realloc-null", LocalReAlloc(NULL, 10, LMEM_MOVEABLE), 0);
-    EQUAL("size-null", LocalSize(NULL), 0);
-    EQUAL("flags-null", LocalFlags(NULL), LMEM_INVALID_HANDLE);
-    EQUAL("lock-null", LocalLock(NULL), 0);
-    EQUAL("handle-null", LocalHandle(NULL), 0);
+    bad("beside-one", (HLOCAL)((char *)other + 0x100000));
+    EQUAL("other-unharmed", LocalSize(other), 10);
+    CHECK("other-freed", !LocalFree(other));
     return finish();
 }

@@ -158,10 +158,12 @@ programs! {
 
     global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
     global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
-    local_bad_pointers global_realloc_fixed global_realloc_moveable global_realloc_locked
+    local_bad_pointers global_null local_null global_foreign local_foreign
+    global_realloc_fixed global_realloc_moveable global_realloc_locked local_realloc_fixed
+    local_realloc_moveable local_realloc_locked global_compact
     global_modify global_discard
 
-    com_get_malloc com_malloc com_spy_register com_spy_order com_spy_refuses com_spy_deferred
+    com_get_malloc com_malloc com_bad_pointers com_minimize com_spy_register com_spy_order com_spy_refuses com_spy_deferred
     com_spy_moves com_spy_revokes com_strings com_string_cache
 
     toolhelp_lists toolhelp_walk toolhelp_moveable toolhelp_errors toolhelp_read
@@ -172,8 +174,8 @@ programs! {
     crtdbg_constants crtdbg_blocks crtdbg_known crtdbg_flags crtdbg_states
     pages_alloc_arguments pages_alloc_rounding pages_alloc_conflicts pages_commit pages_reset
     pages_reset_undo pages_nt_zero_bits pages_nt_allocate pages_process_handle pages_free
-    pages_nt_free pages_protect pages_nocache pages_query pages_nt_query pages_guard
-    pages_guard_lock pages_lock pages_write_watch pages_write_watch_errors
+    pages_nt_free pages_nt_protect pages_nt_prefetch pages_nt_allocate_ex pages_protect pages_nocache pages_query pages_nt_query pages_guard
+    pages_guard_lock pages_guard_system pages_lock pages_write_watch pages_write_watch_errors
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
     pages_access_violation pages_offer pages_stack
@@ -181,7 +183,7 @@ programs! {
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect
     view_reserve view_reserve_protect view_alignment view_unmap view_placeholders native_sections
-    native_names handles handles_rights files descriptors physical_pages physical_arrays large_pages
+    native_names native_section_files view_from_app mapping_wide handles handles_rights files descriptors physical_pages physical_arrays large_pages
     tokens system_info memory_status memory_usage
 }
 

@@ -42,6 +42,10 @@ int main(void)
     CHECK("image-refused",
           !CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL));
     EQUAL("image-error", GetLastError(), ERROR_BAD_EXE_FORMAT);
+    SetLastError(UNTOUCHED);
+    CHECK("image-not-run-refused",
+          !CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_IMAGE_NO_EXECUTE, 0, 0, NULL));
+    EQUAL("image-not-run-error", GetLastError(), ERROR_BAD_EXE_FORMAT);
     CloseHandle(file);
     remove(path);
     return finish();

@@ -13,6 +13,13 @@ static MEMORYSTATUSEX now(void)
     return status;
 }
 
+/* Whether so many bytes can be committed less in `later` than in `earlier`. */
+static BOOL lies_between(MEMORYSTATUSEX earlier, MEMORYSTATUSEX later, SIZE_T least, SIZE_T most)
+{
+    return earlier.ullAvailPageFile >= later.ullAvailPageFile + least &&
+           earlier.ullAvailPageFile <= later.ullAvailPageFile + most;
+}
+
 int main(void)
 {
     MEMORYSTATUSEX status = now(), short_one = status;
@@ -53,5 +60,25 @@ int main(void)
     CHECK("releasing-gives-commit",
           released.ullAvailPageFile - committed.ullAvailPageFile >= 200 * MIB &&
               released.ullAvailPageFile > committed.ullAvailPageFile);
+
+    /* A section of memory takes commit, and a view that copies as much again. Other
+     * programs come and go: once in a few times they do not. */
+    BOOL section_took = FALSE, copy_took = FALSE, ending_gave = FALSE;
+    for (int i = 0; i < 20 && !(section_took && copy_took && ending_gave); i++) {
+        MEMORYSTATUSEX before = now();
+        HANDLE section = make_section(PAGE_READWRITE, (DWORD)(256 * MIB));
+        MEMORYSTATUSEX made = now();
+        void *copy = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
+        MEMORYSTATUSEX copied = now();
+        if (!copy || !UnmapViewOfFile(copy) || !CloseHandle(section))
+            break;
+        MEMORYSTATUSEX ended = now();
+        section_took = section_took || lies_between(before, made, 200 * MIB, 400 * MIB);
+        copy_took = copy_took || lies_between(made, copied, 200 * MIB, 400 * MIB);
+        ending_gave = ending_gave || lies_between(ended, copied, 400 * MIB, 700 * MIB);
+    }
+    CHECK("section-takes-commit", section_took);
+    CHECK("copy-takes-commit", copy_took);
+    CHECK("ending-gives-commit", ending_gave);
     return finish();
 }

@@ -12,11 +12,16 @@ static const struct {
     {"write-copy", PAGE_WRITECOPY},
     {"execute-write-copy", PAGE_EXECUTE_WRITECOPY},
     {"guard-alone", PAGE_GUARD},
+    {"guard-and-noaccess", PAGE_NOACCESS | PAGE_GUARD},
+    {"guard-and-nocache", PAGE_READWRITE | PAGE_GUARD | PAGE_NOCACHE},
+    {"nocache-and-noaccess", PAGE_NOACCESS | PAGE_NOCACHE},
+    {"nocache-and-writecombine", PAGE_READWRITE | PAGE_NOCACHE | PAGE_WRITECOMBINE},
 };
 
 static const DWORD taken[] = {PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE,
                               PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE,
-                              PAGE_READWRITE | PAGE_NOCACHE, PAGE_READONLY | PAGE_GUARD};
+                              PAGE_READWRITE | PAGE_NOCACHE, PAGE_READONLY | PAGE_GUARD,
+                              PAGE_READWRITE | PAGE_WRITECOMBINE, PAGE_EXECUTE_READ | PAGE_GUARD};
 
 int main(void)
 {
@@ -44,6 +49,16 @@ int main(void)
     FAILS("round-to-page", VirtualAlloc(NULL, PAGE, MEM_RESERVE | 0x40000000, PAGE_READWRITE), 0,
           ERROR_INVALID_PARAMETER);
     FAILS("watch-alone", VirtualAlloc(NULL, PAGE, MEM_WRITE_WATCH, PAGE_READWRITE), 0,
+          ERROR_INVALID_PARAMETER);
+    FAILS("watch-commit",
+          VirtualAlloc(NULL, PAGE, MEM_COMMIT | MEM_WRITE_WATCH, PAGE_READWRITE), 0,
+          ERROR_INVALID_PARAMETER);
+    FAILS("physical-alone", VirtualAlloc(NULL, PAGE, MEM_PHYSICAL, PAGE_READWRITE), 0,
+          ERROR_INVALID_PARAMETER);
+    FAILS("physical-commit",
+          VirtualAlloc(NULL, PAGE, MEM_RESERVE | MEM_COMMIT | MEM_PHYSICAL, PAGE_READWRITE), 0,
+          ERROR_INVALID_PARAMETER);
+    FAILS("physical-read", VirtualAlloc(NULL, PAGE, MEM_RESERVE | MEM_PHYSICAL, PAGE_READONLY), 0,
           ERROR_INVALID_PARAMETER);
     FAILS("placeholder",
           VirtualAlloc(NULL, UNIT, MEM_RESERVE | MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS), 0,

@@ -8,6 +8,10 @@ int main(void)
     EQUAL("read-null-1", IsBadReadPtr(NULL, 1), TRUE);
     EQUAL("write-null-0", IsBadWritePtr(NULL, 0), FALSE);
     EQUAL("write-null-1", IsBadWritePtr(NULL, 1), TRUE);
+    EQUAL("huge-read-null-0", IsBadHugeReadPtr(NULL, 0), FALSE);
+    EQUAL("huge-read-null-1", IsBadHugeReadPtr(NULL, 1), TRUE);
+    EQUAL("huge-write-null-0", IsBadHugeWritePtr(NULL, 0), FALSE);
+    EQUAL("huge-write-null-1", IsBadHugeWritePtr(NULL, 1), TRUE);
     EQUAL("code-null", IsBadCodePtr(NULL), TRUE);
     EQUAL("code", IsBadCodePtr((FARPROC)(void (*)(void))finish), FALSE);
     EQUAL("text-null", IsBadStringPtrA(NULL, 1), TRUE);
@@ -32,6 +36,8 @@ int main(void)
     CHECK("read-only", VirtualProtect(base + PAGE, PAGE, PAGE_READONLY, &old));
     EQUAL("read-only-read", IsBadReadPtr(base, 2 * PAGE), FALSE);
     EQUAL("read-only-write", IsBadWritePtr(base, 2 * PAGE), TRUE);
+    EQUAL("huge-read", IsBadHugeReadPtr(base, 2 * PAGE), FALSE);
+    EQUAL("huge-write", IsBadHugeWritePtr(base, 2 * PAGE), TRUE);
     EQUAL("kept", base[0], 'x');
     CHECK("released", VirtualFree(base, 0, MEM_RELEASE));
     return finish();

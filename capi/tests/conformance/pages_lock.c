@@ -8,6 +8,10 @@ int main(void)
     NEED("committed", VirtualAlloc(base, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE));
     CHECK("partly-committed", !VirtualLock(base, 3 * PAGE));
     FAILS("not-locked", VirtualUnlock(base, PAGE), FALSE, ERROR_NOT_LOCKED);
+    DWORD old;
+    CHECK("no-access", VirtualProtect(base + PAGE, PAGE, PAGE_NOACCESS, &old));
+    FAILS("no-access-refused", VirtualLock(base, 2 * PAGE), FALSE, ERROR_NOACCESS);
+    CHECK("access", VirtualProtect(base + PAGE, PAGE, PAGE_READWRITE, &old));
     CHECK("locked", VirtualLock(base, 2 * PAGE));
     CHECK("locked-again", VirtualLock(base, PAGE));
     base[0] = base[PAGE] = 1;

@@ -21,7 +21,7 @@ int main(void)
 {
     void *at;
     /* The lower half of 32 bits, then less and less. */
-    for (ULONG_PTR bits = 1; bits <= 12; bits++) {
+    for (ULONG_PTR bits = 1; bits <= 20; bits++) {
         char name[32];
         NTSTATUS status = reserve(bits, &at);
         snprintf(name, sizeof name, "%u-bits", (unsigned)bits);

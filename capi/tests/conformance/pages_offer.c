@@ -31,6 +31,17 @@ int main(void)
                             (base[PAGE] == 7 && base[3 * PAGE - 1] == 7));
     base[PAGE] = 8;
     EQUAL("usable-again", base[PAGE], 8);
+    CHECK("locked", VirtualLock(base + PAGE, PAGE));
+    EQUAL("offer-locked", OfferVirtualMemory_(base + PAGE, PAGE, VmOfferPriorityNormal),
+          ERROR_SUCCESS);
+    reclaimed = ReclaimVirtualMemory_(base + PAGE, PAGE);
+    CHECK("reclaim-locked", reclaimed == ERROR_SUCCESS || reclaimed == ERROR_BUSY);
+    FAILS("not-locked-then", VirtualUnlock(base + PAGE, PAGE), FALSE, ERROR_NOT_LOCKED);
+    HANDLE section = make_section(PAGE_READWRITE, PAGE);
+    void *view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+    NEED("view", view);
+    CHECK("offer-view", OfferVirtualMemory_(view, PAGE, VmOfferPriorityLow) != ERROR_SUCCESS);
+    CHECK("view-ended", UnmapViewOfFile(view) && CloseHandle(section));
     CHECK("unknown-priority",
           OfferVirtualMemory_(base, PAGE, (OFFER_PRIORITY)0) != ERROR_SUCCESS);
     CHECK("not-offered", ReclaimVirtualMemory_(base, PAGE) != ERROR_SUCCESS);

@@ -70,6 +70,17 @@ int main(void)
     FAILS("join-part", VirtualFree(base, 2 * UNIT, JOIN), FALSE, ERROR_INVALID_ADDRESS);
     CHECK("join", VirtualFree(base, 4 * UNIT, JOIN));
     CHECK("joined", tells(base, 4 * UNIT, MEM_RESERVE, 0, base));
+
+    /* Splitting at an end makes two. */
+    CHECK("split-head", VirtualFree(base, UNIT, SPLIT));
+    CHECK("head", tells(base, UNIT, MEM_RESERVE, 0, base));
+    CHECK("rest", tells(base + UNIT, 3 * UNIT, MEM_RESERVE, 0, base + UNIT));
+    CHECK("split-tail", VirtualFree(base + 3 * UNIT, UNIT, SPLIT));
+    CHECK("middle", tells(base + UNIT, 2 * UNIT, MEM_RESERVE, 0, base + UNIT));
+    CHECK("tail", tells(base + 3 * UNIT, UNIT, MEM_RESERVE, 0, base + 3 * UNIT));
+    FAILS("split-two", VirtualFree(base, 2 * UNIT, SPLIT), FALSE, ERROR_INVALID_ADDRESS);
+    CHECK("join-two", VirtualFree(base, 3 * UNIT, JOIN));
+    CHECK("join-rest", VirtualFree(base, 4 * UNIT, JOIN));
     char *plain = (char *)VirtualAlloc(NULL, 2 * UNIT, MEM_RESERVE, PAGE_NOACCESS);
     NEED("plain", plain);
     FAILS("split-plain", VirtualFree(plain, UNIT, SPLIT), FALSE, ERROR_INVALID_ADDRESS);

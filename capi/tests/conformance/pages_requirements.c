@@ -34,6 +34,9 @@ int main(void)
     VirtualFree(at, 0, MEM_RELEASE);
     at = (char *)reserve(NULL, UNIT, MEM_RESERVE | MEM_TOP_DOWN, low, high, 0);
     CHECK("top-down", (ULONG_PTR)at >= low && (ULONG_PTR)at + UNIT - 1 <= high);
+    char *lowest = (char *)reserve(NULL, UNIT, MEM_RESERVE, low, high, 0);
+    CHECK("top-down-is-higher", lowest && lowest < at);
+    VirtualFree(lowest, 0, MEM_RELEASE);
     VirtualFree(at, 0, MEM_RELEASE);
     at = (char *)reserve(NULL, UNIT, MEM_RESERVE | MEM_COMMIT, 0, 0, 0x1000000);
     CHECK("aligned", at && (ULONG_PTR)at % 0x1000000 == 0);
@@ -70,7 +73,15 @@ int main(void)
           ERROR_INVALID_PARAMETER);
     FAILS("no-room", reserve(NULL, 0x20000000, MEM_RESERVE, low, high, 0), 0,
           ERROR_NOT_ENOUGH_MEMORY);
+    FAILS("size-of-no-page", alloc2(NULL, NULL, UNIT + 1, MEM_RESERVE, PAGE_READWRITE, NULL, 0), 0,
+          ERROR_INVALID_PARAMETER);
+    FAILS("address-of-a-page",
+          alloc2(NULL, (PVOID)(low + PAGE), UNIT, MEM_RESERVE, PAGE_READWRITE, NULL, 0), 0,
+          ERROR_INVALID_PARAMETER);
     memset(two, 0, sizeof two);
+    two[0].Type = MemExtendedParameterNumaNode;
+    at = (char *)alloc2(NULL, NULL, UNIT, MEM_RESERVE, PAGE_READWRITE, two, 1);
+    CHECK("node", at && VirtualFree(at, 0, MEM_RELEASE));
     two[0].Type = MemExtendedParameterAttributeFlags;
     two[0].ULong64 = 0x40;
     SetLastError(UNTOUCHED);

@@ -11,6 +11,17 @@ static SIZE_T deeper(void)
     return info.State == MEM_COMMIT ? (SIZE_T)info.AllocationBase : 0;
 }
 
+static MEMORY_BASIC_INFORMATION thread_here, thread_lowest;
+
+/* What a thread's own stack is told to be. */
+static void look(struct helper *helper)
+{
+    (void)helper;
+    char local = 0;
+    thread_here = query(&local);
+    thread_lowest = query(thread_here.AllocationBase);
+}
+
 int main(void)
 {
     char local = 0;
@@ -35,5 +46,15 @@ int main(void)
     CHECK("here-inside", &local >= committed && &local < committed + info.RegionSize);
     CHECK("a-megabyte", (SIZE_T)(committed + info.RegionSize - base) >= 0x100000);
     EQUAL("deeper", deeper(), base);
+
+    struct helper thread;
+    start(&thread, NULL, NULL, look);
+    join(&thread);
+    EQUAL("thread", thread_here.State, MEM_COMMIT);
+    EQUAL("thread-protection", thread_here.Protect, PAGE_READWRITE);
+    EQUAL("thread-type", thread_here.Type, MEM_PRIVATE);
+    CHECK("thread-own", thread_here.AllocationBase && thread_here.AllocationBase != base);
+    EQUAL("thread-lowest", thread_lowest.State, MEM_RESERVE);
+    EQUAL("thread-lowest-reservation", thread_lowest.AllocationBase, thread_here.AllocationBase);
     return finish();
 }

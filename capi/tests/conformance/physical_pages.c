@@ -65,6 +65,10 @@ int main(void)
     DWORD old;
     SetLastError(UNTOUCHED);
     CHECK("protect-refused", !VirtualProtect(window, 0x1000, PAGE_READONLY, &old));
+    CHECK("commit-refused", !VirtualAlloc(window, 0x1000, MEM_COMMIT, PAGE_READWRITE));
+    CHECK("part-refused", !VirtualFree(window, 0x1000, MEM_DECOMMIT));
+    CHECK("part-release-refused", !VirtualFree(window, 0x1000, MEM_RELEASE));
+    EQUAL("kept-after-all", window[0x1000], 21);
     CHECK("freed", FreeUserPhysicalPages(self, &count, frames));
     EQUAL("freed-all", count, 8);
     count = 1;

@@ -13,7 +13,8 @@ int main(void)
     NEED("first", more);
     for (; more; more = Heap32Next(&entry)) {
         if (entry.dwBlockSize == 0x2345 && entry.dwAddress == (ULONG_PTR)GlobalLock(handle))
-            moveable_found += entry.dwFlags == LF32_MOVEABLE && entry.hHandle == handle;
+            moveable_found += entry.dwFlags == LF32_MOVEABLE && entry.hHandle == handle &&
+                              entry.dwLockCount == 0 && entry.dwResvd == 0;
         if (entry.dwBlockSize == 0x2346 && entry.dwAddress == (ULONG_PTR)fixed)
             fixed_found += entry.dwFlags == LF32_FIXED && entry.hHandle == fixed;
     }

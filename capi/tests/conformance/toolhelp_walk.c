@@ -16,6 +16,7 @@ int main(void)
     for (int i = 0; i < BLOCKS; i += 3)
         HeapFree(heap, 0, blocks[i]);
     SIZE_T total = walk(heap, entries, 4096), expected = 0, told = 0, same = 0, found = 0;
+    SIZE_T unused = 0;
     HEAPENTRY32 entry;
     memset(&entry, 0, sizeof entry);
     entry.dwSize = sizeof entry;
@@ -36,6 +37,8 @@ int main(void)
                 entry.dwBlockSize == walked->cbData &&
                 entry.dwFlags == (DWORD)(busy ? LF32_FIXED : LF32_FREE);
         found += entry.dwAddress == (ULONG_PTR)large && entry.dwBlockSize == 0x200000;
+        unused += entry.dwLockCount == 0 && entry.dwResvd == 0 && entry.dwSize == sizeof entry;
+        entry.dwLockCount = entry.dwResvd = 77;
         SetLastError(UNTOUCHED);
         more = Heap32Next(&entry);
     }
@@ -43,6 +46,7 @@ int main(void)
     EQUAL("end-error", GetLastError(), ERROR_NO_MORE_FILES);
     EQUAL("all-told", told, expected);
     EQUAL("all-same", same, expected);
+    EQUAL("all-unused-0", unused, expected);
     EQUAL("large-found", found, 1);
     CHECK("busy-and-free", expected > BLOCKS);
     CHECK("destroyed", HeapDestroy(heap));

@@ -30,6 +30,12 @@ int main(void)
         {"write", FILE_MAP_WRITE,
          PAGE_NOACCESS | PAGE_READONLY | PAGE_READWRITE | PAGE_WRITECOPY},
         {"copy", FILE_MAP_COPY, PAGE_NOACCESS | PAGE_READONLY | PAGE_WRITECOPY},
+        {"read-run", FILE_MAP_READ | FILE_MAP_EXECUTE,
+         PAGE_NOACCESS | PAGE_READONLY | PAGE_WRITECOPY | PAGE_EXECUTE | PAGE_EXECUTE_READ |
+             PAGE_EXECUTE_WRITECOPY},
+        {"write-run", FILE_MAP_WRITE | FILE_MAP_EXECUTE,
+         PAGE_NOACCESS | PAGE_READONLY | PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE |
+             PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         char *view = (char *)MapViewOfFile(section, all[i].access, 0, 0, 0);

@@ -13,6 +13,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compilers;
+mod flagged;
 mod redis;
 mod scripts;
 

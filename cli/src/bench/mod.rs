@@ -25,7 +25,7 @@ mod schedule;
 mod summary;
 mod table;
 
-use crate::args::Bench;
+use crate::args::{Bench, Format};
 use crate::format;
 use calls::Tracer;
 use schedule::{Field, Load, Plan};
@@ -92,7 +92,10 @@ fn bench(options: &Bench) -> Result<bool, Stop> {
 fn compete(options: &Bench, field: &dyn Field, mut left_out: Vec<LeftOut>) -> Result<bool, Stop> {
     let loads = choose(options, field.loads(), &mut left_out)?;
     if options.list {
-        say(&list(field.allocators(), field.loads(), &loads));
+        say(&match options.format {
+            Format::Text => list(field.allocators(), field.loads(), &loads),
+            Format::Json => list_json(field.allocators(), field.loads(), &loads),
+        });
         announce(&left_out);
         return Ok(!left_out.iter().any(|item| item.failed));
     }
@@ -115,13 +118,20 @@ fn compete(options: &Bench, field: &dyn Field, mut left_out: Vec<LeftOut>) -> Re
     }
     let colours = format::colours(&io::stdout());
     let mut first = true;
+    let is_text = options.format == Format::Text;
     let results = schedule::run(field, plan, left_out, |results, group| {
+        if !is_text {
+            return;
+        }
         if std::mem::take(&mut first) {
             say(&table::head(results));
         }
         say(&table::group(results, group, options.brief, colours));
     });
-    say(&table::end(&results, colours));
+    say(&match options.format {
+        Format::Text => table::end(&results, colours),
+        Format::Json => raw::json(&results),
+    });
     if let Some(file) = &options.json {
         write(file, &raw::json(&results))?;
     }
@@ -240,6 +250,15 @@ fn list(allocators: &[String], loads: &[Load], chosen: &[usize]) -> String {
         out.push_str(&format!("  {}\n", load.name));
     }
     out
+}
+
+fn list_json(allocators: &[String], loads: &[Load], chosen: &[usize]) -> String {
+    let loads: Vec<serde_json::Value> = chosen
+        .iter()
+        .map(|&at| serde_json::json!({ "group": loads[at].group, "name": loads[at].name }))
+        .collect();
+    let value = serde_json::json!({ "allocators": allocators, "loads": loads });
+    format!("{value:#}\n")
 }
 
 /// Names what does not take part, on standard error.

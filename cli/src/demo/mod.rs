@@ -64,7 +64,7 @@ fn compare(options: &Demo) -> Result<String, String> {
         }
     }
     agree(&runs)?;
-    if options.json {
+    if options.answer.is_json() {
         return Ok(report::json(&plan, &runs));
     }
     Ok(report::text(

@@ -1,19 +1,11 @@
 //! What the command line says to the commands that look at a process.
 
 use super::help;
+pub(crate) use crate::args::Format;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object
-    Json,
-}
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = help::WALK_AFTER)]
@@ -191,6 +183,76 @@ pub(crate) struct Map {
     /// Hold the process still while it is read
     #[arg(long)]
     pub(crate) stop: bool,
+
+    /// How it is told what was written; json has the sums of each kind of memory
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = help::TOP_AFTER)]
+pub(crate) struct Top {
+    /// The process's number
+    #[arg(value_name = "PID")]
+    pub(crate) pid: i32,
+
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = interval)]
+    pub(crate) every: f64,
+
+    /// What heaps are listed by, the largest first
+    #[arg(long, value_enum, default_value_t, value_name = "COLUMN")]
+    pub(crate) sort: Sort,
+
+    /// Write one frame as text and end, as is done where there is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// With --once: this heap and its buckets, by name or handle
+    #[arg(long, value_name = "NAME|HANDLE", requires = "once")]
+    pub(crate) heap: Option<String>,
+
+    /// How the answer is written; json means --once
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+impl Top {
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_secs_f64(self.every)
+    }
+}
+
+/// What heaps are listed by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Bytes in use
+    #[default]
+    Use,
+    /// Bytes that are committed
+    Committed,
+    /// Blocks in use
+    Blocks,
+    /// Bytes that were added in a second
+    Growth,
+    /// The name
+    Name,
+}
+
+impl Sort {
+    /// The one after it.
+    pub(crate) fn next(self) -> Sort {
+        let all = Sort::value_variants();
+        let at = all.iter().position(|&sort| sort == self).unwrap_or(0);
+        all.get(at + 1).or(all.first()).copied().unwrap_or_default()
+    }
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.05..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds from 0.05 to 3600 are expected".to_owned()),
+    }
 }
 
 #[cfg(test)]

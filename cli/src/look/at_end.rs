@@ -1,19 +1,20 @@
 //! A program run on ntheap, and looked at when it ends.
 //!
 //! ```text
-//!   fork, traced --> exec --> ... runs ... --> the system stops it at its end,
-//!                                              all memory still there --> look
+//!   fork, traced --> exec --> ... runs ... --> the system stops a thread at its end,
+//!      threads are traced as they start        all memory still there --> look
 //! ```
 //!
-//! The first thread is stopped when it ends, be it by `exit`, by returning from
-//! `main` or by a signal. A program whose other thread calls `exit` is ended
-//! without such a stop, and is not looked at.
+//! Every thread is stopped when it ends. Looked at is the program when one of them
+//! ends all, by `exit`, by returning from `main` or by a signal, or is the last.
 
 use super::leaks::{Looked, look};
 use super::source::{Failure, PROCESS};
 use crate::run::{find_library, find_program};
-use ntheap_inspect::held::Held;
+use ntheap_inspect::held::{self, Held};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Child;
@@ -33,59 +34,122 @@ pub(crate) fn run(command: &[OsString]) -> Result<Looked, Failure> {
     let child = starter
         .spawn()
         .map_err(|e| Failure::new(PROCESS, format!("cannot start {}: {e}", name.display())))?;
-    follow(child, name)
+    Follower::new(child).follow(name)
 }
 
-fn follow(mut child: Child, name: &OsStr) -> Result<Looked, Failure> {
-    let pid = child.id() as i32;
-    let failed =
-        |e: io::Error| Failure::new(PROCESS, format!("cannot follow {}: {e}", name.display()));
-    let mut looked = None;
-    let mut is_new = true;
-    loop {
-        let mut status = 0;
-        // SAFETY: `status` is a writable number for the length of the call.
-        let waited = unsafe { libc::waitpid(pid, &mut status, libc::__WALL) };
-        if waited < 0 {
-            let e = io::Error::last_os_error();
-            if e.raw_os_error() == Some(libc::EINTR) {
-                continue;
-            }
-            return Err(failed(e));
+/// A program that runs, and what its threads came to so far.
+struct Follower {
+    child: Child,
+    pid: i32,
+    /// Threads that were stopped once.
+    known: BTreeSet<i32>,
+    /// Threads that are past their last instruction.
+    ended: BTreeSet<i32>,
+    looked: Option<Result<Looked, Failure>>,
+}
+
+impl Follower {
+    fn new(child: Child) -> Follower {
+        Follower {
+            pid: child.id() as i32,
+            child,
+            known: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            looked: None,
         }
-        if !libc::WIFSTOPPED(status) {
-            break;
-        }
-        let (event, signal) = (status >> 16, libc::WSTOPSIG(status));
-        let mut passed = 0;
-        if is_new && signal == libc::SIGTRAP {
-            // The new program's first instruction.
-            is_new = false;
-            // With the last, a program that becomes another one is not sent SIGTRAP.
-            let options =
-                libc::PTRACE_O_TRACEEXIT | libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACEEXEC;
-            if let Err(e) = traced(libc::PTRACE_SETOPTIONS, pid, options) {
-                let _ = child.kill();
+    }
+
+    fn follow(mut self, name: &OsStr) -> Result<Looked, Failure> {
+        let failed =
+            |e: io::Error| Failure::new(PROCESS, format!("cannot follow {}: {e}", name.display()));
+        loop {
+            let mut status = 0;
+            // SAFETY: `status` is a writable number for the length of the call.
+            let thread = unsafe { libc::waitpid(-1, &mut status, libc::__WALL) };
+            if thread < 0 {
+                let e = io::Error::last_os_error();
+                if e.raw_os_error() == Some(libc::EINTR) {
+                    continue;
+                }
                 return Err(failed(e));
             }
+            if libc::WIFSTOPPED(status) {
+                self.stopped(thread, status).map_err(failed)?;
+            } else if thread == self.pid {
+                break;
+            } else {
+                self.known.remove(&thread);
+                self.ended.remove(&thread);
+            }
+        }
+        self.looked.unwrap_or_else(|| {
+            let name = name.display();
+            let message = format!("{name} was killed before it could be looked at");
+            Err(Failure::new(PROCESS, message))
+        })
+    }
+
+    /// Lets a stopped thread go on, after what its stop is for.
+    fn stopped(&mut self, thread: i32, status: i32) -> io::Result<()> {
+        let (event, signal) = (status >> 16, libc::WSTOPSIG(status));
+        let mut passed = 0;
+        if !self.known.contains(&thread) {
+            if thread == self.pid {
+                // The new program's first instruction.
+                self.known.insert(thread);
+                let options = libc::PTRACE_O_TRACEEXIT
+                    | libc::PTRACE_O_EXITKILL
+                    | libc::PTRACE_O_TRACECLONE
+                    // Without it, a program that becomes another one is sent SIGTRAP.
+                    | libc::PTRACE_O_TRACEEXEC;
+                if let Err(e) = traced(libc::PTRACE_SETOPTIONS, thread, options) {
+                    let _ = self.child.kill();
+                    return Err(e);
+                }
+            } else if !is_thread_of(self.pid, thread) {
+                // A process that was made as threads are.
+                let _ = traced(libc::PTRACE_DETACH, thread, 0);
+                return Ok(());
+            } else if signal == libc::SIGSTOP {
+                // How the system hands a new thread over.
+                self.known.insert(thread);
+            } else {
+                passed = signal;
+            }
+        } else if event == libc::PTRACE_EVENT_EXEC {
+            // What ended before was the program that was there.
+            self.ended.clear();
+            self.looked = None;
         } else if event == libc::PTRACE_EVENT_EXIT {
-            looked = Some(look(pid, &Held::adopted(pid)));
+            self.ended.insert(thread);
+            if self.looked.is_none() && (held::ends_process(thread) || self.is_last()) {
+                let looked = look(thread, &Held::adopted(thread)).map(|mut looked| {
+                    looked.snapshot.process.pid = u64::from(self.pid.unsigned_abs());
+                    looked
+                });
+                self.looked = Some(looked);
+            }
         } else if event == 0 {
             passed = signal;
         }
         // One that was killed meanwhile needs nothing.
-        let _ = traced(libc::PTRACE_CONT, pid, passed);
+        let _ = traced(libc::PTRACE_CONT, thread, passed);
+        Ok(())
     }
-    looked.unwrap_or_else(|| {
-        let name = name.display();
-        Err(Failure::new(
-            PROCESS,
-            format!(
-                "{name} ended without a stop at which it could be looked at: one of its \
-                threads ended all others"
-            ),
-        ))
-    })
+
+    /// Whether no thread is left that has not ended.
+    fn is_last(&self) -> bool {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return true;
+        };
+        let number = |task: fs::DirEntry| task.file_name().to_str()?.parse::<i32>().ok();
+        let mut threads = tasks.flatten().filter_map(number);
+        threads.all(|thread| self.ended.contains(&thread))
+    }
+}
+
+fn is_thread_of(pid: i32, thread: i32) -> bool {
+    fs::exists(format!("/proc/{pid}/task/{thread}")).unwrap_or(false)
 }
 
 fn traced(request: libc::c_uint, pid: i32, data: i32) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::args::{Diff, Format};
 use super::output::{self, Out, hex};
+use super::progress::Doing;
 use super::source::{FILE, Failure, Source};
 use crate::format::{bytes, count, table};
 use ntheap_inspect::diff::{self, HeapName, Line, Sum};
@@ -11,11 +12,13 @@ use std::io::{self, Write};
 pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     let before = Source::of(&options.before).read(false)?;
     let after = Source::of(&options.after).read(false)?;
+    let doing = Doing::begin("comparing");
     let found = diff::between(&before, &after);
+    drop(doing);
     if options.umdh && found.stacks.is_empty() {
         return Err(Failure::new(
             FILE,
-            "the snapshots have no stacks; those made of a process have none yet",
+            "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have",
         ));
     }
     let mut out = output::out();

@@ -11,7 +11,10 @@ of HeapAlloc's kind have the size that was asked for.
 A block that a thread's cache keeps is free: its state is `cached`. A program on
 NtHeap built for release does not mark its blocks; there the caches themselves
 tell, and a block that is on its way between two of them counts as in use.
-Should they not be readable, such blocks are `out`: in use or cached.";
+Should they not be readable, such blocks are `out`: in use or cached.
+
+The blocks that NTHEAP_SAMPLE chose, at most 256, lie in guarded pages of their own and
+are not seen from outside: the answer is partial then, and says so.";
 
 pub(crate) const WALK_AFTER: &str = "\
 Examples:
@@ -66,8 +69,8 @@ Exit status:
 pub(crate) const DIFF_ABOUT: &str = "\
 Tell what grew between two snapshots: by heap, by size, by stack.
 
-Lines are in the order of their growth. By stack, and as UMDH writes it, is for files that
-have stacks; snapshots that are made of a process have none yet.";
+Lines are in the order of their growth. By stack, and as UMDH writes it, is for snapshots
+of a process that runs with NTHEAP_GFLAGS=+ust.";
 
 pub(crate) const DIFF_AFTER: &str = "\
 Examples:
@@ -115,3 +118,34 @@ Examples:
 
 Exit status:
   as of `ntheap walk`";
+
+pub(crate) const TOP_ABOUT: &str = "\
+Show a process's heaps live in a terminal.
+
+Each heap with what it has committed, what is in use, its blocks, and how much both
+grew in a second; the buckets of the one that is chosen; and the process's memory. The
+process is not stopped: figures may be of slightly different moments.
+
+Where standard input or output is no terminal one frame is written as text, as with
+--once.";
+
+pub(crate) const TOP_AFTER: &str = "\
+Keys:
+  up, down, j, k   choose a heap; in a heap, go through its buckets
+  enter, right     the chosen heap alone; esc, left: back to all
+  s, r             list by the next column; the other way round
+  p                pause; space: look at once
+  q, esc           end
+
+Examples:
+  ntheap top 1234
+  ntheap top 1234 --every 0.2 --sort growth
+  ntheap top 1234 --once --heap 'process heap'
+  ntheap top 1234 --format json
+
+Exit status:
+  0  the user ended it, or a frame was written
+  2  the command line was wrong
+  3  the frame is partial: standard error says what is missing
+  4  the process has ended, or cannot be read
+  5  the terminal cannot be used";

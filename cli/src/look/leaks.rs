@@ -3,6 +3,7 @@
 use super::args::{Format, Leaks};
 use super::at_end;
 use super::output::{self, Out, area_name, heap_name, hex};
+use super::progress::Doing;
 use super::source::{FOUND, Failure, unreadable};
 use crate::format::{bytes, count, table};
 use ntheap_inspect::held::Held;
@@ -43,6 +44,7 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
 
 /// Looks at a process that is held.
 pub(crate) fn look(pid: i32, held: &Held) -> Result<Looked, Failure> {
+    let _doing = Doing::begin(format!("looking through process {pid}"));
     let read = ntheap_inspect::of_process(pid, Some(held), false);
     let snapshot = read.map_err(|why| unreadable(pid, &why))?;
     let memory = Process::open(pid).map_err(|why| unreadable(pid, &why))?;

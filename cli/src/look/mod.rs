@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   PID  --> ntheap_inspect --+
-//!                             +--> Snapshot --> walk, validate, diff, leaks, map
+//!                             +--> Snapshot --> walk, validate, diff, leaks, map, top
 //!   FILE <--> snapshot -------+
 //! ```
 //!
@@ -12,12 +12,16 @@
 pub(crate) mod args;
 mod at_end;
 mod diff;
+mod figures;
 pub(crate) mod help;
 mod leaks;
 mod map;
 mod output;
+mod progress;
 mod snapshot;
 mod source;
+pub(crate) mod timeline;
+mod top;
 mod validate;
 mod walk;
 
@@ -31,6 +35,7 @@ pub(crate) enum Command<'a> {
     Leaks(&'a args::Leaks),
     Map(&'a args::Map),
     Snapshot(&'a args::Snapshot),
+    Top(&'a args::Top),
     Validate(&'a args::Validate),
     Walk(&'a args::Walk),
 }
@@ -42,6 +47,7 @@ pub(crate) fn main(command: &Command<'_>) -> ExitCode {
         Command::Leaks(options) => leaks::run(options),
         Command::Map(options) => map::run(options),
         Command::Snapshot(options) => snapshot::run(options),
+        Command::Top(options) => top::run(options),
         Command::Validate(options) => validate::run(options),
         Command::Walk(options) => walk::run(options),
     };

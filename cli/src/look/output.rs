@@ -35,13 +35,18 @@ pub(crate) fn finish(mut out: Out, written: io::Result<()>) -> Result<(), Failur
 
 /// Says on standard error what a snapshot lacks; the exit status that says so.
 pub(crate) fn tell_missing(snapshot: &Snapshot, otherwise: u8) -> u8 {
-    if !snapshot.is_partial() {
+    tell_all_missing(&snapshot.missing, otherwise)
+}
+
+/// [`tell_missing`] of a list.
+pub(crate) fn tell_all_missing(missing: &[String], otherwise: u8) -> u8 {
+    if missing.is_empty() {
         return otherwise;
     }
     // Nobody is left to tell if standard error is gone.
     let mut to = io::stderr().lock();
     let _ = writeln!(to, "ntheap: the answer is partial; what is missing:");
-    for what in &snapshot.missing {
+    for what in missing {
         let _ = writeln!(to, "  {what}");
     }
     if otherwise == 0 { PARTIAL } else { otherwise }
@@ -58,6 +63,7 @@ pub(crate) fn area_name(area: &Area) -> String {
         AreaKind::Subsegment => format!("bucket of {}", area.block_size),
         AreaKind::Region => "region".to_owned(),
         AreaKind::Large => "large block".to_owned(),
+        AreaKind::Guarded => "guarded block".to_owned(),
     }
 }
 

@@ -2,15 +2,18 @@
 
 use super::args::{Format, Snapshot};
 use super::output;
-use super::source::{Failure, process, unwritable};
+use super::progress::Doing;
+use super::source::{Failure, Source, unwritable};
 use ntheap_inspect::file;
 use serde_json::json;
 use std::io::Write;
 
 pub(crate) fn run(options: &Snapshot) -> Result<u8, Failure> {
-    let snapshot = process(options.pid, options.stop)?;
+    let snapshot = Source::Process(options.pid).read(options.stop)?;
     let path = &options.output;
+    let doing = Doing::begin(format!("writing {}", path.display()));
     file::write(&snapshot, path).map_err(|why| unwritable(path, &why))?;
+    drop(doing);
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     let mut out = output::out();
     let written = match options.format {

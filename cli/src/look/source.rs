@@ -1,5 +1,6 @@
 //! What is looked at: a process, or a snapshot's file.
 
+use super::progress::Doing;
 use ntheap_inspect::held::Held;
 use ntheap_inspect::{Error, Snapshot, file};
 use std::ffi::OsStr;
@@ -58,6 +59,7 @@ impl Source {
 
     /// Reads it; a process is held meanwhile if `stops`.
     pub(crate) fn read(&self, stops: bool) -> Result<Snapshot, Failure> {
+        let _doing = Doing::begin(format!("reading {self}"));
         match self {
             Source::Process(pid) => process(*pid, stops),
             Source::File(path) => file::read(path).map_err(|why| {

@@ -2,6 +2,7 @@
 
 use super::args::{Format, Validate};
 use super::output::{self, Out, hex};
+use super::progress::Doing;
 use super::source::{FOUND, Failure, Source, unreadable};
 use ntheap_inspect::Snapshot;
 use ntheap_inspect::held::Held;
@@ -47,6 +48,7 @@ pub(crate) fn run(options: &Validate) -> Result<u8, Failure> {
 
 /// What is wrong each time a process is looked at.
 fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
+    let _doing = Doing::begin(format!("checking process {pid}"));
     let mut found: Option<Vec<Problem>> = None;
     let mut attempt = 0;
     loop {

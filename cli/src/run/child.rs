@@ -40,6 +40,8 @@ pub(crate) struct Surroundings<'a> {
     /// Where calls are told, if they are.
     pub(crate) trace: Option<&'a Path>,
     pub(crate) count: bool,
+    /// Who is told the process's number, once there is one.
+    pub(crate) started: Option<&'a dyn Fn(i32)>,
 }
 
 /// Signals that ask a program to end. Sent to this command by a process, they
@@ -86,6 +88,9 @@ pub(crate) fn run(
     })?;
     let pid = child.id() as libc::pid_t;
     RUNNING.store(pid, Ordering::SeqCst);
+    if let Some(tell) = with.started {
+        tell(pid);
+    }
     // From here on the handler sends by itself.
     let early = EARLY.swap(0, Ordering::SeqCst);
     for signal in PASSED_ON.into_iter().filter(|s| early & (1 << s) != 0) {

@@ -8,10 +8,14 @@ use super::report::{self, Facts};
 use super::{library, program};
 use crate::args::Run;
 use crate::format;
+use crate::look::timeline;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
 
 /// Runs the program and reports; the program's exit status, or one of
 /// [`super::failure`].
@@ -27,13 +31,20 @@ fn run(options: &Run) -> Result<u8, Failure> {
     let library = library::find()?;
     let program = program::find(&options.command[0])?;
     let mailbox = Mailbox::new()?;
-    let surroundings = Surroundings {
-        libraries: &[&library],
-        report: mailbox.path(),
-        trace: None,
-        count: !options.no_count,
+    let run = |started: Option<&dyn Fn(i32)>| {
+        let surroundings = Surroundings {
+            libraries: &[&library],
+            report: mailbox.path(),
+            trace: None,
+            count: !options.no_count,
+            started,
+        };
+        child::run(&program, &options.command, &surroundings)
     };
-    let ended = child::run(&program, &options.command, &surroundings)?;
+    let ended = match &options.timeline {
+        None => run(None)?,
+        Some(file) => run_and_draw(options, file, run)?,
+    };
     let events = Events::read(&mailbox.read()?);
     let process = judge(events.process(ended.pid), &ended, &options.command)?;
     let facts = Facts {
@@ -49,6 +60,44 @@ fn run(options: &Run) -> Result<u8, Failure> {
         // Signals are numbered from 1 to 64.
         Status::Killed(signal) => 128 + signal as u8,
     })
+}
+
+/// Runs the program, and draws its memory over time.
+fn run_and_draw(
+    options: &Run,
+    file: &Path,
+    run: impl FnOnce(Option<&dyn Fn(i32)>) -> Result<Ended, Failure>,
+) -> Result<Ended, Failure> {
+    // Whether the file can be written is known before the program runs.
+    let unwritable = |e: io::Error| {
+        let file = file.display();
+        Failure::new(
+            INTERNAL,
+            format!("cannot write the time line to {file}: {e}"),
+        )
+    };
+    fs::write(file, "").map_err(unwritable)?;
+    let (told, number) = mpsc::channel();
+    let (over, is_over) = mpsc::channel();
+    let (ended, points) = thread::scope(|scope| {
+        let recorder = scope.spawn(move || match number.recv() {
+            Ok(pid) => timeline::record(pid, &is_over),
+            Err(_) => Vec::new(),
+        });
+        let ended = run(Some(&|pid| {
+            // A recorder that is gone draws nothing.
+            let _ = told.send(pid);
+        }));
+        drop((told, over));
+        (ended, recorder.join().unwrap_or_default())
+    });
+    let ended = ended?;
+    let program = Path::new(&options.command[0]).file_name();
+    let program = program.unwrap_or_default().to_string_lossy();
+    let is_page = file.extension().is_none_or(|ending| ending != "svg");
+    let picture = timeline::picture(&program, &points, is_page);
+    fs::write(file, picture).map_err(unwritable)?;
+    Ok(ended)
 }
 
 /// Whether the program was on ntheap, by the library's own word.
@@ -100,7 +149,7 @@ pub(crate) fn judge_events(
 
 fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {
     let to_terminal = options.output.is_none() && format::colours(&io::stderr());
-    let text = if options.json {
+    let text = if options.answer.is_json() {
         report::json(facts)
     } else {
         report::text(facts, to_terminal)
@@ -123,7 +172,7 @@ fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {
 /// Says what went wrong, on standard error, as JSON where the report would
 /// have been.
 fn complain(options: &Run, failure: &Failure) {
-    let text = if options.json && options.output.is_none() {
+    let text = if options.answer.is_json() && options.output.is_none() {
         let value = serde_json::json!({ "error": failure.message, "code": failure.code });
         format!("{value}\n")
     } else {

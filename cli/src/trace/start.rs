@@ -53,6 +53,7 @@ fn run(options: &Trace) -> Result<u8, Failure> {
             report: report.path(),
             trace: Some(calls.path()),
             count: false,
+            started: None,
         };
         let ended = run_child(&program, &options.command, &surroundings);
         over.store(true, Ordering::Release);
@@ -162,7 +163,7 @@ impl<'a> Printer<'a> {
             }
             self.left -= 1;
             self.threads.insert(thread);
-            if self.options.json {
+            if self.options.answer.is_json() {
                 writeln!(self.to, "{}", show::json(thread, call))?;
             } else {
                 let text = show::text(thread, self.threads.len() > 1, call);

@@ -28,7 +28,7 @@ pub(crate) fn module(name: &str) -> &'static str {
         "ntdll"
     } else if name.starts_with("Sys") {
         "oleaut32"
-    } else if name.starts_with("Co") && !name.starts_with("Co_") {
+    } else if name.starts_with("IMalloc::") || name.starts_with("Co") && !name.starts_with("Co_") {
         "ole32"
     } else {
         "kernel32"
@@ -163,6 +163,7 @@ mod tests {
             ("LocalAlloc", "kernel32"),
             ("VirtualAlloc", "kernel32"),
             ("CoTaskMemAlloc", "ole32"),
+            ("IMalloc::Alloc", "ole32"),
             ("SysAllocString", "oleaut32"),
             ("RtlAllocateHeap", "ntdll"),
             ("NtAllocateVirtualMemory", "ntdll"),

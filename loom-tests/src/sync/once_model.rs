@@ -2,7 +2,9 @@
 //! whole by everybody who is told that it is done.
 
 use super::cell::UnsafeCell;
-use super::{once, once_ends_relaxed, once_looks_relaxed, once_starts_twice};
+use super::{
+    once, once_ends_relaxed, once_looks_relaxed, once_starts_twice, once_takes_over_the_living,
+};
 use crate::{are_caught, check};
 use loom::sync::Arc;
 use loom::thread;
@@ -12,6 +14,7 @@ trait Model: Send + Sync + 'static {
     fn new() -> Self;
     fn is_ready(&self) -> bool;
     fn begin(&self) -> bool;
+    fn begin_in(&self, process: u32) -> bool;
     fn end(&self, ready: bool);
 }
 
@@ -27,6 +30,9 @@ macro_rules! models {
             fn begin(&self) -> bool {
                 $file::Once::begin(self)
             }
+            fn begin_in(&self, process: u32) -> bool {
+                $file::Once::begin_in(self, process)
+            }
             fn end(&self, ready: bool) {
                 $file::Once::end(self, ready)
             }
@@ -34,7 +40,9 @@ macro_rules! models {
     )*};
 }
 
-models!(once once_ends_relaxed once_looks_relaxed once_starts_twice);
+models!(
+    once once_ends_relaxed once_looks_relaxed once_starts_twice once_takes_over_the_living
+);
 
 /// What the start makes ready.
 #[derive(Default)]
@@ -47,11 +55,22 @@ struct Shared<O> {
     once: O,
     made: UnsafeCell<Made>,
     failures: usize,
+    /// The process that all threads are in, where they say so.
+    process: Option<u32>,
+}
+
+impl<O: Model> Shared<O> {
+    fn begin(&self) -> bool {
+        match self.process {
+            Some(process) => self.once.begin_in(process),
+            None => self.once.begin(),
+        }
+    }
 }
 
 /// One call into the heap: true when it could be served.
 fn call<O: Model>(shared: &Shared<O>) -> bool {
-    if !shared.once.is_ready() && shared.once.begin() {
+    if !shared.once.is_ready() && shared.begin() {
         // SAFETY: this thread is the one that starts.
         let made = unsafe { &mut *shared.made.get() };
         made.attempts += 1;
@@ -71,10 +90,22 @@ fn call<O: Model>(shared: &Shared<O>) -> bool {
 /// failing, and `lookers` that only look. (Of three callers two might wait at
 /// once, and the model checker would let them take turns at that for ever.)
 fn start<O: Model>(failures: usize, lookers: usize) {
+    run(O::new(), None, failures, lookers);
+}
+
+/// [`start`] in the child of a fork, which copied an attempt of the parent's.
+fn start_in_a_child<O: Model>(failures: usize, lookers: usize) {
+    let once = O::new();
+    assert!(once.begin_in(1));
+    run(once, Some(2), failures, lookers);
+}
+
+fn run<O: Model>(once: O, process: Option<u32>, failures: usize, lookers: usize) {
     let shared = Arc::new(Shared {
-        once: O::new(),
+        once,
         made: UnsafeCell::new(Made::default()),
         failures,
+        process,
     });
     let caller = {
         let shared = shared.clone();
@@ -109,6 +140,12 @@ fn a_failed_start_is_tried_again() {
 }
 
 #[test]
+fn a_child_takes_over_what_a_fork_left_behind() {
+    check(4, || start_in_a_child::<once::Once>(0, 0));
+    check(2, || start_in_a_child::<once::Once>(1, 1));
+}
+
+#[test]
 fn mutants_are_caught() {
     let unordered = "Causality violation";
     are_caught(
@@ -122,6 +159,11 @@ fn mutants_are_caught() {
             }),
             ("starts twice", unordered, || {
                 check(3, || start::<once_starts_twice::Once>(0, 0))
+            }),
+            ("takes over the living", unordered, || {
+                check(3, || {
+                    start_in_a_child::<once_takes_over_the_living::Once>(0, 0)
+                })
             }),
         ],
     );

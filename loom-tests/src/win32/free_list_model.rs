@@ -9,14 +9,14 @@ use loom::sync::Arc;
 use loom::thread;
 
 const ENTRIES: usize = 2;
-/// Where the region lies that the entries stand in.
-const BASE: usize = 3 * free_list::REGION;
+/// Where the region lies that the entries stand in, as the list is told it.
+const BASE: usize = 3 * free_list::REGION + free_list::HANDLE;
 
 /// The list of one of the compiled files.
 trait Model: Send + Sync + 'static {
     fn new() -> Self;
     fn pop(&self, link: &dyn Fn(usize) -> usize) -> Option<usize>;
-    fn push(&self, entry: usize, set_link: &dyn Fn(usize));
+    fn push(&self, handle: usize, set_link: &dyn Fn(usize));
 }
 
 macro_rules! models {
@@ -28,8 +28,8 @@ macro_rules! models {
             fn pop(&self, link: &dyn Fn(usize) -> usize) -> Option<usize> {
                 $file::FreeList::pop(self, || BASE, link)
             }
-            fn push(&self, entry: usize, set_link: &dyn Fn(usize)) {
-                $file::FreeList::push(self, entry, set_link);
+            fn push(&self, handle: usize, set_link: &dyn Fn(usize)) {
+                $file::FreeList::push(self, handle, set_link);
             }
         }
     )*};
@@ -44,12 +44,12 @@ struct Shared<L> {
     contents: [UnsafeCell<usize>; ENTRIES],
 }
 
-fn address(entry: usize) -> usize {
+fn handle(entry: usize) -> usize {
     BASE + 16 * (entry + 1)
 }
 
-fn number(address: usize) -> usize {
-    (address - BASE) / 16 - 1
+fn number(handle: usize) -> usize {
+    (handle - BASE) / 16 - 1
 }
 
 impl<L: Model> Shared<L> {
@@ -60,25 +60,25 @@ impl<L: Model> Shared<L> {
             contents: [(); ENTRIES].map(|()| UnsafeCell::new(0)),
         };
         for entry in 0..ENTRIES {
-            shared.push(address(entry));
+            shared.push(handle(entry));
         }
         shared
     }
 
     fn pop(&self) -> Option<usize> {
-        let link = |entry| self.links[number(entry)].load(Ordering::Relaxed);
-        let entry = self.list.pop(&link)?;
-        assert!(number(entry) < ENTRIES, "no entry");
+        let link = |handle| self.links[number(handle)].load(Ordering::Relaxed);
+        let handle = self.list.pop(&link)?;
+        assert!(number(handle) < ENTRIES, "no entry");
         // As an entry in use has another word.
-        self.links[number(entry)].store(3, Ordering::Relaxed);
+        self.links[number(handle)].store(3, Ordering::Relaxed);
         // SAFETY: the entry is this thread's; the cell tells if it is not.
-        unsafe { *self.contents[number(entry)].get() += 1 };
-        Some(entry)
+        unsafe { *self.contents[number(handle)].get() += 1 };
+        Some(handle)
     }
 
-    fn push(&self, entry: usize) {
-        let set_link = |next| self.links[number(entry)].store(next, Ordering::Relaxed);
-        self.list.push(entry, &set_link);
+    fn push(&self, handle: usize) {
+        let set_link = |next| self.links[number(handle)].store(next, Ordering::Relaxed);
+        self.list.push(handle, &set_link);
     }
 }
 
@@ -105,8 +105,8 @@ fn exchange<L: Model>() {
     }
     let mut seen = [false; ENTRIES];
     for _ in 0..ENTRIES {
-        let entry = shared.pop().expect("none is lost");
-        let twice = std::mem::replace(&mut seen[number(entry)], true);
+        let handle = shared.pop().expect("none is lost");
+        let twice = std::mem::replace(&mut seen[number(handle)], true);
         assert!(!twice, "doubled");
     }
     assert!(shared.pop().is_none());

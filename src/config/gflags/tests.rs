@@ -1,7 +1,7 @@
 //! The variables as a list of pairs, the warnings as a string.
 
 use super::*;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 fn read_pairs(pairs: &[(&str, &[u8])]) -> (GlobalFlags, String) {
@@ -64,6 +64,35 @@ fn sub_options() {
 }
 
 #[test]
+fn fault_injection_has_a_rate_a_timeout_and_a_seed() {
+    let read = |text: &str| {
+        let (flags, warnings) = read_pairs(&[("NTHEAP_GFLAGS", text.as_bytes())]);
+        let Faults {
+            rate,
+            timeout,
+            seed,
+        } = flags.faults;
+        ((rate, timeout, seed), warnings.is_empty(), flags.bits)
+    };
+    assert_eq!(read(""), ((0, 5, None), true, 0));
+    assert_eq!(read("fault"), ((100, 5, None), true, 0));
+    assert_eq!(read("+fault=1"), ((1, 5, None), true, 0));
+    assert_eq!(read("fault=10000:0"), ((10_000, 0, None), true, 0));
+    assert_eq!(
+        read("+htc,fault=250:60:seed=0x1f"),
+        ((250, 60, Some(31)), true, 0x10)
+    );
+    assert_eq!(read("fault=7:seed=3:2"), ((7, 2, Some(3)), true, 0));
+    assert_eq!(read("fault=7:0,-fault"), ((0, 0, None), true, 0));
+    for wrong in ["fault=", "fault=0", "fault=10001", "fault=x", "faults"] {
+        assert_eq!(read(wrong), ((0, 5, None), false, 0), "{wrong}");
+    }
+    for wrong in ["fault=9:", "fault=9:x", "fault=9:seed=", "fault=9:seed"] {
+        assert_eq!(read(wrong), ((9, 5, None), false, 0), "{wrong}");
+    }
+}
+
+#[test]
 fn page_heap_and_reports_have_variables() {
     let (flags, warnings) = read_pairs(&[
         (
@@ -89,7 +118,7 @@ fn mistakes_are_told_once_a_variable_and_the_rest_counts() {
     assert_eq!(
         warnings,
         "ntheap: NTHEAP_GFLAGS: +xyz is not known and ignored; valid: a number, or + or - and \
-         one of htc hfc hpc hvc ust dhc hpa\n"
+         one of htc hfc hpc hvc ust dhc hpa; or fault=RATE:SECONDS:seed=N\n"
     );
     for wrong in [
         "size=5-4",
@@ -143,4 +172,28 @@ fn any_bytes_will_do() {
         let (flags, _) = read_pairs(&[("NTHEAP_GFLAGS", &text), ("NTHEAP_PAGEHEAP", &text)]);
         assert!(flags.validate_every > 0 && flags.page.sizes.0 <= flags.page.sizes.1);
     }
+}
+
+#[test]
+fn items_of_the_tables_are_taken() {
+    let tables = [
+        (&b"NTHEAP_PAGEHEAP"[..], &PAGE_ITEMS[..]),
+        (b"NTHEAP_REPORT", &REPORT_ITEMS),
+    ];
+    for (variable, table) in tables {
+        for item in table {
+            let written = item
+                .text
+                .replace("A-B", "16-32")
+                .replace("PERCENT", "5")
+                .replace("BYTES", "1M")
+                .replace("NAME+NAME", "a.so+b.so");
+            let mut flags = GlobalFlags::NONE;
+            assert!(apply(&mut flags, variable, written.as_bytes()), "{written}");
+            assert!(!apply(&mut flags, variable, b"elephants"));
+            assert!(valid(variable).to_string().contains(item.text));
+        }
+    }
+    let mut flags = GlobalFlags::NONE;
+    assert!(!apply(&mut flags, b"NTHEAP_CRT", b"private"));
 }

@@ -36,13 +36,21 @@ pub(in crate::heap) fn begin(config: &Config) {
     } else if !super::is_on() {
         sample::begin(config);
     }
+    if super::is_on() {
+        super::published::publish();
+    }
 }
 
 /// Does what may allocate, once the heap serves.
 pub(in crate::heap) fn begun() {
+    if super::injects() {
+        super::faults::begun();
+    }
     if options().has(gflags::PAGE_ALLOCS) {
         crate::sys::at_exit(private::light::look_at_kept);
     }
+    #[cfg(target_os = "linux")]
+    crate::snapshot::begin();
     if page::is_on() {
         // Without it the kernel still ends the program, only nobody says why.
         page::catch_faults();

@@ -21,6 +21,9 @@
 //! Without a flag nothing of this runs: no fast path knows of it, and slow ones
 //! ask what they would have asked anyway.
 //!
+//! Allocations that fail by chance (faults.rs) are a reason of their own for a heap to be
+//! watched. Who allocated a block is told to others outside, too (published.rs).
+//!
 //! Guard pages (page/) are met in two places: page heap's blocks are those of private
 //! heaps that have the flag (`private/guarded.rs`); sampled guarding (sample.rs) needs
 //! no flag and takes few of the front ends' blocks (blocks.rs).
@@ -32,7 +35,11 @@
 //!   Stacks are captured before a heap is locked.
 
 pub(in crate::heap) mod blocks;
+mod chains;
+pub(in crate::heap) mod faults;
+pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
+mod published;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;
@@ -44,7 +51,7 @@ pub use crate::config::gflags;
 
 use crate::sync::Lock;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use gflags::GlobalFlags;
 
 /// A heap's flag, of ours and never shown: its blocks have records.
@@ -67,8 +74,11 @@ unsafe impl Sync for Options {}
 
 static OPTIONS: Options = Options(UnsafeCell::new(GlobalFlags::NONE));
 
-/// The bits of [`OPTIONS`] that are in force.
-static BITS: AtomicU32 = AtomicU32::new(0);
+/// The bits of [`OPTIONS`] that are in force, and [`FAULTS`].
+static BITS: AtomicU64 = AtomicU64::new(0);
+
+/// Says among them that allocations fail by chance.
+const FAULTS: u64 = 1 << 32;
 
 /// The global flags and what was said beside them; none before the first use of
 /// the heap.
@@ -83,13 +93,19 @@ pub fn options() -> &'static GlobalFlags {
 /// Whether a global flag, or one of several, is in force.
 #[inline]
 pub fn has(bits: u32) -> bool {
-    BITS.load(Ordering::Relaxed) & bits != 0
+    BITS.load(Ordering::Relaxed) & u64::from(bits) != 0
+}
+
+/// Whether allocations fail by chance.
+#[inline]
+fn injects() -> bool {
+    BITS.load(Ordering::Relaxed) & FAULTS != 0
 }
 
 /// Whether heaps that are made now are watched.
 #[inline]
 pub fn is_on() -> bool {
-    has(OF_HEAPS)
+    BITS.load(Ordering::Relaxed) & (OF_HEAPS as u64 | FAULTS) != 0
 }
 
 /// Reads the options. Called once, by the thread that makes the heap ready,
@@ -100,12 +116,18 @@ pub(super) fn configure() {
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
     crate::report::set_json(flags.json);
+    let injects = flags.faults.rate != 0;
+    if injects {
+        faults::configure(&flags.faults);
+    }
     // Who asks is found by the stack.
-    let by_module = flags.has(gflags::PAGE_ALLOCS) && flags.page.modules().next().is_some();
+    let by_module =
+        (injects || flags.has(gflags::PAGE_ALLOCS)) && flags.page.modules().next().is_some();
     if flags.has(gflags::STACK_TRACES) || by_module {
         stacks::begin(flags.trace_bytes);
     }
-    BITS.store(flags.bits, Ordering::Release);
+    let injects = if injects { FAULTS } else { 0 };
+    BITS.store(u64::from(flags.bits) | injects, Ordering::Release);
 }
 
 /// What the global flags add to the flags of a heap that is made now, as Windows

@@ -15,8 +15,10 @@
 //! start. Where there is no memory for a record the block has none, and nothing
 //! may take that for a mistake of the program's.
 
+use crate::heap::traces::Traces;
 use crate::sync::{Lock, Mutex};
 use crate::vm::{self, Use};
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -68,7 +70,8 @@ pub struct Record {
     pub thread: u32,
     /// The thread that freed it.
     pub free_thread: u32,
-    /// A number that rises from allocation to allocation of the process.
+    /// A number that rises with each allocation and each free of the process: that of
+    /// the block's allocation, and from its free on that of the free.
     pub sequence: u32,
     /// How it was asked for.
     pub family: Family,
@@ -135,7 +138,7 @@ static SEQUENCE: AtomicU32 = AtomicU32::new(0);
 /// Blocks with a record that are handed out, for figures.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
-/// The next number of an allocation.
+/// The next number of an allocation or a free.
 pub fn next_sequence() -> u32 {
     SEQUENCE.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
@@ -144,6 +147,27 @@ pub fn next_sequence() -> u32 {
 pub fn busy() -> usize {
     BUSY.load(Ordering::Relaxed)
 }
+
+/// Where the records are, for who reads them from outside; the rest is in `so_far`.
+pub(super) fn describe(so_far: Traces) -> Traces {
+    Traces {
+        shards: (&raw const SHARDS_OF).addr() + Mutex::<Shard>::VALUE,
+        count: SHARDS,
+        stride: size_of::<Mutex<Shard>>(),
+        table: offset_of!(Shard, table),
+        capacity: offset_of!(Shard, capacity),
+        record: size_of::<Record>(),
+        start: offset_of!(Record, start),
+        stack: offset_of!(Record, stack),
+        state: offset_of!(Record, state),
+        size: offset_of!(Record, size),
+        heap: offset_of!(Record, heap),
+        ..so_far
+    }
+}
+
+/// What says so, outside, that a block is handed out.
+const _: () = assert!(State::Busy as u8 == 0);
 
 pub(super) fn for_each_lock(visit: &mut dyn FnMut(&Lock)) {
     for shard in &SHARDS_OF {
@@ -280,21 +304,25 @@ impl Shard {
         }
     }
 
-    /// Forgets the older half of what was freed and is not kept.
+    /// Forgets what is not kept and was freed in the earlier half of the time since the
+    /// first free that is known.
     fn forget_half(&mut self) {
-        let (mut oldest, mut newest) = (u32::MAX, 0);
+        // Ages, since the numbers begin again when there are no more.
+        let now = SEQUENCE.load(Ordering::Relaxed);
+        let age = |record: &Record| now.wrapping_sub(record.sequence);
+        let (mut oldest, mut newest) = (0, u32::MAX);
         self.for_each(&mut |record| {
             if record.state == State::Freed {
-                oldest = oldest.min(record.sequence);
-                newest = newest.max(record.sequence);
+                oldest = oldest.max(age(record));
+                newest = newest.min(age(record));
             }
         });
-        let bound = oldest + newest.saturating_sub(oldest) / 2;
+        let bound = oldest - oldest.saturating_sub(newest) / 2;
         let mut index = 0;
         while index < self.capacity {
             // SAFETY: a place of the shard's table, which is locked.
             let record = unsafe { &*self.place(index) };
-            if record.start != 0 && record.state == State::Freed && record.sequence <= bound {
+            if record.start != 0 && record.state == State::Freed && age(record) >= bound {
                 self.remove(index);
                 self.freed -= 1;
                 // Another record may have come here.
@@ -354,6 +382,9 @@ pub fn update(start: usize, change: impl FnOnce(&mut Record)) -> Option<Record> 
     let before = record.state;
     change(&mut record);
     record.start = start;
+    if before == State::Busy && record.state != State::Busy {
+        record.sequence = next_sequence();
+    }
     // SAFETY: as above.
     unsafe { shard.place(index).write(record) };
     shard.count(before, -1);
@@ -489,18 +520,29 @@ mod tests {
     #[test]
     fn freed_ones_are_forgotten_oldest_first() {
         let base = base(3);
-        let count = 60 * KEPT * SHARDS / 10;
-        for at in 0..count {
-            let mut record = Record::busy(base + at * 32, 16, 3);
-            record.sequence = at as u32;
-            insert(&record);
-            update(record.start, |record| record.state = State::Freed);
+        // A shard's table has room for 3,072 then.
+        let count = 2_560 * SHARDS;
+        let insert = |at: usize| {
+            insert(&Record {
+                sequence: next_sequence(),
+                ..Record::busy(base + at * 32, 16, 3)
+            })
+        };
+        assert!((0..count).all(insert));
+        // The last to be allocated is the first to be freed.
+        let start = |nth: usize| base + (count - 1 - nth) * 32;
+        for nth in 0..count {
+            update(start(nth), |record| record.state = State::Freed);
         }
-        let known = |at: usize| find(base + at * 32).is_some();
-        assert!(known(count - 1) && known(count - KEPT));
-        assert!(!known(0));
-        let left = (0..count).filter(|&at| known(at)).count();
-        assert!(left <= 3 * KEPT * SHARDS, "{left}");
+        // Others make every shard forget half of its freed ones.
+        assert!((count..count + KEPT * SHARDS).all(insert));
+        let known = |nth: usize| find(start(nth)).is_some();
+        for nth in 0..count {
+            let is_late = nth >= count * 6 / 10;
+            let is_early = nth < count * 4 / 10;
+            assert!(!is_late || known(nth), "{nth} of {count} is forgotten");
+            assert!(!is_early || !known(nth), "{nth} of {count} is known");
+        }
         remove_heap(3);
     }
 }

@@ -9,14 +9,13 @@
 //! It is address space reserved once, of a size that is chosen, and committed as it
 //! fills; full, new stacks have the number 0 and are counted as lost. Nothing in
 //! it ever changes or goes away but a bucket's first word, so that readers, outside
-//! ones too, need no lock.
-//!
-//! Invariants: an entry is whole before a bucket leads to it. An entry's `next`
-//! leads to older ones only.
+//! ones too, need no lock (chains.rs).
 
+use super::chains::{self, Entries, Kept};
+use crate::heap::traces::Traces;
 use crate::sync::Mutex;
-
 use crate::vm::{self, Use};
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
@@ -67,6 +66,31 @@ static COMMITTED: Mutex<usize> = Mutex::new(0);
 /// The address range whose frames at the top of a stack are left out: the
 /// shared library's own.
 static OWN: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+
+/// Where the stacks are, for who reads them from outside; nothing of the blocks.
+pub(super) fn describe() -> Traces {
+    Traces {
+        database: (&raw const DATABASE).addr(),
+        shards: 0,
+        count: 0,
+        stride: 0,
+        table: 0,
+        capacity: 0,
+        record: 0,
+        start: 0,
+        stack: 0,
+        state: 0,
+        size: 0,
+        heap: 0,
+        head: size_of::<Entry>(),
+        frames: offset_of!(Entry, count),
+        guarded: [0; 2],
+    }
+}
+
+/// The first words of the record are what an outsider takes them for.
+const _: () =
+    assert!(offset_of!(Database, base) == 0 && offset_of!(Database, used) == size_of::<usize>());
 
 pub(super) fn lock() -> &'static crate::sync::Lock {
     COMMITTED.raw()
@@ -147,41 +171,72 @@ fn hash(frames: &[usize]) -> u32 {
     (hash >> 32) as u32
 }
 
-fn bucket(base: *mut u8, hash: u32) -> &'static AtomicU32 {
-    let index = hash as usize % BUCKETS;
-    // SAFETY: the buckets are committed and stay for ever.
-    unsafe { &*base.cast::<AtomicU32>().add(index) }
+/// The database at this address.
+struct At(*mut u8);
+
+impl Entries for At {
+    fn bucket(&self, hash: u32) -> &AtomicU32 {
+        let index = hash as usize % BUCKETS;
+        // SAFETY: the buckets are committed and stay for ever.
+        unsafe { &*self.0.cast::<AtomicU32>().add(index) }
+    }
+
+    fn bytes(frames: &[usize]) -> usize {
+        size_of::<Entry>() + size_of_val(frames)
+    }
+
+    fn make_room(&self, committed: &mut usize, end: usize) -> bool {
+        while *committed < end {
+            let most = DATABASE.most.load(Ordering::Relaxed);
+            let step = STEP.min(most - *committed);
+            // SAFETY: what follows the committed part is reserved, and the lock's holder's,
+            // who has `committed`.
+            let is_there =
+                step > 0 && unsafe { vm::commit(Use::Metadata, self.0.add(*committed), step) };
+            if !is_there {
+                return false;
+            }
+            *committed += step;
+        }
+        true
+    }
+
+    unsafe fn write(&self, at: usize, next: u32, hash: u32, frames: &[usize]) {
+        // SAFETY: the caller's promise; an entry begins at a multiple of 8.
+        unsafe {
+            let entry = self.0.add(at).cast::<Entry>();
+            entry.write(Entry {
+                next,
+                hash,
+                count: frames.len() as u32,
+                unused: 0,
+            });
+            entry
+                .add(1)
+                .cast::<usize>()
+                .copy_from_nonoverlapping(frames.as_ptr(), frames.len());
+        }
+    }
+
+    unsafe fn look(&self, number: u32, hash: u32, frames: &[usize]) -> (bool, u32) {
+        // SAFETY: the caller's promise.
+        let (entry, known) = unsafe { entry_at(self.0, number) };
+        (entry.hash == hash && known == frames, entry.next)
+    }
 }
 
 /// The entry of a number, and its frames.
-fn entry(base: *mut u8, id: u32) -> Option<(&'static Entry, &'static [usize])> {
-    let offset = id as usize * 8;
-    if id == 0
-        || base.is_null()
-        || offset + size_of::<Entry>() > DATABASE.used.load(Ordering::Acquire)
-    {
-        return None;
-    }
-    // SAFETY: numbers are given out for whole entries alone, which never change.
+///
+/// # Safety
+/// The number is one of a whole entry of the database at `base`.
+unsafe fn entry_at(base: *mut u8, number: u32) -> (&'static Entry, &'static [usize]) {
+    // SAFETY: the caller's promise; entries never change and never go.
     unsafe {
-        let entry = base.add(offset).cast::<Entry>();
+        let entry = base.add(number as usize * 8).cast::<Entry>();
         let frames = entry.add(1).cast::<usize>();
-        Some((
-            &*entry,
-            core::slice::from_raw_parts(frames, (*entry).count as usize),
-        ))
+        let count = (*entry).count as usize;
+        (&*entry, core::slice::from_raw_parts(frames, count))
     }
-}
-
-fn find(base: *mut u8, hash: u32, frames: &[usize]) -> u32 {
-    let mut id = bucket(base, hash).load(Ordering::Acquire);
-    while let Some((entry, known)) = entry(base, id) {
-        if entry.hash == hash && known == frames {
-            return id;
-        }
-        id = entry.next;
-    }
-    0
 }
 
 /// The number of a stack, kept if it was not; 0 for an empty one, or when there
@@ -191,57 +246,29 @@ fn keep(frames: &[usize]) -> u32 {
     if base.is_null() || frames.is_empty() {
         return 0;
     }
-    let hash = hash(frames);
-    let known = find(base, hash, frames);
-    if known != 0 {
-        return known;
-    }
-    let mut committed = COMMITTED.lock();
-    // Somebody may have kept it meanwhile.
-    let known = find(base, hash, frames);
-    if known != 0 {
-        return known;
-    }
-    let at = DATABASE.used.load(Ordering::Relaxed);
-    let end = at + size_of::<Entry>() + size_of_val(frames);
-    while *committed < end {
-        let most = DATABASE.most.load(Ordering::Relaxed);
-        let step = STEP.min(most - *committed);
-        // SAFETY: what follows the committed part is reserved, and ours under
-        // the lock.
-        let is_there = step > 0 && unsafe { vm::commit(Use::Metadata, base.add(*committed), step) };
-        if !is_there {
-            DATABASE.lost.fetch_add(1, Ordering::Relaxed);
-            return 0;
+    match chains::keep(&At(base), &DATABASE.used, &COMMITTED, hash(frames), frames) {
+        Kept::Known(number) => number,
+        Kept::New(number) => {
+            DATABASE.stacks.fetch_add(1, Ordering::Relaxed);
+            number
         }
-        *committed += step;
+        Kept::Lost => {
+            DATABASE.lost.fetch_add(1, Ordering::Relaxed);
+            0
+        }
     }
-    let id = (at / 8) as u32;
-    let first = bucket(base, hash);
-    // SAFETY: the bytes are committed, and nobody's until `used` says so.
-    unsafe {
-        let entry = base.add(at).cast::<Entry>();
-        entry.write(Entry {
-            next: first.load(Ordering::Relaxed),
-            hash,
-            count: frames.len() as u32,
-            unused: 0,
-        });
-        entry
-            .add(1)
-            .cast::<usize>()
-            .copy_from_nonoverlapping(frames.as_ptr(), frames.len());
-    }
-    DATABASE.used.store(end, Ordering::Release);
-    DATABASE.stacks.fetch_add(1, Ordering::Relaxed);
-    first.store(id, Ordering::Release);
-    id
 }
 
 /// The frames of a stack, the innermost call's return address first; none for 0
 /// or a number that is none.
 pub fn frames(id: u32) -> &'static [usize] {
-    entry(DATABASE.base.load(Ordering::Acquire), id).map_or(&[], |(_, frames)| frames)
+    let base = DATABASE.base.load(Ordering::Acquire);
+    let end = id as usize * 8 + size_of::<Entry>();
+    if id == 0 || base.is_null() || end > DATABASE.used.load(Ordering::Acquire) {
+        return &[];
+    }
+    // SAFETY: numbers are given out for whole entries alone.
+    unsafe { entry_at(base, id) }.1
 }
 
 #[cfg(test)]

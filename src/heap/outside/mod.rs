@@ -21,6 +21,8 @@ use super::segment::{self, Segment};
 use super::{fingerprint, slices};
 use core::mem::offset_of;
 
+pub use super::traces::{BYTES as TRACES_BYTES, Busy, Traces};
+
 pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, Walk};
 
 /// How this build lays its records out; what is read must say the same.

@@ -5,7 +5,9 @@ use super::heap::{Core, Figures, PrivateHeap};
 use super::large::Large;
 use super::lfh;
 use super::region::{Region, TAIL};
-use super::units::{CHUNK, UNIT, Units};
+use super::settable;
+use super::units::{self, CHUNK, UNIT, Units};
+use crate::heap::descriptor;
 use crate::heap::fingerprint::{START, mix_all};
 use core::mem::offset_of;
 
@@ -34,6 +36,9 @@ pub(in crate::heap) const LAYOUT: u32 = {
             UNIT,
             CHUNK,
             TAIL,
+            units::CODES as usize,
+            units::LEAST,
+            units::OVERHEAD,
         ],
     );
     let large = mix_all(
@@ -45,6 +50,9 @@ pub(in crate::heap) const LAYOUT: u32 = {
             offset_of!(Large, size),
             offset_of!(Large, committed),
             offset_of!(Large, flags),
+            descriptor::REGION as usize,
+            descriptor::REGION_GONE as usize,
+            descriptor::PRIVATE_LARGE as usize,
         ],
     );
     let heap = mix_all(
@@ -69,6 +77,10 @@ pub(in crate::heap) const LAYOUT: u32 = {
             offset_of!(Figures, reserved),
             offset_of!(Figures, backed),
             lfh::LAST_EXACT,
+            lfh::BUSY as usize,
+            settable::BYTES,
+            settable::MARK as usize,
+            settable::SHRUNK as usize,
         ],
     );
     heap | 1

@@ -15,13 +15,16 @@ use super::{Error, flags, light};
 use crate::config::Action;
 use crate::heap::debug::page::{self, Cell, Request, Rule, State};
 use crate::heap::debug::registry::{self, Family, Record};
-use crate::heap::debug::{self, stacks};
+use crate::heap::debug::{self, modules, stacks};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of the largest block of a heap with page heap. All of a block is written to
 /// when it is made, which other heaps leave to the program.
-const LARGEST: usize = 1 << 37;
+const LARGEST: usize = match 1usize.checked_shl(37) {
+    Some(bytes) => bytes,
+    None => usize::MAX,
+};
 
 /// What lies at the handle of a heap with page heap.
 const HEADER_FILL: u8 = 0xEE;
@@ -82,7 +85,7 @@ fn place_guarded(
     align: usize,
     caller: Caller,
 ) -> Option<NonNull<u8>> {
-    if !is_chosen(size) || !modules::are_for(caller) {
+    if !is_chosen(size) || !modules::are_for(caller.stack) {
         return None;
     }
     let options = &debug::options().page;
@@ -134,100 +137,6 @@ fn is_chosen(size: usize) -> bool {
     let (least, most) = options.sizes;
     (least..=most).contains(&size)
         && (options.percent >= 100 || random() % 100 < u64::from(options.percent))
-}
-
-/// Page heap for some modules' calls alone.
-mod modules {
-    use super::{Caller, debug, stacks};
-    use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-
-    /// Whether blocks that this caller asks for get guards: all of them, unless modules
-    /// are named.
-    pub(super) fn are_for(caller: Caller) -> bool {
-        if debug::options().page.modules().next().is_none() {
-            return true;
-        }
-        // The first frame that is none of ours.
-        stacks::frames(caller.stack)
-            .first()
-            .is_some_and(|&frame| is_named(frame))
-    }
-
-    /// A module that was looked at.
-    struct Known {
-        /// Where its code begins; 0 is a free place.
-        start: AtomicUsize,
-        /// 1: not named; 2: named; 0 until that is known.
-        is_named: AtomicU8,
-    }
-
-    /// More modules than that are looked at each time.
-    static KNOWN: [Known; 64] = [const {
-        Known {
-            start: AtomicUsize::new(0),
-            is_named: AtomicU8::new(0),
-        }
-    }; 64];
-
-    /// Whether the module that an address of code lies in is named.
-    fn is_named(address: usize) -> bool {
-        let Some((start, _)) = range(address) else {
-            return look(address);
-        };
-        for known in &KNOWN {
-            let taken =
-                known
-                    .start
-                    .compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
-            if taken != Ok(0) && taken != Err(start) {
-                continue;
-            }
-            return match known.is_named.load(Ordering::Relaxed) {
-                0 => {
-                    let is_named = look(address);
-                    known
-                        .is_named
-                        .store(1 + u8::from(is_named), Ordering::Relaxed);
-                    is_named
-                }
-                number => number == 2,
-            };
-        }
-        look(address)
-    }
-
-    /// Reads the system's list of mappings for the name of the file. A name stands for
-    /// all versions of a library.
-    #[cold]
-    fn look(address: usize) -> bool {
-        let mut name = [0; 64];
-        let length = file_at(address, &mut name);
-        let file = name.get(..length).unwrap_or_default();
-        debug::options().page.modules().any(|module| {
-            file.strip_prefix(module)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
-        })
-    }
-
-    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-    fn range(address: usize) -> Option<(usize, usize)> {
-        crate::sys::module_range(address)
-    }
-
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
-    fn range(_: usize) -> Option<(usize, usize)> {
-        None
-    }
-
-    #[cfg(unix)]
-    fn file_at(address: usize, name: &mut [u8]) -> usize {
-        crate::sys::file_at(address, name)
-    }
-
-    #[cfg(not(unix))]
-    fn file_at(_: usize, _: &mut [u8]) -> usize {
-        0
-    }
 }
 
 /// A number by chance: not for secrets.

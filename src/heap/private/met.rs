@@ -5,7 +5,7 @@
 #[cfg(feature = "crt")]
 use super::HeapRef;
 use super::{
-    Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
+    Error, Handle, allocate_aligned, flags, free as free_block, free_as, owns, process_heap_at,
     reallocate_as, size_of, validate,
 };
 #[cfg(feature = "debug")]
@@ -212,15 +212,23 @@ pub(in crate::heap) fn usable_size(address: *mut u8) -> usize {
 }
 
 /// Resizes such a block; null, and the block as it was, when the system has
-/// nothing to give. Reports what is none.
+/// nothing to give, also after whom [`when_no_memory`] set was asked. Reports what
+/// is none, and asks nobody about that.
 ///
 /// # Safety
 /// The old block is used no more unless null is returned.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) unsafe fn reallocate(address: *mut u8, size: usize) -> *mut u8 {
-    heap_of("realloc", address.addr())
+    let Some(heap) = heap_of("realloc", address.addr()) else {
+        return ptr::null_mut();
+    };
+    loop {
         // SAFETY: the caller's promise is the callee's.
-        .and_then(|heap| unsafe { reallocate_as("realloc", heap, 0, address, size) }.ok())
-        .map_or(ptr::null_mut(), NonNull::as_ptr)
+        match unsafe { reallocate_as("realloc", heap, 0, address, size) } {
+            Ok(new) => return new.as_ptr(),
+            Err(Error::NoMemory | Error::LimitReached) if tries_again(size) => {}
+            Err(_) => return ptr::null_mut(),
+        }
+    }
 }

@@ -493,9 +493,11 @@ pub unsafe fn reallocate_as(
     match heap::at(handle.0) {
         Ok(heap) => {
             #[cfg(feature = "debug")]
-            if watched::is_watched(heap) {
-                watched::begin_resize(operation, heap, flags, block)?;
-            }
+            let _stay = if watched::is_watched(heap) {
+                Some(watched::begin_resize(operation, heap, flags, block)?)
+            } else {
+                None
+            };
             // SAFETY: the caller's promise.
             let result = trace::during(
                 c"RtlReAllocateHeap",

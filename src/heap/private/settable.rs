@@ -22,7 +22,7 @@ pub(super) const BYTES: usize = 16;
 /// before them.
 pub(super) const MARK: u8 = BUSY | 0x70;
 /// A mark of a block with words, the first of which says it.
-const SHRUNK: u8 = BUSY | 0x6f;
+pub(super) const SHRUNK: u8 = BUSY | 0x6f;
 
 /// A block's words.
 pub(super) type Words = *mut [usize; 2];

@@ -36,6 +36,9 @@ const LOW: u8 = 0x3f;
 /// The size code that says that digits follow.
 const LONG: usize = 63;
 const DIGITS: usize = 6;
+/// The codes of a table's bytes, for who compares builds.
+pub(super) const CODES: u64 =
+    u64::from_le_bytes([START, BUSY, FREE_END, LOW, LONG as u8, DIGITS as u8, 0, 0]);
 /// Units that `best` has one byte for.
 pub(super) const CHUNK: usize = 64;
 

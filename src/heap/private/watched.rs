@@ -27,7 +27,7 @@ use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::debug::registry::{self, Family, Record, State};
-use crate::heap::debug::{stacks, threads};
+use crate::heap::debug::{faults, stacks, threads};
 use crate::heap::{checked, classes};
 use crate::report::Damage;
 use crate::sync::{Lock, Mutex};
@@ -96,7 +96,8 @@ pub(in crate::heap) fn forget_stays() {
 }
 
 /// A thread's stay in a heap without serialization, which only one may be in.
-struct Stay(Option<&'static AtomicU64>);
+#[must_use]
+pub(super) struct Stay(Option<&'static AtomicU64>);
 
 impl Stay {
     /// Fails, and reports it, when another thread is in the heap.
@@ -142,6 +143,9 @@ pub(super) fn place(
     validate_now(OPERATION, heap, all);
     if size > isize::MAX as usize && has(heap, flags::VALIDATE_PARAMETERS_ENABLED) {
         damage::extreme_size(OPERATION, heap, size);
+        return Err(Error::NoMemory);
+    }
+    if faults::strike(caller.stack) {
         return Err(Error::NoMemory);
     }
     if let Some(placed) = guarded::place(heap, all, info, size, align, caller) {
@@ -425,17 +429,18 @@ unsafe fn free_found(
 }
 
 /// Begins the resizing of a block for `operation`: what [`free_as`] does before it
-/// frees.
+/// frees. What is returned is kept until the block is resized.
 pub(super) fn begin_resize(
     operation: &str,
     heap: &'static PrivateHeap,
     call_flags: u32,
     block: *mut u8,
-) -> Result<(), Error> {
+) -> Result<Stay, Error> {
     let caller = Caller::here();
-    let _stay = Stay::begin(operation, heap, caller)?;
+    let stay = Stay::begin(operation, heap, caller)?;
     validate_now(operation, heap, call_flags);
-    check(operation, heap, call_flags, block.addr())
+    check(operation, heap, call_flags, block.addr())?;
+    Ok(stay)
 }
 
 /// Notes that the block of a region has another size, and fills what it grew by

@@ -1,6 +1,6 @@
 //! Committing, decommitting and protecting pages of an area.
 
-use super::runs::Run;
+use super::runs::{Place, Run};
 use super::{
     Area, Kind, Protect, Refusal, Regions, Use, ballast, end_of, hold, pointer, round_down_to_page,
 };
@@ -21,7 +21,9 @@ pub(crate) fn commit(
         return Err(Refusal::Unsupported);
     }
     let mut regions = hold();
-    let (id, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    let found = regions.runs.find(start).ok_or(Refusal::Conflict)?;
+    let id = found.1.area;
+    let area = *regions.areas.get(id).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
@@ -42,7 +44,7 @@ pub(crate) fn commit(
         Kind::Placeholder | Kind::Physical => return Err(Refusal::Conflict),
     }
     let protect = protect.cached_as(area.initial);
-    regions.commit_private(start, end, protect)?;
+    regions.commit_private(found, start, end, protect)?;
     Ok((start, end - start))
 }
 
@@ -96,15 +98,33 @@ impl Regions {
         given
     }
 
+    /// [`give_rights`](Regions::give_rights) for pages that are alike.
+    fn give_alike(&self, start: usize, end: usize, give: impl Fn(*mut u8, usize) -> bool) -> bool {
+        if !ballast::take() {
+            return false;
+        }
+        let given = give(pointer(start), end - start);
+        if !given {
+            self.restore(start, end);
+        }
+        given
+    }
+
     /// Commits the pages of a range of a private area, or changes their
-    /// protection.
+    /// protection. `found` is what holds the first one.
     pub(super) fn commit_private(
         &mut self,
+        found: (Place, Run),
         start: usize,
         end: usize,
         protect: Protect,
     ) -> Result<(), Refusal> {
-        let fresh = end - start - self.committed(start, end);
+        let is_one = end <= found.1.end;
+        let fresh = match found.1.committed {
+            Some(_) if is_one => 0,
+            None if is_one => end - start,
+            _ => end - start - self.committed(start, end),
+        };
         if !self.runs.room(2) {
             return Err(Refusal::NoMemory);
         }
@@ -114,11 +134,16 @@ impl Regions {
         // SAFETY: the range lies in one area of the program's, which asks for
         // this; reserved pages take rights as committed ones do.
         let give = |base, size| unsafe { sys::commit_as(base, size, protect.system()) };
-        if !self.give_rights(start, end, give) {
+        let given = if is_one {
+            self.give_alike(start, end, give)
+        } else {
+            self.give_rights(start, end, give)
+        };
+        if !given {
             vm::credit(Use::Program, fresh);
             return Err(Refusal::NoMemory);
         }
-        self.runs.change(start, end, |run| {
+        self.runs.change_from(found, start, end, |run| {
             run.committed = protect.after(run.committed)
         });
         Ok(())

@@ -8,7 +8,8 @@
 //!
 //! Finding a run halves the directory and then a leaf: the time grows with the
 //! logarithm of the number of runs. A change moves the records of one leaf, and
-//! of the directory once in a leaf's length.
+//! of the directory once in a leaf's length. A change of a part of one run, which
+//! most are, moves them once.
 //!
 //! Invariants:
 //! - No leaf is empty; each entry of the directory says where its leaf's first
@@ -376,8 +377,35 @@ impl Runs {
 
     /// Records for all pages of `[start, end)` what `state` makes of what they
     /// are, and joins neighbours that are alike then. There is room for two
-    /// more runs.
-    pub(super) fn change(&mut self, start: usize, end: usize, mut state: impl FnMut(&mut Run)) {
+    /// more runs. `state` makes the same of what is the same, however often it
+    /// is asked.
+    pub(super) fn change(&mut self, start: usize, end: usize, state: impl FnMut(&mut Run)) {
+        match self.find(start) {
+            Some(found) => self.change_from(found, start, end, state),
+            None => self.change_all(start, end, state),
+        }
+    }
+
+    /// The same, where it is known what holds `start`.
+    pub(super) fn change_from(
+        &mut self,
+        (place, run): (Place, Run),
+        start: usize,
+        end: usize,
+        mut state: impl FnMut(&mut Run),
+    ) {
+        if start < end && end <= run.end {
+            let mut part = Run { start, end, ..run };
+            state(&mut part);
+            if self.change_part(place, &run, part) {
+                return;
+            }
+        }
+        self.change_all(start, end, state);
+    }
+
+    /// The same, for whatever runs there are.
+    fn change_all(&mut self, start: usize, end: usize, mut state: impl FnMut(&mut Run)) {
         self.split(start);
         self.split(end);
         let first = self.at_or_after(start);
@@ -390,6 +418,73 @@ impl Runs {
             place = self.next(place);
         }
         self.join(start, end);
+    }
+
+    /// Puts `part` in place of a part of the run at `place`, joined with neighbours
+    /// that it is like, in one move of the leaf's records. False, and nothing
+    /// changed, where that takes another leaf, and where the part is as it was.
+    fn change_part(&mut self, place: Place, run: &Run, part: Run) -> bool {
+        if part.area == run.area && part.committed == run.committed {
+            return false;
+        }
+        let Some(leaf) = self.directory.records_mut().get_mut(place.leaf) else {
+            return false;
+        };
+        // A neighbour may be in the leaf before or behind.
+        let (from_start, to_end) = (part.start == run.start, part.end == run.end);
+        let is_last = place.index + 1 == leaf.len;
+        if (from_start && place.index == 0) || (to_end && is_last) {
+            return false;
+        }
+        let alike = |other: &&Run| other.area == part.area && other.committed == part.committed;
+        // SAFETY: as in `leaf_mut`; nothing else borrows from the table.
+        let runs = unsafe { core::slice::from_raw_parts(leaf.runs, leaf.len) };
+        let before = place.index.checked_sub(1).and_then(|index| runs.get(index));
+        let before = before.filter(|other| from_start && other.end == part.start);
+        let behind = runs.get(place.index + 1);
+        let behind = behind.filter(|other| to_end && other.start == part.end);
+        let (before, behind) = (before.filter(alike), behind.filter(alike));
+
+        let whole = Run {
+            start: before.map_or(part.start, |other| other.start),
+            end: behind.map_or(part.end, |other| other.end),
+            ..part
+        };
+        let head = Run {
+            end: part.start,
+            ..*run
+        };
+        let tail = Run {
+            start: part.end,
+            ..*run
+        };
+        let first = place.index - usize::from(before.is_some());
+        let next = place.index + 1 + usize::from(behind.is_some());
+        let fresh = 1 + usize::from(!from_start) + usize::from(!to_end);
+        let len = leaf.len - (next - first) + fresh;
+        if len > LEAF_RUNS {
+            return false;
+        }
+        // SAFETY: `first < next <= leaf.len`; the records from `next` on move to behind
+        // the fresh ones, and all `len` of them fit into a leaf.
+        unsafe {
+            let mut at = leaf.runs.add(first);
+            if next - first != fresh {
+                ptr::copy(leaf.runs.add(next), at.add(fresh), leaf.len - next);
+            }
+            if !from_start {
+                at.write(head);
+                at = at.add(1);
+            }
+            at.write(whole);
+            if !to_end {
+                at.add(1).write(tail);
+            }
+        }
+        // What comes first starts where it did: the leaf's start stays.
+        self.count = self.count + len - leaf.len;
+        leaf.len = len;
+        true
     }
 
     /// Takes `[start, end)` out, and no more of the runs that reach over its
@@ -442,181 +537,4 @@ impl Runs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::vec;
-    use std::vec::Vec;
-
-    const UNIT: usize = 4096;
-
-    fn area(number: u8) -> AreaId {
-        AreaId::from_index(usize::from(number))
-    }
-
-    /// The runs that pages of these states make; 0 is no run.
-    fn runs_of(pages: &[u8]) -> Vec<Run> {
-        let mut runs = Vec::<Run>::new();
-        for (page, &state) in pages.iter().enumerate() {
-            if state == 0 {
-                continue;
-            }
-            let start = page * UNIT;
-            let committed = match state & 3 {
-                1 => None,
-                2 => Some(Protect::READ),
-                _ => Some(Protect::READ_WRITE),
-            };
-            match runs.last_mut() {
-                Some(last)
-                    if last.end == start
-                        && last.area == area(state >> 2)
-                        && last.committed == committed =>
-                {
-                    last.end += UNIT;
-                }
-                _ => runs.push(Run {
-                    start,
-                    end: start + UNIT,
-                    area: area(state >> 2),
-                    committed,
-                }),
-            }
-        }
-        runs
-    }
-
-    #[test]
-    fn it_keeps_what_an_array_of_pages_keeps() {
-        const PAGES: usize = 6000;
-        let mut runs = Runs::new();
-        let mut pages = vec![0u8; PAGES];
-        let mut seed = 7u64;
-        let mut next = |below: usize| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
-            (seed >> 33) as usize % below.max(1)
-        };
-        let mut most = 0;
-        for step in 0..60_000 {
-            let first = next(PAGES);
-            let wide = if step % 500 == 0 { 2000 } else { 8 };
-            let last = (first + 1 + next(wide)).min(PAGES);
-            let (start, end) = (first * UNIT, last * UNIT);
-            assert!(runs.room(2));
-            if pages[first..last].iter().all(|&state| state == 0) {
-                let own = (next(15) + 1) as u8;
-                pages[first..last].fill(own << 2 | 1);
-                runs.insert(Run {
-                    start,
-                    end,
-                    area: area(own),
-                    committed: None,
-                });
-                runs.change(start, end, |_| {});
-            } else if step % 501 == 0 {
-                // Whole runs go.
-                let from = runs.at_or_after(start);
-                let (from, to) = match (runs.get(from), runs.get(runs.next(from))) {
-                    (Some(one), Some(two)) => (one.start, two.end),
-                    _ => continue,
-                };
-                runs.remove(from, to);
-                pages[from / UNIT..to / UNIT].fill(0);
-            } else {
-                let state = next(3) as u8 + 1;
-                for page in &mut pages[first..last] {
-                    if *page != 0 {
-                        *page = *page & !3 | state;
-                    }
-                }
-                let committed = match state {
-                    1 => None,
-                    2 => Some(Protect::READ),
-                    _ => Some(Protect::READ_WRITE),
-                };
-                runs.change(start, end, |run| run.committed = committed);
-            }
-            most = most.max(runs.len());
-            if step % 97 == 0 {
-                let all: Vec<Run> = runs.from(runs.at_or_after(0)).collect();
-                assert_eq!(all, runs_of(&pages), "step {step}");
-                assert_eq!(all.len(), runs.len());
-                let page = next(PAGES);
-                let found = runs.find(page * UNIT + 5).map(|(_, run)| run);
-                let expected = all
-                    .iter()
-                    .find(|run| (run.start..run.end).contains(&(page * UNIT)));
-                assert_eq!(found.as_ref(), expected);
-            }
-        }
-        assert!(most > 3 * LEAF_RUNS, "{most} runs");
-        runs.remove(0, PAGES * UNIT);
-        assert_eq!(runs.len(), 0);
-        assert_eq!(runs.get(runs.at_or_after(0)), None);
-    }
-
-    #[test]
-    fn insertions_take_no_more_leaves_than_there_is_room_for() {
-        let run = |number: usize| Run {
-            start: number * UNIT,
-            end: (number + 1) * UNIT,
-            area: area(1),
-            committed: None,
-        };
-        const SPACE: usize = 1 << 24;
-        let mut seed = 3u64;
-        let mut next = |below: usize| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
-            (seed >> 33) as usize % below.max(1)
-        };
-        for (full, more) in [(0, 400), (20, 40), (20, 600), (3, 2000)] {
-            for order in 0..4 {
-                let mut runs = Runs::new();
-                assert!(runs.room(full * LEAF_RUNS));
-                // Leaves that are full, with space between their runs and behind them.
-                for leaf in 0..full {
-                    for nth in 0..LEAF_RUNS {
-                        runs.insert(run((leaf + 1) * (SPACE / 64) + nth * 16));
-                    }
-                }
-                assert_eq!(runs.directory.records().len(), full);
-                assert!(runs.room(more));
-                let (spare, most) = (runs.spare.records().len(), runs.most_leaves(more));
-                let mut expected: Vec<usize> = runs
-                    .from(runs.at_or_after(0))
-                    .map(|run| run.start / UNIT)
-                    .collect();
-                for nth in 0..more {
-                    let number = match order {
-                        // Down towards the end of a full leaf.
-                        0 => SPACE / 64 * 3 - 1 - nth,
-                        1 => SPACE / 64 * 3 + LEAF_RUNS * 16 + nth,
-                        // Each leaf in turn, in its middle and behind its end.
-                        2 => {
-                            let leaf = SPACE / 64 * (nth % full.max(1) + 1);
-                            let place = if nth % 2 == 0 { 1 } else { LEAF_RUNS * 16 };
-                            leaf + place + nth / full.max(1) * 16 + 1
-                        }
-                        _ => next(SPACE / 64 * (full + 1)) / 16 * 16 + 7,
-                    };
-                    if expected.contains(&number) {
-                        continue;
-                    }
-                    expected.push(number);
-                    runs.insert(run(number));
-                }
-                let taken = spare - runs.spare.records().len();
-                assert!(
-                    taken <= most,
-                    "{full} leaves, {more} runs: {taken} of {most}"
-                );
-                expected.sort_unstable();
-                let all: Vec<usize> = runs
-                    .from(runs.at_or_after(0))
-                    .map(|run| run.start / UNIT)
-                    .collect();
-                assert_eq!(all, expected);
-                runs.remove(0, usize::MAX);
-            }
-        }
-    }
-}
+mod tests;

@@ -119,6 +119,17 @@ impl Regions {
         true
     }
 
+    /// Commits a range of a private area.
+    fn commit_reserved(
+        &mut self,
+        start: usize,
+        end: usize,
+        protect: Protect,
+    ) -> Result<(), Refusal> {
+        let found = self.runs.find(start).ok_or(Refusal::Conflict)?;
+        self.commit_private(found, start, end, protect)
+    }
+
     /// Commits the reserved pages of a run in the 64 KiB around one, or this
     /// one alone when that is too much.
     fn commit_around(
@@ -130,8 +141,8 @@ impl Regions {
     ) -> Result<(), Refusal> {
         let unit = page & !(GRANULARITY - 1);
         let (from, to) = (unit.max(start), (unit + GRANULARITY).min(end));
-        self.commit_private(from, to, area.initial)
-            .or_else(|_| self.commit_private(page, page + vm::page_size(), area.initial))
+        self.commit_reserved(from, to, area.initial)
+            .or_else(|_| self.commit_reserved(page, page + vm::page_size(), area.initial))
     }
 
     /// The stack of an area has reached its guard page: that becomes an ordinary
@@ -149,7 +160,7 @@ impl Regions {
             return Touched::StackEnd;
         }
         let guard = area.initial.with_guard();
-        if self.commit_private(next, page, guard).is_err() {
+        if self.commit_reserved(next, page, guard).is_err() {
             return Touched::StackEnd;
         }
         if self.clear_guard(page, page + size) {

@@ -2,22 +2,32 @@
 
 use super::allocator;
 use super::spy::{self, Telling};
+use super::told;
 use super::types::{
     E_INVALIDARG, E_NOINTERFACE, E_POINTER, HRESULT, IID_IMalloc, IID_IUnknown, IMalloc,
     IMallocVtbl, LPMALLOC, MEMCTX_TASK, REFIID, S_OK,
 };
+use crate::trace;
 use crate::win32::types::{DWORD, LPVOID, SIZE_T, ULONG};
 use core::ffi::c_void;
 use core::ptr;
 
-/// The one allocator there is.
+/// The allocator as an object: there is one, and one that is told of (told.rs).
 #[repr(transparent)]
-struct Only(IMalloc);
+pub(super) struct Object(IMalloc);
 
 // SAFETY: it is never written, and its methods may be called by any thread.
-unsafe impl Sync for Only {}
+unsafe impl Sync for Object {}
 
-static METHODS: IMallocVtbl = IMallocVtbl {
+impl Object {
+    pub(super) const fn new(methods: &'static IMallocVtbl) -> Object {
+        Object(IMalloc {
+            lpVtbl: &raw const *methods,
+        })
+    }
+}
+
+pub(super) const METHODS: IMallocVtbl = IMallocVtbl {
     QueryInterface: query_interface,
     AddRef: add_reference,
     Release: add_reference,
@@ -29,9 +39,7 @@ static METHODS: IMallocVtbl = IMallocVtbl {
     HeapMinimize: heap_minimize,
 };
 
-static MALLOC: Only = Only(IMalloc {
-    lpVtbl: &raw const METHODS,
-});
+static MALLOC: Object = Object::new(&METHODS);
 
 unsafe extern "system" fn query_interface(
     this: *mut IMalloc,
@@ -151,7 +159,8 @@ pub(super) unsafe fn release(block: LPVOID) {
 }
 
 /// The task allocator: the object behind [`CoTaskMemAlloc`], which lives for ever. Only
-/// MEMCTX_TASK is known: S_OK. For other contexts E_INVALIDARG, and null is told.
+/// MEMCTX_TASK is known: S_OK. For other contexts E_INVALIDARG, and null is told. Once
+/// somebody listens to the calls it is another one, whose calls are told.
 ///
 /// Source: "CoGetMalloc function (combaseapi.h)".
 ///
@@ -162,13 +171,15 @@ pub unsafe extern "system" fn CoGetMalloc(context: DWORD, malloc: *mut LPMALLOC)
         return E_INVALIDARG;
     }
     let is_known = context == MEMCTX_TASK;
-    let found = if is_known {
-        (&raw const MALLOC).cast_mut().cast()
+    let found = if !is_known {
+        ptr::null()
+    } else if trace::is_listening() {
+        &raw const told::MALLOC
     } else {
-        ptr::null_mut()
+        &raw const MALLOC
     };
     // SAFETY: the caller's place.
-    unsafe { malloc.write_unaligned(found) };
+    unsafe { malloc.write_unaligned(found.cast_mut().cast()) };
     if is_known { S_OK } else { E_INVALIDARG }
 }
 

@@ -32,6 +32,7 @@ mod spied;
 mod spy;
 mod spy_object;
 mod task;
+mod told;
 mod types;
 
 pub use bstr::{

@@ -2,6 +2,7 @@
 
 use super::super::types::{
     DWORD, MEM_EXTENDED_PARAMETER_TYPE, MEMORY_INFORMATION_CLASS, NTSTATUS, OFFER_PRIORITY,
+    VIRTUAL_MEMORY_INFORMATION_CLASS,
 };
 
 constants! { DWORD:
@@ -92,6 +93,11 @@ constants! { MEMORY_INFORMATION_CLASS:
     MemoryBasicInformation = 0;
     /// A [`MEMORY_REGION_INFORMATION`](crate::win32::MEMORY_REGION_INFORMATION).
     MemoryRegionInformation = 3;
+}
+
+constants! { VIRTUAL_MEMORY_INFORMATION_CLASS:
+    /// To say that ranges will be used soon.
+    VmPrefetchInformation = 0;
 }
 
 constants! { OFFER_PRIORITY:

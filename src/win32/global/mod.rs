@@ -91,6 +91,7 @@ fn no_block(face: Face, address: usize) -> DWORD {
 fn bad_block(error: Error, address: usize) -> DWORD {
     match error {
         Error::NotABlock if !pages::is_readable(address, 1) => ERROR_NOACCESS,
+        Error::NotABlock | Error::AlreadyFree | Error::OtherHeap => ERROR_INVALID_HANDLE,
         error => last_error_of(error),
     }
 }

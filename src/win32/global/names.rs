@@ -181,9 +181,8 @@ pub unsafe extern "system" fn GlobalAlloc(flags: UINT, bytes: SIZE_T) -> HGLOBAL
 /// Null otherwise, and the block as it was: ERROR_NOT_ENOUGH_MEMORY when there is no
 /// memory or the block cannot stay where it is; ERROR_INVALID_PARAMETER for
 /// GMEM_DISCARDABLE without GMEM_MODIFY, and for 0 bytes of a block that is locked, or
-/// moveable without GMEM_MOVEABLE; ERROR_INVALID_HANDLE; for an address
-/// that is no block, ERROR_NOACCESS if nothing can be read there, else
-/// ERROR_INVALID_PARAMETER.
+/// moveable without GMEM_MOVEABLE; ERROR_INVALID_HANDLE; for an address at
+/// which nothing can be read, ERROR_NOACCESS.
 ///
 /// Source: "GlobalReAlloc function (winbase.h)".
 ///
@@ -199,8 +198,8 @@ pub unsafe extern "system" fn GlobalReAlloc(
 }
 
 /// Frees a block by its handle or address, locked or not. Null, also for null;
-/// otherwise `memory` and ERROR_INVALID_HANDLE, or, for an address that is no block,
-/// ERROR_NOACCESS if nothing can be read there, else ERROR_INVALID_PARAMETER.
+/// otherwise `memory` and ERROR_INVALID_HANDLE, or, for an address at which nothing can
+/// be read, ERROR_NOACCESS.
 ///
 /// Source: "GlobalFree function (winbase.h)".
 ///
@@ -254,7 +253,7 @@ pub unsafe extern "system" fn GlobalUnlock(memory: HGLOBAL) -> BOOL {
         if is_locked {
             return TRUE;
         }
-        last_error::set(NO_ERROR);
+        last_error::clear();
         return FALSE;
     }
     unlock_rest(memory)
@@ -269,7 +268,7 @@ fn unlock_rest(memory: HGLOBAL) -> BOOL {
     match handles::unlock(memory.addr()) {
         Ok(true) => TRUE,
         Ok(false) => {
-            last_error::set(NO_ERROR);
+            last_error::clear();
             FALSE
         }
         Err(error) => {
@@ -393,9 +392,8 @@ pub unsafe extern "system" fn LocalAlloc(flags: UINT, bytes: SIZE_T) -> HLOCAL {
 /// Null otherwise, and the block as it was: ERROR_NOT_ENOUGH_MEMORY when there is no
 /// memory or the block cannot stay where it is; ERROR_INVALID_PARAMETER for
 /// LMEM_DISCARDABLE without LMEM_MODIFY, and for 0 bytes of a block that is locked, or
-/// moveable without LMEM_MOVEABLE; ERROR_INVALID_HANDLE; for an address
-/// that is no block, ERROR_NOACCESS if nothing can be read there, else
-/// ERROR_INVALID_PARAMETER.
+/// moveable without LMEM_MOVEABLE; ERROR_INVALID_HANDLE; for an address at
+/// which nothing can be read, ERROR_NOACCESS.
 ///
 /// Source: "LocalReAlloc function (winbase.h)".
 ///
@@ -407,8 +405,8 @@ pub unsafe extern "system" fn LocalReAlloc(memory: HLOCAL, bytes: SIZE_T, flags:
 }
 
 /// Frees a block by its handle or address, locked or not. Null, also for null;
-/// otherwise `memory` and ERROR_INVALID_HANDLE, or, for an address that is no block,
-/// ERROR_NOACCESS if nothing can be read there, else ERROR_INVALID_PARAMETER.
+/// otherwise `memory` and ERROR_INVALID_HANDLE, or, for an address at which nothing can
+/// be read, ERROR_NOACCESS.
 ///
 /// Source: "LocalFree function (winbase.h)".
 ///

@@ -186,7 +186,12 @@ unsafe fn resize(
     unsafe {
         let old = private::size_of(heap.handle(), 0, block);
         let old = old.map_err(|error| bad_block(error, block.addr()))?;
-        let in_place = if owner.is_some() && size <= old {
+        // A fixed block that loses all of its bytes is discarded: it stays as well.
+        let stays = match owner {
+            Some(_) => size <= old,
+            None => size == 0 && may_move,
+        };
+        let in_place = if stays {
             private::shrink(heap.handle(), 0, block, size).map(|()| block)
         } else {
             let info = if owner.is_some() {

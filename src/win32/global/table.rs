@@ -3,7 +3,7 @@
 //! 0, as free entries without a link: it need not be told apart.
 
 use super::entry::{Entry, Why};
-use super::free_list::{FreeList, REGION};
+use super::free_list::{FreeList, HANDLE, REGION};
 use crate::heap::private::HeapRef;
 use crate::sync::{Lock, Mutex, Once};
 use crate::vm::{self, Use};
@@ -16,12 +16,10 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub(super) const ENTRIES: usize = 0x1_0000;
 /// Bytes of an entry.
 const ENTRY: usize = size_of::<Entry>();
-/// Where in its entry a handle leads to.
-const HANDLE: usize = 8;
 /// Where in the region the entries begin: at no distance of 0.
 const FIRST: usize = vm::GRANULARITY;
 const _: () = assert!(FIRST + ENTRIES * ENTRY <= REGION);
-const _: () = assert!(ENTRY == 16);
+const _: () = assert!(ENTRY == 2 * HANDLE);
 
 /// What each call looks at.
 #[repr(C, align(64))]
@@ -31,8 +29,8 @@ struct Table {
     /// How many there are; 0 before. Written once, after the first.
     count: AtomicUsize,
     free: FreeList,
-    /// Where the region begins.
-    region: AtomicUsize,
+    /// Where the region begins, and [`HANDLE`] more; 0 before there is one.
+    base: AtomicUsize,
     /// The process heap, which is there before an entry is.
     heap: AtomicPtr<()>,
 }
@@ -45,7 +43,7 @@ static TABLE: Table = Table {
     first: AtomicUsize::new(NOWHERE),
     count: AtomicUsize::new(0),
     free: FreeList::new(),
-    region: AtomicUsize::new(0),
+    base: AtomicUsize::new(0),
     heap: AtomicPtr::new(ptr::null_mut()),
 };
 /// Entries that are in use or were put on the list; held to commit more.
@@ -75,15 +73,9 @@ pub(super) fn has(handle: usize) -> bool {
 /// The entry of a handle of the table's.
 #[inline(always)]
 pub(super) fn of(handle: usize) -> &'static Entry {
-    at(handle.wrapping_sub(HANDLE))
-}
-
-/// The entry at an address that is one's.
-#[inline(always)]
-fn at(address: usize) -> &'static Entry {
-    // SAFETY: the callers' address is a committed entry's. Entries are never
+    // SAFETY: the callers' handle is of a committed entry. Entries are never
     // unmapped, and all of one is atomic.
-    unsafe { &*ptr::with_exposed_provenance(address) }
+    unsafe { &*ptr::with_exposed_provenance(handle.wrapping_sub(HANDLE)) }
 }
 
 /// The process heap, once there was a handle.
@@ -100,9 +92,8 @@ pub(super) unsafe fn heap() -> HeapRef {
 /// hand.
 #[inline(always)]
 pub(super) fn take_at_hand() -> Option<usize> {
-    let region = || TABLE.region.load(Ordering::Relaxed);
-    let entry = TABLE.free.try_pop(region, |address| at(address).link())?;
-    Some(entry + HANDLE)
+    let base = || TABLE.base.load(Ordering::Relaxed);
+    TABLE.free.try_pop(base, |handle| of(handle).link())
 }
 
 /// As [`take_at_hand`]; the last error when there are no more, or no memory.
@@ -116,16 +107,14 @@ pub(super) fn take() -> Result<usize, DWORD> {
 /// Puts a free entry back that is on no list, by its handle.
 #[inline(always)]
 pub(super) fn give(handle: usize) {
-    let entry = of(handle);
-    let address = handle.wrapping_sub(HANDLE);
-    TABLE.free.push(address, |next| entry.set_link(next));
+    TABLE.free.push(handle, |next| of(handle).set_link(next));
 }
 
 /// Ends a handle; its data, and whether the entry is on the list now. If not, it is
 /// to be given back.
 #[inline(always)]
 pub(super) fn try_close(handle: usize) -> Result<(*mut u8, bool), Why> {
-    let place = TABLE.free.place(handle.wrapping_sub(HANDLE));
+    let place = TABLE.free.place(handle);
     let data = of(handle).try_close(place.next)?;
     Ok((data, TABLE.free.try_push(place)))
 }
@@ -137,8 +126,8 @@ fn take_more() -> Result<usize, DWORD> {
     let heap = super::heap()?;
     hold_across_forks();
     let mut entries = GROWING.lock();
-    let region = || TABLE.region.load(Ordering::Relaxed);
-    if region() == 0 {
+    let base = || TABLE.base.load(Ordering::Relaxed);
+    if base() == 0 {
         // Twice as much as is used, for a region at its multiple to lie in it.
         let reserved = vm::reserve_readable(Use::Metadata, 2 * REGION).expose_provenance();
         if reserved == 0 {
@@ -146,39 +135,37 @@ fn take_more() -> Result<usize, DWORD> {
         }
         let region = reserved.next_multiple_of(REGION);
         TABLE.heap.store(heap.as_ptr(), Ordering::Relaxed);
-        TABLE.region.store(region, Ordering::Relaxed);
-        TABLE
-            .first
-            .store(region + FIRST + HANDLE, Ordering::Relaxed);
+        let base = region + HANDLE;
+        TABLE.base.store(base, Ordering::Relaxed);
+        TABLE.first.store(base + FIRST, Ordering::Relaxed);
         TABLE.count.store(ENTRIES, Ordering::Release);
     }
-    if let Some(entry) = TABLE.free.pop(region, |address| at(address).link()) {
-        return Ok(entry + HANDLE);
+    if let Some(handle) = TABLE.free.pop(base, |handle| of(handle).link()) {
+        return Ok(handle);
     }
     let more = vm::page_size() / ENTRY;
     if *entries + more > ENTRIES {
         return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
-    let first = region() + FIRST + *entries * ENTRY;
+    let first = base() + FIRST + *entries * ENTRY;
     let last = first + (more - 1) * ENTRY;
     // SAFETY: the table's next page, which is reserved: entries begin at a multiple
     // of 64 KiB and are so many bytes, too.
     let is_committed = unsafe {
-        let page = ptr::with_exposed_provenance_mut(first);
+        let page = ptr::with_exposed_provenance_mut(first - HANDLE);
         vm::commit(Use::Metadata, page, more * ENTRY)
     };
     if !is_committed {
         return Err(ERROR_NOT_ENOUGH_MEMORY);
     }
     *entries += more;
-    for address in (first + ENTRY..last).step_by(ENTRY) {
-        at(address).set_link(address + ENTRY);
+    let second = first + ENTRY;
+    for handle in (second..last).step_by(ENTRY) {
+        of(handle).set_link(handle + ENTRY - HANDLE);
     }
     // The first one is the caller's; the others are a chain.
-    TABLE
-        .free
-        .push(first + ENTRY, |next| at(last).set_link(next));
-    Ok(first + HANDLE)
+    TABLE.free.push(second, |next| of(last).set_link(next));
+    Ok(first)
 }
 
 /// Runs a call that gives a handle other data, alone among those.

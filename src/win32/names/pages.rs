@@ -172,6 +172,14 @@ macro_rules! win32_names_pages {
                 length: SIZE_T,
                 written: PSIZE_T
             ) -> NTSTATUS;
+            fn NtSetInformationVirtualMemory(
+                process: HANDLE,
+                class: VIRTUAL_MEMORY_INFORMATION_CLASS,
+                count: ULONG_PTR,
+                ranges: PMEMORY_RANGE_ENTRY,
+                information: PVOID,
+                length: ULONG
+            ) -> NTSTATUS;
         }
     };
 }

@@ -120,6 +120,17 @@ macro_rules! win32_names_sections {
                 parameters: PMEM_EXTENDED_PARAMETER,
                 count: ULONG
             ) -> PVOID;
+            fn MapViewOfFile3FromApp(
+                section: HANDLE,
+                process: HANDLE,
+                base: PVOID,
+                offset: ULONG64,
+                size: SIZE_T,
+                allocation: ULONG,
+                protect: ULONG,
+                parameters: PMEM_EXTENDED_PARAMETER,
+                count: ULONG
+            ) -> PVOID;
             fn UnmapViewOfFile(address: LPCVOID) -> BOOL;
             fn UnmapViewOfFileEx(address: PVOID, flags: ULONG) -> BOOL;
             fn UnmapViewOfFile2(process: HANDLE, address: PVOID, flags: ULONG) -> BOOL;

@@ -115,9 +115,11 @@ pub unsafe extern "system" fn PrefetchVirtualMemory(
     truth(own(process).and_then(|()| unsafe { prefetch(count, ranges, flags) }))
 }
 
+/// Says that ranges will be used soon; a status otherwise.
+///
 /// # Safety
 /// `ranges` is null or leads to `count` of them.
-unsafe fn prefetch(
+pub(super) unsafe fn prefetch(
     count: usize,
     ranges: PWIN32_MEMORY_RANGE_ENTRY,
     flags: ULONG,

@@ -33,7 +33,7 @@ pub use allocate::{
 pub use free::{VirtualFree, VirtualFreeEx};
 pub use nt::{
     NtAllocateVirtualMemory, NtAllocateVirtualMemoryEx, NtFreeVirtualMemory,
-    NtProtectVirtualMemory, NtQueryVirtualMemory,
+    NtProtectVirtualMemory, NtQueryVirtualMemory, NtSetInformationVirtualMemory,
 };
 pub use probe::{
     FlushInstructionCache, IsBadCodePtr, IsBadHugeReadPtr, IsBadHugeWritePtr, IsBadReadPtr,
@@ -89,5 +89,5 @@ fn is_user_range(address: usize, size: usize) -> bool {
 }
 
 /// The number of a protection of which everything else is none.
-const EXECUTE_RIGHTS: DWORD =
+pub(super) const EXECUTE_RIGHTS: DWORD =
     PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY;

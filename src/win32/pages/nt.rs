@@ -3,12 +3,15 @@
 
 use super::super::answers::status;
 use super::super::constants::*;
+use super::super::sections;
 use super::super::types::{
     HANDLE, MEMORY_BASIC_INFORMATION, MEMORY_INFORMATION_CLASS, MEMORY_REGION_INFORMATION,
-    NTSTATUS, PMEM_EXTENDED_PARAMETER, PSIZE_T, PULONG, PVOID, SIZE_T, ULONG, ULONG_PTR,
+    NTSTATUS, PMEM_EXTENDED_PARAMETER, PMEMORY_RANGE_ENTRY, PSIZE_T, PULONG, PVOID, SIZE_T, ULONG,
+    ULONG_PTR, VIRTUAL_MEMORY_INFORMATION_CLASS,
 };
 use super::allocate::{Extended, allocate, extended};
-use super::{free, own, protect, query};
+use super::{advise, free, own, protect, query};
+use crate::vm::regions::{self, Kind};
 use core::mem::offset_of;
 use core::ptr;
 
@@ -289,13 +292,16 @@ fn region_of(basic: &MEMORY_BASIC_INFORMATION) -> Result<MEMORY_REGION_INFORMATI
         }
         size += at.RegionSize;
     }
-    let is_listed = crate::vm::regions::find(base.addr()).is_none();
+    let is_of_file = match regions::find(base.addr()).map(|told| told.area.kind) {
+        Some(Kind::View(view)) => sections::is_of_file(&view),
+        _ => true,
+    };
     Ok(MEMORY_REGION_INFORMATION {
         AllocationBase: base,
         AllocationProtect: basic.AllocationProtect,
         RegionType: match basic.Type {
             MEM_IMAGE => MAPPED_IMAGE,
-            MEM_MAPPED if is_listed => MAPPED_FILE,
+            MEM_MAPPED if is_of_file => MAPPED_FILE,
             _ => 0,
         },
         RegionSize: size,
@@ -303,4 +309,44 @@ fn region_of(basic: &MEMORY_BASIC_INFORMATION) -> Result<MEMORY_REGION_INFORMATI
         PartitionId: 0,
         NodePreference: 0,
     })
+}
+
+/// [`PrefetchVirtualMemory`](super::PrefetchVirtualMemory) as the native interface has
+/// it: class 0, whose information is a number of 4 bytes, 0.
+///
+/// STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_PARAMETER_2 for another class;
+/// _5 for no information and for flags, of which there are none; _6 for another length
+/// of it; _3 for no ranges; STATUS_ACCESS_VIOLATION when `ranges` is null;
+/// STATUS_INVALID_PARAMETER_4 for a range without a length. Any thread may call it.
+///
+/// Source: "ZwSetInformationVirtualMemory function (ntifs.h)"; where statuses are not
+/// told there, what Windows is seen to do.
+///
+/// # Safety
+/// `ranges` is null or leads to `count` of them, `information` is null or leads to
+/// `length` bytes.
+pub unsafe extern "system" fn NtSetInformationVirtualMemory(
+    process: HANDLE,
+    class: VIRTUAL_MEMORY_INFORMATION_CLASS,
+    count: ULONG_PTR,
+    ranges: PMEMORY_RANGE_ENTRY,
+    information: PVOID,
+    length: ULONG,
+) -> NTSTATUS {
+    let done = own(process).and_then(|()| {
+        if class != VmPrefetchInformation {
+            return Err(STATUS_INVALID_PARAMETER_2);
+        }
+        if information.is_null() {
+            return Err(STATUS_INVALID_PARAMETER_5);
+        }
+        if length as usize != size_of::<ULONG>() {
+            return Err(STATUS_INVALID_PARAMETER_6);
+        }
+        // SAFETY: the caller's number, wherever it lies.
+        let flags = unsafe { information.cast::<ULONG>().read_unaligned() };
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { advise::prefetch(count, ranges, flags) }
+    });
+    status(done)
 }

@@ -393,6 +393,35 @@ pub unsafe extern "system" fn MapViewOfFile3(
     answers::address(mapped)
 }
 
+/// [`MapViewOfFile3`], but for ERROR_INVALID_PARAMETER for every right to run code.
+///
+/// Source: "MapViewOfFile3FromApp function (memoryapi.h)".
+///
+/// # Safety
+/// As for [`MapViewOfFileEx`].
+pub unsafe extern "system" fn MapViewOfFile3FromApp(
+    section: HANDLE,
+    process: HANDLE,
+    base: PVOID,
+    offset: u64,
+    size: SIZE_T,
+    allocation: ULONG,
+    protect: ULONG,
+    parameters: PMEM_EXTENDED_PARAMETER,
+    count: ULONG,
+) -> PVOID {
+    if protect & pages::EXECUTE_RIGHTS != 0 {
+        last_error::set(ERROR_INVALID_PARAMETER);
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe {
+        MapViewOfFile3(
+            section, process, base, offset, size, allocation, protect, parameters, count,
+        )
+    }
+}
+
 /// Ends the view that an address is in. What was changed in it reaches its file
 /// sooner or later.
 ///

@@ -23,9 +23,11 @@ mod native;
 mod object;
 mod view;
 
+pub(super) use view::is_of_file;
+
 pub use calls::{
     CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,
-    MapViewOfFileEx, MapViewOfFileFromApp, OpenFileMappingA, OpenFileMappingW, UnmapViewOfFile,
-    UnmapViewOfFile2, UnmapViewOfFileEx,
+    MapViewOfFile3FromApp, MapViewOfFileEx, MapViewOfFileFromApp, OpenFileMappingA,
+    OpenFileMappingW, UnmapViewOfFile, UnmapViewOfFile2, UnmapViewOfFileEx,
 };
 pub use native::{NtCreateSection, NtMapViewOfSection, NtQuerySection, NtUnmapViewOfSection};

@@ -153,6 +153,11 @@ pub(super) unsafe fn unmap(address: usize, keeps: bool) -> Result<(), NTSTATUS> 
     Ok(())
 }
 
+/// Whether a view is of a file's section.
+pub(in crate::win32) fn is_of_file(view: &View) -> bool {
+    sections::get(view.section).is_some_and(|section| section.is_file)
+}
+
 /// Writes what was changed in `size` bytes of a view to its file; 0 for all from
 /// the address on.
 pub(super) fn flush(address: usize, size: usize) -> Result<(), NTSTATUS> {
@@ -165,8 +170,7 @@ pub(super) fn flush(address: usize, size: usize) -> Result<(), NTSTATUS> {
     if end > area.end {
         return Err(STATUS_NOT_MAPPED_VIEW);
     }
-    let is_file = sections::get(view.section).is_some_and(|section| section.is_file);
-    if !is_file || !object::writes(area.initial.right().number()) {
+    if !is_of_file(&view) || !object::writes(area.initial.right().number()) {
         return Ok(());
     }
     let base = core::ptr::with_exposed_provenance_mut(start);

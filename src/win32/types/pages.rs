@@ -101,6 +101,16 @@ pub struct WIN32_MEMORY_RANGE_ENTRY {
 /// Where ranges lie.
 pub type PWIN32_MEMORY_RANGE_ENTRY = *mut WIN32_MEMORY_RANGE_ENTRY;
 
+/// The same, as the native functions call it.
+pub type MEMORY_RANGE_ENTRY = WIN32_MEMORY_RANGE_ENTRY;
+
+/// Where ranges lie.
+pub type PMEMORY_RANGE_ENTRY = *mut MEMORY_RANGE_ENTRY;
+
+/// What [`NtSetInformationVirtualMemory`](crate::win32::NtSetInformationVirtualMemory)
+/// is to do.
+pub type VIRTUAL_MEMORY_INFORMATION_CLASS = i32;
+
 /// How much offered pages are still worth.
 pub type OFFER_PRIORITY = i32;
 
@@ -116,7 +126,8 @@ pub struct MEMORY_REGION_INFORMATION {
     pub AllocationBase: PVOID,
     /// The protection that it was made with.
     pub AllocationProtect: DWORD,
-    /// Bits about its type: 0 for private pages and sections without a file.
+    /// Bits about its type: 2 for a view of a file, 4 for an image, 0 for private pages
+    /// and sections without a file.
     pub RegionType: DWORD,
     /// Its bytes.
     pub RegionSize: SIZE_T,

@@ -1,9 +1,9 @@
 //! Eight heaps in three modules, each module with its own copy of the allocator:
 //! what is freed in the wrong one is always found, what is freed in the right one
-//! never is.
+//! never is. With one heap for all, the wrong one frees it as the right one would.
 //!
-//! With `NTHEAP_LONG` set, 10^5 wrong frees and 10^7 right ones; else a hundredth
-//! of them.
+//! With `NTHEAP_LONG` set, and not to 0, 10^5 wrong frees and 10^7 right ones; else a
+//! hundredth of them.
 
 #![cfg(target_os = "linux")]
 
@@ -73,7 +73,7 @@ impl Random {
 }
 
 fn times(long: usize) -> usize {
-    if env::var_os("NTHEAP_LONG").is_some() {
+    if env::var_os("NTHEAP_LONG").is_some_and(|value| value != "0") {
         long
     } else {
         long / 100
@@ -106,27 +106,43 @@ impl Block {
 
     /// Frees it where it belongs.
     fn free(self, heaps: &[Heap]) {
+        let fill = self.heap as u8;
+        self.free_filled(heaps, fill);
+    }
+
+    /// Frees it by its heap, and what it holds is `fill`.
+    fn free_filled(self, heaps: &[Heap], fill: u8) {
         let heap = &heaps[self.heap];
         assert_eq!((heap.size)(heap.number, self.start), self.size);
         // SAFETY: the block's bytes, and the end of it.
         unsafe {
             if self.size != 0 {
-                assert_eq!(self.start.read(), self.heap as u8);
-                assert_eq!(self.start.add(self.size - 1).read(), self.heap as u8);
+                assert_eq!(self.start.read(), fill);
+                assert_eq!(self.start.add(self.size - 1).read(), fill);
             }
             assert!((heap.free)(heap.number, self.start));
         }
     }
 }
 
-/// Runs a test's body in a process of its own that goes on after reports: the
-/// number of reports, and what they call the owners, one after another, and what the
-/// body wrote to standard output.
-fn reports(name: &str) -> (usize, Vec<String>, Vec<String>) {
+/// What a test's own process wrote.
+struct Reports {
+    /// The number of reports, of whatever is wrong.
+    stops: usize,
+    /// Those of a block that is another heap's.
+    switched: usize,
+    /// What they call the owners, one after another.
+    owners: Vec<String>,
+    /// What the body wrote to standard output.
+    out: Vec<String>,
+}
+
+/// Runs a test's body in a process of its own, in a mode, that goes on after reports.
+fn reports(name: &str, mode: &str) -> Reports {
     let mut child = Command::new(env::current_exe().expect("the own path"))
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
-        .env("NTHEAP_CRT", "private")
+        .env("NTHEAP_CRT", mode)
         .env("NTHEAP_ON_CORRUPTION", "continue")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -134,11 +150,12 @@ fn reports(name: &str) -> (usize, Vec<String>, Vec<String>) {
         .expect("the program starts again");
     let out = child.stdout.take().expect("a pipe");
     let out = std::thread::spawn(|| BufReader::new(out).lines().map_while(Result::ok).collect());
-    let (mut stops, mut owners) = (0, Vec::new());
+    let (mut stops, mut switched, mut owners) = (0, 0, Vec::new());
     let mut rest = String::new();
     for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
         let line = line.expect("text");
-        stops += usize::from(line.contains("VERIFIER STOP 0000000000000006"));
+        stops += usize::from(line.contains("VERIFIER STOP"));
+        switched += usize::from(line.contains("VERIFIER STOP 0000000000000006"));
         if let Some(owner) = line.strip_prefix("  it belongs to heap ") {
             // The copies' files are gone.
             owners.push(owner.trim_end_matches(" (deleted)").to_owned());
@@ -149,8 +166,16 @@ fn reports(name: &str) -> (usize, Vec<String>, Vec<String>) {
         }
     }
     let status = child.wait().expect("it ends");
-    assert!(status.success(), "{status}\n{rest}");
-    (stops, owners, out.join().expect("read"))
+    assert!(status.success() && rest.is_empty(), "{status}\n{rest}");
+    let out: Vec<String> = out.join().expect("read");
+    let ran = out.iter().any(|line| line == "running 1 test");
+    assert!(ran, "no test {name}");
+    Reports {
+        stops,
+        switched,
+        owners,
+        out,
+    }
 }
 
 #[test]
@@ -158,14 +183,15 @@ fn every_free_of_another_heaps_block_is_found_and_names_the_owner() {
     let count = times(100_000);
     if env::var_os(CHILD).is_none() {
         let name = "every_free_of_another_heaps_block_is_found_and_names_the_owner";
-        let (stops, owners, out) = reports(name);
-        let expected: Vec<&str> = out
+        let found = reports(name, "private");
+        let expected: Vec<&str> = found
+            .out
             .iter()
             .filter_map(|line| line.strip_prefix("owner "))
             .collect();
-        assert_eq!((stops, expected.len()), (count, count));
-        assert_eq!(owners.len(), count);
-        for (number, (owner, expected)) in owners.iter().zip(expected).enumerate() {
+        assert_eq!((found.stops, found.switched), (count, count));
+        assert_eq!((found.owners.len(), expected.len()), (count, count));
+        for (number, (owner, expected)) in found.owners.iter().zip(expected).enumerate() {
             assert_eq!(owner, expected, "report {number}");
         }
         return;
@@ -194,13 +220,52 @@ fn every_free_of_another_heaps_block_is_found_and_names_the_owner() {
     }
 }
 
+/// With one heap for all, any of the heaps' runtimes frees any block, and nothing is
+/// reported.
+fn is_taken(name: &str, mode: &str) {
+    let count = times(100_000);
+    if env::var_os(CHILD).is_none() {
+        assert_eq!(reports(name, mode).stops, 0);
+        return;
+    }
+    let heaps = heaps();
+    let mut random = Random(1);
+    let mut blocks: Vec<Block> = (0..500).map(|_| Block::new(&heaps, &mut random)).collect();
+    for _ in 0..count {
+        let place = random.below(blocks.len());
+        let block = blocks.swap_remove(place);
+        let wrong = (block.heap + 1 + random.below(7)) % 8;
+        // It is the other one's as well.
+        let fill = block.heap as u8;
+        Block {
+            heap: wrong,
+            ..block
+        }
+        .free_filled(&heaps, fill);
+        blocks.push(Block::new(&heaps, &mut random));
+    }
+    for block in blocks {
+        block.free(&heaps);
+    }
+}
+
+#[test]
+fn one_runtime_frees_what_any_module_allocated() {
+    is_taken("one_runtime_frees_what_any_module_allocated", "shared");
+}
+
+#[test]
+fn the_process_heap_hides_every_free_by_the_wrong_runtime() {
+    let name = "the_process_heap_hides_every_free_by_the_wrong_runtime";
+    is_taken(name, "process");
+}
+
 #[test]
 fn no_free_of_a_heaps_own_block_is_reported() {
     let count = times(10_000_000);
     if env::var_os(CHILD).is_none() {
         let name = "no_free_of_a_heaps_own_block_is_reported";
-        let (stops, owners, _) = reports(name);
-        assert_eq!((stops, owners), (0, Vec::new()));
+        assert_eq!(reports(name, "private").stops, 0);
         return;
     }
     let heaps = heaps();

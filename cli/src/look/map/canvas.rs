@@ -26,12 +26,12 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-se
 .mono{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:11px}\
 .title{font-size:22px;font-weight:600}.section{font-size:16px;font-weight:600}\
 .label{font-weight:600}.dim{fill:#667382}.num{font-variant-numeric:tabular-nums}\
-.rule{fill:#dfe4ea}.track{fill:#f0f3f6}\
+.rule{fill:#dfe4ea}.resident{fill:#3a6fd8}.line{fill:none;stroke:#3a6fd8;stroke-width:1.5;stroke-linejoin:round}.track{fill:#f0f3f6}\
 .image{fill:#8f7bd0}.file{fill:#5aa0e0}.share{fill:#45b5a2}.heap{fill:#e8833a}\
 .stack{fill:#d95f78}.private{fill:#d9b92f}.reserved{fill:#c3cad2}\
 .busy{fill:#e07b2e}.cached{fill:#f3c07f}.free{fill:#8fc7a4}.absent{fill:#e4e8ed}\
 @media (prefers-color-scheme:dark){\
-.page{fill:#14181d}text{fill:#e3e8ee}.dim{fill:#94a1af}.rule{fill:#2d353e}.track{fill:#1f252c}\
+.page{fill:#14181d}text{fill:#e3e8ee}.dim{fill:#94a1af}.rule{fill:#2d353e}.track{fill:#1f252c}.resident{fill:#7fa8ff}.line{fill:none;stroke:#7fa8ff}\
 .image{fill:#9c8ae0}.file{fill:#5b9fe0}.share{fill:#3fae9b}.heap{fill:#ea8c49}\
 .stack{fill:#e0708a}.private{fill:#d6b83c}.reserved{fill:#4a545f}\
 .busy{fill:#e6863b}.cached{fill:#a87a3f}.free{fill:#3f8a63}.absent{fill:#29313a}}";
@@ -70,6 +70,29 @@ impl Canvas {
         let _ = write!(self.path, "M{x} {y}h{width}v{height}h-{width}z");
     }
 
+    /// A filled outline.
+    pub(crate) fn area(&mut self, outline: &[(f64, f64)], class: &str) {
+        let path = self.path_of(outline);
+        // Strings take all that is written to them.
+        let _ = writeln!(self.body, r#"<path class="{class}" d="{path}z"/>"#);
+    }
+
+    /// A line through points, in the colour of a class.
+    pub(crate) fn line(&mut self, points: &[(f64, f64)], class: &str) {
+        let path = self.path_of(points);
+        let _ = writeln!(self.body, r#"<path class="{class} line" d="{path}"/>"#);
+    }
+
+    fn path_of(&mut self, points: &[(f64, f64)]) -> String {
+        self.flush();
+        let mut path = String::new();
+        for (nth, &(x, y)) in points.iter().enumerate() {
+            let letter = if nth == 0 { 'M' } else { 'L' };
+            let _ = write!(path, "{letter}{} {}", short(x), short(y));
+        }
+        path
+    }
+
     fn flush(&mut self) {
         if !self.path.is_empty() {
             let _ = writeln!(
@@ -82,6 +105,9 @@ impl Canvas {
     }
 
     pub(crate) fn text(&mut self, x: f64, y: f64, class: &str, anchor: Anchor, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         self.flush();
         let anchor = match anchor {
             Anchor::Start => "",

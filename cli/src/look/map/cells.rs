@@ -122,6 +122,7 @@ impl Strip {
     }
 
     /// All cells together.
+    #[cfg(test)]
     pub(crate) fn total(&self) -> Cell {
         let mut total = [0; 4];
         for cell in &self.cells {
@@ -172,7 +173,7 @@ pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
     rows.sort_by_key(|row| row.start);
     let segments = rows.len();
     for (at, area) in snapshot.areas.iter().enumerate() {
-        if area.heap != number || area.kind == AreaKind::Large {
+        if area.heap != number || matches!(area.kind, AreaKind::Large | AreaKind::Guarded) {
             continue;
         }
         let end = area.start + area.reserved;
@@ -226,40 +227,6 @@ impl Stretch {
         }
         strip
     }
-}
-
-/// What is known of the blocks of one size in a heap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bucket {
-    pub(crate) size: u64,
-    pub(crate) subsegments: u64,
-    /// Blocks by state: free, cached, busy, out.
-    pub(crate) blocks: [u64; 4],
-    /// Bytes of busy blocks that were not asked for, as far as is known.
-    pub(crate) unused: u64,
-}
-
-/// The buckets of a heap, by size.
-pub(crate) fn buckets(snapshot: &Snapshot, heap: u32) -> Vec<Bucket> {
-    let mut buckets: std::collections::BTreeMap<u64, Bucket> = std::collections::BTreeMap::new();
-    for area in &snapshot.areas {
-        if area.heap != heap || area.kind != AreaKind::Subsegment {
-            continue;
-        }
-        let size = u64::from(area.block_size);
-        let bucket = buckets.entry(size).or_default();
-        bucket.size = size;
-        bucket.subsegments += 1;
-        for block in snapshot.blocks_of(area) {
-            if let Some(count) = bucket.blocks.get_mut(block.state as usize) {
-                *count += 1;
-            }
-            if block.state == State::Busy {
-                bucket.unused += u64::from(block.slack);
-            }
-        }
-    }
-    buckets.into_values().collect()
 }
 
 #[cfg(test)]

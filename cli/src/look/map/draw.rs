@@ -1,11 +1,14 @@
 //! The picture, from its title to its buckets.
 
 use super::canvas::{Anchor, Canvas, INNER, MARGIN};
-use super::cells::{self, Bucket, Cell, Stretch, Strip, Use};
+use super::cells::{self, Cell, Stretch, Strip, Use};
 use super::kinds::{self, Kind};
 use crate::format::{bytes, count};
+use crate::look::figures::{self, Bucket, Figures};
 use crate::look::output::{self, hex};
 use ntheap_inspect::model::{Area, AreaKind, Mapping, Snapshot};
+use serde_json::{Value, json};
+use std::cmp::Reverse;
 
 /// Cells of a row of a heap's memory: as many as keep the picture small.
 const MOST: usize = 256;
@@ -76,7 +79,7 @@ struct Sums {
     largest: u64,
 }
 
-fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+fn sums_of(snapshot: &Snapshot, of: &[Kind]) -> [Sums; Kind::ALL.len()] {
     let mut sums = [Sums::default(); Kind::ALL.len()];
     for (mapping, &kind) in snapshot.mappings.iter().zip(of) {
         let size = mapping.end - mapping.start;
@@ -87,6 +90,24 @@ fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
         sum.mappings += 1;
         sum.largest = sum.largest.max(size);
     }
+    sums
+}
+
+/// Each kind's sums, for programs.
+pub(crate) fn kinds_json(snapshot: &Snapshot) -> Value {
+    let sums = sums_of(snapshot, &kinds::of(snapshot));
+    let kinds = Kind::ALL.iter().map(|&kind| {
+        let sum = &sums[kind as usize];
+        json!({
+            "kind": kind.name(), "size": sum.size, "committed": sum.committed,
+            "resident": sum.resident, "mappings": sum.mappings, "largest": sum.largest,
+        })
+    });
+    kinds.collect()
+}
+
+fn by_kind(canvas: &mut Canvas, snapshot: &Snapshot, of: &[Kind]) {
+    let sums = sums_of(snapshot, of);
     let committed: u64 = sums.iter().map(|sum| sum.committed).sum();
     let resident: u64 = sums.iter().map(|sum| sum.resident).sum();
     let note = format!(
@@ -220,24 +241,19 @@ fn heaps(canvas: &mut Canvas, snapshot: &Snapshot) {
         .map(|each| (each.class(), each.name()))
         .collect();
     canvas.legend(&legend);
-    let mut committed = vec![0; snapshot.heaps.len()];
-    for area in &snapshot.areas {
-        if let Some(sum) = committed.get_mut(area.heap as usize) {
-            *sum += area.committed;
-        }
-    }
-    let mut numbers: Vec<(u64, usize)> = committed.into_iter().zip(0..).collect();
-    numbers.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    let more = numbers.len().saturating_sub(HEAPS);
-    numbers.truncate(HEAPS);
-    let drawn: Vec<(u32, Vec<Stretch>)> = numbers
+    let figures = figures::of(snapshot);
+    let mut order: Vec<usize> = (0..figures.len()).collect();
+    order.sort_by_key(|&at| (Reverse(figures[at].committed), at));
+    let more = order.len().saturating_sub(HEAPS);
+    order.truncate(HEAPS);
+    let drawn: Vec<(usize, Vec<Stretch>)> = order
         .iter()
-        .map(|&(_, number)| (number as u32, cells::stretches(snapshot, number as u32)))
+        .map(|&at| (at, cells::stretches(snapshot, at as u32)))
         .collect();
     let rows: usize = drawn.iter().map(|(_, rows)| rows.len().min(ROWS)).sum();
     let columns = (ALL_CELLS / rows.max(1)).clamp(FEWEST, MOST);
-    for (number, rows) in &drawn {
-        heap(canvas, snapshot, *number, rows, columns);
+    for (at, rows) in &drawn {
+        heap(canvas, snapshot, (*at as u32, &figures[*at]), rows, columns);
     }
     if more != 0 {
         canvas.y += 24.0;
@@ -249,49 +265,25 @@ fn heaps(canvas: &mut Canvas, snapshot: &Snapshot) {
     }
 }
 
-/// A row of a heap's memory.
-struct Row<'a> {
-    name: &'a str,
-    strip: Strip,
-}
-
-fn heap(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, rows: &[Stretch], columns: usize) {
-    let rows: Vec<Row<'_>> = rows
-        .iter()
-        .map(|row| Row {
-            name: &row.name,
-            strip: row.strip(snapshot, columns),
-        })
-        .collect();
+fn heap(
+    canvas: &mut Canvas,
+    snapshot: &Snapshot,
+    (number, figures): (u32, &Figures),
+    rows: &[Stretch],
+    columns: usize,
+) {
     let areas = snapshot.areas.iter().filter(|area| area.heap == number);
     let mut large: Vec<&Area> = areas.filter(|area| area.kind == AreaKind::Large).collect();
-    let total = rows.iter().fold([0; 4], |sum: Cell, row| {
-        let own = row.strip.total();
-        std::array::from_fn(|at| sum[at] + own[at])
-    });
-    let large_bytes: u64 = large.iter().map(|area| area.committed).sum();
-    heading(canvas, snapshot, number, &total, large_bytes);
-    draw_rows(canvas, &rows);
+    heading(canvas, snapshot, number, figures);
+    draw_rows(canvas, snapshot, rows, columns);
     draw_large(canvas, snapshot, &mut large);
-    draw_buckets(canvas, &cells::buckets(snapshot, number));
+    draw_buckets(canvas, &figures.buckets);
 }
 
-fn heading(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, total: &Cell, large: u64) {
+fn heading(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, figures: &Figures) {
     let Some(heap) = snapshot.heaps.get(number as usize) else {
         return;
     };
-    let mut held = (0, 0);
-    for area in snapshot.areas.iter().filter(|area| area.heap == number) {
-        for block in snapshot
-            .blocks_of(area)
-            .iter()
-            .filter(|block| block.state.is_held())
-        {
-            held.0 += 1;
-            held.1 += block.size;
-        }
-    }
-    let [busy, cached, free, absent] = *total;
     canvas.y += 38.0;
     let y = canvas.y;
     canvas.rect(MARGIN, y - 12.0, 4.0, 36.0, "heap");
@@ -308,29 +300,58 @@ fn heading(canvas: &mut Canvas, snapshot: &Snapshot, number: u32, total: &Cell, 
     });
     let whose = format!("{}  {module}", hex(heap.handle));
     canvas.text(MARGIN + INNER, y, "mono dim", Anchor::End, &whose);
-    let committed = busy + cached + free + large;
-    let part = |bytes: u64| 100.0 * bytes as f64 / committed.max(1) as f64;
+    let part = 100.0 * figures.free() as f64 / figures.committed.max(1) as f64;
+    let blocks = if figures.blocks == 1 { "" } else { "s" };
     let told = format!(
-        "{} blocks in use, {}  ·  {} committed  ·  {} free ({:.0} %)  ·  {} in caches  ·  {} in large \
-         blocks  ·  {} reserved without memory",
-        count(held.0),
-        bytes(held.1),
-        bytes(committed),
-        bytes(free),
-        part(free),
-        bytes(cached),
-        bytes(large),
-        bytes(absent),
+        "{} block{blocks} in use, {}  ·  {} committed  ·  {} free ({part:.0} %)  ·  {} in caches  ·  \
+         {} in large blocks  ·  {} reserved without memory",
+        count(figures.blocks),
+        bytes(figures.in_use),
+        bytes(figures.committed),
+        bytes(figures.free()),
+        bytes(figures.cached),
+        bytes(figures.large_bytes),
+        bytes(figures.reserved.saturating_sub(figures.committed)),
     );
     canvas.text(MARGIN + 14.0, y + 18.0, "dim", Anchor::Start, &told);
     canvas.y += 30.0;
 }
 
-fn draw_rows(canvas: &mut Canvas, rows: &[Row<'_>]) {
+/// Rows of a heap's memory that are drawn as one.
+struct Group {
+    /// Its longest row's bytes, and those of all.
+    longest: u64,
+    whole: u64,
+    cells: Vec<Cell>,
+}
+
+impl Group {
+    fn new(cells: usize) -> Group {
+        Group {
+            longest: 0,
+            whole: 0,
+            cells: vec![[0; 4]; cells.max(1)],
+        }
+    }
+
+    fn add(&mut self, strip: &Strip) {
+        self.longest = self.longest.max(strip.length);
+        self.whole += strip.length;
+        for (sum, cell) in self.cells.iter_mut().zip(&strip.cells) {
+            for (sum, bytes) in sum.iter_mut().zip(cell) {
+                *sum += bytes;
+            }
+        }
+    }
+}
+
+/// Rows one by one, or put together where there are too many: of all only one is cut
+/// into cells at a time.
+fn draw_rows(canvas: &mut Canvas, snapshot: &Snapshot, rows: &[Stretch], columns: usize) {
     let each = rows.len().div_ceil(ROWS).max(1);
     const LEFT: f64 = MARGIN + 210.0;
     let right = MARGIN + INNER - 80.0;
-    let most = rows.iter().map(|row| row.strip.length).max().unwrap_or(1);
+    let most = rows.iter().map(|row| row.end - row.start).max();
     for group in rows.chunks(each) {
         canvas.y += 20.0;
         let y = canvas.y;
@@ -338,44 +359,41 @@ fn draw_rows(canvas: &mut Canvas, rows: &[Row<'_>]) {
             continue;
         };
         let name = match group.len() {
-            1 => first.name.to_owned(),
+            1 => first.name.clone(),
             many => format!("{many} × {}", first.name),
         };
+        let mut sum = Group::new(columns);
+        for row in group {
+            sum.add(&row.strip(snapshot, columns));
+        }
         canvas.text(MARGIN + 14.0, y, "dim", Anchor::Start, &name);
-        canvas.text(
-            LEFT - 10.0,
-            y,
-            "mono dim",
-            Anchor::End,
-            &hex(first.strip.start),
-        );
-        let length: u64 = group.iter().map(|row| row.strip.length).max().unwrap_or(0);
-        let whole: u64 = group.iter().map(|row| row.strip.length).sum();
-        canvas.text(MARGIN + INNER, y, "num dim", Anchor::End, &bytes(whole));
+        canvas.text(LEFT - 10.0, y, "mono dim", Anchor::End, &hex(first.start));
+        canvas.text(MARGIN + INNER, y, "num dim", Anchor::End, &bytes(sum.whole));
         // The square root keeps a region of 64 KiB visible beside one of 16 MiB.
-        let part = (length as f64 / most as f64).sqrt();
+        let part = (sum.longest as f64 / most.unwrap_or(1).max(1) as f64).sqrt();
         let width = (right - LEFT) * part.max(0.08);
-        columns(canvas, group, (LEFT, y - 12.0), (width, 16.0));
+        draw_columns(canvas, &sum, (LEFT, y - 12.0), (width, 16.0));
     }
     canvas.y += 4.0;
 }
 
-/// The cells of rows, put together, as columns that are filled from below. What
-/// neighbours have in common is drawn once.
-fn columns(canvas: &mut Canvas, rows: &[Row<'_>], (x, y): (f64, f64), (width, height): (f64, f64)) {
-    let count = rows.first().map_or(1, |row| row.strip.cells.len());
-    let cells: Vec<[u32; 4]> = (0..count)
-        .map(|at| {
-            let sum = rows.iter().fold([0; 4], |sum: Cell, row| {
-                let cell = row.strip.cells.get(at).copied().unwrap_or_default();
-                std::array::from_fn(|of| sum[of] + cell[of])
-            });
-            // What is not the heap's leaves a column short.
-            let all: u64 = rows.iter().map(|row| row.strip.length / count as u64).sum();
-            // In tenths of the height's units, as they are written.
-            let scale = height * 10.0 / all.max(1) as f64;
-            sum.map(|bytes| (bytes as f64 * scale).round() as u32)
-        })
+/// A group's cells as columns that are filled from below. What neighbours have in common
+/// is drawn once.
+fn draw_columns(
+    canvas: &mut Canvas,
+    group: &Group,
+    (x, y): (f64, f64),
+    (width, height): (f64, f64),
+) {
+    let count = group.cells.len();
+    // What is not the heap's leaves a column short.
+    let all = group.whole / count as u64;
+    // In tenths of the height's units, as they are written.
+    let scale = height * 10.0 / all.max(1) as f64;
+    let cells: Vec<[u32; 4]> = group
+        .cells
+        .iter()
+        .map(|cell| cell.map(|bytes| (bytes as f64 * scale).round() as u32))
         .collect();
     let each = width / count as f64;
     for kind in Use::ALL.iter().rev() {
@@ -418,10 +436,11 @@ fn draw_large(canvas: &mut Canvas, snapshot: &Snapshot, large: &mut [&Area]) {
         );
         let mut strip = Strip::new(area.start, area.reserved, 64);
         strip.add_area(snapshot, area);
-        let part = (area.reserved as f64 / most as f64).sqrt();
-        let row = Row { name: "", strip };
+        let part = (area.reserved as f64 / most.max(1) as f64).sqrt();
+        let mut group = Group::new(strip.cells.len());
+        group.add(&strip);
         let width = (right - LEFT) * part.max(0.02);
-        columns(canvas, &[row], (LEFT, y - 12.0), (width, 16.0));
+        draw_columns(canvas, &group, (LEFT, y - 12.0), (width, 16.0));
     }
     if let Some(more) = large.get(LARGE..).filter(|more| !more.is_empty()) {
         canvas.y += 20.0;
@@ -435,12 +454,23 @@ fn draw_large(canvas: &mut Canvas, snapshot: &Snapshot, large: &mut [&Area]) {
     }
 }
 
+/// Buckets that are listed one by one; of the others there is a sum.
+const BUCKETS: usize = 32;
+
+/// Where a bucket's figures end, from its size to the bytes not asked for.
+const ENDS: [f64; 7] = [100.0, 190.0, 270.0, 350.0, 430.0, 530.0, 640.0];
+
 fn draw_buckets(canvas: &mut Canvas, buckets: &[Bucket]) {
     if buckets.is_empty() {
         return;
     }
+    // Those with the most bytes, by size.
+    let mut listed: Vec<&Bucket> = buckets.iter().collect();
+    listed.sort_by_key(|bucket| (Reverse(bucket.bytes()), bucket.size));
+    let others = listed.split_off(BUCKETS.min(listed.len()));
+    listed.sort_by_key(|bucket| bucket.size);
+    let knows_unused = buckets.iter().any(|bucket| bucket.unused != 0);
     canvas.y += 34.0;
-    let columns = [100.0, 190.0, 270.0, 350.0, 430.0, 530.0, 640.0];
     let heads = [
         "bucket",
         "subsegments",
@@ -448,52 +478,85 @@ fn draw_buckets(canvas: &mut Canvas, buckets: &[Bucket]) {
         "cached",
         "free",
         "free bytes",
-        "not asked for",
+        if knows_unused { "not asked for" } else { "" },
     ];
-    for (&x, head) in columns.iter().zip(heads) {
+    for (&x, head) in ENDS.iter().zip(heads) {
         canvas.text(x, canvas.y, "dim", Anchor::End, head);
     }
-    const LEFT: f64 = 665.0;
     canvas.text(
-        LEFT,
+        BARS,
         canvas.y,
         "dim",
         Anchor::Start,
         "share of blocks, as wide as the bucket's bytes",
     );
     canvas.y += 6.0;
-    let bytes_of = |bucket: &Bucket| bucket.size * bucket.blocks.iter().sum::<u64>();
-    let most = buckets.iter().map(bytes_of).max().unwrap_or(1);
-    for bucket in buckets {
-        let [free, kept, busy, out] = bucket.blocks;
-        canvas.y += 16.0;
-        let y = canvas.y;
-        let cells = [
-            count(bucket.size),
-            count(bucket.subsegments),
-            count(busy),
-            count(kept + out),
-            count(free),
-            bytes(free * bucket.size),
-            if bucket.unused == 0 {
-                "–".to_owned()
-            } else {
-                bytes(bucket.unused)
-            },
-        ];
-        for (at, (&x, cell)) in columns.iter().zip(&cells).enumerate() {
-            let class = if at == 0 { "num label" } else { "num" };
-            canvas.text(x, y, class, Anchor::End, cell);
-        }
-        let room = MARGIN + INNER - LEFT;
-        let width = room * (bytes_of(bucket) as f64 / most as f64).sqrt().max(0.02);
-        let all = bucket.blocks.iter().sum::<u64>().max(1) as f64;
-        let mut x = LEFT;
-        for (blocks, class) in [(busy, "busy"), (kept + out, "cached"), (free, "free")] {
+    let most = buckets.iter().map(Bucket::bytes).max().unwrap_or(1);
+    for bucket in listed {
+        draw_bucket(canvas, bucket, &count(bucket.size), knows_unused);
+        let width = BAR_ROOM
+            * (bucket.bytes() as f64 / most.max(1) as f64)
+                .sqrt()
+                .max(0.02);
+        let shares = bucket.shares();
+        let all = shares.iter().sum::<u64>().max(1) as f64;
+        let mut x = BARS;
+        for (blocks, class) in shares.into_iter().zip(["busy", "cached", "free"]) {
             let part = width * blocks as f64 / all;
-            canvas.rect(x, y - 9.0, part, 11.0, class);
+            canvas.rect(x, canvas.y - 9.0, part, 11.0, class);
             x += part;
         }
     }
+    if !others.is_empty() {
+        let mut sum = Bucket::default();
+        let mut free = 0;
+        for bucket in &others {
+            sum.subsegments += bucket.subsegments;
+            sum.unused += bucket.unused;
+            free += bucket.shares()[2] * bucket.size;
+            for (sum, blocks) in sum.blocks.iter_mut().zip(bucket.blocks) {
+                *sum += blocks;
+            }
+        }
+        draw_bucket(
+            canvas,
+            &sum,
+            &format!("{} more", others.len()),
+            knows_unused,
+        );
+        // Blocks of many sizes: their free bytes are no multiple of one.
+        canvas.text(ENDS[5], canvas.y, "num", Anchor::End, &bytes(free));
+    }
     canvas.y += 10.0;
+}
+
+/// Where bars begin, and their room.
+const BARS: f64 = 665.0;
+const BAR_ROOM: f64 = MARGIN + INNER - BARS;
+
+fn draw_bucket(canvas: &mut Canvas, bucket: &Bucket, name: &str, knows_unused: bool) {
+    canvas.y += 16.0;
+    let [busy, cached, free] = bucket.shares();
+    let of_one_size = bucket.size != 0;
+    let cells = [
+        name.to_owned(),
+        count(bucket.subsegments),
+        count(busy),
+        count(cached),
+        count(free),
+        if of_one_size {
+            bytes(free * bucket.size)
+        } else {
+            String::new()
+        },
+        match bucket.unused {
+            _ if !knows_unused => String::new(),
+            0 => "–".to_owned(),
+            unused => bytes(unused),
+        },
+    ];
+    for (at, (&x, cell)) in ENDS.iter().zip(&cells).enumerate() {
+        let class = if at == 0 { "num label" } else { "num" };
+        canvas.text(x, canvas.y, class, Anchor::End, cell);
+    }
 }

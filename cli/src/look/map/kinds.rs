@@ -1,6 +1,6 @@
 //! What a process's mappings are, by the kinds that VMMap tells apart.
 
-use ntheap_inspect::model::{Mapping, Snapshot};
+use ntheap_inspect::model::{Mapping, Range, Snapshot};
 use std::collections::HashSet;
 
 /// A kind of memory ("Memory Types" of VMMap's manual).
@@ -61,22 +61,7 @@ impl Kind {
 
 /// The kinds of a snapshot's mappings, in their order.
 pub(crate) fn of(snapshot: &Snapshot) -> Vec<Kind> {
-    let mut own: Vec<(u64, u64)> = Vec::new();
-    own.extend(
-        snapshot
-            .areas
-            .iter()
-            .map(|area| (area.start, area.start + area.reserved)),
-    );
-    let segments = snapshot.segments.iter();
-    own.extend(segments.map(|one| (one.base, one.base + (u64::from(one.slices) << 16))));
-    own.extend(
-        snapshot
-            .records
-            .iter()
-            .map(|range| (range.start, range.end)),
-    );
-    let own = joined(own);
+    let own = snapshot.own_ranges();
     let programs: HashSet<&str> = snapshot
         .mappings
         .iter()
@@ -133,27 +118,14 @@ fn of_mapping(
     }
 }
 
-/// Sorted, neighbours and overlaps joined.
-fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(u64, u64)> = Vec::new();
-    for (start, end) in ranges {
-        match joined.last_mut() {
-            Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => joined.push((start, end)),
-        }
-    }
-    joined
-}
-
 /// The bytes of a mapping that lie in the ranges.
-fn covered(ranges: &[(u64, u64)], mapping: &Mapping) -> u64 {
-    let first = ranges.partition_point(|&(_, end)| end <= mapping.start);
+fn covered(ranges: &[Range], mapping: &Mapping) -> u64 {
+    let first = ranges.partition_point(|range| range.end <= mapping.start);
     ranges
         .iter()
         .skip(first)
-        .take_while(|&&(start, _)| start < mapping.end)
-        .map(|&(start, end)| end.min(mapping.end) - start.max(mapping.start))
+        .take_while(|range| range.start < mapping.end)
+        .map(|range| range.end.min(mapping.end) - range.start.max(mapping.start))
         .sum()
 }
 
@@ -172,7 +144,7 @@ pub(crate) fn committed(mapping: &Mapping) -> u64 {
 mod tests {
     use super::*;
     use ntheap_inspect::maps::parse;
-    use ntheap_inspect::model::{Area, AreaKind};
+    use ntheap_inspect::model::{Area, AreaKind, joined};
 
     const MAPS: &str = "\
 1000-2000 r-xp 0 08:01 1 /bin/x
@@ -209,8 +181,15 @@ e000-f000 rw-p 0 00:00 0
 
     #[test]
     fn overlaps_count_once() {
-        let ranges = joined(vec![(5, 9), (0, 3), (3, 4), (8, 12)]);
-        assert_eq!(ranges, [(0, 4), (5, 12)]);
+        let range = |start, end| Range { start, end };
+        let ranges = joined([
+            range(5, 9),
+            range(0, 3),
+            range(3, 4),
+            range(6, 7),
+            range(8, 12),
+        ]);
+        assert_eq!(ranges, [range(0, 4), range(5, 12)]);
         let mapping = Mapping {
             start: 2,
             end: 7,

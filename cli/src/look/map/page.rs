@@ -36,14 +36,18 @@ pub(crate) fn page(snapshot: &Snapshot, picture: &str) -> String {
         escaped(name),
         snapshot.process.pid
     );
-    let mut html = format!(
+    let mut rest = String::new();
+    list(&mut rest, snapshot);
+    around(&title, picture, &rest)
+}
+
+/// A page with a picture, and what follows it. The title and the rest are HTML.
+pub(crate) fn around(title: &str, picture: &str, rest: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n{picture}"
-    );
-    list(&mut html, snapshot);
-    html.push_str("</body>\n</html>\n");
-    html
+         <style>{STYLE}</style>\n</head>\n<body>\n{picture}{rest}</body>\n</html>\n"
+    )
 }
 
 fn list(html: &mut String, snapshot: &Snapshot) {

@@ -74,7 +74,8 @@ pub(in crate::heap) struct Cell {
     pub(in crate::heap) info: AtomicU8,
     /// Whether the block lies at the start of its pages.
     pub(super) is_backwards: AtomicU8,
-    /// Whether a freed block's pages could not be shut.
+    /// Whether a freed block's pages could not be shut: they are [`Cell::first`] to
+    /// [`Cell::last`] until the next block.
     pub(super) is_open: AtomicU8,
 }
 
@@ -304,6 +305,14 @@ impl Area {
     /// How many cells were made; the last one's number.
     pub(super) fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// Its first address and the one behind its last; 0 and 0 before it began.
+    pub(super) fn range(&self) -> [usize; 2] {
+        match self.pages.base() {
+            0 => [0; 2],
+            base => [base, base + self.pages.size()],
+        }
     }
 
     /// Whether an address lies in the area.

@@ -110,6 +110,12 @@ pub(in crate::heap) fn figures() -> Figures {
     STORE.figures()
 }
 
+/// Page heap's address space: its first address and the one behind its last; 0 and 0 if there
+/// is none.
+pub(in crate::heap) fn range() -> [usize; 2] {
+    STORE.area.range()
+}
+
 /// Whether an address lies in page heap's address space.
 #[inline]
 pub(in crate::heap) fn has(address: usize) -> bool {
@@ -148,9 +154,9 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
     };
     let base = cell.base.load(Ordering::Relaxed);
     let pages = cell.pages.load(Ordering::Relaxed) as usize;
-    let placed = place::place(base, pages, size, align, request.rule, page);
+    let mut placed = place::place(base, pages, size, align, request.rule, page);
     // SAFETY: the cell is this thread's, and what is in no block's window is shut.
-    if !unsafe { STORE.area.open(placed.window) } {
+    if !unsafe { open(cell, &mut placed.window) } {
         STORE.give_back(number);
         return ptr::null_mut();
     }
@@ -189,6 +195,43 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
     cell.set_state(State::Busy);
     release_overdue(false);
     ptr::with_exposed_provenance_mut(placed.start)
+}
+
+/// Opens a cell's window. One that could not be shut when its last block left is part of
+/// it then: its bytes are zero, and the cell's last page faults as ever, but what lies before
+/// the block need not. False when the system refuses.
+///
+/// # Safety
+/// The cell is the caller's, and holds nothing.
+unsafe fn open(cell: &Cell, window: &mut (usize, usize)) -> bool {
+    if cell.is_open.load(Ordering::Relaxed) == 0 {
+        // SAFETY: the caller's promise: all of the cell is shut.
+        return unsafe { STORE.area.open(*window) };
+    }
+    let is = (
+        cell.first.load(Ordering::Relaxed),
+        cell.last.load(Ordering::Relaxed),
+    );
+    let all = (is.0.min(window.0), is.1.max(window.1));
+    // What could be opened stays open, should the rest be refused.
+    if all.0 < is.0 {
+        // SAFETY: the caller's promise: what is outside of the open window is shut.
+        if !unsafe { STORE.area.open((all.0, is.0)) } {
+            return false;
+        }
+        cell.first.store(all.0, Ordering::Relaxed);
+    }
+    if all.1 > is.1 {
+        // SAFETY: as above.
+        if !unsafe { STORE.area.open((is.1, all.1)) } {
+            return false;
+        }
+        cell.last.store(all.1, Ordering::Relaxed);
+    }
+    // SAFETY: these bytes are open, and of the caller's cell. The others are fresh.
+    unsafe { place::fill(is.0..is.1, 0) };
+    *window = all;
+    true
 }
 
 /// What the prefix of a cell's block says.
@@ -400,11 +443,11 @@ fn release_overdue(is_wanted: bool) -> bool {
         if let Some(finding) = found {
             report::finding("delayed free", &cell.view(), &finding);
         }
-        // SAFETY: as above. A cell that cannot be shut is not used again: its
-        // next block would have no guard.
+        // SAFETY: as above.
         if unsafe { STORE.area.shut(window) } {
-            STORE.give_back(number);
+            cell.is_open.store(0, Ordering::Relaxed);
         }
+        STORE.give_back(number);
     }
     any
 }

@@ -198,7 +198,7 @@ impl Store {
         Some(number)
     }
 
-    /// Gives the caller's cell back, which is shut.
+    /// Gives the caller's cell back, which is shut, or marked as one that cannot be.
     pub(super) fn give_back(&self, number: u32) {
         let Some(cell) = self.area.cell(number) else {
             return;

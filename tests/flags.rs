@@ -1,0 +1,247 @@
+//! Heaps of a process with global flags, as no C program can have them.
+
+#![cfg(target_os = "linux")]
+
+mod isolated;
+
+use isolated::{isolated, succeeds};
+use ntheap::heap::private::{self, Error, Handle, Memory, Settings, Shape};
+use ntheap::{BlockState, Report, Stop, set_hook, sys};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The heap that [`meet`] comes to, and how often it was refused.
+static HEAP: AtomicUsize = AtomicUsize::new(0);
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// A heap's maker's routine, called in the middle of a resizing: another thread comes.
+unsafe extern "system" fn meet(_: *mut c_void, place: *mut *mut c_void, size: *mut usize) -> i32 {
+    let heap = Handle::unchecked(HEAP.load(Ordering::Relaxed));
+    if heap.address() != 0 {
+        let other = std::thread::spawn(move || {
+            // SAFETY: a thread in the heap at the same time is what is looked for: refused
+            // before anything is touched.
+            unsafe { private::allocate(heap, 0, 16) }.err()
+        });
+        if other.join().unwrap() == Some(Error::Corrupt) {
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    // SAFETY: the heap passes its own memory, and places to read.
+    if unsafe { sys::commit((*place).cast(), *size) } {
+        0
+    } else {
+        -1
+    }
+}
+
+/// A thread that resizes a block is in the heap for as long as that takes.
+#[test]
+fn a_resizing_is_a_stay() {
+    const TEST: &str = "a_resizing_is_a_stay";
+    let variables = [
+        ("NTHEAP_GFLAGS", "+htc"),
+        ("NTHEAP_ON_CORRUPTION", "continue"),
+    ];
+    let Some(output) = isolated(TEST, &variables, || {
+        let memory = sys::reserve(0x40000, sys::GRANULARITY);
+        // SAFETY: reserved just now; the block is this test's.
+        unsafe {
+            assert!(sys::commit(memory, 0x1000));
+            let settings = Settings {
+                shape: Shape::Fixed(0x40000),
+                flags: private::flags::NO_SERIALIZE,
+                memory: Some(Memory {
+                    base: memory,
+                    commit: 0x1000,
+                    reserve: 0x40000,
+                    routine: Some(meet),
+                }),
+                ..Settings::DEFAULT
+            };
+            let heap = private::create(&settings).unwrap();
+            let block = private::allocate(heap, 0, 100).unwrap().as_ptr();
+            HEAP.store(heap.address(), Ordering::Relaxed);
+            let in_place = private::flags::REALLOC_IN_PLACE_ONLY;
+            private::reallocate(heap, in_place, block, 0x20000).unwrap();
+            assert!(REFUSED.load(Ordering::Relaxed) > 0);
+            HEAP.store(0, Ordering::Relaxed);
+            // And no longer.
+            let other = std::thread::spawn(move || private::allocate(heap, 0, 16).err());
+            assert_eq!(other.join().unwrap(), None);
+        }
+    }) else {
+        return;
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(errors.contains("(UNSYNCHRONIZED_ACCESS)"), "{errors}");
+}
+
+/// Allocates so many blocks, and writes which fail: `x`, or `.` for one that does not.
+fn draw(count: usize) {
+    // SAFETY: no memory of the caller's; the heap is serialized.
+    let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
+    let drawn: String = (0..count)
+        // SAFETY: the heap is serialized.
+        .map(|_| match unsafe { private::allocate(heap, 0, 40) } {
+            Ok(_) => '.',
+            Err(error) => {
+                assert_eq!(error, Error::NoMemory);
+                'x'
+            }
+        })
+        .collect();
+    eprintln!("{drawn}");
+}
+
+/// What [`draw`] and the end of its process write with these faults.
+fn drawn(test: &str, faults: &str, count: usize) -> Option<(String, String)> {
+    let output = isolated(test, &[("NTHEAP_GFLAGS", faults)], || draw(count))?;
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    let (drawn, told) = errors.split_once('\n').unwrap();
+    Some((drawn.to_owned(), told.to_owned()))
+}
+
+/// As many fail as were asked for, the same ones with the same seed, and the end tells.
+#[test]
+fn allocations_fail_by_chance() {
+    const TEST: &str = "allocations_fail_by_chance";
+    let draw = |faults: &str| drawn(TEST, faults, 4000);
+    let first = draw("fault=2500:0:seed=7");
+    let again = draw("fault=2500:0:seed=7,+ust");
+    let other = draw("fault=2500:0:seed=8");
+    let all = draw("fault=10000:0:seed=8");
+    let late = draw("fault=10000:seed=8");
+    let (Some(first), Some(again), Some(other), Some(all), Some(late)) =
+        (first, again, other, all, late)
+    else {
+        return;
+    };
+    let failed = first.0.matches('x').count();
+    // Four times the deviation.
+    assert!((890..=1110).contains(&failed), "{failed}");
+    assert_eq!(
+        first.1,
+        format!(
+            "ntheap: fault injection: {failed} of 4000 allocations failed \
+             (rate 2500 in 10000, seed 7)\n"
+        )
+    );
+    assert_eq!(first, again);
+    assert_ne!(first.0, other.0);
+    assert_eq!(all.0, "x".repeat(4000));
+    assert_eq!(late.0, ".".repeat(4000), "not in the first five seconds");
+    assert_eq!(
+        late.1,
+        "ntheap: fault injection: 0 of 0 allocations failed (rate 10000 in 10000, seed 8)\n"
+    );
+}
+
+#[test]
+fn nothing_fails_before_the_timeout() {
+    let variables = [("NTHEAP_GFLAGS", "fault=10000:1")];
+    succeeds("nothing_fails_before_the_timeout", &variables, || {
+        let since = std::time::Instant::now();
+        // SAFETY: no memory of the caller's; the heap is serialized.
+        let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
+        // SAFETY: as above.
+        while unsafe { private::allocate(heap, 0, 16) }.is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let after = since.elapsed().as_millis();
+        // The heap's first use was a moment before.
+        assert!((900..=1900).contains(&after), "{after}");
+    });
+}
+
+/// A resizing that moves its block may fail, and the block stays.
+#[test]
+fn a_block_stays_when_its_resizing_fails() {
+    let variables = [("NTHEAP_GFLAGS", "+hpa,fault=5000:0:seed=1")];
+    succeeds("a_block_stays_when_its_resizing_fails", &variables, || {
+        // SAFETY: no memory of the caller's; the heap is serialized, and the block is
+        // this test's.
+        unsafe {
+            let heap = private::create(&Settings::DEFAULT).unwrap();
+            let first = (0..100).find_map(|_| private::allocate(heap, 8, 24).ok());
+            let (mut block, mut held) = (first.unwrap(), 24);
+            let (mut failed, mut moved) = (0, 0);
+            for size in 25..125 {
+                block.add(held - 1).write(7);
+                match private::reallocate(heap, 8, block.as_ptr(), size) {
+                    Ok(new) => {
+                        assert_eq!(new.add(held - 1).read(), 7);
+                        (block, held) = (new, size);
+                        moved += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error, Error::NoMemory);
+                        assert_eq!(private::size_of(heap, 0, block.as_ptr()), Ok(held));
+                        assert_eq!(block.add(held - 1).read(), 7);
+                        failed += 1;
+                    }
+                }
+            }
+            assert!(failed > 10 && moved > 10, "{failed} {moved}");
+        }
+    });
+}
+
+/// A hook is shown all of a report, and can have it as text and as JSON.
+#[test]
+fn a_hook_is_shown_the_report_that_is_written() {
+    const TEST: &str = "a_hook_is_shown_the_report_that_is_written";
+    static BLOCK: AtomicUsize = AtomicUsize::new(0);
+    fn see(report: &Report<'_>) {
+        let block = BLOCK.load(Ordering::Relaxed);
+        let heap = HEAP.load(Ordering::Relaxed);
+        assert_eq!(report.stop, Stop::DoubleFree);
+        assert_eq!(report.parameters, [heap, block, 40, 0]);
+        assert_eq!((report.address, report.heap), (block, "mine"));
+        let found = report.block.unwrap();
+        assert_eq!((found.start, found.size), (block, 40));
+        assert_eq!(found.state, BlockState::Free);
+        assert!(!report.allocated.unwrap().frames.is_empty());
+        assert!(!report.freed.unwrap().frames.is_empty());
+        print!("{report}{}", report.json());
+    }
+    let variables = [
+        ("NTHEAP_GFLAGS", "+hpc,+ust"),
+        ("NTHEAP_ON_CORRUPTION", "continue"),
+    ];
+    let Some(output) = isolated(TEST, &variables, || {
+        let settings = Settings {
+            name: "mine",
+            ..Settings::DEFAULT
+        };
+        // SAFETY: no memory of the caller's; the second free is the planted bug.
+        unsafe {
+            let heap = private::create(&settings).unwrap();
+            let block = private::allocate(heap, 0, 40).unwrap().as_ptr();
+            HEAP.store(heap.address(), Ordering::Relaxed);
+            BLOCK.store(block.addr(), Ordering::Relaxed);
+            set_hook(Some(see));
+            private::free(heap, 0, block).unwrap();
+            private::free(heap, 0, block).unwrap_err();
+        }
+    }) else {
+        return;
+    };
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors.matches("VERIFIER STOP").count(), 1, "{errors}");
+    let shown = &out[out.find("ntheap: VERIFIER").expect("a report")..];
+    let json = shown
+        .strip_prefix(&errors)
+        .unwrap_or_else(|| panic!("{errors}\n{shown}"));
+    let start =
+        "{\"stop\":7,\"symbol\":\"DOUBLE_FREE\",\"meaning\":\"block already freed\",\"pid\":";
+    assert!(
+        json.starts_with(start) && json.contains("\"heap\":\"mine\""),
+        "{json}"
+    );
+    assert!(json.contains("}\n"), "{json}");
+}
