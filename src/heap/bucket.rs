@@ -618,6 +618,10 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
+            #[cfg(feature = "hardened")]
+            if HARD == OPEN {
+                this.room.store(hard::capacity(place.class) as u32, relaxed);
+            }
             let mut left = blocks;
             let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
             let words = geometry.blocks.div_ceil(64);

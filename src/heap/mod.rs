@@ -84,7 +84,9 @@ mod threads;
 pub mod traces;
 mod word;
 
-pub use cache::{ThreadCache, UNBORN};
+pub use cache::{Marked, Push, ThreadCache, UNBORN};
+#[cfg(feature = "hardened")]
+pub use hard::{Put, Taken};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
@@ -301,6 +303,7 @@ impl Heap {
             return;
         }
         hard::begin();
+        ThreadCache::shut_gate();
         self.checked.harden();
         self.back_end.lock().randomise();
         self.large.lock().harden();

@@ -2,9 +2,9 @@
 
 use super::place::{capacity, class_for};
 use super::{nothing, pattern, quarantine};
-use crate::heap::cache::{State, ThreadCache};
-use crate::heap::classes;
-use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE};
+use crate::heap::cache::{Marked, State, ThreadCache};
+use crate::heap::classes::{self, MAX_LINEAR_SIZE};
+use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -67,7 +67,7 @@ fn place_of(address: usize) -> Place {
         }
         let key = Descriptor::key(descriptor, index);
         let mark = (*Descriptor::mark_of(key)).load(Ordering::Relaxed);
-        if mark & BUSY == 0 {
+        if !is_out(mark) {
             return Place::Free;
         }
         Place::Busy(Found {
@@ -76,6 +76,124 @@ fn place_of(address: usize) -> Place {
             mark,
         })
     }
+}
+
+/// What [`take`] found.
+pub enum Taken {
+    /// A block for the caller.
+    Block(*mut u8),
+    /// One of so many bytes that was written to while it was free: [`tell_written`].
+    Written(*mut u8, usize),
+    /// Nothing at hand.
+    Nothing,
+}
+
+/// Allocates `size` bytes, at a multiple of 16, if they are few and the thread has a block at
+/// hand.
+#[inline(always)]
+pub(in crate::heap) fn take(word: &Word, size: usize) -> Taken {
+    if size.wrapping_sub(1) >= MAX_LINEAR_SIZE - pattern::LEAST {
+        return Taken::Nothing;
+    }
+    // Multiples of 16 are classes of that size, and a bin's offset.
+    let capacity = (size + pattern::LEAST + 15) & !15;
+    // SAFETY: a word leads to its thread's cache or a shared one, whose row has a bin at each
+    // linear class's offset. The block is of that class, and the caller's.
+    unsafe {
+        let cache = &*word.own();
+        let bin = cache.row().byte_add(capacity);
+        let block = ThreadCache::pop_hard(bin);
+        if block.is_null() {
+            return Taken::Nothing;
+        }
+        let is_wiped = pattern::is_wiped(block, capacity);
+        pattern::write_short(cache.secrets.get(), block, capacity, size);
+        if is_wiped {
+            Taken::Block(block)
+        } else {
+            Taken::Written(block, capacity)
+        }
+    }
+}
+
+/// Reports a block that was written to while it was free, and gives it to the caller, who asks
+/// for `size` bytes, as it should be.
+///
+/// # Safety
+/// [`take`] said so just now.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) unsafe fn tell_written(block: *mut u8, capacity: usize, size: usize) {
+    // SAFETY: the caller's block.
+    unsafe {
+        written_free(block, capacity);
+        pattern::write(block, capacity, size);
+    }
+}
+
+/// What [`put`] did.
+pub enum Put {
+    /// The block is free.
+    Done,
+    /// It is, and another one is to be put elsewhere: [`put_elsewhere`].
+    Instead(*mut u8),
+    /// Nothing.
+    Not,
+}
+
+/// Frees the block that starts at `address`, whose mark fast paths do not know, if it is one
+/// of the front end's that has a class, and all is well.
+///
+/// # Safety
+/// `met` is what is known of that address. If a block is handed out there, nobody uses it any
+/// more.
+#[inline(always)]
+pub(in crate::heap) unsafe fn put(word: &Word, address: *mut u8, met: Marked) -> Put {
+    let Marked { descriptor, key } = met;
+    // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
+    // mark. A block that is marked so where blocks have room is one of this front end's that is
+    // handed out, of so many bytes.
+    unsafe {
+        let mark = Descriptor::mark_of(key);
+        let capacity = (*descriptor).room.load(Ordering::Relaxed) as usize;
+        let cache = &*word.own();
+        let quarantine = quarantine::of(cache);
+        if capacity == 0 || quarantine.is_null() {
+            return Put::Not;
+        }
+        match (*mark).load(Ordering::Relaxed) {
+            BUSY_HARD => {
+                let secrets = cache.secrets.get();
+                if pattern::read_short(secrets, address, capacity).is_none() {
+                    return Put::Not;
+                }
+            }
+            BUSY_EXACT => {}
+            _ => return Put::Not,
+        }
+        pattern::wipe(address, capacity);
+        (*mark).store(0, Ordering::Relaxed);
+        let bin = ThreadCache::bin_of(cache, descriptor);
+        let left = quarantine::exchange(quarantine, address, capacity, key, bin);
+        if !left.block.is_null() && !quarantine::put_back(&left) {
+            return Put::Instead(left.block);
+        }
+    }
+    Put::Done
+}
+
+/// Puts a block where others are taken from when the bin it belongs in is full.
+///
+/// # Safety
+/// [`put`] said so just now.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) unsafe fn put_elsewhere(word: &Word, block: *mut u8) {
+    let shared = PROCESS.shared(Kind::Checked);
+    let front = &PROCESS.checked;
+    let cache = front.cache(shared, word);
+    // SAFETY: the caller's promise.
+    unsafe { release(front, shared, word, Some(cache), block) };
 }
 
 /// Allocates `size` bytes at a multiple of `align`, zeroed if `zero`; null when the
@@ -136,6 +254,9 @@ unsafe fn ready(block: *mut u8, class: usize, size: usize, zero: bool) {
     let room = capacity(class);
     // SAFETY: the caller's block, of so many bytes.
     unsafe {
+        if room > pattern::WHOLE {
+            pattern::touch(block, room);
+        }
         if !pattern::is_wiped(block, room) {
             written_free(block, room);
         }
@@ -264,9 +385,19 @@ pub(in crate::heap) unsafe fn free(
             release(front, shared, word, None, address);
             return true;
         }
-        let other = quarantine::exchange(cache, address, classes::size_of(class));
-        if !other.is_null() {
-            release(front, shared, word, Some(cache), other);
+        let mut quarantine = quarantine::of(cache);
+        if quarantine.is_null() {
+            quarantine = quarantine::make(cache);
+        }
+        if quarantine.is_null() {
+            release(front, shared, word, Some(cache), address);
+            return true;
+        }
+        let bin = ThreadCache::bin_of(cache, found.descriptor);
+        let size = classes::size_of(class);
+        let left = quarantine::exchange(quarantine, address, size, found.key, bin);
+        if !left.block.is_null() && !quarantine::put_back(&left) {
+            release(front, shared, word, Some(cache), left.block);
         }
     }
     true

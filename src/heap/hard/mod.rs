@@ -42,11 +42,14 @@ pub(super) mod pattern;
 mod place;
 mod quarantine;
 
-pub(super) use blocks::{allocate, expect_size, free, reallocate, usable_size};
-pub(in crate::heap) use chance::random;
+pub(super) use blocks::{
+    allocate, expect_size, free, put, put_elsewhere, reallocate, take, tell_written, usable_size,
+};
+pub use blocks::{Put, Taken};
+pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
 pub(super) use nothing::lock;
-pub(super) use place::{any_of, ends_in_guard, fill, prepare, shuffle, undo};
+pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::end as end_quarantine;
 
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +69,12 @@ static ON: AtomicBool = AtomicBool::new(false);
 #[inline(always)]
 pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
+}
+
+/// Whether blocks of `size` bytes that are at hand may be wiped in part.
+#[inline(always)]
+pub(super) fn is_partly_wiped(size: usize) -> bool {
+    size > pattern::WHOLE - pattern::LEAST
 }
 
 /// Hardens the heap. Called by the thread that makes it ready, before it is.

@@ -6,7 +6,7 @@
 //! subsegment lives. Other subsegments end in one guard page.
 
 use super::guard::{self, PAGE};
-use super::pattern::{END, LEAST, WHOLE};
+use super::pattern::{self, END, LEAST, WHOLE};
 use super::{Hard, chance};
 use crate::heap::bucket::Place;
 use crate::heap::classes::{self, COUNT, MAX_LINEAR_SIZE, SLICE};
@@ -52,7 +52,7 @@ pub(super) fn begin() {
 
 /// The bytes of a block of `class` that may be used, its pattern's included.
 #[inline(always)]
-pub(super) fn capacity(class: usize) -> usize {
+pub(in crate::heap) fn capacity(class: usize) -> usize {
     let capacity = CAPACITIES.get(class).map(|c| c.load(Ordering::Relaxed));
     capacity.unwrap_or(0) as usize
 }
@@ -165,6 +165,7 @@ pub(in crate::heap) unsafe fn fill(
     let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
     let (blocks, base) = (this.blocks as usize, this.base.load(Ordering::Relaxed));
     let out = blocks - this.free as usize;
+    let used = this.high as usize;
     // With what is out, these many blocks hold all that is wanted.
     let least = (out + want - got).max(this.high as usize).max(1);
     let reach = (least * size).next_multiple_of(PAGE) / size;
@@ -191,7 +192,11 @@ pub(in crate::heap) unsafe fn fill(
             // the number of blocks.
             unsafe {
                 let slot = entries.add(want - got - 1);
-                slot.write(ptr::with_exposed_provenance_mut(base + at * size));
+                let block: *mut u8 = ptr::with_exposed_provenance_mut(base + at * size);
+                slot.write(block);
+                if at >= used && size <= WHOLE {
+                    pattern::touch(block, size);
+                }
                 if place.kind == Kind::Checked {
                     slot.add(MARKS).write(Descriptor::key(descriptor, at));
                 }
