@@ -80,8 +80,18 @@ extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
     match word::with(|word| checked::take_hardened(word, size)) {
         Taken::Block(block) => block.cast(),
         Taken::Written(block, capacity) => malloc_written(block, capacity, size),
-        Taken::Nothing => malloc_none(size),
+        Taken::Nothing => malloc_larger(size),
     }
+}
+
+/// malloc in a hardened heap where there is no small block at hand.
+#[inline(never)]
+extern "C" fn malloc_larger(size: usize) -> *mut c_void {
+    let block = word::with(|word| checked::allocate_larger(word, size, 16));
+    if block.is_null() {
+        return malloc_none(size);
+    }
+    block.cast()
 }
 
 /// malloc in a hardened heap of a block that was written to while it was free.
@@ -129,6 +139,22 @@ unsafe fn free_marked(block: *mut c_void, met: Marked) {
         match word::with(|word| checked::free_marked(word, block.cast(), met)) {
             Put::Done => {}
             Put::Instead(other) => free_instead(other),
+            Put::Not => free_larger(block, met),
+        }
+    }
+}
+
+/// [`free_marked`] of what is no small block.
+///
+/// # Safety
+/// As for [`free_marked`].
+#[inline(never)]
+unsafe fn free_larger(block: *mut c_void, met: Marked) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        match word::with(|word| checked::free_larger(word, block.cast(), met)) {
+            Put::Done => {}
+            Put::Instead(other) => free_instead(other),
             Put::Not => free_any(block),
         }
     }
@@ -152,8 +178,20 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
     if block.is_null() || unsafe { checked::free_at_hand(block.cast()) } {
         return;
     }
+    if checked::is_hardened() {
+        // SAFETY: as in `free`.
+        return unsafe { free_slow(block) };
+    }
     // SAFETY: as in `free`.
     unsafe { free_none(block) }
+}
+
+/// free of a hardened heap's large block, of one that is damaged, or of none.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_slow(block: *mut c_void) {
+    // SAFETY: as in `free`.
+    keep_errno(|| word::with(|word| unsafe { checked::free_slow(word, block.cast()) }));
 }
 
 /// free where there is no room at hand for the block, or it is none.

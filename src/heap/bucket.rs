@@ -694,7 +694,7 @@ impl State {
                 } else {
                     Hard::Open
                 };
-                hard::undo(hard, place.class, base, touched)
+                hard::undo(hard, place.class, base)
             };
             let mut back_end = place.back_end.lock();
             #[cfg(feature = "hardened")]

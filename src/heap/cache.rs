@@ -23,8 +23,6 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
-#[cfg(feature = "hardened")]
-use super::descriptor::BUSY_HARD;
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
@@ -158,6 +156,8 @@ pub struct ThreadCache {
     /// The next cache of the front end's list, or of its free list.
     pub(super) next: AtomicPtr<ThreadCache>,
     /// In a hardened heap, what patterns are made of, at hand.
+    // There without the feature, too: readers from outside know one layout.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) secrets: Cell<[u64; 2]>,
     /// Bytes of its blocks while no thread has it.
     pub(super) parked_bytes: Cell<usize>,
@@ -514,18 +514,18 @@ impl ThreadCache {
         }
     }
 
-    /// [`ThreadCache::pop`] of a hardened heap's block, which is so marked.
+    /// [`ThreadCache::pop`] of a hardened heap's block, which is marked `mark`.
     ///
     /// # Safety
     /// As for [`ThreadCache::pop`], of a checked front end.
     #[cfg(feature = "hardened")]
     #[inline(always)]
-    pub(super) unsafe fn pop_hard(bin: *const Bin) -> *mut u8 {
+    pub(super) unsafe fn pop_hard(bin: *const Bin, mark: u8) -> *mut u8 {
         // SAFETY: as in `pop`.
         unsafe {
             Bin::pop(bin, |slot| {
-                let mark = Descriptor::mark_of(slot.add(MARKS).read());
-                (*mark).store(BUSY_HARD, Ordering::Relaxed);
+                let place = Descriptor::mark_of(slot.add(MARKS).read());
+                (*place).store(mark, Ordering::Relaxed);
             })
         }
     }

@@ -151,6 +151,14 @@ pub fn take_hardened(word: &Word, size: usize) -> Taken {
     hard::take(word, size)
 }
 
+/// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
+/// system has nothing to give.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub fn allocate_larger(word: &Word, size: usize, align: usize) -> *mut u8 {
+    hard::allocate(word, size, align, false)
+}
+
 /// Reports a block that [`take_hardened`] found written to.
 ///
 /// # Safety
@@ -201,6 +209,10 @@ pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize)
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        return allocate_hardened(word, size, align, zero);
+    }
     let arguments = || {
         [
             Argument::new(c"heap", 0),
@@ -382,6 +394,17 @@ pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> Push {
 pub unsafe fn free_marked(word: &Word, address: *mut u8, met: Marked) -> Put {
     // SAFETY: the caller's promise.
     unsafe { hard::put(word, address, met) }
+}
+
+/// [`free_marked`] where that did nothing.
+///
+/// # Safety
+/// As for [`free_marked`].
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub unsafe fn free_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+    // SAFETY: the caller's promise.
+    unsafe { hard::put_larger(word, address, met) }
 }
 
 /// What is left to do with a block that [`free_marked`] gave instead.

@@ -52,6 +52,10 @@ pub(crate) const BUSY_HARD: u8 = 4;
 #[cfg(feature = "hardened")]
 pub(crate) const BUSY_EXACT: u8 = 4 | 8;
 
+/// And for its blocks of no bytes.
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_NOTHING: u8 = 16;
+
 /// Whether a mark says that its block is handed out, by a hardened heap or another.
 #[inline(always)]
 pub(crate) const fn is_out(mark: u8) -> bool {
@@ -180,6 +184,7 @@ pub(crate) struct Descriptor {
     pub(crate) first_slice: u32,
     /// Bytes of a block that may be used in a hardened heap's subsegment; 0 elsewhere, and
     /// where no block has any.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(crate) room: AtomicU32,
     /// The segment the blocks lie in; null for a large block.
     pub(crate) segment: *mut Segment,

@@ -85,12 +85,12 @@ pub mod traces;
 mod word;
 
 pub use cache::{Marked, Push, ThreadCache, UNBORN};
-#[cfg(feature = "hardened")]
-pub use hard::{Put, Taken};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
 pub use front::Diversion;
+#[cfg(feature = "hardened")]
+pub use hard::{Put, Taken};
 pub use word::Word;
 
 use crate::config::{self, Action, Config, HugePages};

@@ -106,6 +106,9 @@ pub(super) struct Run {
     /// The run reads zero; told in a hardened heap alone.
     #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) is_zero: bool,
+    /// So many bytes of it may hold memory; if it is of one slice, the first ones.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(super) touched: usize,
     pub(super) descriptor: *mut Descriptor,
 }
 
@@ -354,6 +357,7 @@ impl Backend {
             first_slice: first,
             clean: dirty == 0,
             is_zero,
+            touched: dirty * UNIT,
             descriptor,
         }
     }

@@ -1,9 +1,12 @@
 //! Hardened blocks: what allocating, freeing and resizing do beyond the default heap.
 
+use super::budget::could_afford;
+use super::guard::PAGE;
 use super::place::{capacity, class_for};
-use super::{nothing, pattern, quarantine};
+use super::quarantine::{self, SMALL};
+use super::{nothing, pattern, spare};
 use crate::heap::cache::{Marked, State, ThreadCache};
-use crate::heap::classes::{self, MAX_LINEAR_SIZE};
+use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
@@ -102,7 +105,7 @@ pub(in crate::heap) fn take(word: &Word, size: usize) -> Taken {
     unsafe {
         let cache = &*word.own();
         let bin = cache.row().byte_add(capacity);
-        let block = ThreadCache::pop_hard(bin);
+        let block = ThreadCache::pop_hard(bin, BUSY_HARD);
         if block.is_null() {
             return Taken::Nothing;
         }
@@ -137,12 +140,12 @@ pub enum Put {
     Done,
     /// It is, and another one is to be put elsewhere: [`put_elsewhere`].
     Instead(*mut u8),
-    /// Nothing.
+    /// Nothing: [`put_larger`] is the next thing to try.
     Not,
 }
 
-/// Frees the block that starts at `address`, whose mark fast paths do not know, if it is one
-/// of the front end's that has a class, and all is well.
+/// Frees the block that starts at `address`, whose mark fast paths do not know, if it is a
+/// small one of the front end's with a pattern, and all is well.
 ///
 /// # Safety
 /// `met` is what is known of that address. If a block is handed out there, nobody uses it any
@@ -151,30 +154,68 @@ pub enum Put {
 pub(in crate::heap) unsafe fn put(word: &Word, address: *mut u8, met: Marked) -> Put {
     let Marked { descriptor, key } = met;
     // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
-    // mark. A block that is marked so where blocks have room is one of this front end's that is
-    // handed out, of so many bytes.
+    // mark. A block that is marked so is one of this front end's that is handed out, of so many
+    // bytes.
     unsafe {
-        let mark = Descriptor::mark_of(key);
         let capacity = (*descriptor).room.load(Ordering::Relaxed) as usize;
-        let cache = &*word.own();
-        let quarantine = quarantine::of(cache);
-        if capacity == 0 || quarantine.is_null() {
+        if (*Descriptor::mark_of(key)).load(Ordering::Relaxed) != BUSY_HARD || capacity > SMALL {
             return Put::Not;
         }
-        match (*mark).load(Ordering::Relaxed) {
-            BUSY_HARD => {
-                let secrets = cache.secrets.get();
-                if pattern::read_short(secrets, address, capacity).is_none() {
-                    return Put::Not;
-                }
-            }
-            BUSY_EXACT => {}
-            _ => return Put::Not,
+        let cache = &*word.own();
+        if pattern::read_short(cache.secrets.get(), address, capacity).is_none() {
+            return Put::Not;
         }
+        retire::<true>(cache, address, capacity, met)
+    }
+}
+
+/// [`put`] of any block that has a class.
+///
+/// # Safety
+/// As for [`put`].
+#[inline(always)]
+pub(in crate::heap) unsafe fn put_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+    // SAFETY: as in `put`.
+    unsafe {
+        let capacity = (*met.descriptor).room.load(Ordering::Relaxed) as usize;
+        let mark = (*Descriptor::mark_of(met.key)).load(Ordering::Relaxed);
+        let is_well = match mark {
+            BUSY_HARD => pattern::read(address, capacity).is_some(),
+            mark => mark == BUSY_EXACT,
+        };
+        if !is_well {
+            return Put::Not;
+        }
+        if capacity <= SMALL {
+            retire::<true>(&*word.own(), address, capacity, met)
+        } else {
+            retire::<false>(&*word.own(), address, capacity, met)
+        }
+    }
+}
+
+/// Wipes a block and keeps it from use for a while.
+///
+/// # Safety
+/// The block is handed out, of `capacity` bytes, and `met` what is known of it; nobody uses
+/// it. The cache is what the thread's word leads to.
+#[inline(always)]
+unsafe fn retire<const IS_SMALL: bool>(
+    cache: &ThreadCache,
+    address: *mut u8,
+    capacity: usize,
+    met: Marked,
+) -> Put {
+    let quarantine = quarantine::of(cache);
+    if quarantine.is_null() {
+        return Put::Not;
+    }
+    // SAFETY: the caller's block; a cache with a quarantine is a thread's own.
+    unsafe {
         pattern::wipe(address, capacity);
-        (*mark).store(0, Ordering::Relaxed);
-        let bin = ThreadCache::bin_of(cache, descriptor);
-        let left = quarantine::exchange(quarantine, address, capacity, key, bin);
+        (*Descriptor::mark_of(met.key)).store(0, Ordering::Relaxed);
+        let bin = ThreadCache::bin_of(cache, met.descriptor);
+        let left = quarantine::exchange::<IS_SMALL>(quarantine, address, met.key, bin);
         if !left.block.is_null() && !quarantine::put_back(&left) {
             return Put::Instead(left.block);
         }
@@ -207,81 +248,106 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
     }
     let Some(class) = class_for(size, align) else {
         let need = if zero { Need::Zeroed } else { Need::Any };
-        return PROCESS.insist(Kind::Checked, word, size, align, &|| {
-            PROCESS
-                .large
-                .lock()
-                .allocate(Kind::Checked, size, align, need)
-        });
+        return allocate_large(word, size, align, need);
     };
+    let mark = mark_for(class, size);
+    // SAFETY: a word leads to its thread's cache or a shared one, and caches are never unmapped;
+    // the block is one of the class that is the caller's.
+    unsafe {
+        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark);
+        if block.is_null() {
+            block = allocate_rest(word, class, size, align, mark);
+            if block.is_null() {
+                return block;
+            }
+        }
+        ready(block, class, size, mark, zero);
+        block
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_large(word: &Word, size: usize, align: usize, need: Need) -> *mut u8 {
+    if need != Need::Zeroed && align <= PAGE {
+        // SAFETY: a word leads to its thread's cache or a shared one.
+        let block = unsafe { spare::take(&*word.own(), size) };
+        if !block.is_null() {
+            return block;
+        }
+    }
+    PROCESS.insist(Kind::Checked, word, size, align, &|| {
+        PROCESS
+            .large
+            .lock()
+            .allocate(Kind::Checked, size, align, need)
+    })
+}
+
+/// A block of `class`, so marked, where the thread has none at hand; null when the system has
+/// nothing to give.
+#[cold]
+#[inline(never)]
+fn allocate_rest(word: &Word, class: usize, size: usize, align: usize, mark: u8) -> *mut u8 {
     let shared = PROCESS.shared(Kind::Checked);
     let front = &PROCESS.checked;
     let cache = front.cache(shared, word);
-    let mut block = ptr::null_mut();
     if cache.is(State::Live) && !cache.is_diverted() {
-        let bin = &raw const *cache.bin(class);
-        // SAFETY: the cache is this thread's, and the bin one of its.
-        block = unsafe { ThreadCache::pop_hard(bin) };
-        if block.is_null() {
-            let bin = front.swap_in(shared, cache, class);
-            if !bin.is_null() {
-                // SAFETY: as above.
-                block = unsafe { ThreadCache::pop_hard(bin) };
+        if quarantine::of(cache).is_null() {
+            quarantine::make(cache);
+        }
+        let bin = front.swap_in(shared, cache, class);
+        if !bin.is_null() {
+            // SAFETY: the cache is this thread's, and the bin one of its.
+            let block = unsafe { ThreadCache::pop_hard(bin, mark) };
+            if !block.is_null() {
+                return block;
             }
         }
     }
-    if block.is_null() {
-        block = PROCESS.insist(Kind::Checked, word, size, align, &|| {
-            front.allocate(shared, word, class)
-        });
-        if block.is_null() {
-            return block;
-        }
+    let block = PROCESS.insist(Kind::Checked, word, size, align, &|| {
+        front.allocate(shared, word, class)
+    });
+    if !block.is_null() {
         // SAFETY: a block of the front end's, just taken.
-        unsafe { set_mark(block, BUSY_HARD) };
+        unsafe { set_mark(block, mark) };
     }
-    // SAFETY: a block of the class, just taken.
-    unsafe { ready(block, class, size, zero) };
     block
+}
+
+/// How a block of `class` is marked of which `size` bytes are handed out: whether there is
+/// room for a pattern.
+#[inline(always)]
+fn mark_for(class: usize, size: usize) -> u8 {
+    if capacity(class) - size >= pattern::LEAST {
+        BUSY_HARD
+    } else {
+        BUSY_EXACT
+    }
 }
 
 /// Checks that nobody has written to a block while it was free, and sets its pattern.
 ///
 /// # Safety
-/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out.
+/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out; `mark`
+/// is [`mark_for`] those.
 #[inline(always)]
-unsafe fn ready(block: *mut u8, class: usize, size: usize, zero: bool) {
+unsafe fn ready(block: *mut u8, class: usize, size: usize, mark: u8, zero: bool) {
     let room = capacity(class);
     // SAFETY: the caller's block, of so many bytes.
     unsafe {
-        if room > pattern::WHOLE {
+        if room > MAX_LINEAR_SIZE {
             pattern::touch(block, room);
         }
         if !pattern::is_wiped(block, room) {
             written_free(block, room);
         }
-        set_size(block, class, size);
+        if mark == BUSY_HARD {
+            pattern::write(block, room, size);
+        }
         if zero && room > pattern::WHOLE {
             block.write_bytes(0, size);
         }
-    }
-}
-
-/// Notes how many bytes a block is asked for: by its pattern, or, where there is no
-/// room for one, by its mark.
-///
-/// # Safety
-/// As for [`ready`].
-#[inline(always)]
-unsafe fn set_size(block: *mut u8, class: usize, size: usize) {
-    let room = capacity(class);
-    // SAFETY: the caller's block, whose descriptor is live.
-    unsafe {
-        if room - size >= pattern::LEAST {
-            pattern::write(block, room, size);
-            return;
-        }
-        set_mark(block, BUSY_EXACT);
     }
 }
 
@@ -361,7 +427,7 @@ pub(in crate::heap) unsafe fn free(
     // SAFETY: the caller gives the block up.
     unsafe {
         if found.is_large() {
-            free_large(operation, &found, address, layout);
+            free_large(word, operation, &found, address, layout);
             return true;
         }
         if found.is_nothing() {
@@ -376,28 +442,29 @@ pub(in crate::heap) unsafe fn free(
         {
             misuse::wrong_layout(operation, address.addr(), expected);
         }
-        pattern::wipe(address, capacity(class));
-        found.set_mark(0);
         let shared = PROCESS.shared(Kind::Checked);
         let front = &PROCESS.checked;
         let cache = front.cache(shared, word);
-        if !cache.is(State::Live) || cache.is_diverted() {
-            release(front, shared, word, None, address);
-            return true;
-        }
-        let mut quarantine = quarantine::of(cache);
-        if quarantine.is_null() {
-            quarantine = quarantine::make(cache);
-        }
-        if quarantine.is_null() {
-            release(front, shared, word, Some(cache), address);
-            return true;
-        }
-        let bin = ThreadCache::bin_of(cache, found.descriptor);
-        let size = classes::size_of(class);
-        let left = quarantine::exchange(quarantine, address, size, found.key, bin);
-        if !left.block.is_null() && !quarantine::put_back(&left) {
-            release(front, shared, word, Some(cache), left.block);
+        let met = Marked {
+            descriptor: found.descriptor,
+            key: found.key,
+        };
+        let room = capacity(class);
+        let done = if !cache.is(State::Live) || cache.is_diverted() {
+            Put::Not
+        } else if room <= SMALL {
+            retire::<true>(cache, address, room, met)
+        } else {
+            retire::<false>(cache, address, room, met)
+        };
+        match done {
+            Put::Done => {}
+            Put::Instead(other) => release(front, shared, word, Some(cache), other),
+            Put::Not => {
+                pattern::wipe(address, room);
+                found.set_mark(0);
+                release(front, shared, word, None, address);
+            }
         }
     }
     true
@@ -455,7 +522,25 @@ unsafe fn release(
 /// As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_large(operation: &str, found: &Found, address: *mut u8, layout: Option<usize>) {
+unsafe fn free_large(
+    word: &Word,
+    operation: &str,
+    found: &Found,
+    address: *mut u8,
+    layout: Option<usize>,
+) {
+    // SAFETY: a block that is handed out, so its descriptor is live, and the caller's, who
+    // gives it up; a word leads to its thread's cache or a shared one, which keeps nothing.
+    unsafe {
+        let (size, is_whole) = LargeList::size_of(found.descriptor);
+        if is_whole
+            && layout.is_none_or(|expected| expected == size)
+            && !could_afford(LargeList::price(found.descriptor))
+            && spare::keep(&*word.own(), found.descriptor)
+        {
+            return;
+        }
+    }
     let mut large = PROCESS.large.lock();
     // SAFETY: `find` led to the descriptor. The list is locked.
     unsafe {
@@ -544,10 +629,14 @@ pub(in crate::heap) unsafe fn reallocate(
         }
         Place::Other => return None,
     };
-    let old = usable_size(operation, address)?;
     // SAFETY: the caller's block; the new one is distinct and large enough for what
     // both hold.
     unsafe {
+        let old = if found.is_large() || found.is_nothing() {
+            usable_size(operation, address)?
+        } else {
+            size_of(operation, &found, address)
+        };
         let class = class_for(size, align);
         if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
             let resized = resize_large(operation, &found, address, size);
@@ -562,11 +651,17 @@ pub(in crate::heap) unsafe fn reallocate(
             if found.mark != BUSY_EXACT {
                 pattern::erase(address, capacity(found.class()), old);
             }
-            found.set_mark(BUSY_HARD);
-            set_size(address, found.class(), size);
+            let mark = mark_for(found.class(), size);
+            found.set_mark(mark);
+            if mark == BUSY_HARD {
+                pattern::write(address, capacity(found.class()), size);
+            }
             return Some(address);
         }
-        let new = allocate(word, size, align, false);
+        let new = match class {
+            None if size > old => allocate_large(word, size, align, Need::Growing),
+            _ => allocate(word, size, align, false),
+        };
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old.min(size));
             free(word, operation, address, layout);

@@ -35,17 +35,21 @@
 //! (`capi/tests/attacks.rs`).
 
 mod blocks;
+mod budget;
 mod chance;
 mod guard;
 mod nothing;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
+mod spare;
 
-pub(super) use blocks::{
-    allocate, expect_size, free, put, put_elsewhere, reallocate, take, tell_written, usable_size,
-};
 pub use blocks::{Put, Taken};
+pub(super) use blocks::{
+    allocate, expect_size, free, put, put_elsewhere, put_larger, reallocate, take, tell_written,
+    usable_size,
+};
+pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
 pub(super) use nothing::lock;

@@ -5,7 +5,7 @@
 
 use crate::heap::PROCESS;
 use crate::heap::bucket::{Bucket, Place};
-use crate::heap::descriptor::{BUSY_HARD, Descriptor, Kind};
+use crate::heap::descriptor::{BUSY_NOTHING, Descriptor, Kind};
 use crate::heap::magazine::{Entry, MARKS};
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -37,7 +37,7 @@ pub(super) fn allocate() -> *mut u8 {
         return ptr::null_mut();
     }
     // SAFETY: `take_shut` left the key of the block's mark.
-    unsafe { (*Descriptor::mark_of(key)).store(BUSY_HARD, Ordering::Relaxed) };
+    unsafe { (*Descriptor::mark_of(key)).store(BUSY_NOTHING, Ordering::Relaxed) };
     block
 }
 

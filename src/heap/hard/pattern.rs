@@ -10,9 +10,10 @@
 //!
 //! The lowest three bytes of a last word have their highest bit set, so that neither text
 //! nor zeros that run over a block's end ever are what lies there already. The zeros before
-//! it are there already, for free blocks read zero: of a long slack, which reaches where
-//! they may not, the first [`FILL`] bytes are written. A zero that is written over a
-//! zero is not seen, and changes nothing.
+//! it are there already, for free blocks read zero; those at the start of a long slack, which
+//! reaches where they may not, are written. The first 8 bytes behind the data are checked,
+//! zeros or of the last word, and the last word. A zero that is written over a zero is not
+//! seen, and changes nothing.
 //!
 //! All of it is on the path of each call, so it is made of few instructions: a block of
 //! up to 64 bytes is wiped, or seen to be zero, by four words of 16 bytes, which overlap in
@@ -22,13 +23,11 @@ use super::chance;
 
 /// Bytes of slack that hold a pattern.
 pub(in crate::heap) const LEAST: usize = size_of::<u64>();
-/// Bytes of a long slack, from its first on, that are written and checked.
+/// Bytes of fill behind a large block's data, at most.
 const FILL: usize = 64;
-/// Blocks up to this size are wiped and checked as a whole, of larger ones
-/// [`END`] bytes at each end.
+/// Blocks up to this size are wiped and checked as a whole, of larger ones 64 bytes at
+/// each end.
 pub(in crate::heap) const WHOLE: usize = 256;
-/// Bytes at each end of a larger block that are wiped and checked.
-pub(super) const END: usize = 64;
 /// The most slack of a block at the usual alignment, in a class of 16 bytes' steps: the
 /// zeros of so little lie within what was wiped.
 const SHORT: usize = LEAST + 15;
@@ -59,7 +58,7 @@ pub(super) unsafe fn write(block: *mut u8, capacity: usize, size: usize) {
     // SAFETY: all of it lies in the slack.
     unsafe {
         if slack > SHORT {
-            erase(block, capacity, size);
+            block.add(size).cast::<u64>().write_unaligned(0);
         }
         write_short(chance::secrets(), block, capacity, size);
     }
@@ -70,12 +69,7 @@ pub(super) unsafe fn write(block: *mut u8, capacity: usize, size: usize) {
 /// # Safety
 /// As for [`write`].
 #[inline(always)]
-pub(super) unsafe fn write_short(
-    secrets: Secrets,
-    block: *mut u8,
-    capacity: usize,
-    size: usize,
-) {
+pub(super) unsafe fn write_short(secrets: Secrets, block: *mut u8, capacity: usize, size: usize) {
     let slack = (capacity - size) as u64;
     // SAFETY: the last word lies in the slack.
     unsafe { last(block, capacity).write(mask_of(secrets, block.addr()) ^ slack << CHECK) };
@@ -137,17 +131,17 @@ pub(super) unsafe fn read(block: *mut u8, capacity: usize) -> Option<usize> {
 ///
 /// # Safety
 /// As for [`read`].
-#[inline(never)]
+#[inline(always)]
 unsafe fn read_long(block: *mut u8, capacity: usize) -> Option<usize> {
-    // SAFETY: the last word lies in the block, and what is before it, in the slack.
+    // SAFETY: the last word lies in the block, and so do 8 bytes behind the data: the slack is
+    // more.
     unsafe {
         let slack = slack_of(chance::secrets(), block, last(block, capacity).read());
         if slack <= SHORT || slack > capacity {
             return None;
         }
         let size = capacity - slack;
-        let zeros = core::slice::from_raw_parts(block.add(size), (slack - LEAST).min(FILL));
-        (zeros.iter().fold(0, |sum, byte| sum | byte) == 0).then_some(size)
+        (block.add(size).cast::<u64>().read_unaligned() == 0).then_some(size)
     }
 }
 
@@ -159,7 +153,7 @@ unsafe fn read_long(block: *mut u8, capacity: usize) -> Option<usize> {
 pub(super) unsafe fn erase(block: *mut u8, capacity: usize, size: usize) {
     // SAFETY: the slack lies in the block.
     unsafe {
-        block.add(size).write_bytes(0, (capacity - size).min(FILL));
+        block.add(size).cast::<u64>().write_unaligned(0);
         last(block, capacity).write(0);
     }
 }
@@ -213,25 +207,19 @@ fn lanes(capacity: usize) -> [usize; 4] {
 }
 
 /// Calls `visit` with the offset of each word that is wiped and checked in a block of
-/// `capacity` bytes, until it says no; whether it never did.
+/// `capacity` bytes.
 #[inline(always)]
-fn for_each_lane(capacity: usize, mut visit: impl FnMut([usize; 4]) -> bool) -> bool {
-    if !visit(lanes(capacity)) {
-        return false;
+fn for_each_lane(capacity: usize, mut visit: impl FnMut([usize; 4])) {
+    visit(lanes(capacity));
+    if capacity > 4 * LANE {
+        let inner = capacity - 3 * LANE;
+        visit([2 * LANE, 3 * LANE, inner - LANE, inner]);
+        if capacity > 8 * LANE && capacity <= WHOLE {
+            let inner = inner - 4 * LANE;
+            visit([4 * LANE, 5 * LANE, 6 * LANE, 7 * LANE]);
+            visit([inner - LANE, inner, inner + LANE, inner + 2 * LANE]);
+        }
     }
-    if capacity <= 4 * LANE {
-        return true;
-    }
-    let inner = capacity - 3 * LANE;
-    if !visit([2 * LANE, 3 * LANE, inner - LANE, inner]) {
-        return false;
-    }
-    if capacity <= 8 * LANE || capacity > WHOLE {
-        return true;
-    }
-    let inner = inner - 4 * LANE;
-    visit([4 * LANE, 5 * LANE, 6 * LANE, 7 * LANE])
-        && visit([inner - LANE, inner, inner + LANE, inner + 2 * LANE])
 }
 
 /// Wipes a block that is freed: all of it, or both its ends.
@@ -246,7 +234,6 @@ pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
             // SAFETY: the offset is 16 bytes or more below the capacity.
             unsafe { block.add(at).cast::<u128>().write(0) };
         }
-        true
     });
 }
 
@@ -256,14 +243,14 @@ pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
 /// As for [`wipe`].
 #[inline(always)]
 pub(super) unsafe fn is_wiped(block: *const u8, capacity: usize) -> bool {
+    let mut sum = 0;
     for_each_lane(capacity, |lanes| {
-        let mut sum = 0;
         for at in lanes {
             // SAFETY: as in `wipe`.
             sum |= unsafe { block.add(at).cast::<u128>().read() };
         }
-        sum == 0
-    })
+    });
+    sum == 0
 }
 
 /// Has the pages of a block's ends be there to write to, and leaves them as they are: only
@@ -313,9 +300,8 @@ mod tests {
                 unsafe {
                     write(start, capacity, size);
                     assert_eq!(read(start, capacity), Some(size));
-                    let checked = if slack <= SHORT { LEAST } else { FILL };
-                    for at in (size..capacity)
-                        .filter(|&at| at < size + checked || at >= capacity - LEAST)
+                    for at in
+                        (size..capacity).filter(|&at| at < size + LEAST || at >= capacity - LEAST)
                     {
                         let was = start.add(at).read();
                         for value in [0, 0x41, !was] {
@@ -349,7 +335,8 @@ mod tests {
                 wipe(start, capacity);
                 assert!(is_wiped(start, capacity));
                 for at in 0..capacity {
-                    let covered = capacity <= WHOLE || !(END..capacity - END).contains(&at);
+                    let covered =
+                        capacity <= WHOLE || !(4 * LANE..capacity - 4 * LANE).contains(&at);
                     let was = start.add(at).replace(1);
                     assert_eq!(was, if covered { 0 } else { 0xee }, "{capacity} {at}");
                     assert_eq!(is_wiped(start, capacity), !covered);

@@ -5,28 +5,29 @@
 //! places, in the mean, and nobody can tell when.
 //!
 //! ```text
-//!   free ──> | block, key, bin | ... | 64 places | ──> that block's bin ──> malloc
+//!   free ──> | block, key, bin | ... | 32 places | ──> that block's bin ──> malloc
 //! ```
 //!
 //! With a block its place has what puts it into its bin, so that whoever leaves is not looked
 //! up again.
 
 use super::chance;
+use super::spare::{self, Spares};
 use crate::heap::bin::Bin;
 use crate::heap::cache::ThreadCache;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::front::{Front, Shared};
 use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::seize::Slot;
-use crate::heap::{meta, slices};
+use crate::heap::{PROCESS, meta, slices};
 use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Blocks up to this size, in bytes, are small.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 /// Small blocks that a thread keeps.
-const SMALL_PLACES: usize = 64;
+const SMALL_PLACES: usize = 32;
 /// Larger ones, of up to 128 KiB: 1 MiB at most, and in programs that have few such
 /// blocks a few.
 const LARGE_PLACES: usize = 8;
@@ -44,6 +45,8 @@ pub(super) struct Quarantine {
     state: Cell<u64>,
     small: [Place; SMALL_PLACES],
     large: [Place; LARGE_PLACES],
+    /// Large blocks that wait for no time.
+    pub(super) spares: Spares,
 }
 
 /// A block that left, with its key and its bin in the thread's cache.
@@ -72,31 +75,30 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
     place.cast()
 }
 
-/// Keeps a freed block of `size` bytes from use; what may be used instead, its block null
+/// Keeps a freed block, which may be a [small](SMALL) one, from use; what may be used instead, its block null
 /// where that is nothing.
 ///
 /// # Safety
 /// The quarantine is that of the calling thread's cache, of which `bin` is one; the block
 /// is one of the bin's class that nobody uses, and `key` its mark's.
 #[inline(always)]
-pub(super) unsafe fn exchange(
+pub(super) unsafe fn exchange<const IS_SMALL: bool>(
     this: *const Quarantine,
     block: *mut u8,
-    size: usize,
     key: *mut u8,
     bin: *const Bin,
 ) -> Left {
     // SAFETY: the thread's own, never unmapped; other threads read the blocks alone, which
-    // are atomic. Six bits are a place's number, and three.
+    // are atomic. Five bits are a place's number, and three.
     unsafe {
         // A congruence does where only the place in a quarantine depends on it.
         let state = (*this).state.get();
         let state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
         (*this).state.set(state);
-        let place = if size <= SMALL {
+        let place = if IS_SMALL {
             (*this)
                 .small
-                .get_unchecked((state >> 58) as usize % SMALL_PLACES)
+                .get_unchecked((state >> 59) as usize % SMALL_PLACES)
         } else {
             (*this)
                 .large
@@ -136,7 +138,7 @@ pub(super) unsafe fn put_back(left: &Left) -> bool {
     true
 }
 
-/// Gives back all that a cache keeps from use, to the free bits.
+/// Gives back all that a cache keeps from use, to the free bits, and its large blocks.
 pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCache) {
     let own = of(cache);
     if own.is_null() {
@@ -144,6 +146,14 @@ pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCach
     }
     // SAFETY: a cache's quarantine is never unmapped.
     let own = unsafe { &*own };
+    loop {
+        let descriptor = spare::pop(&own.spares);
+        if descriptor.is_null() {
+            break;
+        }
+        // SAFETY: a live block that nobody uses.
+        unsafe { PROCESS.large.lock().free(descriptor) };
+    }
     for place in own.small.iter().chain(&own.large) {
         let block = place.block.swap(ptr::null_mut(), Ordering::Relaxed);
         if block.is_null() {
