@@ -6,7 +6,6 @@ use super::runtime::{self, Runtime};
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
 use crate::heap::{Word, checked};
 use crate::sync::Once;
-use crate::sys;
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -143,7 +142,7 @@ impl Crt {
     /// ("HeapSetInformation function").
     #[cold]
     fn start(&self) -> Result<Handle, Error> {
-        if self.made.begin_in(sys::process_id()) {
+        if self.made.begin() {
             let made = self.make();
             self.made.end(made.is_ok());
             runtime::stay_if_shared();
@@ -384,7 +383,7 @@ pub unsafe fn serve_malloc(word: &Word) {
 pub(super) fn shared_heap() -> Result<Handle, Error> {
     static MADE: Once = Once::new();
     static HANDLE: AtomicUsize = AtomicUsize::new(0);
-    if MADE.is_ready() || !MADE.begin_in(sys::process_id()) {
+    if MADE.is_ready() || !MADE.begin() {
         return Ok(Handle::unchecked(HANDLE.load(Ordering::Acquire)));
     }
     let made = create(RUNTIME, (&raw const SHARED).addr());
