@@ -10,9 +10,11 @@
 use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
+#[cfg(feature = "hardened")]
+use super::hard::{self, Hard};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
 use super::refill::fill;
-use super::segment::Backend;
+use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
 use core::mem::offset_of;
@@ -129,6 +131,13 @@ impl Place<'_> {
         classes::slices_of(self.class) * classes::SLICE
     }
 
+    /// Whether its blocks are guarded against misuse.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    fn is_hard(&self) -> bool {
+        hard::is_on() && self.owned.is_none()
+    }
+
     /// Bytes of a subsegment's record.
     #[inline(always)]
     fn record_size(&self) -> usize {
@@ -160,17 +169,86 @@ impl State {
     ///
     /// # Safety
     /// `entries` has room for `want` entries (and marks), `want` at least 1.
+    #[inline(always)]
     pub(super) unsafe fn take(
         &mut self,
         place: &Place<'_>,
         entries: *mut Entry,
         want: usize,
     ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.take_hard(place, entries, want);
+            }
+            self.take_in_order(place, entries, want)
+        }
+    }
+
+    /// [`State::take`] of blocks as chance will have them.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn take_hard(&mut self, place: &Place<'_>, entries: *mut Entry, want: usize) -> usize {
+        // SAFETY: the caller's promise; the first `got` places are filled then, with keys
+        // if there are any.
+        unsafe {
+            let got = self.take_by::<OPEN>(place, entries, want, hard::fill);
+            hard::shuffle(place.kind, entries, got);
+            got
+        }
+    }
+
+    /// [`State::take`] of blocks of no bytes.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn take_shut(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by::<SHUT>(place, entries, want, hard::fill) }
+    }
+
+    /// [`State::take`] of the lowest blocks.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(never)]
+    unsafe fn take_in_order(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by::<DEFAULT>(place, entries, want, fill) }
+    }
+
+    /// [`State::take`] by a function that takes from one subsegment.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(always)]
+    unsafe fn take_by<const HARD: u8>(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+        fill: unsafe fn(*mut Descriptor, &Place<'_>, *mut Entry, usize, usize) -> usize,
+    ) -> usize {
         let mut got = 0;
         while got < want {
             let mut descriptor = self.first(place.shard);
             if descriptor.is_null() {
-                if got > 0 || !self.supply(place) {
+                if got > 0 || !self.supply::<HARD>(place) {
                     break;
                 }
                 descriptor = self.first(place.shard);
@@ -206,7 +284,9 @@ impl State {
     /// Takes one block whose pages were never used, if the next free one is
     /// such; for page runs. Null otherwise.
     pub(super) fn take_fresh(&mut self, place: &Place<'_>) -> *mut u8 {
-        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply(place)) {
+        if place.class < RUNS
+            || (self.first(place.shard).is_null() && !self.supply::<DEFAULT>(place))
+        {
             return ptr::null_mut();
         }
         let descriptor = self.first(place.shard);
@@ -460,14 +540,14 @@ impl State {
     /// one of another shard, or a new one. False when the system has nothing
     /// to give.
     #[inline(never)]
-    fn supply(&mut self, place: &Place<'_>) -> bool {
+    fn supply<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let second = self.second();
         if !second.is_null() {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment(place) || self.take_over(place.shard)
+        self.add_subsegment::<HARD>(place) || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -486,7 +566,7 @@ impl State {
     }
 
     #[inline(never)]
-    fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
+    fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         if let Some(owned) = place.owned
             && !owned.budget().charge(place.bytes())
@@ -498,10 +578,12 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = place
-            .back_end
-            .lock()
-            .take(slices, place.record_size(), alike);
+        let taken = place.back_end.lock().take(
+            slices,
+            place.record_size(),
+            alike,
+            ends_in_guard::<HARD>(place.class),
+        );
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
@@ -509,9 +591,10 @@ impl State {
             return false;
         };
         let descriptor = run.descriptor;
-        let blocks = classes::blocks_of(place.class);
-        let block_size = classes::size_of(place.class);
         let base = run.base.expose_provenance();
+        let blocks = prepare::<HARD>(place.class, &run);
+        let geometry = Geometry::of(place.class);
+        let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
         // class and kind, and no table entry leads to it yet.
@@ -528,14 +611,17 @@ impl State {
             }
             this.set_shard(place.shard);
             if place.kind == Kind::Checked {
-                this.set_magic(Geometry::of(place.class).divisor);
+                this.set_magic(geometry.divisor);
             }
             this.blocks = blocks as u32;
             this.free = blocks as u32;
             this.first_slice = run.first_slice;
             this.segment = run.segment;
+            this.clean = HARD == SHUT;
             let mut left = blocks;
-            for word in Descriptor::words(descriptor) {
+            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
+            let words = geometry.blocks.div_ceil(64);
+            for word in core::slice::from_raw_parts_mut::<u64>(first, words) {
                 *word = if left >= 64 {
                     u64::MAX
                 } else {
@@ -559,6 +645,35 @@ impl State {
     /// All its blocks are free.
     #[inline(never)]
     unsafe fn remove_subsegment(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.remove_hard(place, descriptor);
+            }
+            self.remove_as::<false>(place, descriptor);
+        }
+    }
+
+    /// [`State::remove_subsegment`] in a hardened heap.
+    ///
+    /// # Safety
+    /// As there.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn remove_hard(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe { self.remove_as::<true>(place, descriptor) }
+    }
+
+    /// # Safety
+    /// As for [`State::remove_subsegment`].
+    #[inline(always)]
+    unsafe fn remove_as<const IS_HARD: bool>(
+        &mut self,
+        place: &Place<'_>,
+        descriptor: *mut Descriptor,
+    ) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
         let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
@@ -568,7 +683,21 @@ impl State {
             let base = (*descriptor).base.load(Ordering::Relaxed);
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
-            place.back_end.lock().give_back(
+            #[cfg(feature = "hardened")]
+            let is_zero = IS_HARD && {
+                let hard = if (*descriptor).clean {
+                    Hard::Shut
+                } else {
+                    Hard::Open
+                };
+                hard::undo(hard, place.class, base, touched)
+            };
+            let mut back_end = place.back_end.lock();
+            #[cfg(feature = "hardened")]
+            if is_zero {
+                back_end.note_zero(segment, first, slices);
+            }
+            back_end.give_back(
                 segment,
                 first,
                 slices,
@@ -665,6 +794,37 @@ impl State {
             }
         }
     }
+}
+
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; or
+/// of blocks of no bytes.
+const DEFAULT: u8 = 0;
+#[cfg(feature = "hardened")]
+const OPEN: u8 = 1;
+const SHUT: u8 = 2;
+
+/// Whether the last page of a new subsegment of `class` is to be a guard page.
+#[inline(always)]
+fn ends_in_guard<const HARD: u8>(class: usize) -> bool {
+    #[cfg(feature = "hardened")]
+    if HARD == OPEN {
+        return hard::ends_in_guard(class);
+    }
+    let _ = class;
+    false
+}
+
+/// Readies a new subsegment's pages; how many blocks it has.
+#[inline(always)]
+fn prepare<const HARD: u8>(class: usize, run: &Run) -> usize {
+    #[cfg(feature = "hardened")]
+    match HARD {
+        OPEN => return hard::prepare(Hard::Open, class, run),
+        SHUT => return hard::prepare(Hard::Shut, class, run),
+        _ => {}
+    }
+    let _ = run;
+    Geometry::of(class).blocks
 }
 
 /// Notes blocks that were given back though they were free: those whose bits are

@@ -12,6 +12,8 @@ use super::debug;
 #[cfg(feature = "debug")]
 use super::descriptor::NOTED;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
+#[cfg(feature = "hardened")]
+use super::hard;
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
@@ -37,6 +39,15 @@ pub fn linear_offset(size: usize) -> Option<usize> {
 #[inline(always)]
 pub fn bin_offset(size: usize) -> Option<usize> {
     (size <= MAX_CLASS_SIZE).then(|| classes::class_of(size) * BIN)
+}
+
+/// Whether the heap is hardened.
+#[inline(always)]
+fn is_hard() -> bool {
+    #[cfg(feature = "hardened")]
+    return hard::is_on();
+    #[cfg(not(feature = "hardened"))]
+    false
 }
 
 /// Takes a block from the bin at `place`; null when it has none.
@@ -124,6 +135,48 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     allocate_slow(word, size, 16, false)
 }
 
+/// Whether the heap is hardened, and no block ever at hand.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub fn is_hardened() -> bool {
+    hard::is_on()
+}
+
+/// Allocates in a hardened heap.
+#[cfg(feature = "hardened")]
+fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    loop {
+        let block = hard::allocate(word, size, align, zero);
+        if !block.is_null() || !private::met::tries_again(size) {
+            return block;
+        }
+    }
+}
+
+/// Frees the block that starts at `address`, not null, in a hardened heap. Whatever is
+/// no such block is reported.
+///
+/// # Safety
+/// As for [`free`].
+#[cfg(feature = "hardened")]
+#[inline(never)]
+unsafe fn free_hardened(word: &Word, address: *mut u8) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if !hard::free(word, "free", address, None) {
+            free_other(address);
+        }
+    }
+}
+
+/// Reports the block that starts at `address`, in a hardened heap, if it was not asked
+/// for with `size` bytes, or with so many rounded up to a multiple of `align`. Another
+/// heap's block, or none, is no matter of this.
+#[cfg(feature = "hardened")]
+pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
+    hard::expect_size(operation, address, size, align);
+}
+
 /// [`allocate`] at a multiple of `align`, a power of two, zeroed if `zero`, for
 /// when the bin had no block.
 #[cold]
@@ -139,6 +192,11 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
     loop {
         // Ready first: that may be what makes another heap serve.
         let block = if !PROCESS.is_ready(&CONFIG) {
+            ptr::null_mut()
+        } else if is_hard() {
+            #[cfg(feature = "hardened")]
+            return allocate_hardened(word, size, align, zero);
+            #[cfg(not(feature = "hardened"))]
             ptr::null_mut()
         } else if private::met::serves_malloc() {
             private::met::allocate(size, align, zero)
@@ -289,6 +347,11 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_hardened(word, address) };
+    }
     let arguments = || {
         [
             Argument::new(c"heap", 0),
@@ -309,13 +372,8 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 /// As for [`free`].
 unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
-        #[cfg(feature = "debug")]
-        if debug::has_block(address) {
-            // SAFETY: the caller's promise is the callee's.
-            return unsafe { debug::free("free", address) };
-        }
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { private::met::free(address) };
+        return unsafe { free_other(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -341,6 +399,21 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
         PROCESS
             .checked
             .free(shared, word, class, address, key, shard);
+    }
+}
+
+/// Frees what is no block of the front end's; reports what is none.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn free_other(address: *mut u8) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        #[cfg(feature = "debug")]
+        if debug::has_block(address) {
+            return debug::free("free", address);
+        }
+        private::met::free(address);
     }
 }
 
@@ -377,6 +450,12 @@ pub fn usable_size(address: *mut u8) -> usize {
     if address.is_null() {
         return 0;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on()
+        && let Some(size) = hard::usable_size("malloc_usable_size", address)
+    {
+        return size;
+    }
     match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
@@ -386,13 +465,20 @@ pub fn usable_size(address: *mut u8) -> usize {
     }
 }
 
-/// [`reallocate`] for what is no block of the front end's.
+/// [`reallocate`] for what is no block of the front end's, or one of a hardened heap.
 ///
 /// # Safety
 /// As for [`reallocate`].
 #[cold]
 #[inline(never)]
 unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on()
+        // SAFETY: the caller's promise is the callee's.
+        && let Some(new) = unsafe { hard::reallocate(word, "realloc", address, size, 16, None) }
+    {
+        return new;
+    }
     #[cfg(feature = "debug")]
     if debug::has_block(address) {
         // SAFETY: the caller's promise is the callees'.
@@ -441,6 +527,11 @@ unsafe fn reallocate_elsewhere(
     address: *mut u8,
     size: usize,
 ) -> *mut u8 {
+    // A hardened heap's large block; its others are not known for the front end's here.
+    if is_hard() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_other(word, address, size) };
+    }
     // SAFETY: the block is handed out, so its descriptor is live; it is the
     // caller's. The new one is distinct and large enough for what both hold.
     unsafe {
@@ -515,6 +606,11 @@ pub unsafe fn reallocate_layout(
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return ptr::null_mut();
     };
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise is the callees'.
+        return unsafe { plain::reallocate_hardened(word, block, layout, size) };
+    }
     let class = classes::class_for(size, layout.align());
     #[cfg(feature = "debug")]
     // A sampled block has no bytes more than it was asked for.
@@ -546,6 +642,11 @@ pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
     if unsafe { super::layout::free(block, layout) } {
         return;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise.
+        return unsafe { plain::free_hardened(word, block, layout) };
+    }
     expect_layout("dealloc", block, layout);
     // SAFETY: the caller's promise.
     unsafe { free(word, block) }
@@ -553,6 +654,10 @@ pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
 
 /// Reports a block that was not allocated with `layout`.
 pub fn expect_layout(operation: &str, block: *mut u8, layout: Layout) {
+    if is_hard() {
+        // The block's own size is compared, where it changes or ends.
+        return;
+    }
     let expected = classes::class_for(layout.size(), layout.align()).unwrap_or(0);
     if let Some(found) = misuse::class_at(block.addr())
         && found != expected
@@ -569,7 +674,7 @@ pub fn purge(word: &Word) {
 /// Whether the thread has a cache of its own now.
 pub fn has_cache(word: &Word) -> bool {
     // SAFETY: a word leads to a live cache.
-    unsafe { (*word.cache()).is(State::Live) }
+    unsafe { (*word.own()).is(State::Live) }
 }
 
 /// The thread's end.

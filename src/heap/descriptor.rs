@@ -45,6 +45,13 @@ pub(crate) const fn is_busy(mark: u8) -> bool {
     mark & BUSY != 0
 }
 
+/// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not know for
+/// one; and for such a block without a pattern at its end.
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_HARD: u8 = BUSY | 4;
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_EXACT: u8 = BUSY | 4 | 8;
+
 /// How a front end treats its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -154,7 +161,7 @@ pub(crate) struct Descriptor {
     /// Free blocks whose pages were never used, one bit each; kept for page
     /// runs only.
     pub(crate) fresh: u32,
-    /// Blocks in all.
+    /// Blocks in all; fewer than the class has where a guard page lies behind them.
     pub(crate) blocks: u32,
     /// Blocks whose free bit is set.
     pub(crate) free: u32,
@@ -176,7 +183,8 @@ pub(crate) struct Descriptor {
     pub(crate) extent: usize,
     /// For a large block: bytes of its region.
     pub(crate) region_size: usize,
-    /// For a large block: whether its pages are known to be zero.
+    /// For a large block: whether its pages are known to be zero. For a subsegment:
+    /// whether its blocks, of no bytes, cannot be accessed.
     pub(crate) clean: bool,
     /// The private heap it belongs to; null for the process heap's.
     pub(crate) owner: AtomicPtr<()>,
@@ -383,23 +391,23 @@ impl Descriptor {
     /// bucket's lock for as long as it uses the words.
     pub(crate) unsafe fn words<'a>(this: *mut Descriptor) -> &'a mut [u64] {
         // SAFETY: the caller's descriptor is live and locked.
-        let (blocks, kind) = unsafe {
+        let (class, kind) = unsafe {
             (
-                (*this).blocks as usize,
+                usize::from((*this).class.load(Ordering::Relaxed)),
                 (*this).kind.load(Ordering::Relaxed),
             )
         };
-        let marks = if kind == Kind::Checked as u8 {
-            blocks
+        let kind = if kind == Kind::Checked as u8 {
+            Kind::Checked
         } else {
-            0
+            Kind::Plain
         };
-        // SAFETY: `size_for` made room for the marks, rounded to eight bytes,
-        // and for one bit per block after them; the lock excludes every other
-        // use of these words.
+        let geometry = Geometry::of(class);
+        // SAFETY: `size_for` made room for one bit per block there; the lock excludes
+        // every other use of these words.
         unsafe {
-            let first = this.cast::<u8>().add(HEADER + marks.next_multiple_of(8));
-            core::slice::from_raw_parts_mut(first.cast::<u64>(), blocks.div_ceil(64))
+            let first = this.byte_add(geometry.bits_at(kind)).cast::<u64>();
+            core::slice::from_raw_parts_mut(first, geometry.blocks.div_ceil(64))
         }
     }
 }

@@ -187,6 +187,23 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     })
 }
 
+/// Reports a block of `size` bytes that was written to where nobody may, as `stop` says.
+#[cfg(feature = "hardened")]
+#[cold]
+pub(super) fn damaged(stop: Stop, operation: &str, address: usize, size: usize) {
+    let report = Report {
+        stop,
+        parameters: [(&raw const PROCESS).addr(), address, size, 0],
+        heap: PROCESS_HEAP,
+        address,
+        block: describe(address),
+        operation,
+        thread: crate::sys::thread_id(),
+        ..Report::NOTHING
+    };
+    report::raise(&report, PROCESS.action());
+}
+
 /// Reports a block that was given back with a Layout of `size` bytes, which
 /// is not the one it was allocated with.
 #[cold]

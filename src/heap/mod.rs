@@ -55,6 +55,8 @@ mod fingerprint;
 mod foreign;
 mod fork;
 mod front;
+#[cfg(feature = "hardened")]
+mod hard;
 mod idle;
 mod large;
 #[cfg(feature = "debug")]
@@ -138,8 +140,9 @@ pub(crate) struct Heap {
     is_complete: AtomicBool,
     shows_stats: AtomicBool,
     on_corruption: AtomicU8,
-    /// Whether the plain front end serves, and not the debug layer.
-    #[cfg(feature = "debug")]
+    /// Whether the plain front end serves, and not the debug layer or the hardened
+    /// heap.
+    #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool,
     /// Held while a thread gives back what is free, to have something to
     /// allocate.
@@ -166,7 +169,7 @@ static PROCESS: Heap = Heap {
     is_complete: AtomicBool::new(false),
     shows_stats: AtomicBool::new(false),
     on_corruption: AtomicU8::new(Action::Abort as u8),
-    #[cfg(feature = "debug")]
+    #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool::new(false),
     reclaiming: Mutex::new(()),
 };
@@ -183,26 +186,32 @@ impl Heap {
     /// [`Heap::is_ready`] is asked then.
     #[inline]
     fn serves_plain(&self, config: &Config) -> bool {
-        #[cfg(feature = "debug")]
+        #[cfg(any(feature = "debug", feature = "hardened"))]
         {
             let _ = config;
             self.serves_plain.load(Ordering::Acquire)
         }
-        #[cfg(not(feature = "debug"))]
+        #[cfg(not(any(feature = "debug", feature = "hardened")))]
         self.is_ready(config)
     }
 
-    /// Once the heap can serve: leads the front ends to the debug layer, if a global
-    /// flag is on. Without memory for its heap they serve themselves.
-    #[cfg(feature = "debug")]
-    fn divert_to_debug(&self) {
+    /// Once the heap can serve: has the plain front end serve, unless the heap is
+    /// hardened; leads the front ends to the debug layer, if a global flag is on. Without
+    /// memory for its heap they serve themselves.
+    #[cfg(any(feature = "debug", feature = "hardened"))]
+    fn choose_plain(&self) {
+        #[cfg(feature = "hardened")]
+        if hard::is_on() {
+            return;
+        }
+        #[cfg(feature = "debug")]
         if debug::is_on()
             && let Ok(process) = private::Handle::process()
         {
             private::met::serve_malloc(process);
-        } else {
-            self.serves_plain.store(true, Ordering::Release);
+            return;
         }
+        self.serves_plain.store(true, Ordering::Release);
     }
 
     #[cold]
@@ -235,11 +244,10 @@ impl Heap {
 
     /// Does what may allocate, once the heap serves.
     fn complete(&self) {
+        #[cfg(any(feature = "debug", feature = "hardened"))]
+        self.choose_plain();
         #[cfg(feature = "debug")]
-        {
-            self.divert_to_debug();
-            debug::begun();
-        }
+        debug::begun();
         if self.shows_stats.load(Ordering::Relaxed) {
             figures::show_at_exit();
         }
@@ -256,6 +264,10 @@ impl Heap {
     #[cfg(feature = "debug")]
     fn begin_debugging(&self, config: &Config) {
         debug::begin(config);
+        #[cfg(feature = "hardened")]
+        if hard::is_on() {
+            return;
+        }
         if debug::sample::is_on() || debug::profile::is_on() {
             for front in [&self.plain, &self.checked] {
                 front.count_refills(debug::profile::is_on());
@@ -295,6 +307,23 @@ impl Heap {
         }
         self.on_corruption
             .store(config.on_corruption() as u8, Ordering::Relaxed);
+        #[cfg(feature = "hardened")]
+        if config.hardened() {
+            self.harden();
+        }
+    }
+
+    /// Has blocks be guarded against misuse, unless global flags see to that.
+    #[cfg(feature = "hardened")]
+    fn harden(&self) {
+        #[cfg(feature = "debug")]
+        if debug::is_on() {
+            return;
+        }
+        hard::begin();
+        self.checked.harden();
+        self.back_end.lock().randomise();
+        self.large.lock().harden();
     }
 
     fn shared(&self, kind: Kind) -> Shared<'_> {
@@ -318,7 +347,22 @@ impl Heap {
     /// A block for any size and alignment, zeroed if `zero`; null when the
     /// system has nothing to give, even after all that is free was given back.
     fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-        let block = self.try_allocate(kind, word, size, align, zero);
+        self.insist(kind, word, size, align, &|| {
+            self.try_allocate(kind, word, size, align, zero)
+        })
+    }
+
+    /// What `attempt` gives, once more if need be after all that is free was given back.
+    #[inline(always)]
+    fn insist(
+        &self,
+        kind: Kind,
+        word: &Word,
+        size: usize,
+        align: usize,
+        attempt: &impl Fn() -> *mut u8,
+    ) -> *mut u8 {
+        let block = attempt();
         misuse::report_late();
         if !block.is_null() || size > vm::account().total().committed {
             return block;
@@ -331,7 +375,7 @@ impl Heap {
             self.back_end.lock().decommit_unused(need);
             self.sparse.lock().decommit_unused(need);
         }
-        let block = self.try_allocate(kind, word, size, align, zero);
+        let block = attempt();
         misuse::report_late();
         block
     }
@@ -455,6 +499,9 @@ impl Heap {
         if !self.ready.is_ready() {
             return;
         }
+        // Of a hardened heap, every word leads to a cache of that front end.
+        #[cfg(feature = "hardened")]
+        let kind = if hard::is_on() { Kind::Checked } else { kind };
         for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
             let own = (of == kind).then_some(word);
             front.purge(self.shared(of), own);

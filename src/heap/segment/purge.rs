@@ -243,6 +243,8 @@ impl Backend {
                     }
                     self.dirty_units -= state.forget_dirty(run);
                     state.absent |= run;
+                    state.shut &= !run;
+                    state.edges &= !run;
                     holes += 1;
                     gained += length;
                 }
