@@ -93,11 +93,13 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     while at <= scale.seconds * 1.0001 {
         let x = LEFT + at / scale.seconds * WIDTH;
         canvas.rect(x, top + HEIGHT, 1.0, 5.0, "rule");
-        let label = seconds(Duration::from_secs_f64(at));
+        let label = mark(at, step);
         let anchor = if at == 0.0 {
             Anchor::Start
-        } else {
+        } else if scale.seconds - at < 0.03 * scale.seconds {
             Anchor::End
+        } else {
+            Anchor::Middle
         };
         canvas.text(x, top + HEIGHT + 20.0, "num dim", anchor, &label);
         at += step;
@@ -148,9 +150,36 @@ fn seconds(time: Duration) -> String {
     }
 }
 
+/// What a mark says that is so many seconds from the start: all in one unit, with the digits
+/// that tell one mark from the next.
+fn mark(at: f64, step: f64) -> String {
+    match step {
+        _ if at == 0.0 => "0".to_owned(),
+        step if step >= 1.0 => format!("{at:.0} s"),
+        step if step >= 0.1 => format!("{at:.1} s"),
+        step if step >= 0.01 => format!("{at:.2} s"),
+        step if step >= 0.001 => format!("{:.0} ms", at * 1e3),
+        _ => format!("{:.2} ms", at * 1e3),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn marks_differ_and_have_one_unit() {
+        for seconds in [0.003, 0.04, 0.5, 3.7, 9.9, 61.0] {
+            let step = time_step(seconds);
+            let marks: Vec<String> = (1..=4).map(|n| mark(f64::from(n) * step, step)).collect();
+            let units: BTreeSet<&str> = marks.iter().filter_map(|m| m.split(' ').nth(1)).collect();
+            assert_eq!(units.len(), 1, "{marks:?}");
+            assert_eq!(marks.iter().collect::<BTreeSet<_>>().len(), 4, "{marks:?}");
+        }
+        assert_eq!(mark(1.5, 0.5), "1.5 s");
+        assert_eq!(mark(0.04, 0.02), "0.04 s");
+    }
 
     #[test]
     fn steps_part_a_scale_in_a_few() {
