@@ -26,7 +26,7 @@ use core::mem::offset_of;
 
 pub use super::traces::{BYTES as TRACES_BYTES, Busy, Traces};
 
-pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, Walk};
+pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, WATCHED, Walk};
 
 /// How this build lays its records out; what is read must say the same.
 pub const LAYOUT: usize = fingerprint::LAYOUT;

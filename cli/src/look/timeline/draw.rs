@@ -27,7 +27,7 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     canvas.y = MARGIN + 20.0;
     canvas.text(MARGIN, canvas.y, "title", Anchor::Start, program);
     canvas.y += 22.0;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+    let Some(last) = points.last() else {
         let told = "it ended before it could be looked at";
         canvas.text(MARGIN, canvas.y, "dim", Anchor::Start, told);
         return canvas.finish();
@@ -61,7 +61,6 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     let scale = Scale {
         top,
         bytes: (lines * step) as f64,
-        // A single moment has a width all the same.
         seconds: last.at.as_secs_f64().max(0.001),
     };
     for line in 0..=lines {
@@ -70,10 +69,18 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
         let label = bytes(line * step);
         canvas.text(LEFT - 10.0, y + 4.0, "num dim", Anchor::End, &label);
     }
+    // A single moment lasts as long as the picture.
+    let at = |seconds| Point {
+        at: Duration::from_secs_f64(seconds),
+        ..*last
+    };
+    let alone = [at(0.0), at(scale.seconds)];
+    let points = if points.len() == 1 { &alone } else { points };
     for (class, _, of) in AREAS {
-        let mut outline = vec![(scale.x(first.at), scale.y(0))];
+        let mut outline = Vec::new();
+        outline.extend(points.first().map(|p| (scale.x(p.at), scale.y(0))));
         outline.extend(points.iter().map(|p| (scale.x(p.at), scale.y(of(p)))));
-        outline.push((scale.x(last.at), scale.y(0)));
+        outline.extend(points.last().map(|p| (scale.x(p.at), scale.y(0))));
         canvas.area(&outline, class);
     }
     let line: Vec<(f64, f64)> = points
@@ -207,5 +214,11 @@ mod tests {
         let area = "<path class=\"free\" d=\"M112 512L112 427L1164 342L1164 512z\"/>";
         assert!(svg.contains(area), "{svg}");
         assert!(picture("x", &[]).contains("before it could be looked at"));
+        // A moment alone is seen from side to side.
+        for ms in [0, 20] {
+            let svg = picture("x", &[point(ms, 2 << 20, 1 << 20)]);
+            let area = "<path class=\"free\" d=\"M112 512L112 342L1164 342L1164 512z\"/>";
+            assert!(svg.contains(area), "{svg}");
+        }
     }
 }
