@@ -10,6 +10,7 @@
 use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
+use super::fence;
 #[cfg(feature = "hardened")]
 use super::hard::{self, Hard};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
@@ -17,6 +18,7 @@ use super::refill::fill;
 use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
+use crate::sys::{self, Protection};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,8 +75,9 @@ pub(super) struct Bucket {
 pub(super) struct State {
     /// Subsegments with free blocks, by shard; then a private heap's without.
     open: [*mut Descriptor; SHARDS + 1],
-    /// Subsegments in all.
+    /// Subsegments in all, and their blocks.
     pub(super) subsegments: usize,
+    pub(super) blocks: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
     /// Full magazines, by shard; all in the first where a class has none.
@@ -138,6 +141,16 @@ impl Place<'_> {
         hard::is_on() && self.owned.is_none()
     }
 
+    /// Whether its blocks may have fences beside them: those of malloc's whose class has
+    /// some, in a build that knows of guards.
+    #[inline(always)]
+    fn may_be_fenced(&self) -> bool {
+        cfg!(feature = "hardened")
+            && self.kind == Kind::Checked
+            && self.owned.is_none()
+            && fence::of(self.class) != fence::Fence::None
+    }
+
     /// Bytes of a subsegment's record.
     #[inline(always)]
     fn record_size(&self) -> usize {
@@ -155,6 +168,7 @@ impl State {
         State {
             open: [ptr::null_mut(); SHARDS + 1],
             subsegments: 0,
+            blocks: 0,
             out: 0,
             depots: [const { Depot::new() }; SHARDS],
             falling: 0,
@@ -398,7 +412,8 @@ impl State {
                 next.wrapping_sub(this.base.load(Ordering::Relaxed))
                     < this.span.load(Ordering::Relaxed)
             };
-            if this.free == this.blocks && !next_inside {
+            // Those of blocks of no bytes hold no memory, and stay.
+            if this.free == this.blocks && !next_inside && place.class != 0 {
                 if was_free != 0 || place.owned.is_some() {
                     self.close(descriptor);
                 }
@@ -578,13 +593,20 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = place.back_end.lock().take(
-            slices,
-            place.record_size(),
-            alike,
-            ends_in_guard::<HARD>(place.class),
-        );
-        let Some(run) = taken else {
+        let taken = {
+            let mut back_end = place.back_end.lock();
+            let fenced = if HARD == DEFAULT && place.may_be_fenced() {
+                back_end.take_fenced(place.class, place.record_size())
+            } else {
+                None
+            };
+            let is_fenced = fenced.is_some();
+            let edge = ends_in_guard::<HARD>(place.class);
+            fenced
+                .or_else(|| back_end.take(slices, place.record_size(), alike, edge))
+                .map(|run| (run, is_fenced))
+        };
+        let Some((run, is_fenced)) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
             }
@@ -592,8 +614,14 @@ impl State {
         };
         let descriptor = run.descriptor;
         let base = run.base.expose_provenance();
-        let blocks = prepare::<HARD>(place.class, &run);
         let geometry = Geometry::of(place.class);
+        let all = prepare::<HARD>(place.class, &run);
+        if place.class == 0 && !is_fenced && HARD == DEFAULT {
+            // SAFETY: the slice was just taken, and never goes back.
+            unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
+        }
+        let used = if is_fenced { fence::used(place.class) } else { 0 };
+        let blocks = if used != 0 { used.count_ones() as usize } else { all };
         let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -601,7 +629,7 @@ impl State {
         unsafe {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
-            this.span.store(blocks * block_size, relaxed);
+            this.span.store(all * block_size, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
@@ -618,10 +646,11 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
-            let mut left = blocks;
-            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
+            this.is_fenced = is_fenced;
+            let mut left = all;
+            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast::<u64>();
             let words = geometry.blocks.div_ceil(64);
-            for word in core::slice::from_raw_parts_mut::<u64>(first, words) {
+            for word in core::slice::from_raw_parts_mut(first, words) {
                 *word = if left >= 64 {
                     u64::MAX
                 } else {
@@ -629,13 +658,17 @@ impl State {
                 };
                 left = left.saturating_sub(64);
             }
+            if used != 0 {
+                first.write(u64::from(used));
+            }
             if run.clean && place.class >= RUNS {
-                this.fresh = ((1u64 << blocks) - 1) as u32;
+                this.fresh = first.read() as u32;
             }
             slices::enter(base, slices, descriptor);
         }
         self.open(descriptor);
         self.subsegments += 1;
+        self.blocks += blocks;
         true
     }
 
@@ -676,7 +709,15 @@ impl State {
     ) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
-        let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
+        let (touched, active, blocks, is_fenced) = unsafe {
+            let this = &*descriptor;
+            (
+                this.high as usize * classes::size_of(place.class),
+                this.bytes_below(place.class, this.high as usize),
+                this.blocks as usize,
+                this.is_fenced,
+            )
+        };
         // SAFETY: nobody has a block of it, so nobody needs its entries, and
         // the sizes are those it was made with.
         unsafe {
@@ -697,6 +738,11 @@ impl State {
             if is_zero {
                 back_end.note_zero(segment, first, slices);
             }
+            let slices = if is_fenced {
+                fence::slices_of(place.class)
+            } else {
+                slices
+            };
             back_end.give_back(
                 segment,
                 first,
@@ -710,8 +756,8 @@ impl State {
             owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
-        let active = &place.totals.active;
-        active.fetch_sub(touched, Ordering::Relaxed);
+        self.blocks -= blocks;
+        place.totals.active.fetch_sub(active, Ordering::Relaxed);
     }
 
     /// Gives all subsegments of a private heap's bucket back, whatever their
@@ -743,6 +789,7 @@ impl State {
         place.totals.out.fetch_sub(out, Ordering::Relaxed);
         self.open = [ptr::null_mut(); SHARDS + 1];
         self.subsegments = 0;
+        self.blocks = 0;
         self.out = 0;
     }
 
@@ -845,10 +892,19 @@ impl Descriptor {
     pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
-            let bytes = (end - high) * classes::size_of(place.class);
+            let bytes = self.bytes_below(place.class, end) - self.bytes_below(place.class, high);
             place.totals.active.fetch_add(bytes, Ordering::Relaxed);
             self.high = end as u32;
         }
+    }
+
+    /// Bytes of the blocks below `end`, of `class`.
+    #[inline]
+    fn bytes_below(&self, class: usize, end: usize) -> usize {
+        if self.is_fenced {
+            return fence::bytes_below(class, end);
+        }
+        end * classes::size_of(class)
     }
 }
 
