@@ -148,7 +148,7 @@ impl Place<'_> {
         cfg!(feature = "hardened")
             && self.kind == Kind::Checked
             && self.owned.is_none()
-            && fence::of(self.class) != fence::Fence::None
+            && fence::has_fences(self.class)
     }
 
     /// Bytes of a subsegment's record.
@@ -593,20 +593,18 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = {
+        let taken = if HARD == DEFAULT && place.may_be_fenced() {
             let mut back_end = place.back_end.lock();
-            let fenced = if HARD == DEFAULT && place.may_be_fenced() {
-                back_end.take_fenced(place.class, place.record_size())
-            } else {
-                None
-            };
-            let is_fenced = fenced.is_some();
-            let edge = ends_in_guard::<HARD>(place.class);
-            fenced
-                .or_else(|| back_end.take(slices, place.record_size(), alike, edge))
-                .map(|run| (run, is_fenced))
+            back_end.take_for(place.class, place.record_size())
+        } else {
+            place.back_end.lock().take(
+                slices,
+                place.record_size(),
+                alike,
+                ends_in_guard::<HARD>(place.class),
+            )
         };
-        let Some((run, is_fenced)) = taken else {
+        let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
             }
@@ -616,12 +614,20 @@ impl State {
         let base = run.base.expose_provenance();
         let geometry = Geometry::of(place.class);
         let all = prepare::<HARD>(place.class, &run);
-        if place.class == 0 && !is_fenced && HARD == DEFAULT {
+        if place.class == 0 && !run.is_fenced && HARD == DEFAULT {
             // SAFETY: the slice was just taken, and never goes back.
             unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
         }
-        let used = if is_fenced { fence::used(place.class) } else { 0 };
-        let blocks = if used != 0 { used.count_ones() as usize } else { all };
+        let used = if run.is_fenced {
+            fence::used(place.class)
+        } else {
+            0
+        };
+        let blocks = if used != 0 {
+            used.count_ones() as usize
+        } else {
+            all
+        };
         let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -646,7 +652,7 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
-            this.is_fenced = is_fenced;
+            this.is_fenced = run.is_fenced;
             let mut left = all;
             let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast::<u64>();
             let words = geometry.blocks.div_ceil(64);
@@ -709,14 +715,15 @@ impl State {
     ) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
-        let (touched, active, blocks, is_fenced) = unsafe {
+        let (high, blocks, is_fenced) = unsafe {
             let this = &*descriptor;
-            (
-                this.high as usize * classes::size_of(place.class),
-                this.bytes_below(place.class, this.high as usize),
-                this.blocks as usize,
-                this.is_fenced,
-            )
+            (this.high as usize, this.blocks as usize, this.is_fenced)
+        };
+        let touched = high * classes::size_of(place.class);
+        let active = if is_fenced {
+            fence::bytes_below(place.class, high)
+        } else {
+            touched
         };
         // SAFETY: nobody has a block of it, so nobody needs its entries, and
         // the sizes are those it was made with.
@@ -892,19 +899,14 @@ impl Descriptor {
     pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
-            let bytes = self.bytes_below(place.class, end) - self.bytes_below(place.class, high);
+            let bytes = if self.is_fenced {
+                fence::bytes_below(place.class, end) - fence::bytes_below(place.class, high)
+            } else {
+                (end - high) * classes::size_of(place.class)
+            };
             place.totals.active.fetch_add(bytes, Ordering::Relaxed);
             self.high = end as u32;
         }
-    }
-
-    /// Bytes of the blocks below `end`, of `class`.
-    #[inline]
-    fn bytes_below(&self, class: usize, end: usize) -> usize {
-        if self.is_fenced {
-            return fence::bytes_below(class, end);
-        }
-        end * classes::size_of(class)
     }
 }
 

@@ -111,6 +111,27 @@ pub(super) fn bytes_below(class: usize, end: usize) -> usize {
     blocks * classes::size_of(class)
 }
 
+/// Whether blocks of `class` have fences: a bit each.
+const FENCED: [u64; COUNT.div_ceil(64)] = {
+    let mut table = [0; COUNT.div_ceil(64)];
+    let mut class = 0;
+    while class < COUNT {
+        if !matches!(of(class), Fence::None) {
+            table[class / 64] |= 1 << (class % 64);
+        }
+        class += 1;
+    }
+    table
+};
+
+/// Whether blocks of `class` have fences.
+#[inline(always)]
+pub(super) fn has_fences(class: usize) -> bool {
+    FENCED
+        .get(class / 64)
+        .is_some_and(|bits| bits & (1 << (class % 64)) != 0)
+}
+
 /// Slices that a fenced subsegment of `class` takes.
 pub(super) const fn slices_of(class: usize) -> usize {
     classes::slices_of(class) + 2 * lead_of(class)

@@ -112,6 +112,8 @@ pub(super) struct Run {
     /// The run reads zero; told in a hardened heap alone.
     #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) is_zero: bool,
+    /// Fences lie in it (heap/fence.rs).
+    pub(super) is_fenced: bool,
     pub(super) descriptor: *mut Descriptor,
 }
 
@@ -270,16 +272,20 @@ impl Backend {
             segment = state.next_open;
             left -= 1;
         }
-        if let Some(run) = self.take_among_fences(fenced, slices, descriptor_size, true) {
+        if !fenced.is_null()
+            && let Some(run) = self.take_among_fences(fenced, slices, descriptor_size, true)
+        {
             return Some(run);
         }
         let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
         loop {
             if segment.is_null() {
-                let run = self.take_among_fences(fenced, slices, descriptor_size, false);
-                if run.is_some() {
-                    return run;
+                if !fenced.is_null()
+                    && let Some(run) =
+                        self.take_among_fences(fenced, slices, descriptor_size, false)
+                {
+                    return Some(run);
                 }
                 fenced = ptr::null_mut();
                 segment = self.grow(slices, alike)?;
@@ -381,6 +387,7 @@ impl Backend {
             first_slice: first,
             clean: dirty == 0,
             is_zero,
+            is_fenced: false,
             descriptor,
         }
     }

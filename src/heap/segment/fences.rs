@@ -18,18 +18,25 @@
 //! takes, all fenced for it, all in use or all not.
 
 use super::{Backend, Run, SLICE, Segment, WALK, find_ones, mask};
+use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::fence::{self, Fence, MOST_LAID_ON_DIRTY};
+use crate::vm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Runs of slices that hold memory that were fenced.
 static LAID_ON_DIRTY: AtomicU32 = AtomicU32::new(0);
 
 impl Backend {
-    /// Takes a fenced run for `class`, and a descriptor's memory as
-    /// [`Backend::take`] does; `None` where a run without fences is to do.
+    /// [`Backend::take`] of a run for `class`, with fences if it is to have some.
     #[inline(never)]
-    pub(in crate::heap) fn take_fenced(&mut self, class: usize, record: usize) -> Option<Run> {
+    pub(in crate::heap) fn take_for(&mut self, class: usize, record: usize) -> Option<Run> {
+        let run = self.take_fenced(class, record);
+        run.or_else(|| self.take(classes::slices_of(class), record, 0, false))
+    }
+
+    /// A fenced run for `class`; `None` where one without fences is to do.
+    fn take_fenced(&mut self, class: usize, record: usize) -> Option<Run> {
         if !fence::can_be() || self.huge_chunks != 0 || self.wants_huge() {
             return None;
         }
@@ -69,8 +76,9 @@ impl Backend {
         let may_be_dirty = class == 0
             || (fence::of(class) != Fence::Around
                 && LAID_ON_DIRTY.load(Ordering::Relaxed) < MOST_LAID_ON_DIRTY);
-        // Address space that is short is not to go to fences.
-        let is_short = class != 0 && crate::sys::address_space_limit() != usize::MAX;
+        // What is short is not to go to fences.
+        let is_short = class != 0
+            && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX);
         if is_short || (!may_be_dirty && self.can_reuse(slices)) {
             return None;
         }
@@ -134,6 +142,7 @@ impl Backend {
         self.record_bytes += record;
         let slices = fence::slices_of(class);
         let mut run = self.occupy::<false>(segment, first, slices, descriptor);
+        run.is_fenced = true;
         run.base = run.base.wrapping_add(fence::lead_of(class) * SLICE);
         run
     }
@@ -237,7 +246,6 @@ impl Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap::classes;
 
     /// A back end with one segment's worth of slices, of the machine's own.
     fn back_end() -> Backend {
