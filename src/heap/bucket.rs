@@ -75,9 +75,11 @@ pub(super) struct Bucket {
 pub(super) struct State {
     /// Subsegments with free blocks, by shard; then a private heap's without.
     open: [*mut Descriptor; SHARDS + 1],
-    /// Subsegments in all, and their blocks.
+    /// Subsegments in all.
     pub(super) subsegments: usize,
-    pub(super) blocks: usize,
+    /// Those with fences, and how many blocks they have less than others of the class.
+    fenced: usize,
+    pub(super) fewer: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
     /// Full magazines, by shard; all in the first where a class has none.
@@ -142,13 +144,14 @@ impl Place<'_> {
     }
 
     /// Whether its blocks may have fences beside them: those of malloc's whose class has
-    /// some, in a build that knows of guards.
+    /// some, in a build that knows of guards, if so many subsegments have them already.
     #[inline(always)]
-    fn may_be_fenced(&self) -> bool {
+    fn may_be_fenced(&self, fenced: usize) -> bool {
         cfg!(feature = "hardened")
+            && fence::may_have_fences(self.class)
             && self.kind == Kind::Checked
             && self.owned.is_none()
-            && fence::has_fences(self.class)
+            && fenced < fence::most(self.class)
     }
 
     /// Bytes of a subsegment's record.
@@ -168,7 +171,8 @@ impl State {
         State {
             open: [ptr::null_mut(); SHARDS + 1],
             subsegments: 0,
-            blocks: 0,
+            fenced: 0,
+            fewer: 0,
             out: 0,
             depots: [const { Depot::new() }; SHARDS],
             falling: 0,
@@ -412,8 +416,7 @@ impl State {
                 next.wrapping_sub(this.base.load(Ordering::Relaxed))
                     < this.span.load(Ordering::Relaxed)
             };
-            // Those of blocks of no bytes hold no memory, and stay.
-            if this.free == this.blocks && !next_inside && place.class != 0 {
+            if this.free == this.blocks && !next_inside {
                 if was_free != 0 || place.owned.is_some() {
                     self.close(descriptor);
                 }
@@ -562,7 +565,12 @@ impl State {
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment::<HARD>(place) || self.take_over(place.shard)
+        let is_added = if HARD == DEFAULT && place.may_be_fenced(self.fenced) {
+            self.add_fenced(place)
+        } else {
+            self.add_subsegment::<HARD>(place)
+        };
+        is_added || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -580,6 +588,13 @@ impl State {
         false
     }
 
+    /// A new subsegment with fences beside its blocks, where there can be some.
+    #[cold]
+    #[inline(never)]
+    fn add_fenced(&mut self, place: &Place<'_>) -> bool {
+        self.add_subsegment::<FENCED>(place)
+    }
+
     #[inline(never)]
     fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
@@ -593,7 +608,7 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = if HARD == DEFAULT && place.may_be_fenced() {
+        let taken = if HARD == FENCED {
             let mut back_end = place.back_end.lock();
             back_end.take_for(place.class, place.record_size())
         } else {
@@ -614,20 +629,22 @@ impl State {
         let base = run.base.expose_provenance();
         let geometry = Geometry::of(place.class);
         let all = prepare::<HARD>(place.class, &run);
-        if place.class == 0 && !run.is_fenced && HARD == DEFAULT {
-            // SAFETY: the slice was just taken, and never goes back.
-            unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
+        let mut blocks = all;
+        let mut used = 0;
+        if HARD == FENCED {
+            if run.is_fenced {
+                used = fence::used(place.class);
+                self.fenced += 1;
+            }
+            if used != 0 {
+                blocks = used.count_ones() as usize;
+                self.fewer += all - blocks;
+            }
+            if place.class == 0 && !run.is_fenced {
+                // SAFETY: the slice was just taken, and never goes back.
+                unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
+            }
         }
-        let used = if run.is_fenced {
-            fence::used(place.class)
-        } else {
-            0
-        };
-        let blocks = if used != 0 {
-            used.count_ones() as usize
-        } else {
-            all
-        };
         let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -649,12 +666,18 @@ impl State {
             }
             this.blocks = blocks as u32;
             this.free = blocks as u32;
+            if place.class == 0 && HARD != DEFAULT {
+                // One that there is not: it holds no memory, and is never empty.
+                this.blocks += 1;
+            }
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
-            this.is_fenced = run.is_fenced;
+            this.is_fenced = HARD == FENCED && run.is_fenced;
             let mut left = all;
-            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast::<u64>();
+            let first = descriptor
+                .byte_add(geometry.bits_at(place.kind))
+                .cast::<u64>();
             let words = geometry.blocks.div_ceil(64);
             for word in core::slice::from_raw_parts_mut(first, words) {
                 *word = if left >= 64 {
@@ -664,7 +687,7 @@ impl State {
                 };
                 left = left.saturating_sub(64);
             }
-            if used != 0 {
+            if HARD == FENCED && used != 0 {
                 first.write(u64::from(used));
             }
             if run.clean && place.class >= RUNS {
@@ -674,7 +697,6 @@ impl State {
         }
         self.open(descriptor);
         self.subsegments += 1;
-        self.blocks += blocks;
         true
     }
 
@@ -690,7 +712,10 @@ impl State {
             if place.is_hard() {
                 return self.remove_hard(place, descriptor);
             }
-            self.remove_as::<false>(place, descriptor);
+            if (*descriptor).is_fenced {
+                return self.remove_fenced(place, descriptor);
+            }
+            self.remove_as::<DEFAULT>(place, descriptor);
         }
     }
 
@@ -702,25 +727,34 @@ impl State {
     #[inline(never)]
     unsafe fn remove_hard(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         // SAFETY: the caller's promise.
-        unsafe { self.remove_as::<true>(place, descriptor) }
+        unsafe { self.remove_as::<OPEN>(place, descriptor) }
+    }
+
+    /// [`State::remove_subsegment`] of one with fences.
+    ///
+    /// # Safety
+    /// As there.
+    #[cold]
+    #[inline(never)]
+    unsafe fn remove_fenced(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise; its descriptor is live.
+        unsafe {
+            let has = (*descriptor).blocks as usize;
+            self.fenced -= 1;
+            self.fewer -= Geometry::of(place.class).blocks - has;
+            self.remove_as::<FENCED>(place, descriptor);
+        }
     }
 
     /// # Safety
     /// As for [`State::remove_subsegment`].
     #[inline(always)]
-    unsafe fn remove_as<const IS_HARD: bool>(
-        &mut self,
-        place: &Place<'_>,
-        descriptor: *mut Descriptor,
-    ) {
+    unsafe fn remove_as<const HARD: u8>(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
-        let (high, blocks, is_fenced) = unsafe {
-            let this = &*descriptor;
-            (this.high as usize, this.blocks as usize, this.is_fenced)
-        };
+        let high = unsafe { (*descriptor).high as usize };
         let touched = high * classes::size_of(place.class);
-        let active = if is_fenced {
+        let active = if HARD == FENCED {
             fence::bytes_below(place.class, high)
         } else {
             touched
@@ -732,7 +766,7 @@ impl State {
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
             #[cfg(feature = "hardened")]
-            let is_zero = IS_HARD && {
+            let is_zero = HARD == OPEN && {
                 let hard = if (*descriptor).clean {
                     Hard::Shut
                 } else {
@@ -745,7 +779,7 @@ impl State {
             if is_zero {
                 back_end.note_zero(segment, first, slices);
             }
-            let slices = if is_fenced {
+            let slices = if HARD == FENCED {
                 fence::slices_of(place.class)
             } else {
                 slices
@@ -763,7 +797,6 @@ impl State {
             owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
-        self.blocks -= blocks;
         place.totals.active.fetch_sub(active, Ordering::Relaxed);
     }
 
@@ -796,7 +829,6 @@ impl State {
         place.totals.out.fetch_sub(out, Ordering::Relaxed);
         self.open = [ptr::null_mut(); SHARDS + 1];
         self.subsegments = 0;
-        self.blocks = 0;
         self.out = 0;
     }
 
@@ -850,12 +882,13 @@ impl State {
     }
 }
 
-/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; or
-/// of blocks of no bytes.
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; of
+/// blocks of no bytes, there; or with fences.
 const DEFAULT: u8 = 0;
 #[cfg(feature = "hardened")]
 const OPEN: u8 = 1;
 const SHUT: u8 = 2;
+const FENCED: u8 = 3;
 
 /// Whether the last page of a new subsegment of `class` is to be a guard page.
 #[inline(always)]

@@ -15,15 +15,16 @@
 //!
 //! Invariants:
 //! - They are laid where pages were never used or have been given back, which is paid for
-//!   in page faults anyway, and in a few more places ([`MOST_LAID_ON_DIRTY`]): so laying
-//!   them is bounded by those. They stay while slices are unused, for the next
-//!   subsegment of the same class (segment/fences.rs).
+//!   in page faults anyway, and in a few more places ([`MOST_LAID_ON_DIRTY`]). They stay
+//!   while slices are unused, for the next subsegment of the same class
+//!   (segment/fences.rs).
+//! - Of a class whose fences are many for its bytes a few subsegments have them ([`most`]).
 //! - A heap that asks for huge pages lays no more: a fence would split one.
 //! - Where the system refuses a first one, none is tried again.
 //!
-//! Wrong if a count of instructions rises; if a program that fills 30 MiB with blocks of
-//! 4 KiB takes a fifth longer; or if an attack on a block of whole pages goes through
-//! where `docs/hardening.md` says that it faults.
+//! Wrong if a count of instructions rises; if a thousand blocks of 4 KiB, touched once,
+//! take a tenth longer; or if an attack on a block of whole pages goes through where
+//! `docs/hardening.md` says that it faults.
 
 use super::classes::{self, COUNT, SLICE};
 use crate::sys;
@@ -93,6 +94,16 @@ pub(super) const fn used(class: usize) -> u32 {
     if class < COUNT { USED[class] } else { 0 }
 }
 
+/// Subsegments of `class` that are fenced at a time, at most: a program that has more
+/// blocks of some class than these hold takes them in bulk, and would pay for the fences.
+pub(super) const fn most(class: usize) -> usize {
+    match of(class) {
+        Fence::None => 0,
+        Fence::Between(_) => 32,
+        Fence::All | Fence::Around => usize::MAX,
+    }
+}
+
 /// Whether block `index` of a fenced subsegment of `class` is one, and no fence.
 pub(super) fn is_block(class: usize, index: usize) -> bool {
     let used = used(class);
@@ -111,25 +122,13 @@ pub(super) fn bytes_below(class: usize, end: usize) -> usize {
     blocks * classes::size_of(class)
 }
 
-/// Whether blocks of `class` have fences: a bit each.
-const FENCED: [u64; COUNT.div_ceil(64)] = {
-    let mut table = [0; COUNT.div_ceil(64)];
-    let mut class = 0;
-    while class < COUNT {
-        if !matches!(of(class), Fence::None) {
-            table[class / 64] |= 1 << (class % 64);
-        }
-        class += 1;
-    }
-    table
-};
+/// The first class of whole pages.
+const FIRST: usize = classes::class_of(PAGE);
 
-/// Whether blocks of `class` have fences.
+/// False for most classes whose blocks have no fences, by one comparison.
 #[inline(always)]
-pub(super) fn has_fences(class: usize) -> bool {
-    FENCED
-        .get(class / 64)
-        .is_some_and(|bits| bits & (1 << (class % 64)) != 0)
+pub(super) fn may_have_fences(class: usize) -> bool {
+    class.wrapping_sub(1) >= FIRST - 1
 }
 
 /// Slices that a fenced subsegment of `class` takes.
@@ -220,6 +219,7 @@ mod tests {
             let used = used(class);
             let Fence::Between(step) = of(class) else {
                 assert_eq!(used, 0);
+                assert!(may_have_fences(class) || of(class) == Fence::None);
                 assert_eq!(of(class) == Fence::Around, size > SLICE, "class {class}");
                 continue;
             };
@@ -235,11 +235,18 @@ mod tests {
                     assert!(!is_block(class, index - other));
                 }
             }
-            assert_eq!(bytes_below(class, blocks), used.count_ones() as usize * size);
+            assert_eq!(
+                bytes_below(class, blocks),
+                used.count_ones() as usize * size
+            );
             assert_eq!(bytes_below(class, 1), 0);
         }
         assert_eq!(fenced, 12);
-        assert_eq!(of(0), Fence::All);
-        assert_eq!((slices_of(139), lead_of(139)), (classes::slices_of(139) + 2, 1));
+        assert_eq!((most(1), most(FIRST), most(COUNT - 1)), (0, 32, usize::MAX));
+        assert!(of(0) == Fence::All && may_have_fences(0) && !may_have_fences(1));
+        assert_eq!(
+            (slices_of(139), lead_of(139)),
+            (classes::slices_of(139) + 2, 1)
+        );
     }
 }

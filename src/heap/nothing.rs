@@ -12,6 +12,7 @@ use super::bucket::Place;
 use super::descriptor::{BUSY_HARD, Descriptor, Kind};
 use super::hard;
 use super::magazine::{Entry, MARKS};
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -32,21 +33,23 @@ fn place() -> Place<'static> {
 /// A block of no bytes; null when the system has nothing to give.
 #[inline(never)]
 pub(super) fn allocate() -> *mut u8 {
-    let mut words: [Entry; MARKS + 1] = [ptr::null_mut(); MARKS + 1];
+    let mut words = [const { MaybeUninit::<Entry>::uninit() }; MARKS + 1];
+    let first = words.as_mut_ptr().cast::<Entry>();
     let mut state = PROCESS.checked.bucket(CLASS).state.lock();
     // SAFETY: there is room for one entry and its key.
     let got = unsafe {
         if hard::is_on() {
-            state.take_shut(&place(), words.as_mut_ptr(), 1)
+            state.take_shut(&place(), first, 1)
         } else {
-            state.take(&place(), words.as_mut_ptr(), 1)
+            state.take(&place(), first, 1)
         }
     };
-    let [block, .., key] = words;
     if got == 0 {
         return ptr::null_mut();
     }
     state.allocations += 1;
+    // SAFETY: an entry and its key were written.
+    let (block, key) = unsafe { (first.read(), first.add(MARKS).read()) };
     // A mark that fast paths do not know: they have no bin for the block.
     // SAFETY: the key of the block's mark was left.
     unsafe { (*Descriptor::mark_of(key)).store(BUSY_HARD, Ordering::Relaxed) };

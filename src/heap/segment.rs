@@ -257,9 +257,6 @@ impl Backend {
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
             let dirty = !state.used & state.dirty;
-            if state.fenced != 0 && fenced.is_null() && find_ones(dirty, slices).is_some() {
-                fenced = segment;
-            }
             if let Some(first) = find::<IS_HARD>(dirty & !state.fenced, slices)
                 && (!IS_HARD || state.open_up(first, slices, edge))
             {
@@ -268,6 +265,9 @@ impl Backend {
                     self.record_bytes += descriptor_size;
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
+            }
+            if state.fenced != 0 && fenced.is_null() && find_ones(dirty, slices).is_some() {
+                fenced = segment;
             }
             segment = state.next_open;
             left -= 1;
@@ -293,12 +293,6 @@ impl Backend {
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if state.fenced != 0
-                && fenced.is_null()
-                && find_ones(!state.used, slices).is_some()
-            {
-                fenced = segment;
-            }
             if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced, slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
@@ -308,6 +302,9 @@ impl Backend {
                     self.record_bytes += descriptor_size;
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
+            }
+            if state.fenced != 0 && fenced.is_null() && find_ones(!state.used, slices).is_some() {
+                fenced = segment;
             }
             segment = next;
         }
@@ -579,19 +576,16 @@ impl Segment {
         let bytes = if is_huge { slices * SLICE } else { bytes };
         let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
         let run = mask(first, slices);
-        let (lead, share) = if self.starts & run == 0 {
-            (0, 1)
-        } else {
-            self.share(first)
-        };
-        let start = first as usize + lead;
-        let in_run = self.touched.iter_mut().skip(start).take(slices - 2 * lead);
+        if self.starts & run != 0 {
+            return self.touch_fenced(first, run, left);
+        }
+        let in_run = self.touched.iter_mut().skip(first as usize).take(slices);
         for (slice, touched) in in_run.enumerate() {
             let here = left.min(SLICE / UNIT);
             left -= here;
-            *touched = (*touched).max(here.div_ceil(share) as u8);
+            *touched = (*touched).max(here as u8);
             if *touched != 0 {
-                self.dirty |= 1 << (start + slice);
+                self.dirty |= 1 << (first as usize + slice);
             }
         }
         self.units(run)

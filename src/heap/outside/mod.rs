@@ -205,7 +205,7 @@ impl Record {
         let geometry = Geometry::of(self.class);
         self.what == What::Subsegment
             && geometry.size != 0
-            && self.blocks == self.indices().count()
+            && self.blocks == self.indices().count() + usize::from(self.class == 0)
             && self.span == geometry.size * geometry.blocks
             && self.base.is_multiple_of(SLICE)
             && self.base.checked_add(self.reserved()).is_some()

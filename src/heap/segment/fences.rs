@@ -17,7 +17,7 @@
 //! Invariant: a slice whose `starts` bit is set begins a run of as many slices as its class
 //! takes, all fenced for it, all in use or all not.
 
-use super::{Backend, Run, SLICE, Segment, WALK, find_ones, mask};
+use super::{Backend, Run, SLICE, Segment, UNIT, WALK, find_ones, mask};
 use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::fence::{self, Fence, MOST_LAID_ON_DIRTY};
@@ -77,8 +77,8 @@ impl Backend {
             || (fence::of(class) != Fence::Around
                 && LAID_ON_DIRTY.load(Ordering::Relaxed) < MOST_LAID_ON_DIRTY);
         // What is short is not to go to fences.
-        let is_short = class != 0
-            && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX);
+        let is_short =
+            class != 0 && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX);
         if is_short || (!may_be_dirty && self.can_reuse(slices)) {
             return None;
         }
@@ -182,7 +182,9 @@ impl Segment {
         if self.starts & (1 << first) == 0 {
             return None;
         }
-        self.fenced_for.get(first as usize).map(|&class| class.into())
+        self.fenced_for
+            .get(first as usize)
+            .map(|&class| class.into())
     }
 
     /// Fences a run for `class` from `first` on. False, and nothing changed, when the
@@ -230,16 +232,27 @@ impl Segment {
         self.fenced &= !mask(first, slices);
     }
 
-    /// Where in a run that starts at `first`, and that `touched` bytes of the blocks were
-    /// used of, the blocks begin, in slices, and of how many units one holds memory.
-    pub(super) fn share(&self, first: u32) -> (usize, usize) {
-        match self.fenced_for(first) {
-            Some(class) => match fence::of(class) {
-                Fence::Between(step) => (0, step),
-                _ => (fence::lead_of(class), 1),
-            },
-            None => (0, 1),
+    /// [`Segment::touch`] of a run with fences, which hold no memory, by units from its
+    /// first block on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn touch_fenced(&mut self, first: u32, run: u64, mut left: usize) -> usize {
+        let class = self.fenced_for(first).unwrap_or(0);
+        let share = match fence::of(class) {
+            Fence::Between(step) => step,
+            _ => 1,
+        };
+        let start = first as usize + fence::lead_of(class);
+        let touched = self.touched.iter_mut().enumerate().skip(start);
+        for (slice, touched) in touched.take(classes::slices_of(class)) {
+            let here = left.min(SLICE / UNIT);
+            left -= here;
+            *touched = (*touched).max(here.div_ceil(share) as u8);
+            if *touched != 0 {
+                self.dirty |= 1 << slice;
+            }
         }
+        self.units(run)
     }
 }
 
@@ -297,7 +310,13 @@ mod tests {
         assert_eq!(back_end.dirty_bytes(), classes::size_of(class));
         let again = back_end.take_fenced(class, record).expect("the same");
         assert_eq!((again.base, again.clean), (run.base, false));
-        give_back(&mut back_end, &again, class, slices, classes::size_of(class));
+        give_back(
+            &mut back_end,
+            &again,
+            class,
+            slices,
+            classes::size_of(class),
+        );
         // Another class takes what lies there, two slices of it, and can use all of them.
         let taken = back_end.take(2, record, 0, false).expect("dirty slices");
         assert_eq!(taken.first_slice, run.first_slice + 1);
