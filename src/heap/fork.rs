@@ -28,8 +28,6 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.reclaiming.raw());
     PROCESS.plain.for_each_lock(visit);
     PROCESS.checked.for_each_lock(visit);
-    #[cfg(feature = "hardened")]
-    visit(super::hard::lock());
     visit(PROCESS.large.raw());
     visit(PROCESS.back_end.raw());
     visit(PROCESS.sparse.raw());

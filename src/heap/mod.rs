@@ -50,6 +50,7 @@ mod counted;
 #[cfg(feature = "debug")]
 pub mod debug;
 mod descriptor;
+mod fence;
 mod figures;
 mod fingerprint;
 mod foreign;
@@ -64,6 +65,8 @@ pub(crate) mod layout;
 mod magazine;
 mod meta;
 mod misuse;
+#[cfg(feature = "hardened")]
+mod nothing;
 #[cfg(feature = "outside")]
 pub mod outside;
 pub mod plain;
