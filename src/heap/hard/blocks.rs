@@ -4,14 +4,14 @@ use super::budget::could_afford;
 use super::guard::PAGE;
 use super::place::{capacity, class_for};
 use super::quarantine::{self, SMALL};
-use super::{nothing, pattern, spare};
+use super::{pattern, spare};
 use crate::heap::cache::{Marked, State, ThreadCache};
 use crate::heap::classes::MAX_LINEAR_SIZE;
 use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
-use crate::heap::{PROCESS, misuse, slices};
+use crate::heap::{PROCESS, misuse, nothing, slices};
 use crate::report::Stop;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -654,6 +654,8 @@ pub(in crate::heap) unsafe fn reallocate(
             let mark = mark_for(found.class(), size);
             found.set_mark(mark);
             if mark == BUSY_HARD {
+                // A smaller block's data lies in the slack.
+                pattern::erase(address, capacity(found.class()), size);
                 pattern::write(address, capacity(found.class()), size);
             }
             return Some(address);

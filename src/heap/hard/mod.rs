@@ -39,7 +39,6 @@ mod blocks;
 mod budget;
 mod chance;
 mod guard;
-mod nothing;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
@@ -53,7 +52,6 @@ pub(super) use blocks::{
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
-pub(super) use nothing::lock;
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::end as end_quarantine;
 
