@@ -78,7 +78,7 @@ impl<T: Copy> Table<T> {
             // region is this table's, whole, and nobody borrows from it.
             unsafe {
                 ptr::copy_nonoverlapping(self.records, fresh, self.len);
-                super::release(Use::Metadata, self.records.cast(), self.bytes, self.bytes);
+                super::give_back(Use::Metadata, self.records.cast(), self.bytes, self.bytes);
             }
         }
         self.records = fresh;
