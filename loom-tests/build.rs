@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 50] = [
+const MUTANTS: [Mutant; 51] = [
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",
@@ -64,6 +64,13 @@ const MUTANTS: [Mutant; 50] = [
         "sync/once.rs",
         "left != own && left != NEW",
         "left != NEW",
+    ),
+    // What a fork left behind is waited for.
+    (
+        "once_waits_for_the_absent",
+        "sync/once.rs",
+        "left != own && left != NEW",
+        "left == NEW && left == own",
     ),
     // Whoever finds a stack's number does not see the stack.
     (

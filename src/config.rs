@@ -16,6 +16,7 @@
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
 //! | `NTHEAP_SAMPLE` | a number, or off or on (20000) | off | one allocation in so many has guard pages beside it, and what runs into them is reported |
 //! | `NTHEAP_PROFILE` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or off or on (512 KiB) | off | of every so many allocated bytes one is looked at, and its block noted with its stack for a heap profile |
+//! | `NTHEAP_HARDENED` | 0, 1, off, on, false or true | off | guard blocks against misuse by patterns, guard pages, delays and chance |
 //!
 //! Beside these, `NTHEAP_CRT` chooses the C runtimes' heap: `private`, `shared` or
 //! `process` (`crt::Mode`).
@@ -92,7 +93,8 @@ pub enum Action {
 /// The environment wins over what is set here: `NTHEAP_CACHE_BYTES`,
 /// `NTHEAP_RETAIN`, `NTHEAP_COMMIT_LIMIT`, `NTHEAP_HUGE_PAGES`,
 /// `NTHEAP_SHOW_STATS`, `NTHEAP_ON_CORRUPTION`, `NTHEAP_COUNT`, `NTHEAP_SAMPLE` and
-/// `NTHEAP_PROFILE`, one for each option, unless the program runs with rights its user does not have.
+/// `NTHEAP_PROFILE` and `NTHEAP_HARDENED`, one for each option, unless the program runs with rights
+/// its user does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     cache_bytes: usize,
@@ -104,12 +106,13 @@ pub struct Config {
     count_calls: bool,
     sample: usize,
     profile: usize,
+    hardened: bool,
 }
 
 impl Config {
     /// The defaults: 32 KiB cached per thread and size class, 1 MiB
     /// retained, no commit limit, huge pages for large heaps, no statistics,
-    /// abort on corruption, no counting, no sampling, no profile.
+    /// abort on corruption, no counting, no sampling, no profile, not hardened.
     pub const fn new() -> Config {
         Config {
             cache_bytes: 32 * KIB,
@@ -121,6 +124,7 @@ impl Config {
             count_calls: false,
             sample: 0,
             profile: 0,
+            hardened: false,
         }
     }
 
@@ -228,6 +232,23 @@ impl Config {
     /// One of every so many allocated bytes is looked at for a heap profile; 0 for none.
     pub const fn profile(&self) -> usize {
         self.profile
+    }
+
+    /// Sets whether blocks of `malloc`, `new` and Rust are guarded against misuse:
+    /// by patterns behind them, by wiping what is freed, by guard pages, and by delays
+    /// and chance in what is handed out (`docs/hardening.md`). Damage that is found ends
+    /// the process with a report, unless [`Action::Continue`] is set. Nothing is sampled
+    /// or profiled then, segments have no huge pages, and a global flag that is on comes
+    /// first. Needs the feature `hardened`; without it nothing changes. Default: no.
+    #[must_use]
+    pub const fn with_hardened(mut self, hardened: bool) -> Config {
+        self.hardened = hardened;
+        self
+    }
+
+    /// Whether blocks are guarded against misuse.
+    pub const fn hardened(&self) -> bool {
+        self.hardened
     }
 
     /// The most bytes of blocks in a magazine.

@@ -7,7 +7,8 @@
 //! ran, preloaded, linked or opened late.
 //!
 //! Operator new and delete are left to the C++ library: its `new` reaches
-//! `malloc` here, calls the new handler, and throws what it must. (The Windows
+//! `malloc` here, calls the new handler, and throws what it must. Sized deletes are
+//! here, for a hardened heap to compare the sizes, and call the library's. (The Windows
 //! library has an operator new, which calls `_set_new_handler`'s handler.)
 //!
 //! At load nothing of Rust's standard library runs; [`run`] writes one line
@@ -21,6 +22,8 @@ pub mod crt;
 pub mod crtdbg;
 pub mod malloc;
 mod run;
+#[cfg(target_arch = "x86_64")]
+pub mod sized;
 pub mod stops;
 pub mod trace;
 pub mod win32;

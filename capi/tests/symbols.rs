@@ -10,7 +10,11 @@ use std::path::Path;
 
 /// Everything that a program gets from the library but for the Windows names,
 /// which it has behind a prefix.
-const EXPORTED: [&str; 35] = [
+const EXPORTED: [&str; 39] = [
+    "_ZdaPvm",
+    "_ZdaPvmSt11align_val_t",
+    "_ZdlPvm",
+    "_ZdlPvmSt11align_val_t",
     "aligned_alloc",
     "calloc",
     "free",

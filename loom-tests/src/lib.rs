@@ -7,7 +7,7 @@
 //! | file | model | what must hold |
 //! |---|---|---|
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
-//! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure |
+//! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
 //! | `src/heap/debug/chains.rs` | `heap/chains_model.rs` | stacks are kept once, and are whole for whoever finds them |
 //! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured in every row of bins, blocks and limits survive them |

@@ -48,7 +48,7 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) static OPTIONS: [OptionRow; 9] = [
+pub(super) static OPTIONS: [OptionRow; 10] = [
     OptionRow {
         name: "NTHEAP_CACHE_BYTES",
         kind: Kind::Size {
@@ -142,6 +142,14 @@ pub(super) static OPTIONS: [OptionRow; 9] = [
             set: Config::with_profile,
         },
         doc: "of every so many allocated bytes one is looked at, and its block noted with its stack for a heap profile",
+    },
+    OptionRow {
+        name: "NTHEAP_HARDENED",
+        kind: Kind::Switch {
+            get: Config::hardened,
+            set: Config::with_hardened,
+        },
+        doc: "guard blocks against misuse by patterns, guard pages, delays and chance",
     },
 ];
 

@@ -10,11 +10,15 @@
 use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
+use super::fence;
+#[cfg(feature = "hardened")]
+use super::hard::{self, Hard};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
 use super::refill::fill;
-use super::segment::Backend;
+use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
+use crate::sys::{self, Protection};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,6 +77,9 @@ pub(super) struct State {
     open: [*mut Descriptor; SHARDS + 1],
     /// Subsegments in all.
     pub(super) subsegments: usize,
+    /// Those with fences, and how many blocks they have less than others of the class.
+    fenced: usize,
+    pub(super) fewer: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
     /// Full magazines, by shard; all in the first where a class has none.
@@ -129,6 +136,24 @@ impl Place<'_> {
         classes::slices_of(self.class) * classes::SLICE
     }
 
+    /// Whether its blocks are guarded against misuse.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    fn is_hard(&self) -> bool {
+        hard::is_on() && self.owned.is_none()
+    }
+
+    /// Whether its blocks may have fences beside them: those of malloc's whose class has
+    /// some, in a build that knows of guards, if so many subsegments have them already.
+    #[inline(always)]
+    fn may_be_fenced(&self, fenced: usize) -> bool {
+        cfg!(feature = "hardened")
+            && fence::may_have_fences(self.class)
+            && self.kind == Kind::Checked
+            && self.owned.is_none()
+            && fenced < fence::most(self.class)
+    }
+
     /// Bytes of a subsegment's record.
     #[inline(always)]
     fn record_size(&self) -> usize {
@@ -146,6 +171,8 @@ impl State {
         State {
             open: [ptr::null_mut(); SHARDS + 1],
             subsegments: 0,
+            fenced: 0,
+            fewer: 0,
             out: 0,
             depots: [const { Depot::new() }; SHARDS],
             falling: 0,
@@ -160,17 +187,86 @@ impl State {
     ///
     /// # Safety
     /// `entries` has room for `want` entries (and marks), `want` at least 1.
+    #[inline(always)]
     pub(super) unsafe fn take(
         &mut self,
         place: &Place<'_>,
         entries: *mut Entry,
         want: usize,
     ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.take_hard(place, entries, want);
+            }
+            self.take_in_order(place, entries, want)
+        }
+    }
+
+    /// [`State::take`] of blocks as chance will have them.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn take_hard(&mut self, place: &Place<'_>, entries: *mut Entry, want: usize) -> usize {
+        // SAFETY: the caller's promise; the first `got` places are filled then, with keys
+        // if there are any.
+        unsafe {
+            let got = self.take_by::<OPEN>(place, entries, want, hard::fill);
+            hard::shuffle(place.kind, entries, got);
+            got
+        }
+    }
+
+    /// [`State::take`] of blocks of no bytes.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn take_shut(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by::<SHUT>(place, entries, want, hard::fill) }
+    }
+
+    /// [`State::take`] of the lowest blocks.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(never)]
+    unsafe fn take_in_order(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { self.take_by::<DEFAULT>(place, entries, want, fill) }
+    }
+
+    /// [`State::take`] by a function that takes from one subsegment.
+    ///
+    /// # Safety
+    /// As for [`State::take`].
+    #[inline(always)]
+    unsafe fn take_by<const HARD: u8>(
+        &mut self,
+        place: &Place<'_>,
+        entries: *mut Entry,
+        want: usize,
+        fill: unsafe fn(*mut Descriptor, &Place<'_>, *mut Entry, usize, usize) -> usize,
+    ) -> usize {
         let mut got = 0;
         while got < want {
             let mut descriptor = self.first(place.shard);
             if descriptor.is_null() {
-                if got > 0 || !self.supply(place) {
+                if got > 0 || !self.supply::<HARD>(place) {
                     break;
                 }
                 descriptor = self.first(place.shard);
@@ -206,7 +302,9 @@ impl State {
     /// Takes one block whose pages were never used, if the next free one is
     /// such; for page runs. Null otherwise.
     pub(super) fn take_fresh(&mut self, place: &Place<'_>) -> *mut u8 {
-        if place.class < RUNS || (self.first(place.shard).is_null() && !self.supply(place)) {
+        if place.class < RUNS
+            || (self.first(place.shard).is_null() && !self.supply::<DEFAULT>(place))
+        {
             return ptr::null_mut();
         }
         let descriptor = self.first(place.shard);
@@ -460,14 +558,19 @@ impl State {
     /// one of another shard, or a new one. False when the system has nothing
     /// to give.
     #[inline(never)]
-    fn supply(&mut self, place: &Place<'_>) -> bool {
+    fn supply<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let second = self.second();
         if !second.is_null() {
             // SAFETY: the lists link live subsegments of this bucket.
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment(place) || self.take_over(place.shard)
+        let is_added = if HARD == DEFAULT && place.may_be_fenced(self.fenced) {
+            self.add_fenced(place)
+        } else {
+            self.add_subsegment::<HARD>(place)
+        };
+        is_added || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -485,8 +588,15 @@ impl State {
         false
     }
 
+    /// A new subsegment with fences beside its blocks, where there can be some.
+    #[cold]
     #[inline(never)]
-    fn add_subsegment(&mut self, place: &Place<'_>) -> bool {
+    fn add_fenced(&mut self, place: &Place<'_>) -> bool {
+        self.add_subsegment::<FENCED>(place)
+    }
+
+    #[inline(never)]
+    fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         if let Some(owned) = place.owned
             && !owned.budget().charge(place.bytes())
@@ -498,10 +608,17 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = place
-            .back_end
-            .lock()
-            .take(slices, place.record_size(), alike);
+        let taken = if HARD == FENCED {
+            let mut back_end = place.back_end.lock();
+            back_end.take_for(place.class, place.record_size())
+        } else {
+            place.back_end.lock().take(
+                slices,
+                place.record_size(),
+                alike,
+                ends_in_guard::<HARD>(place.class),
+            )
+        };
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
@@ -509,16 +626,33 @@ impl State {
             return false;
         };
         let descriptor = run.descriptor;
-        let blocks = classes::blocks_of(place.class);
-        let block_size = classes::size_of(place.class);
         let base = run.base.expose_provenance();
+        let geometry = Geometry::of(place.class);
+        let all = prepare::<HARD>(place.class, &run);
+        let mut blocks = all;
+        let mut used = 0;
+        if HARD == FENCED {
+            if run.is_fenced {
+                used = fence::used(place.class);
+                self.fenced += 1;
+            }
+            if used != 0 {
+                blocks = used.count_ones() as usize;
+                self.fewer += all - blocks;
+            }
+            if place.class == 0 && !run.is_fenced {
+                // SAFETY: the slice was just taken, and never goes back.
+                unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
+            }
+        }
+        let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
         // class and kind, and no table entry leads to it yet.
         unsafe {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
-            this.span.store(blocks * block_size, relaxed);
+            this.span.store(all * block_size, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
@@ -528,14 +662,24 @@ impl State {
             }
             this.set_shard(place.shard);
             if place.kind == Kind::Checked {
-                this.set_magic(Geometry::of(place.class).divisor);
+                this.set_magic(geometry.divisor);
             }
             this.blocks = blocks as u32;
             this.free = blocks as u32;
+            if place.class == 0 && HARD != DEFAULT {
+                // One that there is not: it holds no memory, and is never empty.
+                this.blocks += 1;
+            }
             this.first_slice = run.first_slice;
             this.segment = run.segment;
-            let mut left = blocks;
-            for word in Descriptor::words(descriptor) {
+            this.clean = HARD == SHUT;
+            this.is_fenced = HARD == FENCED && run.is_fenced;
+            let mut left = all;
+            let first = descriptor
+                .byte_add(geometry.bits_at(place.kind))
+                .cast::<u64>();
+            let words = geometry.blocks.div_ceil(64);
+            for word in core::slice::from_raw_parts_mut(first, words) {
                 *word = if left >= 64 {
                     u64::MAX
                 } else {
@@ -543,8 +687,11 @@ impl State {
                 };
                 left = left.saturating_sub(64);
             }
+            if HARD == FENCED && used != 0 {
+                first.write(u64::from(used));
+            }
             if run.clean && place.class >= RUNS {
-                this.fresh = ((1u64 << blocks) - 1) as u32;
+                this.fresh = first.read() as u32;
             }
             slices::enter(base, slices, descriptor);
         }
@@ -559,16 +706,85 @@ impl State {
     /// All its blocks are free.
     #[inline(never)]
     unsafe fn remove_subsegment(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(feature = "hardened")]
+            if place.is_hard() {
+                return self.remove_hard(place, descriptor);
+            }
+            if (*descriptor).is_fenced {
+                return self.remove_fenced(place, descriptor);
+            }
+            self.remove_as::<DEFAULT>(place, descriptor);
+        }
+    }
+
+    /// [`State::remove_subsegment`] in a hardened heap.
+    ///
+    /// # Safety
+    /// As there.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    unsafe fn remove_hard(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe { self.remove_as::<OPEN>(place, descriptor) }
+    }
+
+    /// [`State::remove_subsegment`] of one with fences.
+    ///
+    /// # Safety
+    /// As there.
+    #[cold]
+    #[inline(never)]
+    unsafe fn remove_fenced(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise; its descriptor is live.
+        unsafe {
+            let has = (*descriptor).blocks as usize;
+            self.fenced -= 1;
+            self.fewer -= Geometry::of(place.class).blocks - has;
+            self.remove_as::<FENCED>(place, descriptor);
+        }
+    }
+
+    /// # Safety
+    /// As for [`State::remove_subsegment`].
+    #[inline(always)]
+    unsafe fn remove_as<const HARD: u8>(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
-        let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
+        let high = unsafe { (*descriptor).high as usize };
+        let touched = high * classes::size_of(place.class);
+        let active = if HARD == FENCED {
+            fence::bytes_below(place.class, high)
+        } else {
+            touched
+        };
         // SAFETY: nobody has a block of it, so nobody needs its entries, and
         // the sizes are those it was made with.
         unsafe {
             let base = (*descriptor).base.load(Ordering::Relaxed);
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
-            place.back_end.lock().give_back(
+            #[cfg(feature = "hardened")]
+            let is_zero = HARD == OPEN && {
+                let hard = if (*descriptor).clean {
+                    Hard::Shut
+                } else {
+                    Hard::Open
+                };
+                hard::undo(hard, place.class, base, touched)
+            };
+            let mut back_end = place.back_end.lock();
+            #[cfg(feature = "hardened")]
+            if is_zero {
+                back_end.note_zero(segment, first, slices);
+            }
+            let slices = if HARD == FENCED {
+                fence::slices_of(place.class)
+            } else {
+                slices
+            };
+            back_end.give_back(
                 segment,
                 first,
                 slices,
@@ -581,8 +797,7 @@ impl State {
             owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
-        let active = &place.totals.active;
-        active.fetch_sub(touched, Ordering::Relaxed);
+        place.totals.active.fetch_sub(active, Ordering::Relaxed);
     }
 
     /// Gives all subsegments of a private heap's bucket back, whatever their
@@ -667,6 +882,38 @@ impl State {
     }
 }
 
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; of
+/// blocks of no bytes, there; or with fences.
+const DEFAULT: u8 = 0;
+#[cfg(feature = "hardened")]
+const OPEN: u8 = 1;
+const SHUT: u8 = 2;
+const FENCED: u8 = 3;
+
+/// Whether the last page of a new subsegment of `class` is to be a guard page.
+#[inline(always)]
+fn ends_in_guard<const HARD: u8>(class: usize) -> bool {
+    #[cfg(feature = "hardened")]
+    if HARD == OPEN {
+        return hard::ends_in_guard(class);
+    }
+    let _ = class;
+    false
+}
+
+/// Readies a new subsegment's pages; how many blocks it has.
+#[inline(always)]
+fn prepare<const HARD: u8>(class: usize, run: &Run) -> usize {
+    #[cfg(feature = "hardened")]
+    match HARD {
+        OPEN => return hard::prepare(Hard::Open, class, run),
+        SHUT => return hard::prepare(Hard::Shut, class, run),
+        _ => {}
+    }
+    let _ = run;
+    Geometry::of(class).blocks
+}
+
 /// Notes blocks that were given back though they were free: those whose bits are
 /// set in `which`, counted from `address` on.
 #[cold]
@@ -685,7 +932,11 @@ impl Descriptor {
     pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
-            let bytes = (end - high) * classes::size_of(place.class);
+            let bytes = if self.is_fenced {
+                fence::bytes_below(place.class, end) - fence::bytes_below(place.class, high)
+            } else {
+                (end - high) * classes::size_of(place.class)
+            };
             place.totals.active.fetch_add(bytes, Ordering::Relaxed);
             self.high = end as u32;
         }

@@ -23,6 +23,8 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
+#[cfg(feature = "hardened")]
+use super::descriptor::BUSY_HARD;
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
@@ -140,6 +142,11 @@ pub struct ThreadCache {
     pub(super) parked_bytes: Cell<usize>,
     /// The next cache of those that no thread has.
     pub(super) next_parked: AtomicPtr<ThreadCache>,
+    /// Whether the fast paths are not led here: in a hardened front end.
+    is_hidden: Cell<bool>,
+    /// In a hardened front end, the freed blocks that are kept from use; null until
+    /// there are some. A buried cache keeps it for the next thread.
+    pub(super) quarantine: AtomicPtr<u8>,
     pub(super) racks: [Rack; COUNT],
 }
 
@@ -232,6 +239,8 @@ impl ThreadCache {
             next: AtomicPtr::new(ptr::null_mut()),
             parked_bytes: Cell::new(0),
             next_parked: AtomicPtr::new(ptr::null_mut()),
+            is_hidden: Cell::new(false),
+            quarantine: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
                 Rack {
                     current: AtomicPtr::new(ptr::null_mut()),
@@ -251,6 +260,12 @@ impl ThreadCache {
     #[inline(always)]
     pub(super) fn is_diverted(&self) -> bool {
         self.diverted.load(Ordering::Relaxed) == TURN_EVERYTHING
+    }
+
+    /// Whether the fast paths must not be led here.
+    #[inline(always)]
+    pub(super) fn is_hidden(&self) -> bool {
+        self.is_hidden.get()
     }
 
     /// The cache of a thread that must not have one (any more).
@@ -278,14 +293,24 @@ impl ThreadCache {
     /// `place` is memory for a cache of this kind that nobody uses, as large as
     /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
     /// that was drained.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8, is_tapped: bool) {
+    pub(super) unsafe fn birth(
+        place: *mut ThreadCache,
+        kind: Kind,
+        shard: u8,
+        is_tapped: bool,
+        is_hidden: bool,
+    ) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
         let fresh = unsafe {
+            let quarantine = (*place).quarantine.load(Ordering::Relaxed);
             place.write_bytes(0, 1);
-            &mut *place
+            let fresh = &mut *place;
+            fresh.quarantine = AtomicPtr::new(quarantine);
+            fresh
         };
+        fresh.is_hidden.set(is_hidden);
         fresh.close();
         fresh.state = AtomicU8::new(State::Live as u8);
         fresh.watch = Watch::new();
@@ -389,7 +414,10 @@ impl ThreadCache {
     /// The descriptor is that of a block of the front end, and the cache
     /// a thread's own, of that front end.
     #[inline(always)]
-    unsafe fn bin_of(this: *const ThreadCache, descriptor: *const Descriptor) -> *const Bin {
+    pub(super) unsafe fn bin_of(
+        this: *const ThreadCache,
+        descriptor: *const Descriptor,
+    ) -> *const Bin {
         // SAFETY: the offset is that of a bin in every cache of the front end;
         // a subsegment that changes its shard meanwhile has one before and
         // after, and either will do.
@@ -428,6 +456,22 @@ impl ThreadCache {
                 if CHECKED {
                     Descriptor::set_busy(slot.add(MARKS).read());
                 }
+            })
+        }
+    }
+
+    /// [`ThreadCache::pop`] of a hardened heap's block, which is so marked.
+    ///
+    /// # Safety
+    /// As for [`ThreadCache::pop`], of a checked front end.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    pub(super) unsafe fn pop_hard(bin: *const Bin) -> *mut u8 {
+        // SAFETY: as in `pop`.
+        unsafe {
+            Bin::pop(bin, |slot| {
+                let mark = Descriptor::mark_of(slot.add(MARKS).read());
+                (*mark).store(BUSY_HARD, Ordering::Relaxed);
             })
         }
     }

@@ -12,6 +12,8 @@ use super::debug;
 #[cfg(feature = "debug")]
 use super::descriptor::NOTED;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
+#[cfg(feature = "hardened")]
+use super::hard;
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
@@ -37,6 +39,15 @@ pub fn linear_offset(size: usize) -> Option<usize> {
 #[inline(always)]
 pub fn bin_offset(size: usize) -> Option<usize> {
     (size <= MAX_CLASS_SIZE).then(|| classes::class_of(size) * BIN)
+}
+
+/// Whether the heap is hardened.
+#[inline(always)]
+fn is_hard() -> bool {
+    #[cfg(feature = "hardened")]
+    return hard::is_on();
+    #[cfg(not(feature = "hardened"))]
+    false
 }
 
 /// Takes a block from the bin at `place`; null when it has none.
@@ -106,7 +117,8 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     if private::met::serves_malloc() {
         return allocate_slow(word, size, 16, false);
     }
-    if size <= MAX_CLASS_SIZE {
+    // One comparison for both: no class has 0 bytes here.
+    if size.wrapping_sub(1) < MAX_CLASS_SIZE {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
         unsafe {
@@ -122,6 +134,78 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
         }
     }
     allocate_slow(word, size, 16, false)
+}
+
+/// Whether the heap is hardened, and no block ever at hand.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub fn is_hardened() -> bool {
+    hard::is_on()
+}
+
+/// Allocates in a hardened heap.
+#[cfg(feature = "hardened")]
+fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    loop {
+        let block = hard::allocate(word, size, align, zero);
+        if !block.is_null() || !private::met::tries_again(size) {
+            return block;
+        }
+    }
+}
+
+/// Frees the block that starts at `address`, not null, in a hardened heap. Whatever is
+/// no such block is reported.
+///
+/// # Safety
+/// As for [`free`].
+#[cfg(feature = "hardened")]
+#[inline(never)]
+unsafe fn free_hardened(word: &Word, address: *mut u8) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        if !hard::free(word, "free", address, None) {
+            free_other(address);
+        }
+    }
+}
+
+/// Whether the block that starts at `address` has the class of `size` bytes at a
+/// multiple of `align`. Another heap's block, or none, is no matter of this, and so is a
+/// hardened heap's: [`expect_size`] tells more of it.
+#[cfg(feature = "hardened")]
+#[inline]
+pub fn has_class_of(address: *mut u8, size: usize, align: usize) -> bool {
+    let descriptor = slices::find(address.addr());
+    // SAFETY: what `find` leads to is readable; a descriptor with an index for the
+    // address has a mark for it.
+    unsafe {
+        let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
+            return true;
+        };
+        // A private heap's marks say other things.
+        if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) != BUSY
+            || !(*descriptor).owner.load(Ordering::Relaxed).is_null()
+        {
+            return true;
+        }
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        class == classes::class_for(size, align).unwrap_or(0)
+    }
+}
+
+/// Reports the block that starts at `address` if it was not asked for with `size` bytes,
+/// or with so many rounded up to a multiple of `align`: exactly in a hardened heap, else
+/// by its class. Another heap's block, or none, is no matter of this.
+#[cfg(feature = "hardened")]
+#[cold]
+#[inline(never)]
+pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
+    if is_hard() {
+        hard::expect_size(operation, address, size, align);
+    } else if !has_class_of(address, size, align) {
+        misuse::wrong_layout(operation, address.addr(), size);
+    }
 }
 
 /// [`allocate`] at a multiple of `align`, a power of two, zeroed if `zero`, for
@@ -140,10 +224,23 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
         // Ready first: that may be what makes another heap serve.
         let block = if !PROCESS.is_ready(&CONFIG) {
             ptr::null_mut()
+        } else if is_hard() {
+            #[cfg(feature = "hardened")]
+            return allocate_hardened(word, size, align, zero);
+            #[cfg(not(feature = "hardened"))]
+            ptr::null_mut()
         } else if private::met::serves_malloc() {
             private::met::allocate(size, align, zero)
         } else {
             trace::during(c"RtlAllocateHeap", arguments, || {
+                let block = if size == 0 && align <= 16 {
+                    allocate_nothing()
+                } else {
+                    ptr::null_mut()
+                };
+                if !block.is_null() {
+                    return block;
+                }
                 PROCESS.allocate(Kind::Checked, word, size, align, zero)
             })
         };
@@ -151,6 +248,15 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
             return block;
         }
     }
+}
+
+/// A block of no bytes; null where there is none, and one of a few bytes must do.
+#[inline(always)]
+fn allocate_nothing() -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    return super::nothing::allocate();
+    #[cfg(not(feature = "hardened"))]
+    ptr::null_mut()
 }
 
 /// Serves malloc from `heap` from here on: its blocks are of exact sizes, are
@@ -289,6 +395,11 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
     if address.is_null() {
         return;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_hardened(word, address) };
+    }
     let arguments = || {
         [
             Argument::new(c"heap", 0),
@@ -309,13 +420,8 @@ pub unsafe fn free_slow(word: &Word, address: *mut u8) {
 /// As for [`free`].
 unsafe fn free_found(word: &Word, address: *mut u8) {
     let Some((descriptor, index)) = busy_block(address.addr()) else {
-        #[cfg(feature = "debug")]
-        if debug::has_block(address) {
-            // SAFETY: the caller's promise is the callee's.
-            return unsafe { debug::free("free", address) };
-        }
         // SAFETY: the caller's promise is the callee's.
-        return unsafe { private::met::free(address) };
+        return unsafe { free_other(address) };
     };
     // SAFETY: the block is handed out, so its descriptor is live, and its
     // owner gives it up.
@@ -336,11 +442,30 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
         if !is_busy((*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed)) {
             return misuse::bad_address("free", address.addr());
         }
+        #[cfg(feature = "hardened")]
+        if class == 0 {
+            return super::nothing::free(address);
+        }
         let shared = PROCESS.shared(Kind::Checked);
         let shard = (*descriptor).shard.load(Ordering::Relaxed);
         PROCESS
             .checked
             .free(shared, word, class, address, key, shard);
+    }
+}
+
+/// Frees what is no block of the front end's; reports what is none.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn free_other(address: *mut u8) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        #[cfg(feature = "debug")]
+        if debug::has_block(address) {
+            return debug::free("free", address);
+        }
+        private::met::free(address);
     }
 }
 
@@ -377,6 +502,12 @@ pub fn usable_size(address: *mut u8) -> usize {
     if address.is_null() {
         return 0;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on()
+        && let Some(size) = hard::usable_size("malloc_usable_size", address)
+    {
+        return size;
+    }
     match busy_block(address.addr()) {
         // SAFETY: the block is handed out, so its descriptor is live.
         Some((descriptor, _)) => unsafe { (*descriptor).block_size() },
@@ -386,13 +517,20 @@ pub fn usable_size(address: *mut u8) -> usize {
     }
 }
 
-/// [`reallocate`] for what is no block of the front end's.
+/// [`reallocate`] for what is no block of the front end's, or one of a hardened heap.
 ///
 /// # Safety
 /// As for [`reallocate`].
 #[cold]
 #[inline(never)]
 unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on()
+        // SAFETY: the caller's promise is the callee's.
+        && let Some(new) = unsafe { hard::reallocate(word, "realloc", address, size, 16, None) }
+    {
+        return new;
+    }
     #[cfg(feature = "debug")]
     if debug::has_block(address) {
         // SAFETY: the caller's promise is the callees'.
@@ -441,6 +579,11 @@ unsafe fn reallocate_elsewhere(
     address: *mut u8,
     size: usize,
 ) -> *mut u8 {
+    // A hardened heap's large block; its others are not known for the front end's here.
+    if is_hard() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_other(word, address, size) };
+    }
     // SAFETY: the block is handed out, so its descriptor is live; it is the
     // caller's. The new one is distinct and large enough for what both hold.
     unsafe {
@@ -515,6 +658,11 @@ pub unsafe fn reallocate_layout(
     let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
         return ptr::null_mut();
     };
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise is the callees'.
+        return unsafe { plain::reallocate_hardened(word, block, layout, size) };
+    }
     let class = classes::class_for(size, layout.align());
     #[cfg(feature = "debug")]
     // A sampled block has no bytes more than it was asked for.
@@ -546,6 +694,11 @@ pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
     if unsafe { super::layout::free(block, layout) } {
         return;
     }
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise.
+        return unsafe { plain::free_hardened(word, block, layout) };
+    }
     expect_layout("dealloc", block, layout);
     // SAFETY: the caller's promise.
     unsafe { free(word, block) }
@@ -553,6 +706,10 @@ pub unsafe fn free_layout(word: &Word, block: *mut u8, layout: Layout) {
 
 /// Reports a block that was not allocated with `layout`.
 pub fn expect_layout(operation: &str, block: *mut u8, layout: Layout) {
+    if is_hard() {
+        // The block's own size is compared, where it changes or ends.
+        return;
+    }
     let expected = classes::class_for(layout.size(), layout.align()).unwrap_or(0);
     if let Some(found) = misuse::class_at(block.addr())
         && found != expected
@@ -569,7 +726,7 @@ pub fn purge(word: &Word) {
 /// Whether the thread has a cache of its own now.
 pub fn has_cache(word: &Word) -> bool {
     // SAFETY: a word leads to a live cache.
-    unsafe { (*word.cache()).is(State::Live) }
+    unsafe { (*word.own()).is(State::Live) }
 }
 
 /// The thread's end.

@@ -26,6 +26,7 @@
 //! bucket (or of the large list).
 
 use super::classes::{self, COUNT};
+use super::fence;
 use super::foreign;
 use super::segment::Segment;
 #[cfg(feature = "heaps")]
@@ -44,6 +45,13 @@ pub(crate) const NOTED: u8 = BUSY | 2;
 pub(crate) const fn is_busy(mark: u8) -> bool {
     mark & BUSY != 0
 }
+
+/// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not know for
+/// one; and for such a block without a pattern at its end.
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_HARD: u8 = BUSY | 4;
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_EXACT: u8 = BUSY | 4 | 8;
 
 /// How a front end treats its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +81,7 @@ pub(crate) const PRIVATE_LARGE: u8 = 5;
 
 /// What all subsegments of a class have in common.
 pub(crate) struct Geometry {
-    /// Bytes of a block.
+    /// Bytes of a block, or of no bytes' distance from the next.
     pub(crate) size: usize,
     /// Blocks of a subsegment.
     pub(crate) blocks: usize,
@@ -92,9 +100,9 @@ static GEOMETRIES: [Geometry; COUNT] = {
             bits_at: [HEADER as u16; 2],
         }
     }; COUNT];
-    let mut class = 1;
+    let mut class = 0;
     while class < COUNT {
-        let (size, blocks) = (classes::size_of(class), classes::blocks_of(class));
+        let (size, blocks) = (classes::stride_of(class), classes::blocks_of(class));
         let marks = blocks.next_multiple_of(8);
         table[class] = Geometry {
             size,
@@ -154,7 +162,8 @@ pub(crate) struct Descriptor {
     /// Free blocks whose pages were never used, one bit each; kept for page
     /// runs only.
     pub(crate) fresh: u32,
-    /// Blocks in all.
+    /// Blocks in all; fewer than the class has where a guard page lies behind them, or
+    /// fences between them.
     pub(crate) blocks: u32,
     /// Blocks whose free bit is set.
     pub(crate) free: u32,
@@ -176,8 +185,11 @@ pub(crate) struct Descriptor {
     pub(crate) extent: usize,
     /// For a large block: bytes of its region.
     pub(crate) region_size: usize,
-    /// For a large block: whether its pages are known to be zero.
+    /// For a large block: whether its pages are known to be zero. For a subsegment:
+    /// whether its blocks, of no bytes, cannot be accessed.
     pub(crate) clean: bool,
+    /// For a subsegment: whether fences lie between or around its blocks (fence.rs).
+    pub(crate) is_fenced: bool,
     /// The private heap it belongs to; null for the process heap's.
     pub(crate) owner: AtomicPtr<()>,
 }
@@ -217,6 +229,7 @@ impl Descriptor {
             extent: 0,
             region_size: 0,
             clean: false,
+            is_fenced: false,
             owner: AtomicPtr::new(core::ptr::null_mut()),
         })
     }
@@ -316,13 +329,18 @@ impl Descriptor {
         }
     }
 
-    /// The index of the block that `address` lies in, wherever in it.
+    /// The index of the block that `address` lies in, wherever in it; `None` in a fence.
     pub(crate) fn index_around(&self, address: usize) -> Option<usize> {
         let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
         if offset >= self.span.load(Ordering::Relaxed) {
             return None;
         }
-        offset.checked_div(self.block_size())
+        if self.what.load(Ordering::Relaxed) == LARGE {
+            return Some(0);
+        }
+        let class = usize::from(self.class.load(Ordering::Relaxed));
+        let index = offset.checked_div(Geometry::of(class).size)?;
+        (!self.is_fenced || fence::is_block(class, index)).then_some(index)
     }
 
     /// Usable bytes of each block.
@@ -383,23 +401,23 @@ impl Descriptor {
     /// bucket's lock for as long as it uses the words.
     pub(crate) unsafe fn words<'a>(this: *mut Descriptor) -> &'a mut [u64] {
         // SAFETY: the caller's descriptor is live and locked.
-        let (blocks, kind) = unsafe {
+        let (class, kind) = unsafe {
             (
-                (*this).blocks as usize,
+                usize::from((*this).class.load(Ordering::Relaxed)),
                 (*this).kind.load(Ordering::Relaxed),
             )
         };
-        let marks = if kind == Kind::Checked as u8 {
-            blocks
+        let kind = if kind == Kind::Checked as u8 {
+            Kind::Checked
         } else {
-            0
+            Kind::Plain
         };
-        // SAFETY: `size_for` made room for the marks, rounded to eight bytes,
-        // and for one bit per block after them; the lock excludes every other
-        // use of these words.
+        let geometry = Geometry::of(class);
+        // SAFETY: `size_for` made room for one bit per block there; the lock excludes
+        // every other use of these words.
         unsafe {
-            let first = this.cast::<u8>().add(HEADER + marks.next_multiple_of(8));
-            core::slice::from_raw_parts_mut(first.cast::<u64>(), blocks.div_ceil(64))
+            let first = this.byte_add(geometry.bits_at(kind)).cast::<u64>();
+            core::slice::from_raw_parts_mut(first, geometry.blocks.div_ceil(64))
         }
     }
 }

@@ -25,6 +25,8 @@ use super::cache::{State, TURN_EVERYTHING, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::counted;
 use super::descriptor::{Descriptor, Kind};
+#[cfg(feature = "hardened")]
+use super::hard;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
@@ -66,6 +68,8 @@ pub(crate) struct Front {
     pub(super) is_crowded: AtomicBool,
     /// Whether caches are tapped (counted.rs). Set before there are any.
     pub(super) is_tapped: AtomicBool,
+    /// Whether its blocks are guarded against misuse: no fast path leads to a cache.
+    is_hardened: AtomicBool,
 }
 
 /// How debug modes turn calls away from the fast paths. It costs nothing while it is
@@ -125,6 +129,7 @@ impl Front {
             cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
             is_tapped: AtomicBool::new(false),
+            is_hardened: AtomicBool::new(false),
         }
     }
 
@@ -134,6 +139,18 @@ impl Front {
             .store(kind == Kind::Checked, Ordering::Relaxed);
         self.pool.begin(kind);
         self.cache_bytes.store(cache_bytes, Ordering::Relaxed);
+    }
+
+    /// Hides the caches that are made from here on from the fast paths, and has blocks
+    /// placed as in a hardened heap.
+    #[cfg(feature = "hardened")]
+    pub(super) fn harden(&self) {
+        self.is_hardened.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the fast paths must not be led to caches.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.is_hardened.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -250,7 +267,7 @@ impl Front {
     /// clearing it; null otherwise.
     pub(super) fn allocate_fresh(&self, shared: Shared<'_>, word: &Word, class: usize) -> *mut u8 {
         // SAFETY: the word leads to a cache of this front end.
-        let cache = unsafe { &*word.cache() };
+        let cache = unsafe { &*word.own() };
         if class <= LAST_BUCKET
             || cache.is(State::Unborn)
             || cache.count(class) != 0
@@ -449,6 +466,8 @@ impl Front {
     /// Gives everything a cache holds back: to the free bits.
     #[inline(never)]
     pub(super) fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
+        #[cfg(feature = "hardened")]
+        hard::end_quarantine(self, shared, cache);
         for class in 1..COUNT {
             let rack = cache.rack(class);
             if cache.current(class).is_null() && rack.capacity.get() == 0 {

@@ -17,6 +17,9 @@
 //! allocates and frees the same megabytes over and over keeps them, and one
 //! that is through with them does not.
 
+#[cfg(feature = "hardened")]
+mod guard;
+
 use super::classes::SLICE;
 use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE, is_busy};
 use super::meta::{self, FreeList};
@@ -81,6 +84,9 @@ pub(super) struct LargeList {
     pub(super) huge_above: usize,
     /// Allocations while they were counted.
     pub(super) allocations: u64,
+    /// Whether blocks end at guard pages.
+    #[cfg(feature = "hardened")]
+    is_hard: bool,
 }
 
 // SAFETY: the lists belong to the heap, whichever thread holds their lock.
@@ -102,6 +108,8 @@ impl LargeList {
             regret: 0,
             huge_above: 0,
             allocations: 0,
+            #[cfg(feature = "hardened")]
+            is_hard: false,
         }
     }
 
@@ -120,7 +128,8 @@ impl LargeList {
         };
         let page = vm::page_size();
         let slack = align.max(page) - page;
-        let Some(exact_size) = bytes.checked_add(slack) else {
+        let guard = self.guard_size();
+        let Some(exact_size) = bytes.checked_add(slack + guard) else {
             return ptr::null_mut();
         };
         let region_size = self.rounded(exact_size);
@@ -129,7 +138,16 @@ impl LargeList {
         }
         let mut descriptor = self.take_kept(region_size, need == Need::Growing);
         if !descriptor.is_null() && need == Need::Zeroed {
-            self.clean(descriptor);
+            #[cfg(feature = "hardened")]
+            let holds = !Self::is_shut(descriptor);
+            #[cfg(not(feature = "hardened"))]
+            let holds = true;
+            if holds {
+                self.clean(descriptor);
+            } else {
+                // SAFETY: the descriptor is on no list, so it is ours alone.
+                unsafe { (*descriptor).clean = true };
+            }
         }
         // A region whose slice-table entry is taken stays in the way while
         // another is sought, or the system would give it again.
@@ -166,7 +184,16 @@ impl LargeList {
         let this = unsafe { &mut *descriptor };
         let region: *mut u8 = ptr::with_exposed_provenance_mut(this.extent);
         let block = region.wrapping_add(region.addr().wrapping_neg() & (align.max(page) - 1));
-        let span = this.region_size - (block.addr() - region.addr());
+        let room = this.region_size - (block.addr() - region.addr());
+        // Guard pages lie right behind what was asked for.
+        let span = if guard == 0 { room } else { bytes };
+        #[cfg(feature = "hardened")]
+        if !self.open_part(descriptor, block.addr() - region.addr() + span) {
+            // SAFETY: claimed above, and nothing entered.
+            unsafe { slices::disclaim(block.addr(), 1) };
+            self.discard(descriptor);
+            return ptr::null_mut();
+        }
         let relaxed = Ordering::Relaxed;
         this.base.store(block.addr(), relaxed);
         this.span.store(span, relaxed);
@@ -193,6 +220,8 @@ impl LargeList {
             // SAFETY: the block is ours and `span` bytes long.
             unsafe { block.write_bytes(0, size) };
         }
+        #[cfg(feature = "hardened")]
+        self.close_end(descriptor, size);
         block
     }
 
@@ -235,6 +264,8 @@ impl LargeList {
                 (*descriptor).next = self.kept;
                 self.kept = descriptor;
                 self.kept_bytes += region_size;
+                #[cfg(feature = "hardened")]
+                self.revoke(descriptor);
             }
         }
         // Less is alive now, so less may be kept.
@@ -248,6 +279,11 @@ impl LargeList {
     /// `descriptor` describes a live block of this list; after a move no
     /// pointer to the old place is used.
     pub(super) unsafe fn resize(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
+        #[cfg(feature = "hardened")]
+        if self.is_hard {
+            // SAFETY: the caller's promise.
+            return unsafe { self.resize_hard(descriptor, size) };
+        }
         // SAFETY: the caller's descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
         let base = this.base.load(Ordering::Relaxed);
@@ -382,12 +418,20 @@ impl LargeList {
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
         let mut best_cost = usize::MAX;
+        #[cfg(feature = "hardened")]
+        let mut latest = 0;
         // SAFETY: the kept list links descriptors that are ours.
         unsafe {
             while !(*link).is_null() {
                 // What lacks must be paid for in page faults; what is too much is
                 // there already.
                 let has = (**link).region_size;
+                #[cfg(feature = "hardened")]
+                if self.waits(latest, has) {
+                    latest += 1;
+                    link = &raw mut (**link).next;
+                    continue;
+                }
                 let cost = match has.checked_sub(size) {
                     Some(excess) => excess,
                     None if CAN_STRETCH && has >= size / 4 => 2 * (size - has),
@@ -412,6 +456,11 @@ impl LargeList {
                 size.saturating_add(size / 4)
             };
             let fits = has >= size && has <= most;
+            #[cfg(feature = "hardened")]
+            if !(fits && Self::is_shut(found) || self.restore(found)) {
+                self.give_up(found);
+                return ptr::null_mut();
+            }
             if fits || self.stretch(found, size) {
                 return found;
             }
@@ -453,6 +502,13 @@ impl LargeList {
             this.clean = false;
         }
         true
+    }
+
+    /// Bytes of guard pages: blocks have none.
+    #[cfg(not(feature = "hardened"))]
+    #[inline(always)]
+    fn guard_size(&self) -> usize {
+        0
     }
 
     /// Notes that `bytes` are allocated anew, perhaps some that were released.

@@ -50,11 +50,14 @@ mod counted;
 #[cfg(feature = "debug")]
 pub mod debug;
 mod descriptor;
+mod fence;
 mod figures;
 mod fingerprint;
 mod foreign;
 mod fork;
 mod front;
+#[cfg(feature = "hardened")]
+mod hard;
 mod idle;
 mod large;
 #[cfg(feature = "debug")]
@@ -62,6 +65,8 @@ pub(crate) mod layout;
 mod magazine;
 mod meta;
 mod misuse;
+#[cfg(feature = "hardened")]
+mod nothing;
 #[cfg(feature = "outside")]
 pub mod outside;
 pub mod plain;
@@ -134,9 +139,13 @@ pub(crate) struct Heap {
     sparse: Mutex<Backend>,
     totals: Totals,
     ready: Once,
+    /// Whether what follows once the heap serves was done too.
+    is_complete: AtomicBool,
+    shows_stats: AtomicBool,
     on_corruption: AtomicU8,
-    /// Whether the plain front end serves, and not the debug layer.
-    #[cfg(feature = "debug")]
+    /// Whether the plain front end serves, and not the debug layer or the hardened
+    /// heap.
+    #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool,
     /// Held while a thread gives back what is free, to have something to
     /// allocate.
@@ -160,8 +169,10 @@ static PROCESS: Heap = Heap {
         shrinkings: AtomicUsize::new(0),
     },
     ready: Once::new(),
+    is_complete: AtomicBool::new(false),
+    shows_stats: AtomicBool::new(false),
     on_corruption: AtomicU8::new(Action::Abort as u8),
-    #[cfg(feature = "debug")]
+    #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool::new(false),
     reclaiming: Mutex::new(()),
 };
@@ -178,30 +189,38 @@ impl Heap {
     /// [`Heap::is_ready`] is asked then.
     #[inline]
     fn serves_plain(&self, config: &Config) -> bool {
-        #[cfg(feature = "debug")]
+        #[cfg(any(feature = "debug", feature = "hardened"))]
         {
             let _ = config;
             self.serves_plain.load(Ordering::Acquire)
         }
-        #[cfg(not(feature = "debug"))]
+        #[cfg(not(any(feature = "debug", feature = "hardened")))]
         self.is_ready(config)
     }
 
-    /// Once the heap can serve: leads the front ends to the debug layer, if a global
-    /// flag is on. Without memory for its heap they serve themselves.
-    #[cfg(feature = "debug")]
-    fn divert_to_debug(&self) {
+    /// Once the heap can serve: has the plain front end serve, unless the heap is
+    /// hardened; leads the front ends to the debug layer, if a global flag is on. Without
+    /// memory for its heap they serve themselves.
+    #[cfg(any(feature = "debug", feature = "hardened"))]
+    fn choose_plain(&self) {
+        #[cfg(feature = "hardened")]
+        if hard::is_on() {
+            return;
+        }
+        #[cfg(feature = "debug")]
         if debug::is_on()
             && let Ok(process) = private::Handle::process()
         {
             private::met::serve_malloc(process);
-        } else {
-            self.serves_plain.store(true, Ordering::Release);
+            return;
         }
+        self.serves_plain.store(true, Ordering::Release);
     }
 
     #[cold]
     fn start(&self, config: &Config) -> bool {
+        // First, so that a fork meanwhile finds the locks free. It may allocate.
+        fork::register();
         if !self.ready.begin() {
             return true;
         }
@@ -219,22 +238,39 @@ impl Heap {
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
         root::set_anchor(root::Anchor::Layout, fingerprint::LAYOUT);
+        self.shows_stats
+            .store(config.show_stats(), Ordering::Relaxed);
         self.ready.end(true);
-        #[cfg(feature = "debug")]
-        self.divert_to_debug();
-        // From here on the calls below may allocate.
-        fork::register();
+        self.complete();
+        true
+    }
+
+    /// Does what may allocate, once the heap serves.
+    fn complete(&self) {
+        #[cfg(any(feature = "debug", feature = "hardened"))]
+        self.choose_plain();
         #[cfg(feature = "debug")]
         debug::begun();
-        if config.show_stats() {
+        if self.shows_stats.load(Ordering::Relaxed) {
             figures::show_at_exit();
         }
-        true
+        self.is_complete.store(true, Ordering::Relaxed);
+    }
+
+    /// In the child of a fork, whose parent's thread may have been at [`Heap::complete`].
+    fn complete_in_child(&self) {
+        if self.ready.is_ready() && !self.is_complete.load(Ordering::Relaxed) {
+            self.complete();
+        }
     }
 
     #[cfg(feature = "debug")]
     fn begin_debugging(&self, config: &Config) {
         debug::begin(config);
+        #[cfg(feature = "hardened")]
+        if hard::is_on() {
+            return;
+        }
         if debug::sample::is_on() || debug::profile::is_on() {
             for front in [&self.plain, &self.checked] {
                 front.count_refills(debug::profile::is_on());
@@ -274,6 +310,23 @@ impl Heap {
         }
         self.on_corruption
             .store(config.on_corruption() as u8, Ordering::Relaxed);
+        #[cfg(feature = "hardened")]
+        if config.hardened() {
+            self.harden();
+        }
+    }
+
+    /// Has blocks be guarded against misuse, unless global flags see to that.
+    #[cfg(feature = "hardened")]
+    fn harden(&self) {
+        #[cfg(feature = "debug")]
+        if debug::is_on() {
+            return;
+        }
+        hard::begin();
+        self.checked.harden();
+        self.back_end.lock().randomise();
+        self.large.lock().harden();
     }
 
     fn shared(&self, kind: Kind) -> Shared<'_> {
@@ -297,7 +350,22 @@ impl Heap {
     /// A block for any size and alignment, zeroed if `zero`; null when the
     /// system has nothing to give, even after all that is free was given back.
     fn allocate(&self, kind: Kind, word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
-        let block = self.try_allocate(kind, word, size, align, zero);
+        self.insist(kind, word, size, align, &|| {
+            self.try_allocate(kind, word, size, align, zero)
+        })
+    }
+
+    /// What `attempt` gives, once more if need be after all that is free was given back.
+    #[inline(always)]
+    fn insist(
+        &self,
+        kind: Kind,
+        word: &Word,
+        size: usize,
+        align: usize,
+        attempt: &impl Fn() -> *mut u8,
+    ) -> *mut u8 {
+        let block = attempt();
         misuse::report_late();
         if !block.is_null() || size > vm::account().total().committed {
             return block;
@@ -310,7 +378,7 @@ impl Heap {
             self.back_end.lock().decommit_unused(need);
             self.sparse.lock().decommit_unused(need);
         }
-        let block = self.try_allocate(kind, word, size, align, zero);
+        let block = attempt();
         misuse::report_late();
         block
     }
@@ -434,6 +502,9 @@ impl Heap {
         if !self.ready.is_ready() {
             return;
         }
+        // Of a hardened heap, every word leads to a cache of that front end.
+        #[cfg(feature = "hardened")]
+        let kind = if hard::is_on() { Kind::Checked } else { kind };
         for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
             let own = (of == kind).then_some(word);
             front.purge(self.shared(of), own);

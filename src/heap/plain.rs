@@ -11,6 +11,8 @@ use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
 use super::descriptor::{Descriptor, Kind};
+#[cfg(feature = "hardened")]
+use super::hard;
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, slices};
@@ -174,13 +176,63 @@ fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn allocate_otherwise(word: &Word, config: &Config, layout: Layout, zero: bool) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    {
+        if !PROCESS.is_ready(config) {
+            return core::ptr::null_mut();
+        }
+        if hard::is_on() {
+            return hard::allocate(word, layout.size(), layout.align(), zero);
+        }
+    }
     #[cfg(feature = "debug")]
     return super::layout::allocate(word, config, layout, zero);
-    #[cfg(not(feature = "debug"))]
+    #[cfg(all(feature = "hardened", not(feature = "debug")))]
+    return PROCESS.allocate(Kind::Plain, word, layout.size(), layout.align(), zero);
+    #[cfg(not(any(feature = "debug", feature = "hardened")))]
     {
         let _ = (word, config, layout, zero);
         core::ptr::null_mut()
     }
+}
+
+/// Frees a block of a hardened heap, and reports what is none.
+///
+/// # Safety
+/// As for [`free`].
+#[cfg(feature = "hardened")]
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn free_hardened(word: &Word, block: *mut u8, layout: Layout) {
+    // SAFETY: the caller's promise.
+    if !unsafe { hard::free(word, "dealloc", block, Some(layout.size())) } {
+        misuse::bad_address("dealloc", block.addr());
+    }
+}
+
+/// Resizes a block of a hardened heap, and reports what is none.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cfg(feature = "hardened")]
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn reallocate_hardened(
+    word: &Word,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
+    if Layout::from_size_align(size, layout.align()).is_err() {
+        return core::ptr::null_mut();
+    }
+    let (old, align) = (Some(layout.size()), layout.align());
+    // SAFETY: the caller's promise.
+    let new = unsafe { hard::reallocate(word, "realloc", block, size, align, old) };
+    new.unwrap_or_else(|| {
+        misuse::bad_address("realloc", block.addr());
+        core::ptr::null_mut()
+    })
 }
 
 /// Allocates zeroed memory; null when the system has nothing to give. Fresh
@@ -237,7 +289,7 @@ pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
             }
             return;
         }
-        free_large(block, layout);
+        free_large(word, block, layout);
     }
 }
 
@@ -249,7 +301,7 @@ unsafe fn free_slow(word: &Word, class: usize, block: *mut u8, layout: Layout) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
         if !swap_and_push(word, class, block) {
-            if is_freed_otherwise(block, layout) {
+            if is_freed_otherwise(word, block, layout) {
                 return;
             }
             let shared = PROCESS.shared(Kind::Plain);
@@ -264,7 +316,14 @@ unsafe fn free_slow(word: &Word, class: usize, block: *mut u8, layout: Layout) {
 /// # Safety
 /// As for [`free`].
 #[inline(always)]
-unsafe fn is_freed_otherwise(block: *mut u8, layout: Layout) -> bool {
+unsafe fn is_freed_otherwise(word: &Word, block: *mut u8, layout: Layout) -> bool {
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise.
+        unsafe { free_hardened(word, block, layout) };
+        return true;
+    }
+    let _ = word;
     #[cfg(feature = "debug")]
     // SAFETY: the caller's promise.
     return unsafe { super::layout::free(block, layout) };
@@ -298,7 +357,12 @@ unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
 /// # Safety
 /// If the address is a block's, nobody uses the block any more.
 #[inline(never)]
-unsafe fn free_large(block: *mut u8, layout: Layout) {
+unsafe fn free_large(word: &Word, block: *mut u8, layout: Layout) {
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        // SAFETY: the caller's promise.
+        return unsafe { free_hardened(word, block, layout) };
+    }
     let descriptor = slices::find(block.addr());
     // SAFETY: `find` leads to a readable descriptor; one that says large and
     // starts here is the block's, which is the caller's.
@@ -315,7 +379,7 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
         return unsafe { debug::free("dealloc", block) };
     }
     // SAFETY: the caller's promise.
-    if !unsafe { is_freed_otherwise(block, layout) } {
+    if !unsafe { is_freed_otherwise(word, block, layout) } {
         misuse::bad_address("dealloc", block.addr());
     }
 }
@@ -335,8 +399,14 @@ pub unsafe fn reallocate(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
-    #[cfg(feature = "debug")]
+    #[cfg(any(feature = "debug", feature = "hardened"))]
     if !PROCESS.serves_plain(config) {
+        #[cfg(feature = "hardened")]
+        if hard::is_on() {
+            // SAFETY: the caller's promise.
+            return unsafe { reallocate_hardened(word, block, layout, size) };
+        }
+        #[cfg(feature = "debug")]
         // SAFETY: the caller's promise.
         return unsafe { super::layout::reallocate(word, config, block, layout, size, free) };
     }

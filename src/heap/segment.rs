@@ -20,6 +20,7 @@
 //! released, if another one has room.
 
 mod chunk;
+mod fences;
 mod purge;
 
 use super::classes::SLICE;
@@ -55,6 +56,17 @@ pub(crate) struct Segment {
     touched: [u8; 64],
     /// Per slice, how much of it was purged since it was last used.
     purged: [u8; 64],
+    /// Unused slices that read zero though their pages may hold memory.
+    zero: u64,
+    /// In a hardened heap, slices that were never used and cannot be accessed, and
+    /// those whose last page cannot.
+    shut: u64,
+    edges: u64,
+    /// Slices that fences lie in, and those that begin a fenced run, with its class
+    /// (fences.rs).
+    fenced: u64,
+    starts: u64,
+    fenced_for: [u8; 64],
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,
@@ -71,6 +83,10 @@ pub(crate) struct Segment {
     chunk_used: usize,
     /// Whether the chunk asked for huge pages; in the leader, too.
     is_huge: bool,
+    /// Address space without memory above the chunk, of so many bytes; in the leader,
+    /// where chance decides where chunks lie.
+    gap: *mut u8,
+    gap_size: usize,
 }
 
 /// What an outsider reads of a segment.
@@ -93,6 +109,11 @@ pub(super) struct Run {
     pub(super) first_slice: u32,
     /// No page of the run was used since it was last zero.
     pub(super) clean: bool,
+    /// The run reads zero; told in a hardened heap alone.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(super) is_zero: bool,
+    /// Fences lie in it (heap/fence.rs).
+    pub(super) is_fenced: bool,
     pub(super) descriptor: *mut Descriptor,
 }
 
@@ -128,6 +149,9 @@ pub(super) struct Backend {
     /// Whether an outsider learns nothing of its segments: the root record does
     /// not lead to them.
     is_hidden: bool,
+    /// Whether runs and chunks lie where chance will have them.
+    #[cfg(feature = "hardened")]
+    is_random: bool,
 }
 
 // SAFETY: the segments belong to the back end, whichever thread holds its lock.
@@ -153,6 +177,8 @@ impl Backend {
             was_huge: false,
             again_above: 0,
             is_hidden: false,
+            #[cfg(feature = "hardened")]
+            is_random: false,
         }
     }
 
@@ -174,50 +200,132 @@ impl Backend {
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
     /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
-    /// are used already for what these are: in much of one kind huge pages fill up.
+    /// are used already for what these are: in much of one kind huge pages fill up. With
+    /// `edge` the last page of the run is to be a guard page.
+    #[inline(always)]
     pub(super) fn take(
         &mut self,
         slices: usize,
         descriptor_size: usize,
         alike: usize,
+        edge: bool,
+    ) -> Option<Run> {
+        #[cfg(feature = "hardened")]
+        if self.is_random {
+            return self.take_guarded(slices, descriptor_size, alike, edge);
+        }
+        let _ = edge;
+        self.take_lowest(slices, descriptor_size, alike)
+    }
+
+    /// [`Backend::take`] where chance decides, and slices may be shut.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    fn take_guarded(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: usize,
+        edge: bool,
+    ) -> Option<Run> {
+        self.take_as::<true>(slices, descriptor_size, alike, edge)
+    }
+
+    /// [`Backend::take`] of the lowest run.
+    #[inline(never)]
+    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, alike: usize) -> Option<Run> {
+        self.take_as::<false>(slices, descriptor_size, alike, false)
+    }
+
+    /// [`Backend::take`]; `IS_HARD` in a hardened heap.
+    #[inline(always)]
+    fn take_as<const IS_HARD: bool>(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: usize,
+        edge: bool,
     ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
         // is bounded, for there may be many segments.
+        // Slices with fences are the second choice: those cost a call to end.
+        let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
         let mut left = if self.dirty_units == 0 { 0 } else { WALK };
         while left != 0 && !segment.is_null() {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = find_ones(!state.used & state.dirty, slices) {
+            let dirty = !state.used & state.dirty;
+            if let Some(first) = find::<IS_HARD>(dirty & !state.fenced, slices)
+                && (!IS_HARD || state.open_up(first, slices, edge))
+            {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
-                    return Some(self.occupy(segment, first, slices, descriptor));
+                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
+            }
+            if state.fenced != 0 && fenced.is_null() && find_ones(dirty, slices).is_some() {
+                fenced = segment;
             }
             segment = state.next_open;
             left -= 1;
         }
+        if !fenced.is_null()
+            && let Some(run) = self.take_among_fences(fenced, slices, descriptor_size, true)
+        {
+            return Some(run);
+        }
+        let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
         loop {
             if segment.is_null() {
+                if !fenced.is_null()
+                    && let Some(run) =
+                        self.take_among_fences(fenced, slices, descriptor_size, false)
+                {
+                    return Some(run);
+                }
+                fenced = ptr::null_mut();
                 segment = self.grow(slices, alike)?;
             }
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if let Some(first) = find_ones(!state.used, slices)
+            if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced, slices)
                 && state.make_present(mask(first, slices))
+                && (!IS_HARD || state.open_up(first, slices, edge))
             {
                 let descriptor = state.take_record(descriptor_size);
                 if !descriptor.is_null() {
                     self.record_bytes += descriptor_size;
-                    return Some(self.occupy(segment, first, slices, descriptor));
+                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
+            }
+            if state.fenced != 0 && fenced.is_null() && find_ones(!state.used, slices).is_some() {
+                fenced = segment;
             }
             segment = next;
         }
+    }
+
+    /// Has runs and chunks lie where chance will have them, from now on, and asks for no
+    /// huge pages.
+    #[cfg(feature = "hardened")]
+    pub(super) fn randomise(&mut self) {
+        self.is_random = true;
+        self.huge_above = usize::MAX;
+    }
+
+    /// Notes that a run in use reads zero, which is given back next.
+    ///
+    /// # Safety
+    /// The segment is a live one of this back end, and the run is in use.
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn note_zero(&mut self, segment: *mut Segment, first: u32, slices: usize) {
+        // SAFETY: the caller's segment is live, and the lock makes it ours.
+        unsafe { (*segment).zero |= mask(first, slices) };
     }
 
     /// Whether `slices` slices can be had that hold memory already.
@@ -237,7 +345,8 @@ impl Backend {
         false
     }
 
-    fn occupy(
+    #[inline(always)]
+    fn occupy<const IS_HARD: bool>(
         &mut self,
         segment: *mut Segment,
         first: u32,
@@ -248,6 +357,10 @@ impl Backend {
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
         let dirty = state.units(state.dirty & run);
+        let is_zero = IS_HARD && state.dirty & run & !state.zero == 0;
+        if IS_HARD {
+            state.zero &= !run;
+        }
         if state.is_empty() {
             // SAFETY: a segment's leader lives as long as the segment.
             unsafe { (*state.leader).chunk_used += 1 };
@@ -270,6 +383,8 @@ impl Backend {
             base,
             first_slice: first,
             clean: dirty == 0,
+            is_zero,
+            is_fenced: false,
             descriptor,
         }
     }
@@ -413,7 +528,23 @@ fn sum(table: &[u8; 64], mut run: u64) -> usize {
 }
 
 /// The lowest position of `length` ones in a row.
-fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
+fn find_ones(bits: u64, length: usize) -> Option<u32> {
+    let bits = positions(bits, length);
+    (bits != 0).then(|| bits.trailing_zeros())
+}
+
+/// The position of `length` ones in a row: the lowest, or in a hardened heap any.
+#[inline(always)]
+fn find<const IS_HARD: bool>(bits: u64, length: usize) -> Option<u32> {
+    #[cfg(feature = "hardened")]
+    if IS_HARD {
+        return super::hard::any_of(positions(bits, length));
+    }
+    find_ones(bits, length)
+}
+
+/// The positions of `length` ones in a row, a bit each.
+fn positions(mut bits: u64, length: usize) -> u64 {
     let mut left = length - 1;
     let mut step = 1;
     while left > 0 {
@@ -422,7 +553,7 @@ fn find_ones(mut bits: u64, length: usize) -> Option<u32> {
         left -= shift;
         step *= 2;
     }
-    (bits != 0).then(|| bits.trailing_zeros())
+    bits
 }
 
 impl Segment {
@@ -445,6 +576,9 @@ impl Segment {
         let bytes = if is_huge { slices * SLICE } else { bytes };
         let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
         let run = mask(first, slices);
+        if self.starts & run != 0 {
+            return self.touch_fenced(first, run, left);
+        }
         let in_run = self.touched.iter_mut().skip(first as usize).take(slices);
         for (slice, touched) in in_run.enumerate() {
             let here = left.min(SLICE / UNIT);
@@ -471,7 +605,8 @@ impl Segment {
         units
     }
 
-    /// Commits what of `run` is absent. False when the system or the commit
+    /// Commits what of `run`, which is in one piece is absent.
+    /// False when the system or the commit
     /// limit refuses; what was committed by then stays so.
     #[inline(never)]
     fn make_present(&mut self, run: u64) -> bool {
@@ -486,6 +621,39 @@ impl Segment {
             }
             self.absent &= !mask(first, length);
         }
+        true
+    }
+
+    /// Makes a run accessible, but for its last page if it is to end in a guard page
+    /// (`edge`). False, and nothing changed, when the system refuses. A guard page stays
+    /// while the slice is not used: the next subsegment to end there finds it.
+    #[cfg(feature = "hardened")]
+    #[inline(never)]
+    fn open_up(&mut self, first: u32, slices: usize, edge: bool) -> bool {
+        let run = mask(first, slices);
+        let last = 1 << (first as usize + slices - 1);
+        let base = self.base.addr() + first as usize * SLICE;
+        let inner = if edge { run & !last } else { run };
+        let size = slices * SLICE - if edge { UNIT } else { 0 };
+        let closed = (self.shut | self.edges) & run;
+        if self.shut & run != 0 || self.edges & inner != 0 {
+            let edges = (self.edges & inner).count_ones() as usize;
+            // SAFETY: the slices are unused, committed and ours.
+            if !unsafe { super::hard::open(base, size, edges) } {
+                return false;
+            }
+        }
+        self.shut &= !run;
+        self.edges &= !run;
+        // SAFETY: as above; it is the run's last page.
+        if edge && (closed & last != 0 || unsafe { super::hard::shut(base + size, UNIT) }) {
+            self.edges |= last;
+        }
+        true
+    }
+
+    #[cfg(not(feature = "hardened"))]
+    fn open_up(&mut self, _first: u32, _slices: usize, _edge: bool) -> bool {
         true
     }
 

@@ -94,7 +94,7 @@ impl Front {
     pub(super) fn cache(&self, shared: Shared<'_>, word: &Word) -> &ThreadCache {
         // SAFETY: a word leads to a shared cache or to its thread's own, and
         // caches are never unmapped.
-        let cache = unsafe { &*word.cache() };
+        let cache = unsafe { &*word.own() };
         if !cache.is(State::Unborn) {
             return cache;
         }
@@ -154,7 +154,7 @@ impl Front {
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.
         let cache = unsafe {
-            ThreadCache::birth(place, self.kind(), shard, is_tapped);
+            ThreadCache::birth(place, self.kind(), shard, is_tapped, self.is_hidden());
             &*place
         };
         cache
@@ -285,7 +285,7 @@ impl Front {
         drop(caches);
         if let Some(word) = word {
             // SAFETY: a word leads to a cache, and caches are never unmapped.
-            self.obey(shared, unsafe { &*word.cache() });
+            self.obey(shared, unsafe { &*word.own() });
         }
     }
 

@@ -1,11 +1,14 @@
-//! A thread's word, which leads to its cache: two machine words, side by side.
+//! A thread's word, which leads to its cache: three machine words, side by side.
 //!
 //! ```text
 //!   symbol       row     the bins the thread takes from: those of its shard
 //!   symbol + 8   cache   where its cache starts: a free adds what the block's
 //!                        descriptor says, and is in the row of the block's shard
+//!   symbol + 16  own     its cache, for the slow paths
 //! ```
 //!
+//! The first two lead to what is always empty and full where every call has more to
+//! do than the fast paths do: before the cache is there, and in a hardened heap.
 //! Frees that know a block's size (plain.rs) do it the other way round: they go to `row`,
 //! and what is taken comes from the start of the cache. Both are the same bins, unless
 //! what is taken is counted (counted.rs).
@@ -15,7 +18,7 @@
 //! inlined), a fast path of twenty instructions would double. On x86-64 Linux
 //! the word is instead defined here, in the part of thread-local storage that
 //! every thread has from its start, and one load of its offset reaches it. In
-//! an executable the linker makes a constant of that load. Two words: a library
+//! an executable the linker makes a constant of that load. Three words: a library
 //! with much more of it could not be opened late. (musl refuses even that.) The
 //! symbol is hidden, since copies of several libraries must not meet: a Rust
 //! `dylib` cannot hand it on to what is linked with it.
@@ -30,6 +33,7 @@ use core::cell::Cell;
 pub struct Word {
     row: Cell<*const Bin>,
     cache: Cell<*const ThreadCache>,
+    own: Cell<*const ThreadCache>,
 }
 
 impl Default for Word {
@@ -44,13 +48,20 @@ impl Word {
         Word {
             row: Cell::new((&raw const UNBORN).cast()),
             cache: Cell::new(&raw const UNBORN),
+            own: Cell::new(&raw const UNBORN),
         }
     }
 
-    /// The thread's cache, or a shared one.
+    /// The cache of the fast paths: the thread's, or a shared one.
     #[inline(always)]
     pub fn cache(&self) -> *const ThreadCache {
         self.cache.get()
+    }
+
+    /// The thread's cache, or a shared one where it has none: what the slow paths use.
+    #[inline(always)]
+    pub(super) fn own(&self) -> *const ThreadCache {
+        self.own.get()
     }
 
     /// The row of bins that the word leads to.
@@ -59,14 +70,19 @@ impl Word {
         self.row.get().cast()
     }
 
-    /// Leads to `cache` from now on.
+    /// Leads to `cache` from now on: the slow paths, and the fast ones if it is not
+    /// hidden from them.
     ///
     /// # Safety
     /// The cache is the thread's own, or a shared one.
     pub(super) unsafe fn set(&self, cache: *const ThreadCache) {
+        self.own.set(cache);
         // SAFETY: caches are never unmapped.
-        self.row.set(unsafe { (*cache).word_row() });
-        self.cache.set(cache);
+        let cache = unsafe { &*cache };
+        if !cache.is_hidden() {
+            self.row.set(cache.word_row());
+            self.cache.set(cache);
+        }
     }
 
     /// The bin `offset` bytes into the thread's cache, if the offset is one's.
@@ -98,10 +114,10 @@ macro_rules! thread_word {
             concat!(".hidden ", $($symbol)+),
             concat!(".globl ", $($symbol)+),
             concat!(".type ", $($symbol)+, ",@object"),
-            concat!(".size ", $($symbol)+, ",16"),
+            concat!(".size ", $($symbol)+, ",24"),
             ".p2align 4",
             concat!($($symbol)+, ":"),
-            ".quad {unborn}, {unborn}",
+            ".quad {unborn}, {unborn}, {unborn}",
             ".popsection",
             unborn = sym $crate::heap::UNBORN,
         );

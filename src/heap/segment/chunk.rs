@@ -39,6 +39,10 @@ const SHAPES: [Shape; 5] = [
     },
 ];
 
+/// Gaps of so many sizes lie above chunks whose place chance decides.
+#[cfg(feature = "hardened")]
+const GAPS: u64 = 256;
+
 /// Places tried for a chunk before a smaller one is.
 const TRIES: usize = 4;
 
@@ -96,6 +100,59 @@ impl Backend {
     }
 
     fn reserve_chunk(&mut self, shape: Shape, huge: bool) -> bool {
+        let (gap, gap_size) = self.gap();
+        let done = self.reserve_below(shape, huge);
+        if gap.is_null() {
+            return done;
+        }
+        if done {
+            // SAFETY: the segment that was opened last is of the new chunk, and its
+            // leader lives as long.
+            unsafe {
+                let leader = (*self.open).leader;
+                (*leader).gap = gap;
+                (*leader).gap_size = gap_size;
+            }
+        } else {
+            // SAFETY: just reserved, and nothing in it.
+            unsafe { vm::release(Use::Segments, gap, gap_size, 0) };
+        }
+        done
+    }
+
+    /// Address space of any size that keeps a chunk from what lies above it, and has
+    /// its address follow from nothing but chance; null where there is to be none.
+    #[cfg(feature = "hardened")]
+    fn gap(&self) -> (*mut u8, usize) {
+        if !self.is_random || crate::sys::address_space_limit() != usize::MAX {
+            return (ptr::null_mut(), 0);
+        }
+        let size = SLICE + (crate::heap::hard::random() % GAPS) as usize * SEGMENT;
+        (vm::reserve(Use::Segments, size, SLICE), size)
+    }
+
+    /// In a hardened heap, makes a new chunk's slices inaccessible until they are used;
+    /// the bits of those that are so in each segment.
+    #[cfg(feature = "hardened")]
+    fn seal(&self, base: *mut u8, shape: Shape) -> u64 {
+        // SAFETY: the chunk was just committed, and is not used yet.
+        if self.is_random && unsafe { crate::heap::hard::seal(base.addr(), shape.blocks()) } {
+            return mask(0, shape.slices);
+        }
+        0
+    }
+
+    #[cfg(not(feature = "hardened"))]
+    fn seal(&self, _base: *mut u8, _shape: Shape) -> u64 {
+        0
+    }
+
+    #[cfg(not(feature = "hardened"))]
+    fn gap(&self) -> (*mut u8, usize) {
+        (ptr::null_mut(), 0)
+    }
+
+    fn reserve_below(&mut self, shape: Shape, huge: bool) -> bool {
         let align = if shape.slices == 64 { SEGMENT } else { SLICE };
         // A chunk that would share slice-table entries stays in the way while
         // another place is sought, or the system would give the same again.
@@ -135,6 +192,7 @@ impl Backend {
         if !unsafe { vm::commit(Use::Segments, base, shape.size()) } {
             return false;
         }
+        let shut = self.seal(base, shape);
         let records = base.wrapping_add(shape.blocks());
         let leader = records.cast::<Segment>();
         for index in (0..shape.segments).rev() {
@@ -152,6 +210,12 @@ impl Backend {
                     absent: 0,
                     touched: [0; 64],
                     purged: [0; 64],
+                    zero: 0,
+                    shut,
+                    edges: 0,
+                    fenced: 0,
+                    starts: 0,
+                    fenced_for: [0; 64],
                     next: self.all,
                     next_open: ptr::null_mut(),
                     previous_open: ptr::null_mut(),
@@ -162,6 +226,8 @@ impl Backend {
                     leader,
                     chunk_used: 0,
                     is_huge: false,
+                    gap: ptr::null_mut(),
+                    gap_size: 0,
                 });
             }
             self.all = segment;
@@ -193,8 +259,16 @@ impl Backend {
     #[inline(never)]
     pub(super) unsafe fn release_chunk(&mut self, leader: *mut Segment) -> bool {
         // SAFETY: the caller's leader is live.
-        let (base, shape, is_huge) =
-            unsafe { ((*leader).base, (*leader).shape, (*leader).is_huge) };
+        let (base, shape, is_huge, gap, gap_size) = unsafe {
+            let leader = &*leader;
+            (
+                leader.base,
+                leader.shape,
+                leader.is_huge,
+                leader.gap,
+                leader.gap_size,
+            )
+        };
         let in_chunk = |segment: *mut Segment| {
             // SAFETY: only segments of this back end are asked about.
             !segment.is_null() && unsafe { (*segment).leader } == leader
@@ -244,6 +318,9 @@ impl Backend {
             slices::disclaim(base.addr(), shape.blocks());
             if !vm::give_back(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
                 vm::purge(base, size);
+            }
+            if !gap.is_null() {
+                vm::release(Use::Segments, gap, gap_size, 0);
             }
         }
         true

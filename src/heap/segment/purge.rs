@@ -243,6 +243,9 @@ impl Backend {
                     }
                     self.dirty_units -= state.forget_dirty(run);
                     state.absent |= run;
+                    state.shut &= !run;
+                    state.edges &= !run;
+                    state.forget_fences(first, length);
                     holes += 1;
                     gained += length;
                 }

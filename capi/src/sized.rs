@@ -1,0 +1,127 @@
+//! C++'s sized delete, which says how large the object was: what it says is compared
+//! with the block, by the byte in a hardened heap, else by the block's class.
+//!
+//! The C++ library's own forgets the size and calls the delete without one, which a
+//! program may have replaced. So do these, after the comparison; without a C++ library in
+//! reach they free. Blocks of a program's own operator new may be of any size: where
+//! `new`, `delete` and the rest of the library are not of one module, nothing is
+//! compared.
+
+use core::arch::naked_asm;
+use core::ffi::{CStr, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use heap::heap::checked;
+
+/// Defines a sized delete that calls `$delete`, or free.
+macro_rules! sized_delete {
+    ($(#[$doc:meta])* $name:ident, $delete:literal, ($($argument:ident: $type:ty),*), $save:literal, $restore:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for free.
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "C" fn $name(block: *mut c_void, size: usize $(, $argument: $type)*) {
+            naked_asm!(
+                ".cfi_startproc",
+                "push rdi",
+                ".cfi_adjust_cfa_offset 8",
+                "push rdx",
+                ".cfi_adjust_cfa_offset 8",
+                "sub rsp, 8",
+                ".cfi_adjust_cfa_offset 8",
+                $save,
+                "call {expect}",
+                "add rsp, 8",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rdx",
+                ".cfi_adjust_cfa_offset -8",
+                "pop rdi",
+                ".cfi_adjust_cfa_offset -8",
+                $restore,
+                concat!(".weak ", $delete),
+                concat!("mov rax, qword ptr [rip + ", $delete, "@GOTPCREL]"),
+                "test rax, rax",
+                "je 2f",
+                "jmp rax",
+                "2:",
+                "jmp {free}",
+                ".cfi_endproc",
+                expect = sym expect,
+                free = sym crate::malloc::free,
+            )
+        }
+    };
+}
+
+sized_delete! {
+    /// C++14's `operator delete(void*, std::size_t)`.
+    _ZdlPvm, "_ZdlPv", (), "mov edx, 1", ""
+}
+
+sized_delete! {
+    /// C++14's `operator delete[](void*, std::size_t)`.
+    _ZdaPvm, "_ZdaPv", (), "mov edx, 1", ""
+}
+
+sized_delete! {
+    /// C++17's `operator delete(void*, std::size_t, std::align_val_t)`.
+    _ZdlPvmSt11align_val_t, "_ZdlPvSt11align_val_t", (_align: usize), "", "mov rsi, rdx"
+}
+
+sized_delete! {
+    /// C++17's `operator delete[](void*, std::size_t, std::align_val_t)`.
+    _ZdaPvmSt11align_val_t, "_ZdaPvSt11align_val_t", (_align: usize), "", "mov rsi, rdx"
+}
+
+/// Reports a block that was made for other bytes than `size`, or, at an alignment, than
+/// so many rounded up to it, if the C++ library made the block.
+unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
+    // A size of 0 is served as 1.
+    let size = size.max(1);
+    if checked::is_hardened() || !checked::has_class_of(block.cast(), size, align) {
+        expect_of_library(block, size, align);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn expect_of_library(block: *mut c_void, size: usize, align: usize) {
+    if !block.is_null() && is_librarys() {
+        checked::expect_size("operator delete", block.cast(), size, align);
+    }
+}
+
+/// Whether operator new and delete are the C++ library's.
+fn is_librarys() -> bool {
+    static KNOWN: AtomicBool = AtomicBool::new(false);
+    static IS: AtomicBool = AtomicBool::new(false);
+    if KNOWN.load(Ordering::Acquire) {
+        return IS.load(Ordering::Relaxed);
+    }
+    let modules = [c"_Znwm", c"_ZdlPv", c"_ZSt9terminatev"].map(module_of);
+    let [new, delete, rest] = modules;
+    if rest.is_null() || new.is_null() {
+        // A library that is opened later may have them.
+        return false;
+    }
+    let is = new == delete && delete == rest;
+    IS.store(is, Ordering::Relaxed);
+    KNOWN.store(true, Ordering::Release);
+    is
+}
+
+/// Where the module lies that a function is of; null for none.
+fn module_of(function: &CStr) -> *mut c_void {
+    // SAFETY: a name, and a place for what is found; all zeros are one.
+    unsafe {
+        let address = libc::dlsym(libc::RTLD_DEFAULT, function.as_ptr());
+        let mut info: libc::Dl_info = core::mem::zeroed();
+        if address.is_null() || libc::dladdr(address, &raw mut info) == 0 {
+            return ptr::null_mut();
+        }
+        info.dli_fbase
+    }
+}

@@ -1,0 +1,72 @@
+//! Chance: random numbers, cheap and of no pattern that a program shows.
+//!
+//! The generator is SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom
+//! Number Generators", 2014), from a state of the system's. It decides where blocks
+//! lie, which a program sees of its own; what must stay secret (pattern.rs) comes from
+//! the system directly.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// What the state grows by for each number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+static STATE: AtomicU64 = AtomicU64::new(0);
+
+/// What patterns are made of: a number that nobody else knows.
+static SECRET: AtomicU64 = AtomicU64::new(0);
+
+/// Draws the first state and the secret from the system.
+pub(super) fn begin() {
+    STATE.store(crate::sys::random(), Ordering::Relaxed);
+    SECRET.store(crate::sys::random(), Ordering::Relaxed);
+}
+
+/// The secret.
+#[inline(always)]
+pub(super) fn secret() -> u64 {
+    SECRET.load(Ordering::Relaxed)
+}
+
+/// 64 random bits, for any thread.
+pub(in crate::heap) fn random() -> u64 {
+    mixed(STATE.fetch_add(STEP, Ordering::Relaxed))
+}
+
+/// 64 random bits of a state of the caller's own.
+#[inline(always)]
+pub(super) fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(STEP);
+    mixed(*state)
+}
+
+#[inline(always)]
+fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+/// A number below `bound`, which is small, from random bits.
+#[inline(always)]
+pub(super) fn below(bits: u64, bound: usize) -> usize {
+    ((u128::from(bits) * bound as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_below_a_bound_are_all_met_and_no_other() {
+        let mut state = 7;
+        for bound in [1, 2, 7, 64, 4096] {
+            let mut met = std::vec![0u32; bound];
+            for _ in 0..bound * 64 {
+                met[below(next(&mut state), bound)] += 1;
+            }
+            assert!(met.iter().all(|&count| count > 0), "{bound}");
+        }
+        assert_eq!(below(u64::MAX, 10), 9);
+        assert_eq!(below(0, 10), 0);
+    }
+}

@@ -1,0 +1,75 @@
+//! The hardened heap: blocks of malloc, new and Rust guarded against misuse.
+//!
+//! ```text
+//!   malloc ── fast path finds nothing, ever ──> blocks.rs ──> a thread's hidden cache
+//!                                                  │          as in the default heap
+//!     | 0 0 0 ... 0 | ──> | data        | pattern | ──> | 0 0 0 ... 0 |
+//!       checked at          handed out    checked         wiped, and kept from use
+//!       the hand-out                      at the free     for a while (quarantine.rs)
+//!
+//!   subsegment   | block | block | ... | block | guard page |           (place.rs)
+//!   whole pages  | data, 4 KiB | guard pages | data | guard pages | ...
+//!   large block  | data ... pattern | guard pages | no access once freed (large/guard.rs)
+//! ```
+//!
+//! It is the checked front end with other doors. Every thread's word leads to the
+//! closed cache that threads without one share, so that the fast paths, which are
+//! those of the default heap to the instruction, always find nothing at hand. The
+//! slow paths find the thread's own cache, which is one as ever, and do here what
+//! the fast paths do, with checks.
+//!
+//! What there is of chance: which slices a subsegment gets, the order in which its
+//! blocks are handed out, which freed block leaves the quarantine, and all patterns.
+//!
+//! Invariants:
+//! - Free memory reads zero, wherever the heap keeps it: blocks are wiped when they are
+//!   freed, and those of more than [`pattern::WHOLE`] bytes, of which only the ends are,
+//!   when their subsegment goes back. So a write after free is what does not read zero.
+//! - Nothing that lies in a block is believed before it was checked against a secret;
+//!   what it says then is how many bytes the block was asked for.
+//! - Chosen once, before the heap serves, for the whole process. Global flags come first:
+//!   with one on, the heap is not hardened.
+//!
+//! Wrong if the default heap's counts of instructions change; if a sound program is
+//! reported; or if an attack that `docs/hardening.md` says is noticed goes through
+//! (`capi/tests/attacks.rs`).
+
+mod blocks;
+mod chance;
+mod guard;
+pub(super) mod pattern;
+mod place;
+mod quarantine;
+
+pub(super) use blocks::{allocate, expect_size, free, reallocate, usable_size};
+pub(in crate::heap) use chance::random;
+pub(super) use guard::{open, seal, shut};
+pub(super) use place::{any_of, ends_in_guard, fill, prepare, shuffle, undo};
+pub(super) use quarantine::end as end_quarantine;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How a subsegment's blocks are guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hard {
+    /// By patterns, guard pages and chance.
+    Open,
+    /// They are of no bytes, and none of them can be accessed.
+    Shut,
+}
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// Whether the heap is hardened.
+#[inline(always)]
+pub(super) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Hardens the heap. Called by the thread that makes it ready, before it is.
+pub(super) fn begin() {
+    chance::begin();
+    guard::begin();
+    place::begin();
+    ON.store(true, Ordering::Relaxed);
+}

@@ -1,0 +1,282 @@
+//! Where blocks lie in a hardened heap: in which class, beside which guards, and in
+//! what order they are handed out.
+//!
+//! A block that all but fills whole pages ends where guard pages begin: its class is
+//! one of whole pages with two more than it needs, which are shut for as long as the
+//! subsegment lives. Other subsegments end in one guard page.
+
+use super::guard::{self, PAGE};
+use super::pattern::{END, LEAST, WHOLE};
+use super::{Hard, chance};
+use crate::heap::bucket::Place;
+use crate::heap::classes::{self, COUNT, MAX_LINEAR_SIZE, SLICE};
+use crate::heap::descriptor::{Descriptor, Geometry, Kind};
+use crate::heap::magazine::{Entry, MARKS};
+use crate::heap::segment::Run;
+use crate::vm;
+use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// The most bytes of a block with a class; larger ones are regions of their own.
+const MOST: usize = 2 * SLICE - GUARD;
+/// Bytes of guard pages behind such a block: a page past its end, and before its start,
+/// is none of another's.
+const GUARD: usize = 2 * PAGE;
+/// Bytes that are rather cleared than given back and fetched again.
+const CLEARED: usize = 2 * SLICE;
+
+/// Whether each block of `class` ends in guard pages.
+#[inline(always)]
+pub(super) fn has_guard(class: usize) -> bool {
+    let size = classes::size_of(class);
+    size > GUARD && size.is_multiple_of(PAGE) && guard::in_subsegments()
+}
+
+/// Whether the last page of `class`'s subsegments is a guard page.
+#[inline(never)]
+pub(in crate::heap) fn ends_in_guard(class: usize) -> bool {
+    guard::in_subsegments() && !has_guard(class)
+}
+
+/// [`capacity`] by class.
+static CAPACITIES: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
+
+/// Notes what blocks of each class hold, once it is known which have guard pages.
+pub(super) fn begin() {
+    for (class, capacity) in CAPACITIES.iter().enumerate() {
+        let size = classes::size_of(class);
+        let capacity_now = if has_guard(class) { size - GUARD } else { size };
+        capacity.store(capacity_now as u32, Ordering::Relaxed);
+    }
+}
+
+/// The bytes of a block of `class` that may be used, its pattern's included.
+#[inline(always)]
+pub(super) fn capacity(class: usize) -> usize {
+    let capacity = CAPACITIES.get(class).map(|c| c.load(Ordering::Relaxed));
+    capacity.unwrap_or(0) as usize
+}
+
+/// The class that serves `size` bytes at `align`; `None` when the block is to have a
+/// region of its own.
+#[inline(always)]
+pub(in crate::heap) fn class_for(size: usize, align: usize) -> Option<usize> {
+    if size <= MAX_LINEAR_SIZE - LEAST && align <= 16 {
+        return Some((size + LEAST).div_ceil(16));
+    }
+    class_above(size, align)
+}
+
+/// [`class_for`] of more than the linear sizes, or at a larger alignment.
+#[inline(never)]
+fn class_above(size: usize, align: usize) -> Option<usize> {
+    if size > MOST {
+        return None;
+    }
+    let class = classes::class_for(size + LEAST, align)?;
+    let pages = size.next_multiple_of(PAGE);
+    let is_exact = size != 0 && pages - size < LEAST;
+    if has_guard(class) || (is_exact && guard::in_subsegments()) {
+        return classes::class_for(pages + GUARD, align);
+    }
+    Some(class)
+}
+
+/// Readies the pages of a new subsegment of `class`; how many blocks it has.
+#[inline(never)]
+pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
+    let bytes = classes::slices_of(class) * SLICE;
+    let size = classes::size_of(class).max(1);
+    let base = run.base.addr();
+    let blocks = classes::blocks_of(class);
+    // SAFETY: the run was just taken, and nothing in it is used.
+    unsafe {
+        if !run.is_zero && !vm::purge(run.base, bytes) {
+            run.base.write_bytes(0, bytes);
+        }
+        if hard == Hard::Shut {
+            guard::shut(base, bytes);
+            return blocks;
+        }
+        if !guard::in_subsegments() {
+            return blocks;
+        }
+        // The others' last page was shut when the run was taken.
+        if has_guard(class) {
+            for index in 1..=blocks {
+                guard::shut(base + index * size - GUARD, GUARD);
+            }
+            return blocks;
+        }
+    }
+    (bytes - PAGE) / size
+}
+
+/// Ends the guards in a subsegment, but for a guard page at its end, of `class` that goes back,
+/// of which `touched` bytes were used, and wipes what its blocks were not wiped of. Whether all of it reads zero.
+///
+/// # Safety
+/// The subsegment's blocks are free.
+#[inline(never)]
+pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize, touched: usize) -> bool {
+    let bytes = classes::slices_of(class) * SLICE;
+    let size = classes::size_of(class).max(1);
+    let capacity = capacity(class);
+    let guards = match hard {
+        Hard::Open if has_guard(class) => classes::blocks_of(class),
+        Hard::Open => 0,
+        _ => 1,
+    };
+    // SAFETY: the caller's subsegment, all of it.
+    unsafe {
+        if guards != 0 && !guard::open(base, bytes, guards) {
+            return false;
+        }
+        if hard == Hard::Shut || capacity <= WHOLE {
+            return true;
+        }
+        if touched > CLEARED {
+            return vm::purge(ptr::with_exposed_provenance_mut(base), touched);
+        }
+        for index in 0..touched / size {
+            let block: *mut u8 = ptr::with_exposed_provenance_mut(base + index * size);
+            block.add(END).write_bytes(0, capacity - 2 * END);
+        }
+    }
+    true
+}
+
+/// As `refill::fill`, but the blocks are any of those that lie in the pages which were
+/// used before, and as many more as it takes.
+///
+/// # Safety
+/// As for `refill::fill`.
+#[inline(never)]
+pub(in crate::heap) unsafe fn fill(
+    descriptor: *mut Descriptor,
+    place: &Place<'_>,
+    entries: *mut Entry,
+    mut got: usize,
+    want: usize,
+) -> usize {
+    let geometry = Geometry::of(place.class);
+    let size = geometry.size.max(1);
+    // SAFETY: the caller holds the bucket's lock.
+    let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
+    let (blocks, base) = (this.blocks as usize, this.base.load(Ordering::Relaxed));
+    let out = blocks - this.free as usize;
+    // With what is out, these many blocks hold all that is wanted.
+    let least = (out + want - got).max(this.high as usize).max(1);
+    let reach = (least * size).next_multiple_of(PAGE) / size;
+    let reach = reach.max(least).min(blocks).max(1);
+    let start = chance::below(chance::random(), reach);
+    let before = got;
+    let mut end = 0;
+    for (mut at, stop) in [(start, reach), (0, start)] {
+        while at < stop && got < want {
+            let Some(word) = words.get_mut(at / 64) else {
+                break;
+            };
+            let bits = *word >> (at % 64);
+            if bits == 0 {
+                at = (at / 64 + 1) * 64;
+                continue;
+            }
+            at += bits.trailing_zeros() as usize;
+            if at >= stop {
+                break;
+            }
+            *word &= !(1 << (at % 64));
+            // SAFETY: place `want - got - 1` is unused, and the block's index is below
+            // the number of blocks.
+            unsafe {
+                let slot = entries.add(want - got - 1);
+                slot.write(ptr::with_exposed_provenance_mut(base + at * size));
+                if place.kind == Kind::Checked {
+                    slot.add(MARKS).write(Descriptor::key(descriptor, at));
+                }
+            }
+            got += 1;
+            at += 1;
+            end = end.max(at);
+        }
+    }
+    let mut first = this.first_word as usize;
+    while words.get(first).is_some_and(|word| *word == 0) {
+        first += 1;
+    }
+    this.first_word = first as u32;
+    this.free -= (got - before) as u32;
+    this.reach(place, end);
+    got
+}
+
+/// Puts a magazine's first `count` entries in an order of chance.
+///
+/// # Safety
+/// The entries are filled, in a checked front end with their keys, and the caller's.
+pub(in crate::heap) unsafe fn shuffle(kind: Kind, entries: *mut Entry, count: usize) {
+    let mut state = chance::random();
+    for last in (1..count).rev() {
+        let other = chance::below(chance::next(&mut state), last + 1);
+        // SAFETY: both places are below `count`.
+        unsafe {
+            ptr::swap(entries.add(last), entries.add(other));
+            if kind == Kind::Checked {
+                let keys = entries.add(MARKS);
+                ptr::swap(keys.add(last), keys.add(other));
+            }
+        }
+    }
+}
+
+/// The position of any of the ones in `bits`; `None` if there are none.
+pub(in crate::heap) fn any_of(bits: u64) -> Option<u32> {
+    if bits == 0 {
+        return None;
+    }
+    let turn = (chance::random() % 64) as u32;
+    Some((bits.rotate_right(turn).trailing_zeros() + turn) % 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_has_a_class_with_room_for_it_and_a_pattern_or_a_guard() {
+        guard::begin();
+        begin();
+        for align in [16, 32, 64, 4096, 65536] {
+            for size in (0..=20_000).chain((20_001..MOST).step_by(97)) {
+                let Some(class) = class_for(size, align) else {
+                    continue;
+                };
+                let room = capacity(class);
+                assert!(classes::size_of(class).is_multiple_of(align.min(classes::size_of(class))));
+                assert!(
+                    room >= size + LEAST || (room >= size && has_guard(class)),
+                    "{size}"
+                );
+            }
+        }
+        assert_eq!(class_for(MOST + 1, 16), None);
+        // A page's bytes end at a guard page.
+        if guard::in_subsegments() {
+            let class = class_for(PAGE, 16).expect("a class");
+            assert!(has_guard(class) && capacity(class) == PAGE);
+        }
+    }
+
+    #[test]
+    fn any_one_is_found_and_nothing_else() {
+        assert_eq!(any_of(0), None);
+        for bits in [1u64, 1 << 63, 0x8000_0001, u64::MAX, 0x0010_0400_0020_0000] {
+            let mut met = 0u64;
+            for _ in 0..4000 {
+                met |= 1 << any_of(bits).expect("a one");
+            }
+            assert_eq!(met, bits);
+        }
+    }
+}
