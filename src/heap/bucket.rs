@@ -7,7 +7,6 @@
 //!
 //! Lock order: bucket, then back end.
 
-use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 #[cfg(feature = "hardened")]
@@ -17,6 +16,7 @@ use super::refill::fill;
 use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
+use crate::vm::Budget;
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
