@@ -90,7 +90,9 @@ for row in open(lcov):
         at, count = row[3:].split(',')[:2]
         at, count = int(at), int(count)
         lines[file][at] = max(lines[file].get(at, 0), count)
-# The tests inside a file are no part of it.
+# The tests inside a file are no part of it, nor is what is gone since it was run.
+for file in [file for file in lines if not os.path.exists(os.path.join(root, file))]:
+    del lines[file]
 for file in lines:
     text = open(os.path.join(root, file)).read().split('\n')
     for number, line in enumerate(text, 1):
