@@ -38,14 +38,21 @@ run() {
     rm -rf "$profiles"
     mkdir -p "$profiles"
     # What cargo prints of the objects it built is kept, for the report.
-    /usr/bin/cargo test -p ntheap -p ntheap-fuzz -p ntheap-inspect --tests --no-run --message-format=json \
+    /usr/bin/cargo test -p ntheap -p ntheap-fuzz -p ntheap-capi --tests --no-run --message-format=json \
         >"$CARGO_TARGET_DIR/built.json"
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' "$CARGO_TARGET_DIR/built.json" >"$CARGO_TARGET_DIR/objects"
     local object failed=()
     while read -r object; do
         case $object in */deps/*) ;; *) continue ;; esac
+        # What compares headers and symbols, runs other programs or runs under Wine
+        # reaches nothing new; time is not measured on counted code; and a child of a
+        # fork that writes into its parent's counters does not end.
+        case $(basename "$object") in
+            headers-* | symbols-* | programs-* | windows_names-* | porting-* | loaded-*) continue ;;
+        esac
         echo "coverage: $(basename "$object")"
-        (cd "$(home_of "$object")" && timeout 900 "$object" -q --test-threads 2) ||
+        (cd "$(home_of "$object")" && timeout 600 "$object" -q --test-threads 2 \
+            --skip wine:: --skip pending:: --skip takes_time_in_proportion --skip a_child_of_a_fork_goes_on) ||
             failed+=("$(basename "$object")")
     done <"$CARGO_TARGET_DIR/objects"
     ((${#failed[@]} == 0)) || echo "coverage: tests failed in ${failed[*]} (counted all the same)"
@@ -66,6 +73,10 @@ objects() {
         printf '%s ' "$object"
         first=0
     done <"$CARGO_TARGET_DIR/objects"
+    # What C programs are linked with, and preloaded.
+    if [[ -e $CARGO_TARGET_DIR/release/libntheap.so ]]; then
+        printf -- '-object %s ' "$CARGO_TARGET_DIR/release/libntheap.so"
+    fi
 }
 
 # Lines that have code, and those of them that ran, by file: the tests
@@ -90,6 +101,25 @@ for row in open(lcov):
         at, count = row[3:].split(',')[:2]
         at, count = int(at), int(count)
         lines[file][at] = max(lines[file].get(at, 0), count)
+# A `const fn` of which no line ran was run by the compiler: it is set aside.
+def set_aside(text, counts):
+    gone, at = 0, 0
+    while at < len(text):
+        head = text[at]
+        if ' const fn ' in head or head.startswith('const fn '):
+            margin = head[:len(head) - len(head.lstrip())]
+            end = at
+            while end + 1 < len(text) and not text[end].startswith(margin + '}') and not text[end].endswith('}'):
+                end += 1
+            inside = [line for line in range(at + 1, end + 2) if line in counts]
+            if inside and not any(counts[line] for line in inside):
+                for line in inside:
+                    del counts[line]
+                gone += len(inside)
+            at = end
+        at += 1
+    return gone
+aside = 0
 # The tests inside a file are no part of it, nor is what is gone since it was run.
 for file in [file for file in lines if not os.path.exists(os.path.join(root, file))]:
     del lines[file]
@@ -100,6 +130,7 @@ for file in lines:
             for at in [at for at in lines[file] if at >= number]:
                 del lines[file][at]
             break
+    aside += set_aside(text, lines[file])
 if missing:
     for file in sorted(lines):
         if not file.startswith(missing):
@@ -122,6 +153,7 @@ for layer in sorted(layers):
     if layer in ('src/heap', 'src/vm', 'src/crt') and percent < float(aim):
         below.append(layer)
 files = sorted(((sum(1 for c in lines[f].values() if not c), f) for f in lines), reverse=True)
+print(f'{aside} lines of const functions were run by the compiler alone, and do not count')
 print('most lines missing: ' + ', '.join(f'{f} {n}' for n, f in files[:25]))
 print('evidence: line coverage ' + ', '.join(
     f'{layer} {100 * layers[layer][0] / layers[layer][1]:.1f} %' for layer in sorted(layers)))
