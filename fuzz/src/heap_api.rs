@@ -150,7 +150,7 @@ fn wrong(own: &Own, input: &mut Unstructured<'_>) {
     let address = match below(input, 4) {
         0 => below(input, 0x1000),
         1 => usize::MAX - below(input, 0x1000),
-        2 => own.handle.addr().wrapping_add(below(input, 0x800)),
+        2 => own.handle.addr().wrapping_add(1 + below(input, 0x700)),
         _ => input.arbitrary::<usize>().unwrap_or(0) | 1,
     };
     if own.blocks.sizes().contains_key(&address) || address == 0 {
