@@ -67,7 +67,7 @@ passes() {
 }
 passes "$dir/planted" nothing
 for name in malloc calloc realloc reallocarray free free_sized free_aligned_sized aligned_alloc \
-    posix_memalign memalign valloc pvalloc; do
+    posix_memalign memalign valloc; do
     passes "$dir/functions" "$name"
 done
 for name in no_keys_left exit_handlers exit_while_others_allocate; do
@@ -81,5 +81,5 @@ for name in containers thread_locals; do
     passes "$dir/cpp" "$name"
 done
 
-echo "evidence: memcheck: $seen of 7 planted mistakes seen; $passed of 20 runs of C programs without a report"
+echo "evidence: memcheck: $seen of 7 planted mistakes seen; $passed of 19 runs of C programs without a report"
 ((${#failed[@]} == 0)) || { echo "memcheck: FAILED: ${failed[*]}"; exit 1; }
