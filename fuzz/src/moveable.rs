@@ -160,7 +160,8 @@ impl Block {
         }
         if new.is_null() {
             // It was to stay where it is, and could not.
-            return assert!(is_pinned && !may_move && size > self.contents.len());
+            let must_fit = !self.is_moveable || size > self.contents.len();
+            return assert!(is_pinned && !may_move && must_fit);
         }
         if self.is_moveable {
             assert_eq!(new, self.handle);
