@@ -46,7 +46,7 @@ printf 'crosscheck: %s\n' "$(/usr/bin/rustc -V)"
 failed=()
 for target in "${targets[@]}"; do
     began=$SECONDS
-    if check "$target" "" && check "$target" crt,debug,outside,trace,win16,win32; then
+    if check "$target" "" && check "$target" crt,debug,hardened,outside,trace,win16,win32; then
         printf 'crosscheck: %-28s ok, %d s\n' "$target" $((SECONDS - began))
     else
         printf 'crosscheck: %-28s FAILED\n' "$target"

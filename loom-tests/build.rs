@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 64] = [
+const MUTANTS: [Mutant; 65] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -163,6 +163,13 @@ const MUTANTS: [Mutant; 64] = [
         "sync/once.rs",
         "left != own && left != NEW",
         "left != NEW",
+    ),
+    // What a fork left behind is waited for.
+    (
+        "once_waits_for_the_absent",
+        "sync/once.rs",
+        "left != own && left != NEW",
+        "left == NEW && left == own",
     ),
     // Whoever finds a stack's number does not see the stack.
     (

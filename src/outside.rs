@@ -24,7 +24,7 @@ pub use crate::config::gflags;
 pub use crate::heap::outside::profile;
 pub use crate::heap::outside::{
     Area, BlockState, Heap, LAYOUT, LINK_BYTES, Large, RECORD_BYTES, Record, RegionBlock,
-    SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, Walk, What, caches, can_read, descriptor_at,
-    is_claimed, records_region, unused_by_word,
+    SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, WATCHED, Walk, What, caches, can_read,
+    descriptor_at, is_claimed, records_region, unused_by_word,
 };
 pub use crate::heap::outside::{Busy, TRACES_BYTES, Traces};

@@ -184,8 +184,8 @@ pub(crate) fn begin() {
     }
     // SAFETY: nobody reads it before what follows.
     unsafe { (*ASKED.0.get()).write((asked, command)) };
-    if asked.signal != 0 {
-        sys::on_signal(asked.signal, at_signal);
+    if asked.signal != 0 && !sys::on_signal(asked.signal, at_signal) {
+        tell(&"the system does not let its signal be handled");
     }
     if asked.at_exit {
         sys::at_exit(make);

@@ -602,15 +602,15 @@ fn what_cannot_be_shut_is_used_again() {
     });
 }
 
-/// A heap is valid, and nothing faults, whatever other threads free meanwhile; and while
-/// it is held, they wait.
+/// A heap is valid, and nothing faults, whatever other threads allocate and free
+/// meanwhile; and while it is held, no block goes or comes.
 #[test]
-fn a_heap_is_looked_at_while_others_free() {
+fn a_heap_is_looked_at_while_others_use_it() {
     for variables in [
         &[("NTHEAP_GFLAGS", "+hpa")][..],
         &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "light")],
     ] {
-        succeeds("a_heap_is_looked_at_while_others_free", variables, || {
+        succeeds("a_heap_is_looked_at_while_others_use_it", variables, || {
             // SAFETY: no memory of the caller's.
             let heap = unsafe { private::create(&Settings::DEFAULT) }.unwrap();
             let is_done = std::sync::atomic::AtomicBool::new(false);
@@ -636,16 +636,25 @@ fn a_heap_is_looked_at_while_others_free() {
                 while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
                     assert!(private::validate(heap, 0, std::ptr::null()));
                     private::lock(heap).unwrap();
-                    let mut cursor = private::Cursor::START;
-                    while let Ok(entry) = private::walk(heap, &mut cursor) {
-                        if entry.kind == private::EntryKind::Busy && entry.size != 0 {
-                            let last = entry.data + entry.size - 1;
-                            let last: *const u8 = std::ptr::with_exposed_provenance(last);
-                            // SAFETY: a busy block of a heap that is held.
-                            unsafe { last.read_volatile() };
+                    let blocks = || {
+                        let mut blocks = Vec::new();
+                        let mut cursor = private::Cursor::START;
+                        while let Ok(entry) = private::walk(heap, &mut cursor) {
+                            if entry.kind == private::EntryKind::Busy && entry.size != 0 {
+                                let last = entry.data + entry.size - 1;
+                                let last: *const u8 = std::ptr::with_exposed_provenance(last);
+                                // SAFETY: a busy block of a heap that is held.
+                                unsafe { last.read_volatile() };
+                                blocks.push((entry.data, entry.size));
+                            }
                         }
-                    }
+                        blocks
+                    };
+                    let before = blocks();
+                    std::thread::yield_now();
+                    let after = blocks();
                     assert!(private::unlock(heap).is_ok());
+                    assert_eq!(before, after);
                     looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }
             });

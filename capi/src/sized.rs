@@ -1,5 +1,5 @@
-//! C++'s sized delete, which says how large the object was: in a hardened heap what it
-//! says is compared with the block.
+//! C++'s sized delete, which says how large the object was: what it says is compared
+//! with the block, by the byte in a hardened heap, else by the block's class.
 //!
 //! The C++ library's own forgets the size and calls the delete without one, which a
 //! program may have replaced. So do these, after the comparison; without a C++ library in
@@ -76,14 +76,22 @@ sized_delete! {
     _ZdaPvmSt11align_val_t, "_ZdaPvSt11align_val_t", (_align: usize), "", "mov rsi, rdx"
 }
 
-/// Reports a block that has other bytes than `size`, or, at an alignment, than so many
-/// rounded up to it: in a hardened heap, and if the C++ library made the block.
+/// Reports a block that was made for other bytes than `size`, or, at an alignment, than
+/// so many rounded up to it, if the C++ library made the block.
 unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
-    if !checked::is_hardened() || block.is_null() || !is_librarys() {
-        return;
-    }
     // A size of 0 is served as 1.
-    checked::expect_size("operator delete", block.cast(), size.max(1), align);
+    let size = size.max(1);
+    if checked::is_hardened() || !checked::has_class_of(block.cast(), size, align) {
+        expect_of_library(block, size, align);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn expect_of_library(block: *mut c_void, size: usize, align: usize) {
+    if !block.is_null() && is_librarys() {
+        checked::expect_size("operator delete", block.cast(), size, align);
+    }
 }
 
 /// Whether operator new and delete are the C++ library's.

@@ -31,6 +31,29 @@ fn program() -> Option<PathBuf> {
     compiled("attacks", "attacks.cpp", &flags)
 }
 
+/// Whether the kernel marks pages that fault without a mapping of their own, as Linux does
+/// since 6.13: without it the default heap has no fences.
+fn has_guard_marks() -> bool {
+    const MADV_GUARD_INSTALL: i32 = 102;
+    let size = 4096;
+    // SAFETY: a page of the test's own, which nobody uses.
+    unsafe {
+        let (rights, flags) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let page = libc::mmap(
+            std::ptr::null_mut(),
+            size,
+            rights | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        );
+        assert_ne!(page, libc::MAP_FAILED);
+        let is_marked = libc::madvise(page, size, MADV_GUARD_INSTALL) == 0;
+        libc::munmap(page, size);
+        is_marked
+    }
+}
+
 /// What became of an attack: a stop's name, "fault", or what the program says.
 fn outcome(program: &Path, name: &str, mode: &[(&str, &str)]) -> String {
     let mut command = preloaded(program);
@@ -123,10 +146,12 @@ fn each_attack_ends_as_the_table_says() {
     let rows = rows(&document);
     let told: Vec<&str> = rows.iter().map(|[name, ..]| *name).collect();
     assert_eq!(names, told);
+    let has_fences = has_guard_marks();
     for ([name, told @ ..], found) in rows.iter().zip(found.values()) {
-        for (told, found) in told.iter().zip(found) {
+        for (mode, (told, found)) in told.iter().zip(found).enumerate() {
             let is_told = told.split(" or ").any(|word| word == found);
-            assert!(is_told, "{name}: {found}, and not {told}");
+            let is_unfenced = mode == 0 && !has_fences && *told == "fault" && found == "missed";
+            assert!(is_told || is_unfenced, "{name}: {found}, and not {told}");
         }
     }
 }

@@ -30,7 +30,7 @@ use Known::{Free, Inside, Nothing, Silent};
 const CASES: [(&str, &str, &str, Known); 44] = [
     ("one_past_large", "free", "past", Nothing),
     ("one_past_small", "free", "past", Free(64)),
-    ("never_handed_out", "free", "past", Free(16384)),
+    ("never_handed_out", "free", "past", Free(5120)),
     ("foreign_mapping", "free", "mapping", Nothing),
     ("foreign_static", "free", "static", Nothing),
     ("foreign_stack", "free", "stack", Nothing),

@@ -49,6 +49,20 @@ fn both(example: &str, arguments: [&str; 2]) -> Option<String> {
     Some(ours)
 }
 
+/// What ours says, once it had the machine to itself: the page file is all programs', which
+/// come and go. The last of some runs if it never had.
+fn says_alone(example: &str, arguments: &[&str], is_alone: fn(&str) -> bool) -> Option<String> {
+    let run = || ours_says(&format!("memory/{example}"), arguments);
+    let mut report = run()?;
+    for _ in 0..9 {
+        if is_alone(&report) {
+            break;
+        }
+        report = run()?;
+    }
+    Some(report)
+}
+
 #[test]
 fn memory_status_tells_what_static_and_dynamic_allocation_take() {
     let Some(report) = both("memory_status", ["", ""]) else {
@@ -97,7 +111,15 @@ fn memory_regions_tells_stacks_and_blocks_apart() {
 
 #[test]
 fn virtual_memory_is_reserved_committed_and_given_back() {
-    let Some(report) = both("virtual_memory", ["", ""]) else {
+    if both("virtual_memory", ["", ""]).is_none() {
+        return;
+    }
+    let is_alone = |report: &str| {
+        number(report, "less page file", 0).abs() < 64 * MIB
+            && (36 * MIB..164 * MIB).contains(&number(report, "less page file", 1))
+            && number(report, "more page file", 0) >= 20 * MIB
+    };
+    let Some(report) = says_alone("virtual_memory", &[], is_alone) else {
         return;
     };
     let less = |what: &str, nth| number(&report, &format!("less {what}"), nth);
@@ -124,7 +146,11 @@ fn virtual_memory_is_reserved_committed_and_given_back() {
 
 #[test]
 fn windows_of_pages_show_two_values_at_one_address() {
-    let Some(report) = ours_says("memory/windows_of_pages", &[]) else {
+    let is_alone = |report: &str| {
+        number(report, "less page file", 0).abs() < 64 * MIB
+            && number(report, "less page file", 1) >= 36 * MIB
+    };
+    let Some(report) = says_alone("windows_of_pages", &[], is_alone) else {
         return;
     };
     assert!(
@@ -152,7 +178,11 @@ fn windows_of_pages_show_two_values_at_one_address() {
 fn a_large_file_is_mapped_and_costs_address_space_only() {
     let path = std::env::temp_dir().join(format!("ntheap-1G-{}", std::process::id()));
     let path = path.to_str().expect("UTF-8");
-    let Some(report) = both("mapped_file", [path, "1G.tmp"]) else {
+    if both("mapped_file", [path, "1G.tmp"]).is_none() {
+        return;
+    }
+    let is_alone = |report: &str| number(report, "less page file", 2).abs() < 64 * MIB;
+    let Some(report) = says_alone("mapped_file", &[path], is_alone) else {
         return;
     };
     let less = |what: &str, nth| number(&report, &format!("less {what}"), nth);

@@ -68,6 +68,15 @@ pub(crate) fn bold(text: &str, on: bool) -> String {
 /// Rows with the first column to the left and the others to the right, each
 /// as wide as its widest cell; every line begins with `indent`.
 pub(crate) fn table(indent: &str, rows: &[Vec<String>]) -> String {
+    aligned(indent, rows, false)
+}
+
+/// The same with the last column, which is words, to the left as well.
+pub(crate) fn table_of_words(indent: &str, rows: &[Vec<String>]) -> String {
+    aligned(indent, rows, true)
+}
+
+fn aligned(indent: &str, rows: &[Vec<String>], is_last_left: bool) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| {
         rows.iter()
@@ -83,6 +92,8 @@ pub(crate) fn table(indent: &str, rows: &[Vec<String>]) -> String {
         for (c, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             if c == 0 {
                 line.push_str(&format!("{cell:<width$}"));
+            } else if is_last_left && c + 1 == columns {
+                line.push_str(&format!("  {cell}"));
             } else {
                 line.push_str(&format!("  {cell:>width$}"));
             }
@@ -122,5 +133,6 @@ mod tests {
             vec!["bcd".to_owned(), "234".to_owned()],
         ];
         assert_eq!(table("  ", &rows), "  a      1\n  bcd  234\n");
+        assert_eq!(table_of_words("  ", &rows), "  a    1\n  bcd  234\n");
     }
 }

@@ -4,6 +4,7 @@ use crate::args::{Cli, Completions, Man};
 use clap::CommandFactory;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A file cannot be written.
@@ -21,8 +22,9 @@ pub(crate) fn completions(options: &Completions) -> ExitCode {
 /// Writes the manual pages.
 pub(crate) fn pages(options: &Man) -> ExitCode {
     let folder = &options.folder;
-    let written =
-        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    let mut all = Cli::command().disable_help_subcommand(true);
+    all.build();
+    let written = fs::create_dir_all(folder).and_then(|()| write_pages(&all, folder));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -32,6 +34,18 @@ pub(crate) fn pages(options: &Man) -> ExitCode {
             ExitCode::from(FILE)
         }
     }
+}
+
+/// Writes a command's page and those of its own commands, each with the version of all.
+fn write_pages(command: &clap::Command, folder: &Path) -> io::Result<()> {
+    const SOURCE: &str = concat!("ntheap ", env!("CARGO_PKG_VERSION"));
+    for one in command.get_subcommands().filter(|one| !one.is_hide_set()) {
+        write_pages(one, folder)?;
+    }
+    clap_mangen::Man::new(command.clone())
+        .source(SOURCE)
+        .generate_to(folder)
+        .map(|_| ())
 }
 
 /// The command line without what nobody types.

@@ -356,6 +356,35 @@ fn planted_leaks_are_found_exactly() {
         assert_eq!(lost(&found), planted, "{flags}");
         assert_eq!(found["lost_blocks"].as_u64(), Some(planted.len() as u64));
         assert_eq!(found["unsure_blocks"].as_u64(), Some(0));
+        // Where stacks are kept, there is one record of each.
+        let blocks = |group: &Value| (group["frames"].clone(), group["blocks"].as_u64());
+        let mut groups: Vec<_> = found["lost"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(blocks)
+            .collect();
+        if flags.contains("ust") && !planted.is_empty() {
+            assert!(
+                groups.iter().all(|(frames, _)| frames[0].is_string()),
+                "{found}"
+            );
+            // Nine in one place, three elsewhere.
+            groups.sort_by_key(|(_, blocks)| *blocks);
+            let counts: Vec<_> = groups.iter().filter_map(|(_, blocks)| *blocks).collect();
+            assert_eq!(counts, [1, 1, 1, 9]);
+            let out = look(&["leaks", &running.pid()]);
+            let text = stdout(&out);
+            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    ";
+            assert!(text.contains(record) && !text.contains("\n  0x"), "{text}");
+            let out = look(&["leaks", &running.pid(), "--blocks"]);
+            let text = stdout(&out);
+            for address in &planted {
+                assert!(text.contains(&format!("\n  {address}\n")), "{text}");
+            }
+        } else {
+            assert!(groups.iter().all(|(frames, _)| frames.is_null()), "{found}");
+        }
         running.end();
     }
 
@@ -481,7 +510,7 @@ fn a_profiled_program_has_the_same_leaks() {
 /// Page heap's blocks are seen; those that sampling took are not, which is said.
 #[test]
 fn guarded_blocks_are_seen_or_said_to_be_missing() {
-    let Some((_, program)) = built("look-guarded", MALLOCS, &[]) else {
+    let Some((folder, program)) = built("look-guarded", MALLOCS, &[]) else {
         return;
     };
     let start = |name: &str, value: &str| {
@@ -492,11 +521,35 @@ fn guarded_blocks_are_seen_or_said_to_be_missing() {
         (running, told(&lines, "busy"))
     };
     let (running, busy) = start("NTHEAP_GFLAGS", "+hpa");
-    let listed = walked(&[&running.pid()]);
+    // By its name, too: no other heap has it.
+    let listed = walked(&[&running.pid(), "--heap", "process heap"]);
     assert_eq!(busy.len(), 200);
     for (address, size) in &busy {
         assert_eq!(listed.get(address), Some(size), "{address}");
     }
+    let all = json(&look(&["walk", &running.pid(), "--format", "json"]));
+    let heaps = all["heaps"].as_array().expect("heaps").iter();
+    let names: Vec<&str> = heaps.filter_map(|heap| heap["name"].as_str()).collect();
+    assert_eq!(
+        names.iter().filter(|&&name| name == "process heap").count(),
+        1,
+        "{names:?}"
+    );
+    let top = json(&look(&[
+        "top",
+        &running.pid(),
+        "--format",
+        "json",
+        "--heap",
+        "process heap",
+    ]));
+    assert!(top["heaps"][0]["blocks"].as_u64() >= Some(200), "{top}");
+    // The map has their rows.
+    let map = folder.join("guarded.svg");
+    let map = map.to_str().expect("UTF-8");
+    assert!(look(&["map", &running.pid(), "-o", map]).status.success());
+    let picture = std::fs::read_to_string(map).expect("written");
+    assert!(picture.contains(" guarded blocks</text>"), "{picture}");
     let (running, _) = start("NTHEAP_SAMPLE", "100");
     let out = look(&["walk", &running.pid()]);
     assert_eq!(out.status.code(), Some(3), "{}", stderr(&out));

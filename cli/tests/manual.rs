@@ -46,6 +46,11 @@ fn every_command_has_a_page_with_its_options() {
             "{command}"
         );
         let page = read(&format!("ntheap-{command}.1"));
+        let title = format!(
+            ".TH ntheap-{command} 1  \"ntheap {}\"",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert!(page.contains(&title), "{command}: {page}");
         for option in options(&command) {
             let written = option.replace('-', "\\-");
             assert!(page.contains(&written), "{command} {option}");

@@ -325,4 +325,18 @@ int main(void) {
     let out = output(run(&["--timeline", "/nonexistent/memory.svg"]).arg("true"));
     assert_eq!(out.status.code(), Some(125), "{}", stderr(&out));
     assert!(stderr(&out).contains("cannot write the time line"));
+    // The report is there though the picture's place is gone in the end.
+    let file = folder.join("gone.svg");
+    let replace = format!("rm {0} && mkdir {0}", file.display());
+    let mut command = run(&["--json", "--timeline", file.to_str().expect("UTF-8")]);
+    let out = output(command.args(["sh", "-c", &replace]));
+    assert_eq!(out.status.code(), Some(125), "{}", stderr(&out));
+    let told = stderr(&out);
+    let (report, complaint) = told.trim_end().rsplit_once('\n').expect("two lines");
+    let report: Value = serde_json::from_str(report).expect("a report");
+    assert!(report["peak_rss"].as_u64() > Some(0), "{report}");
+    assert!(
+        complaint.contains("cannot write the time line"),
+        "{complaint}"
+    );
 }

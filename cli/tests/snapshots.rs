@@ -68,7 +68,9 @@ int main(int argc, char **argv) {
         for (int i = 2; i < argc; i++) {
             usleep(1000);
             pthread_kill(thread, SIGUSR2);
-            while (access(argv[i], R_OK) != 0) usleep(1000);
+            /* One that is not made is not waited for for ever. */
+            for (int n = 0; access(argv[i], R_OK) != 0; n++)
+                if (usleep(1000), n == 30000) return 3;
         }
         is_over = 1;
         pthread_join(thread, NULL);
@@ -274,6 +276,7 @@ fn a_signal_in_the_middle_of_an_allocation_makes_a_snapshot() {
     let names: Vec<String> = (1..=6).map(|nth| format!("m.{nth}.heap")).collect();
     let mut arguments = vec!["storm"];
     arguments.extend(names.iter().map(String::as_str));
+    let mut whole = 0;
     for flags in ["", "+ust", "+hpc,+ust"] {
         for name in &names {
             let _ = fs::remove_file(folder.join(name));
@@ -283,16 +286,26 @@ fn a_signal_in_the_middle_of_an_allocation_makes_a_snapshot() {
                 .env("NTHEAP_GFLAGS", flags)
                 .env("NTHEAP_SNAPSHOT", "m.%n.heap,signal=USR2"),
         );
+        let mut partial = 0;
         for name in &names {
             let path = folder.join(name);
             let snapshot = file::read(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
-            // What was being changed at that moment is said to be missing.
-            let is_said = stderr(&out).contains("the answer is partial");
-            assert!(!snapshot.is_partial() || is_said, "{:?}", snapshot.missing);
             let large = stacks(&snapshot, 300_000..400_000);
-            assert!(large.len() == 1 && large[0].1 == 1, "{flags}: {large:?}");
+            let found: usize = large.iter().map(|(_, count)| count).sum();
+            if snapshot.is_partial() {
+                partial += 1;
+                assert!(found <= 1, "{flags}: {large:?}");
+            } else {
+                assert_eq!(found, 1, "{flags}: {large:?}");
+            }
         }
+        // What was being changed at that moment is said to be missing, each time.
+        let said = stderr(&out).matches("the answer is partial").count();
+        assert_eq!(said, partial, "{flags}: {}", stderr(&out));
+        whole += names.len() - partial;
     }
+    println!("{whole} of {} are whole", 3 * names.len());
+    assert!(whole > 0);
 }
 
 /// Page heap's patterns lie before a block, or its pages in no heap's memory: it is found all

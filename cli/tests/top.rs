@@ -221,6 +221,7 @@ fn resize(master: &File, rows: u16) {
 
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
+const SHOW_CURSOR: &str = "\x1b[?25h";
 
 #[test]
 fn keys_lead_through_the_view_and_the_terminal_is_put_right() {
@@ -261,13 +262,15 @@ fn an_end_of_the_process_or_a_signal_ends_the_view() {
     let mut running = Running::preloaded(&program);
     running.until_ready();
     let pid = running.pid();
-    let mut terminal = Terminal::start(&pid, 24);
-    terminal.until("quit");
-    // SAFETY: sends a signal to the command, which was not waited for.
-    unsafe { libc::kill(terminal.child.id() as libc::pid_t, libc::SIGTERM) };
-    terminal.until(LEAVE);
-    assert_eq!(terminal.status(), Some(0));
-    assert!(terminal.is_usual());
+    for signal in [libc::SIGTERM, libc::SIGQUIT, libc::SIGUSR1] {
+        let mut terminal = Terminal::start(&pid, 24);
+        terminal.until("quit");
+        // SAFETY: sends a signal to the command, which was not waited for.
+        unsafe { libc::kill(terminal.child.id() as libc::pid_t, signal) };
+        terminal.until(LEAVE);
+        assert_eq!(terminal.status(), Some(0), "{signal}");
+        assert!(terminal.is_usual(), "{signal}");
+    }
 
     let mut terminal = Terminal::start(&pid, 24);
     terminal.until("quit");
@@ -276,6 +279,41 @@ fn an_end_of_the_process_or_a_signal_ends_the_view() {
     terminal.until(&format!("ntheap: process {pid} has ended"));
     assert_eq!(terminal.status(), Some(4));
     assert!(terminal.is_usual());
+}
+
+/// A command that is stopped leaves the terminal to the shell, and takes it again.
+#[test]
+fn a_stopped_view_leaves_the_terminal_and_comes_back() {
+    let Some(program) = program("top-stopped") else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    let mut terminal = Terminal::start(&running.pid(), 24);
+    terminal.until("quit");
+    let child = terminal.child.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: the command was not waited for; its status is written, and it goes on.
+    unsafe {
+        libc::kill(child, libc::SIGTSTP);
+        assert_eq!(
+            libc::waitpid(child, &raw mut status, libc::WUNTRACED),
+            child
+        );
+    }
+    assert!(libc::WIFSTOPPED(status), "{status:#x}");
+    terminal.until(SHOW_CURSOR);
+    terminal.until(LEAVE);
+    assert!(terminal.is_usual());
+    // SAFETY: as above.
+    unsafe { libc::kill(child, libc::SIGCONT) };
+    terminal.until(ENTER);
+    terminal.until("quit");
+    assert!(!terminal.is_usual());
+    terminal.press("q");
+    terminal.until(LEAVE);
+    assert_eq!(terminal.status(), Some(0));
+    running.end();
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn subsegment(
     let size = record.block_size();
     let mut contradicted = None;
     reader.snapshot.blocks.reserve(record.blocks);
-    for index in 0..record.blocks {
+    for index in record.indices() {
         let Some(state) = record.block(&bytes, index) else {
             return Try::Changed;
         };

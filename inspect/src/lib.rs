@@ -42,6 +42,7 @@ mod traces;
 
 pub use error::Error;
 pub use model::Snapshot;
+pub use read::Wanted;
 
 use crate::held::Held;
 use crate::memory::Process;
@@ -49,21 +50,18 @@ use crate::model::ProcessInfo;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Reads the heaps of process `pid`; `held` are its threads if they are stopped.
+/// Reads the heaps of process `pid`, and what is `wanted` of it; `held` are its threads if
+/// they are stopped.
 ///
 /// # Errors
 /// When it is no process, not the caller's to look at, or has no heap that can be
 /// read.
-pub fn of_process(
-    pid: i32,
-    held: Option<&Held>,
-    compares_figures: bool,
-) -> Result<Snapshot, Error> {
+pub fn of_process(pid: i32, held: Option<&Held>, wanted: Wanted) -> Result<Snapshot, Error> {
     let process = Process::open(pid)?;
     let mappings = maps::of_process(pid)?;
     let options = read::Options {
         is_held: held.is_some(),
-        compares_figures,
+        wanted,
     };
     let found = read::heaps(&process, mappings, options);
     if process.is_gone() && found.is_err() {

@@ -79,7 +79,7 @@ impl Profile {
 /// When it is no process, not the caller's to look at, or has no heap that can be read.
 pub fn of_process(pid: i32, held: &Held) -> Result<Option<Profile>, Error> {
     let memory = Process::open(pid)?;
-    let snapshot = crate::of_process(pid, Some(held), false)?;
+    let snapshot = crate::of_process(pid, Some(held), crate::Wanted::Blocks)?;
     let mut profile = Profile {
         process: crate::info(pid),
         mappings: maps::of_process(pid)?,

@@ -26,9 +26,25 @@ const MOST_SEGMENTS: usize = 1 << 26;
 pub struct Options {
     /// It is held still, so that nothing needs to be read twice.
     pub is_held: bool,
-    /// Its heaps' figures are compared with what was counted.
-    pub compares_figures: bool,
+    /// What is asked for.
+    pub wanted: Wanted,
 }
+
+/// What is wanted of a process beside its heaps and blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    #[default]
+    Blocks,
+    /// The call stacks of blocks, where the process keeps them.
+    Stacks,
+    /// The stacks, and the heaps' figures compared with what was counted.
+    Checks,
+}
+
+/// The name of the front end's blocks where malloc is not served from there: a heap of the
+/// debug layer has the process heap's name, and what malloc gives.
+const FRONT_ALONE: &str = "process heap, before the debug layer";
 
 /// Reads the heaps of the process whose memory it is. `mappings` are the
 /// process's, by address.
@@ -254,7 +270,8 @@ impl<'a> Reader<'a> {
                     .to_owned(),
             ),
         }
-        if self.options.compares_figures {
+        self.name_front(number);
+        if self.options.wanted == Wanted::Checks {
             self.compare_figures(before);
         }
         let at = root.anchor(Anchor::Profile);
@@ -268,10 +285,33 @@ impl<'a> Reader<'a> {
                 at,
                 (mappings, &self.mappings),
                 &mut self.snapshot,
-                self.first_area,
+                (self.first_area, self.options.wanted != Wanted::Blocks),
             )
         {
             self.note(what.to_owned());
+        }
+    }
+
+    /// Tells the front end of heap `number` from a heap of the same copy that has its name
+    /// and serves malloc in its place.
+    fn name_front(&mut self, number: u32) {
+        let own = self.snapshot.heaps.get(number as usize);
+        let Some((copy, name)) = own.map(|heap| (heap.copy, heap.name.clone())) else {
+            return;
+        };
+        let is_served = self.snapshot.heaps.iter().any(|heap| {
+            !heap.is_process
+                && heap.copy == copy
+                && heap.name == name
+                && heap.flags & outside::WATCHED != 0
+        });
+        if let Some(own) = self
+            .snapshot
+            .heaps
+            .get_mut(number as usize)
+            .filter(|_| is_served)
+        {
+            FRONT_ALONE.clone_into(&mut own.name);
         }
     }
 

@@ -24,7 +24,7 @@ fn mappings() -> Vec<crate::model::Mapping> {
 
 const HELD: Options = Options {
     is_held: true,
-    compares_figures: true,
+    wanted: read::Wanted::Checks,
 };
 
 fn snapshot() -> Snapshot {

@@ -26,9 +26,9 @@ use std::collections::HashMap;
 const TRIES: usize = 8;
 
 /// Fills in who allocated the blocks of a copy, those of the areas from number
-/// `first_area` on, which are in the order of their addresses; behind them, areas are added
-/// of the blocks with guard pages, by address as well. `at` is where the copy says its
-/// records are.
+/// `first_area` on, which are in the order of their addresses, if `has_stacks`; behind them,
+/// areas are added of the blocks with guard pages, by address as well. `at` is where the copy
+/// says its records are.
 ///
 /// # Errors
 /// What is missing, in words.
@@ -37,7 +37,7 @@ pub(crate) fn add(
     at: usize,
     (mappings, ranges): (&[Mapping], &Ranges),
     snapshot: &mut Snapshot,
-    first_area: usize,
+    (first_area, has_stacks): (usize, bool),
 ) -> Result<(), &'static str> {
     const MISSING: &str = "call stacks of allocations, and blocks with guard pages";
     let bytes = memory.bytes(at, TRACES_BYTES).ok_or(MISSING)?;
@@ -65,7 +65,9 @@ pub(crate) fn add(
             memory,
             mappings,
             slides: HashMap::new(),
+            of_mappings: HashMap::new(),
         },
+        has_stacks,
         numbers: HashMap::new(),
         are_whole: true,
     };
@@ -220,6 +222,8 @@ struct Stacks<'a> {
     /// Bytes that the stacks not read yet can have: no two share any.
     left: usize,
     places: Places<'a>,
+    /// Whether they are asked for.
+    has_stacks: bool,
     /// The snapshot's numbers by the copy's; 0 for a stack that could not be read.
     numbers: HashMap<u32, u32>,
     /// Whether nothing is missing.
@@ -230,7 +234,7 @@ impl Stacks<'_> {
     /// The snapshot's number of a stack, which is read if it is not among `known`; 0 for
     /// none.
     fn number(&mut self, own: u32, known: &mut Vec<Stack>) -> u32 {
-        if own == 0 {
+        if own == 0 || !self.has_stacks {
             return 0;
         }
         if let Some(number) = self.numbers.get(&own) {
@@ -274,6 +278,9 @@ struct Places<'a> {
     mappings: &'a [Mapping],
     /// What was added to the addresses of a file, by the index of its first mapping.
     slides: HashMap<usize, u64>,
+    /// The same by any of its mappings that was asked for: between two of a file there may
+    /// lie tens of thousands of others.
+    of_mappings: HashMap<usize, u64>,
 }
 
 impl Places<'_> {
@@ -294,6 +301,15 @@ impl Places<'_> {
 
     /// What was added to the addresses in the file that mapping `at` is of.
     fn slide(&mut self, at: usize) -> u64 {
+        if let Some(slide) = self.of_mappings.get(&at) {
+            return *slide;
+        }
+        let slide = self.find_slide(at);
+        self.of_mappings.insert(at, slide);
+        slide
+    }
+
+    fn find_slide(&mut self, at: usize) -> u64 {
         let (before, _) = self.mappings.split_at(at + 1);
         let own = before.last().map_or("", |mapping| &mapping.name);
         let mut first = at;
@@ -419,7 +435,7 @@ mod tests {
         };
         let mappings = [mapping(BASE, BASE + 0x2800), mapping(BASE + 0x2800, END)];
         let ranges = Ranges::of(&mappings);
-        let answer = add(other, AT, (&mappings, &ranges), &mut snapshot, 0);
+        let answer = add(other, AT, (&mappings, &ranges), &mut snapshot, (0, true));
         (answer, snapshot)
     }
 

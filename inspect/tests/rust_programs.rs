@@ -4,7 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use ntheap_inspect::model::State;
-use ntheap_inspect::{Snapshot, held::Held};
+use ntheap_inspect::{Snapshot, Wanted, held::Held};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -75,7 +75,8 @@ fn check(has_assertions: bool, preloaded: Option<PathBuf>) {
     let pid = child.id() as i32;
     for stops in [false, true] {
         let held_still = stops.then(|| Held::stop(pid).expect("it stops"));
-        let snapshot = ntheap_inspect::of_process(pid, held_still.as_ref(), true).expect("heaps");
+        let snapshot =
+            ntheap_inspect::of_process(pid, held_still.as_ref(), Wanted::Checks).expect("heaps");
         drop(held_still);
         assert_eq!(snapshot.missing, Vec::<String>::new());
         assert_eq!(snapshot.problems, []);

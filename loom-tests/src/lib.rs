@@ -7,7 +7,7 @@
 //! | file | model | what must hold |
 //! |---|---|---|
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
-//! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure |
+//! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
 //! | `src/vm/budget.rs` | `vm/budget_model.rs` | what is committed is never above the limit, and nothing is lost of it |
 //! | `src/heap/claims.rs` | `heap/claims_model.rs` | a slice of address space has one owner, and its blocks lead to what was entered |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |

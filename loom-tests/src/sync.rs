@@ -19,6 +19,7 @@ crate::mutant!(once_ends_relaxed);
 crate::mutant!(once_looks_relaxed);
 crate::mutant!(once_starts_twice);
 crate::mutant!(once_takes_over_the_living);
+crate::mutant!(once_waits_for_the_absent);
 
 pub(crate) use lock::{Lock, Mutex};
 
@@ -69,6 +70,21 @@ pub(crate) mod os {
 
     pub(crate) fn yield_now() {
         loom::thread::yield_now();
+    }
+
+    std::thread_local! {
+        /// The model checker runs all threads of a model on one of the system's.
+        static GENERATION: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+
+    /// Forks before this process.
+    pub(crate) fn generation() -> u32 {
+        GENERATION.get()
+    }
+
+    /// From here on the model is a process after so many forks.
+    pub(super) fn set_generation(generation: u32) {
+        GENERATION.set(generation);
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::instance::Crt;
 use super::{MAX_REQUEST, errno, invalid, new_handler};
-use crate::heap::private::flags;
-use core::ptr;
+use crate::heap::private::{Error, flags};
+use core::ptr::{self, NonNull};
 
 fn too_much() -> *mut u8 {
     errno::set(errno::ENOMEM);
@@ -60,17 +60,18 @@ impl Crt {
             return too_much();
         }
         // SAFETY: the caller's promise.
-        let resize = || unsafe { self.reallocate_as(operation, flags, block, size) };
-        let new = resize();
-        if !new.is_null() {
-            return new;
+        let resize = || unsafe { self.try_reallocate(operation, flags, block, size) };
+        match resize() {
+            Ok(new) => new.as_ptr(),
+            Err(Error::NoMemory | Error::LimitReached) => {
+                new_handler::again(size, || resize().map_or(ptr::null_mut(), NonNull::as_ptr))
+            }
+            Err(_) => {
+                // It was reported; no memory would help.
+                errno::set(errno::EINVAL);
+                ptr::null_mut()
+            }
         }
-        if !self.owns(block) {
-            // It was reported; no memory would help.
-            errno::set(errno::EINVAL);
-            return new;
-        }
-        new_handler::again(size, resize)
     }
 
     /// `_recalloc`: realloc for `count` members of `size` bytes, of which those

@@ -6,7 +6,6 @@ use super::runtime::{self, Runtime};
 use crate::heap::private::{self, Error, Handle, HeapRef, Settings, flags};
 use crate::heap::{Word, checked};
 use crate::sync::Once;
-use crate::sys;
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -143,7 +142,7 @@ impl Crt {
     /// ("HeapSetInformation function").
     #[cold]
     fn start(&self) -> Result<Handle, Error> {
-        if self.made.begin_in(sys::process_id()) {
+        if self.made.begin() {
             let made = self.make();
             self.made.end(made.is_ok());
             runtime::stay_if_shared();
@@ -267,21 +266,42 @@ impl Crt {
         block: *mut u8,
         size: usize,
     ) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let new = unsafe { self.try_reallocate(operation, flags, block, size) };
+        new.map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    /// [`Crt::reallocate_as`], and why it failed: [`Error::NoMemory`],
+    /// [`Error::LimitReached`] and [`Error::NotInPlace`] of a block, anything else of what
+    /// was reported.
+    ///
+    /// # Safety
+    /// As for [`Crt::reallocate`].
+    pub(super) unsafe fn try_reallocate(
+        &self,
+        operation: &str,
+        flags: u32,
+        block: *mut u8,
+        size: usize,
+    ) -> Result<NonNull<u8>, Error> {
         if size > super::MAX_REQUEST {
-            return ptr::null_mut();
+            return Err(Error::NoMemory);
         }
         match self.place() {
-            Some(Place::Here(heap)) => {
-                // SAFETY: as in `free_as`.
-                let new =
-                    unsafe { private::reallocate_as(operation, heap.handle(), flags, block, size) };
-                new.map_or(ptr::null_mut(), NonNull::as_ptr)
-            }
             // SAFETY: as in `free_as`.
-            Some(Place::Elsewhere(runtime, heap)) => unsafe {
-                runtime.reallocate(operation, heap, flags, block, size)
+            Some(Place::Here(heap)) => unsafe {
+                private::reallocate_as(operation, heap.handle(), flags, block, size)
             },
-            None => ptr::null_mut(),
+            Some(Place::Elsewhere(runtime, heap)) => {
+                // SAFETY: as in `free_as`.
+                let new = unsafe { runtime.reallocate(operation, heap, flags, block, size) };
+                // The other copy's table does not say why.
+                NonNull::new(new).ok_or_else(|| match runtime.validate(heap, block) {
+                    true => Error::NoMemory,
+                    false => Error::NotABlock,
+                })
+            }
+            None => Err(Error::NoMemory),
         }
     }
 
@@ -384,7 +404,7 @@ pub unsafe fn serve_malloc(word: &Word) {
 pub(super) fn shared_heap() -> Result<Handle, Error> {
     static MADE: Once = Once::new();
     static HANDLE: AtomicUsize = AtomicUsize::new(0);
-    if MADE.is_ready() || !MADE.begin_in(sys::process_id()) {
+    if MADE.is_ready() || !MADE.begin() {
         return Ok(Handle::unchecked(HANDLE.load(Ordering::Acquire)));
     }
     let made = create(RUNTIME, (&raw const SHARED).addr());

@@ -5,8 +5,8 @@
 use super::marks::Marks;
 use super::{errno, invalid};
 use crate::heap::private;
-use crate::sync::{Function, Once};
-use crate::sys;
+use crate::sync::Function;
+use crate::sync::forks::{self, AtFork, Layer};
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -89,15 +89,16 @@ pub fn without_asking<R>(attempt: impl FnOnce() -> R) -> R {
 /// Has the child of a fork forget the parent's other threads. The system may
 /// allocate for this.
 fn forget_at_fork() {
-    static REGISTERED: Once = Once::new();
-
-    unsafe extern "C" fn nothing() {}
-    unsafe extern "C" fn child() {
+    fn nothing() {}
+    fn child() {
         IN_NEW.keep_own();
     }
-    if !REGISTERED.is_ready() && REGISTERED.begin() {
-        REGISTERED.end(sys::at_fork(nothing, nothing, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare: nothing,
+        parent: nothing,
+        child,
+    };
+    forks::hold(Layer::NewHandlers, &FORK);
 }
 
 /// Says whether malloc calls the handler: 1, or 0, as it is at first. Returns the

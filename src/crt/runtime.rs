@@ -21,7 +21,6 @@ use super::instance;
 use super::mode::Mode;
 use crate::heap::private::{self, Handle};
 use crate::sync::Once;
-use crate::sys;
 use crate::vm::copies;
 use crate::vm::root::{self, Anchor};
 use core::ptr::{self, NonNull};
@@ -191,7 +190,7 @@ impl Runtime {
     /// none, others use this one's from here on.
     pub(super) fn of_the_process() -> Option<&'static Runtime> {
         static IS_FIRST: Once = Once::new();
-        if IS_FIRST.is_ready() || !IS_FIRST.begin_in(sys::process_id()) {
+        if IS_FIRST.is_ready() || !IS_FIRST.begin() {
             return None;
         }
         // Makes the root record, if that was not done.

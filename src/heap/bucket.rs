@@ -9,6 +9,7 @@
 
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
+use super::fence;
 #[cfg(feature = "hardened")]
 use super::hard::{self, Hard};
 use super::magazine::{Depot, Entry, MARKS, Magazine};
@@ -16,6 +17,7 @@ use super::refill::fill;
 use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
+use crate::sys::{self, Protection};
 use crate::vm::Budget;
 use core::mem::offset_of;
 use core::ptr;
@@ -75,6 +77,9 @@ pub(super) struct State {
     open: [*mut Descriptor; SHARDS + 1],
     /// Subsegments in all.
     pub(super) subsegments: usize,
+    /// Those with fences, and how many blocks they have less than others of the class.
+    fenced: usize,
+    pub(super) fewer: usize,
     /// Blocks whose free bit is clear.
     pub(super) out: usize,
     /// Full magazines, by shard; all in the first where a class has none.
@@ -138,6 +143,17 @@ impl Place<'_> {
         hard::is_on() && self.owned.is_none()
     }
 
+    /// Whether its blocks may have fences beside them: those of malloc's whose class has
+    /// some, in a build that knows of guards, if so many subsegments have them already.
+    #[inline(always)]
+    fn may_be_fenced(&self, fenced: usize) -> bool {
+        cfg!(feature = "hardened")
+            && fence::may_have_fences(self.class)
+            && self.kind == Kind::Checked
+            && self.owned.is_none()
+            && fenced < fence::most(self.class)
+    }
+
     /// Bytes of a subsegment's record.
     #[inline(always)]
     fn record_size(&self) -> usize {
@@ -155,6 +171,8 @@ impl State {
         State {
             open: [ptr::null_mut(); SHARDS + 1],
             subsegments: 0,
+            fenced: 0,
+            fewer: 0,
             out: 0,
             depots: [const { Depot::new() }; SHARDS],
             falling: 0,
@@ -547,7 +565,12 @@ impl State {
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        self.add_subsegment::<HARD>(place) || self.take_over(place.shard)
+        let is_added = if HARD == DEFAULT && place.may_be_fenced(self.fenced) {
+            self.add_fenced(place)
+        } else {
+            self.add_subsegment::<HARD>(place)
+        };
+        is_added || self.take_over(place.shard)
     }
 
     /// Moves the only open subsegment of another shard to this one's list: for
@@ -565,6 +588,13 @@ impl State {
         false
     }
 
+    /// A new subsegment with fences beside its blocks, where there can be some.
+    #[cold]
+    #[inline(never)]
+    fn add_fenced(&mut self, place: &Place<'_>) -> bool {
+        self.add_subsegment::<FENCED>(place)
+    }
+
     #[inline(never)]
     fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
@@ -578,12 +608,17 @@ impl State {
             Some(_) => self.subsegments * slices * classes::SLICE,
             None => 0,
         };
-        let taken = place.back_end.lock().take(
-            slices,
-            place.record_size(),
-            alike,
-            ends_in_guard::<HARD>(place.class),
-        );
+        let taken = if HARD == FENCED {
+            let mut back_end = place.back_end.lock();
+            back_end.take_for(place.class, place.record_size())
+        } else {
+            place.back_end.lock().take(
+                slices,
+                place.record_size(),
+                alike,
+                ends_in_guard::<HARD>(place.class),
+            )
+        };
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
                 owned.budget().credit(place.bytes());
@@ -592,8 +627,24 @@ impl State {
         };
         let descriptor = run.descriptor;
         let base = run.base.expose_provenance();
-        let blocks = prepare::<HARD>(place.class, &run);
         let geometry = Geometry::of(place.class);
+        let all = prepare::<HARD>(place.class, &run);
+        let mut blocks = all;
+        let mut used = 0;
+        if HARD == FENCED {
+            if run.is_fenced {
+                used = fence::used(place.class);
+                self.fenced += 1;
+            }
+            if used != 0 {
+                blocks = used.count_ones() as usize;
+                self.fewer += all - blocks;
+            }
+            if place.class == 0 && !run.is_fenced {
+                // SAFETY: the slice was just taken, and never goes back.
+                unsafe { sys::protect(run.base, classes::SLICE, Protection::None) };
+            }
+        }
         let block_size = geometry.size;
         let relaxed = Ordering::Relaxed;
         // SAFETY: the descriptor's memory is zeroed, large enough for this
@@ -601,7 +652,7 @@ impl State {
         unsafe {
             let this = &mut *descriptor;
             this.base.store(base, relaxed);
-            this.span.store(blocks * block_size, relaxed);
+            this.span.store(all * block_size, relaxed);
             this.what.store(SUBSEGMENT, relaxed);
             this.class.store(place.class as u8, relaxed);
             this.kind.store(place.kind as u8, relaxed);
@@ -615,13 +666,20 @@ impl State {
             }
             this.blocks = blocks as u32;
             this.free = blocks as u32;
+            if place.class == 0 && HARD != DEFAULT {
+                // One that there is not: it holds no memory, and is never empty.
+                this.blocks += 1;
+            }
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
-            let mut left = blocks;
-            let first = descriptor.byte_add(geometry.bits_at(place.kind)).cast();
+            this.is_fenced = HARD == FENCED && run.is_fenced;
+            let mut left = all;
+            let first = descriptor
+                .byte_add(geometry.bits_at(place.kind))
+                .cast::<u64>();
             let words = geometry.blocks.div_ceil(64);
-            for word in core::slice::from_raw_parts_mut::<u64>(first, words) {
+            for word in core::slice::from_raw_parts_mut(first, words) {
                 *word = if left >= 64 {
                     u64::MAX
                 } else {
@@ -629,8 +687,11 @@ impl State {
                 };
                 left = left.saturating_sub(64);
             }
+            if HARD == FENCED && used != 0 {
+                first.write(u64::from(used));
+            }
             if run.clean && place.class >= RUNS {
-                this.fresh = ((1u64 << blocks) - 1) as u32;
+                this.fresh = first.read() as u32;
             }
             slices::enter(base, slices, descriptor);
         }
@@ -651,7 +712,10 @@ impl State {
             if place.is_hard() {
                 return self.remove_hard(place, descriptor);
             }
-            self.remove_as::<false>(place, descriptor);
+            if (*descriptor).is_fenced {
+                return self.remove_fenced(place, descriptor);
+            }
+            self.remove_as::<DEFAULT>(place, descriptor);
         }
     }
 
@@ -663,20 +727,38 @@ impl State {
     #[inline(never)]
     unsafe fn remove_hard(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         // SAFETY: the caller's promise.
-        unsafe { self.remove_as::<true>(place, descriptor) }
+        unsafe { self.remove_as::<OPEN>(place, descriptor) }
+    }
+
+    /// [`State::remove_subsegment`] of one with fences.
+    ///
+    /// # Safety
+    /// As there.
+    #[cold]
+    #[inline(never)]
+    unsafe fn remove_fenced(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
+        // SAFETY: the caller's promise; its descriptor is live.
+        unsafe {
+            let has = (*descriptor).blocks as usize;
+            self.fenced -= 1;
+            self.fewer -= Geometry::of(place.class).blocks - has;
+            self.remove_as::<FENCED>(place, descriptor);
+        }
     }
 
     /// # Safety
     /// As for [`State::remove_subsegment`].
     #[inline(always)]
-    unsafe fn remove_as<const IS_HARD: bool>(
-        &mut self,
-        place: &Place<'_>,
-        descriptor: *mut Descriptor,
-    ) {
+    unsafe fn remove_as<const HARD: u8>(&mut self, place: &Place<'_>, descriptor: *mut Descriptor) {
         let slices = classes::slices_of(place.class);
         // SAFETY: the caller's descriptor is live.
-        let touched = unsafe { (*descriptor).high as usize } * classes::size_of(place.class);
+        let high = unsafe { (*descriptor).high as usize };
+        let touched = high * classes::size_of(place.class);
+        let active = if HARD == FENCED {
+            fence::bytes_below(place.class, high)
+        } else {
+            touched
+        };
         // SAFETY: nobody has a block of it, so nobody needs its entries, and
         // the sizes are those it was made with.
         unsafe {
@@ -684,7 +766,7 @@ impl State {
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
             #[cfg(feature = "hardened")]
-            let is_zero = IS_HARD && {
+            let is_zero = HARD == OPEN && {
                 let hard = if (*descriptor).clean {
                     Hard::Shut
                 } else {
@@ -697,6 +779,11 @@ impl State {
             if is_zero {
                 back_end.note_zero(segment, first, slices);
             }
+            let slices = if HARD == FENCED {
+                fence::slices_of(place.class)
+            } else {
+                slices
+            };
             back_end.give_back(
                 segment,
                 first,
@@ -710,8 +797,7 @@ impl State {
             owned.budget().credit(place.bytes());
         }
         self.subsegments -= 1;
-        let active = &place.totals.active;
-        active.fetch_sub(touched, Ordering::Relaxed);
+        place.totals.active.fetch_sub(active, Ordering::Relaxed);
     }
 
     /// Gives all subsegments of a private heap's bucket back, whatever their
@@ -796,12 +882,13 @@ impl State {
     }
 }
 
-/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; or
-/// of blocks of no bytes.
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; of
+/// blocks of no bytes, there; or with fences.
 const DEFAULT: u8 = 0;
 #[cfg(feature = "hardened")]
 const OPEN: u8 = 1;
 const SHUT: u8 = 2;
+const FENCED: u8 = 3;
 
 /// Whether the last page of a new subsegment of `class` is to be a guard page.
 #[inline(always)]
@@ -845,7 +932,11 @@ impl Descriptor {
     pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
-            let bytes = (end - high) * classes::size_of(place.class);
+            let bytes = if self.is_fenced {
+                fence::bytes_below(place.class, end) - fence::bytes_below(place.class, high)
+            } else {
+                (end - high) * classes::size_of(place.class)
+            };
             place.totals.active.fetch_add(bytes, Ordering::Relaxed);
             self.high = end as u32;
         }

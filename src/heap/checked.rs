@@ -117,7 +117,8 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     if private::met::serves_malloc() {
         return allocate_slow(word, size, 16, false);
     }
-    if size <= MAX_CLASS_SIZE {
+    // One comparison for both: no class has 0 bytes here.
+    if size.wrapping_sub(1) < MAX_CLASS_SIZE {
         let class = classes::class_of(size);
         // SAFETY: a word leads to its thread's cache or a shared one.
         unsafe {
@@ -169,12 +170,42 @@ unsafe fn free_hardened(word: &Word, address: *mut u8) {
     }
 }
 
-/// Reports the block that starts at `address`, in a hardened heap, if it was not asked
-/// for with `size` bytes, or with so many rounded up to a multiple of `align`. Another
-/// heap's block, or none, is no matter of this.
+/// Whether the block that starts at `address` has the class of `size` bytes at a
+/// multiple of `align`. Another heap's block, or none, is no matter of this, and so is a
+/// hardened heap's: [`expect_size`] tells more of it.
 #[cfg(feature = "hardened")]
+#[inline]
+pub fn has_class_of(address: *mut u8, size: usize, align: usize) -> bool {
+    let descriptor = slices::find(address.addr());
+    // SAFETY: what `find` leads to is readable; a descriptor with an index for the
+    // address has a mark for it.
+    unsafe {
+        let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
+            return true;
+        };
+        // A private heap's marks say other things.
+        if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) != BUSY
+            || !(*descriptor).owner.load(Ordering::Relaxed).is_null()
+        {
+            return true;
+        }
+        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
+        class == classes::class_for(size, align).unwrap_or(0)
+    }
+}
+
+/// Reports the block that starts at `address` if it was not asked for with `size` bytes,
+/// or with so many rounded up to a multiple of `align`: exactly in a hardened heap, else
+/// by its class. Another heap's block, or none, is no matter of this.
+#[cfg(feature = "hardened")]
+#[cold]
+#[inline(never)]
 pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
-    hard::expect_size(operation, address, size, align);
+    if is_hard() {
+        hard::expect_size(operation, address, size, align);
+    } else if !has_class_of(address, size, align) {
+        misuse::wrong_layout(operation, address.addr(), size);
+    }
 }
 
 /// [`allocate`] at a multiple of `align`, a power of two, zeroed if `zero`, for
@@ -202,6 +233,14 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
             private::met::allocate(size, align, zero)
         } else {
             trace::during(c"RtlAllocateHeap", arguments, || {
+                let block = if size == 0 && align <= 16 {
+                    allocate_nothing()
+                } else {
+                    ptr::null_mut()
+                };
+                if !block.is_null() {
+                    return block;
+                }
                 PROCESS.allocate(Kind::Checked, word, size, align, zero)
             })
         };
@@ -209,6 +248,15 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
             return block;
         }
     }
+}
+
+/// A block of no bytes; null where there is none, and one of a few bytes must do.
+#[inline(always)]
+fn allocate_nothing() -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    return super::nothing::allocate();
+    #[cfg(not(feature = "hardened"))]
+    ptr::null_mut()
 }
 
 /// Serves malloc from `heap` from here on: its blocks are of exact sizes, are
@@ -393,6 +441,10 @@ unsafe fn free_found(word: &Word, address: *mut u8) {
         // Of two frees at once only one finds the mark set.
         if !is_busy((*Descriptor::mark_of(key)).swap(0, Ordering::Relaxed)) {
             return misuse::bad_address("free", address.addr());
+        }
+        #[cfg(feature = "hardened")]
+        if class == 0 {
+            return super::nothing::free(address);
         }
         let shared = PROCESS.shared(Kind::Checked);
         let shard = (*descriptor).shard.load(Ordering::Relaxed);

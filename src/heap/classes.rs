@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   class      granularity   block sizes
-//!   0          -             none: a bin that is always empty
+//!   0          -             no bytes: a bin that is always empty (nothing.rs)
 //!   1 - 64     16 B          16 B to 1,024 B
 //!   65 - 80    64 B          to 2 KiB
 //!   81 - 96    128 B         to 4 KiB
@@ -20,7 +20,7 @@
 
 use super::cache::BIN;
 
-/// Number of classes, the empty class 0 included.
+/// Number of classes, that of blocks of no bytes, 0, included.
 pub const COUNT: usize = 148;
 /// The last LFH bucket.
 pub const LAST_BUCKET: usize = 128;
@@ -217,10 +217,17 @@ pub const fn slices_of(class: usize) -> usize {
     }
 }
 
+/// Bytes from one block of `class` to the next: blocks of no bytes have addresses of
+/// their own.
+#[inline]
+pub const fn stride_of(class: usize) -> usize {
+    if class == 0 { BIN } else { size_of(class) }
+}
+
 /// The blocks of one subsegment of `class`.
 #[inline]
 pub const fn blocks_of(class: usize) -> usize {
-    match (slices_of(class) * SLICE).checked_div(size_of(class)) {
+    match (slices_of(class) * SLICE).checked_div(stride_of(class)) {
         Some(blocks) => blocks,
         None => 0,
     }

@@ -205,6 +205,34 @@ mod watched {
     }
 
     impl Front {
+        /// [`Front::swap_in`] where blocks are sampled and nothing else counts: a
+        /// refill costs a few instructions more than without. Null, too, when the block
+        /// that is wanted is the sample.
+        #[inline(never)]
+        pub(in crate::heap) fn swap_in_sampled(
+            &self,
+            shared: Shared<'_>,
+            cache: &ThreadCache,
+            class: usize,
+        ) -> *const Bin {
+            if cache.is_tapped {
+                return self.swap_in_counted(shared, cache, class);
+            }
+            if !is_calm(cache) {
+                return ptr::null();
+            }
+            if class > LAST_BUCKET {
+                return self.bring_in::<false>(shared, cache, class, usize::MAX, |_| ());
+            }
+            let left = cache.until_sample.get();
+            if left == 0 {
+                return ptr::null();
+            }
+            self.bring_in::<true>(shared, cache, class, left as usize, |blocks| {
+                cache.until_sample.set(left.saturating_sub(blocks as u64));
+            })
+        }
+
         /// [`Front::swap_in`] where what is brought in is counted. Null, too, when the
         /// block that is wanted is one to be looked at.
         #[cold]
@@ -227,11 +255,11 @@ mod watched {
             if most == 0 {
                 return ptr::null();
             }
-            let bin = self.bring_in::<true>(shared, cache, class, most);
-            if !bin.is_null() && !is_drawn {
-                cache.count_taken(class, cache.count(class));
-            }
-            bin
+            self.bring_in::<true>(shared, cache, class, most, |blocks| {
+                if !is_drawn {
+                    cache.count_taken(class, blocks);
+                }
+            })
         }
 
         /// Puts a freed block of a class that has one bin into the spare magazine. False

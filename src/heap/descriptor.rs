@@ -26,6 +26,7 @@
 //! bucket (or of the large list).
 
 use super::classes::{self, COUNT};
+use super::fence;
 use super::foreign;
 use super::segment::Segment;
 #[cfg(feature = "heaps")]
@@ -80,7 +81,7 @@ pub(crate) const PRIVATE_LARGE: u8 = 5;
 
 /// What all subsegments of a class have in common.
 pub(crate) struct Geometry {
-    /// Bytes of a block.
+    /// Bytes of a block, or of no bytes' distance from the next.
     pub(crate) size: usize,
     /// Blocks of a subsegment.
     pub(crate) blocks: usize,
@@ -99,9 +100,9 @@ static GEOMETRIES: [Geometry; COUNT] = {
             bits_at: [HEADER as u16; 2],
         }
     }; COUNT];
-    let mut class = 1;
+    let mut class = 0;
     while class < COUNT {
-        let (size, blocks) = (classes::size_of(class), classes::blocks_of(class));
+        let (size, blocks) = (classes::stride_of(class), classes::blocks_of(class));
         let marks = blocks.next_multiple_of(8);
         table[class] = Geometry {
             size,
@@ -161,7 +162,8 @@ pub(crate) struct Descriptor {
     /// Free blocks whose pages were never used, one bit each; kept for page
     /// runs only.
     pub(crate) fresh: u32,
-    /// Blocks in all; fewer than the class has where a guard page lies behind them.
+    /// Blocks in all; fewer than the class has where a guard page lies behind them, or
+    /// fences between them.
     pub(crate) blocks: u32,
     /// Blocks whose free bit is set.
     pub(crate) free: u32,
@@ -186,6 +188,8 @@ pub(crate) struct Descriptor {
     /// For a large block: whether its pages are known to be zero. For a subsegment:
     /// whether its blocks, of no bytes, cannot be accessed.
     pub(crate) clean: bool,
+    /// For a subsegment: whether fences lie between or around its blocks (fence.rs).
+    pub(crate) is_fenced: bool,
     /// The private heap it belongs to; null for the process heap's.
     pub(crate) owner: AtomicPtr<()>,
 }
@@ -225,6 +229,7 @@ impl Descriptor {
             extent: 0,
             region_size: 0,
             clean: false,
+            is_fenced: false,
             owner: AtomicPtr::new(core::ptr::null_mut()),
         })
     }
@@ -324,13 +329,18 @@ impl Descriptor {
         }
     }
 
-    /// The index of the block that `address` lies in, wherever in it.
+    /// The index of the block that `address` lies in, wherever in it; `None` in a fence.
     pub(crate) fn index_around(&self, address: usize) -> Option<usize> {
         let offset = address.wrapping_sub(self.base.load(Ordering::Relaxed));
         if offset >= self.span.load(Ordering::Relaxed) {
             return None;
         }
-        offset.checked_div(self.block_size())
+        if self.what.load(Ordering::Relaxed) == LARGE {
+            return Some(0);
+        }
+        let class = usize::from(self.class.load(Ordering::Relaxed));
+        let index = offset.checked_div(Geometry::of(class).size)?;
+        (!self.is_fenced || fence::is_block(class, index)).then_some(index)
     }
 
     /// Usable bytes of each block.

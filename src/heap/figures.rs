@@ -44,7 +44,7 @@ pub(crate) fn collect() -> Stats {
             let state = front.bucket(class).state.lock();
             *kept += state.stored() as u64;
             bucket.live += state.out as u64;
-            bucket.blocks += (state.subsegments * classes::blocks_of(class)) as u64;
+            bucket.blocks += (state.subsegments * classes::blocks_of(class) - state.fewer) as u64;
             bucket.allocations += state.allocations;
         }
     }

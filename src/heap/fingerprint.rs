@@ -13,7 +13,7 @@ use super::descriptor::{self, Descriptor, HEADER, Kind};
 use super::foreign::{EXTRA_AT, SHELF};
 use super::front::{Caches, Front};
 use super::magazine::{Depot, ENTRIES, Magazine};
-use super::{segment, slices};
+use super::{fence, segment, slices};
 use crate::sync::Mutex;
 use core::mem::offset_of;
 
@@ -58,6 +58,7 @@ const PROCESS: u32 = {
             offset_of!(Descriptor, class),
             offset_of!(Descriptor, kind),
             offset_of!(Descriptor, blocks),
+            offset_of!(Descriptor, is_fenced),
             offset_of!(Descriptor, free),
             offset_of!(Descriptor, next),
             offset_of!(Descriptor, extent),
@@ -112,6 +113,7 @@ const PROCESS: u32 = {
             &[
                 classes::size_of(class),
                 classes::slices_of(class),
+                fence::used(class) as usize,
                 Descriptor::sizes_bytes(class),
             ],
         );

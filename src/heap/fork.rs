@@ -5,17 +5,20 @@
 
 use super::{Kind, PROCESS, cache, meta, misuse, private, slices};
 use crate::sync::Lock;
+use crate::sync::forks::{self, AtFork, Layer};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The thread that forks, while it does.
 static FORKING: AtomicU64 = AtomicU64::new(0);
 
-/// Registers the handlers; called once.
+/// Has forks find the heap at rest. The system may allocate for this.
 pub(super) fn register() {
-    crate::sys::at_fork(prepare, parent, child);
-    // A fork between the two finds the lock of the regions taken once all the same.
-    #[cfg(all(unix, feature = "pages"))]
-    crate::vm::regions::is_held_above();
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Heaps, &FORK);
 }
 
 fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
@@ -25,8 +28,6 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     visit(PROCESS.reclaiming.raw());
     PROCESS.plain.for_each_lock(visit);
     PROCESS.checked.for_each_lock(visit);
-    #[cfg(feature = "hardened")]
-    visit(super::hard::lock());
     visit(PROCESS.large.raw());
     visit(PROCESS.back_end.raw());
     visit(PROCESS.sparse.raw());
@@ -42,23 +43,16 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
     }
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     for_each_lock(true, &mut |lock| lock.acquire());
-    // The last lock, for pages are committed while others are held.
-    #[cfg(all(unix, feature = "pages"))]
-    crate::vm::regions::before_fork();
     FORKING.store(crate::sys::thread_id(), Ordering::Relaxed);
 }
 
-unsafe extern "C" fn parent() {
-    #[cfg(all(unix, feature = "pages"))]
-    crate::vm::regions::after_fork_in_parent();
+fn parent() {
     for_each_lock(false, &mut |lock| lock.release());
 }
 
-unsafe extern "C" fn child() {
-    #[cfg(all(unix, feature = "pages"))]
-    crate::vm::regions::after_fork_in_child();
+fn child() {
     private::forget_holders();
     #[cfg(feature = "debug")]
     {
@@ -80,4 +74,5 @@ unsafe extern "C" fn child() {
             cache.change_owner(parent, own)
         });
     }
+    PROCESS.complete_in_child();
 }

@@ -167,6 +167,8 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     let index = this.index_around(address)?;
     let base = this.base.load(Ordering::Relaxed);
     let size = this.block_size();
+    // Blocks of no bytes have addresses of their own.
+    let distance = size.max(classes::stride_of(0));
     let what = this.what.load(Ordering::Relaxed);
     let has_mark = what == LARGE || this.kind.load(Ordering::Relaxed) == Kind::Checked as u8;
     if what != LARGE && what != SUBSEGMENT {
@@ -177,7 +179,7 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
         unsafe { is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed)) }
     };
     Some(Block {
-        start: base + index * size,
+        start: base + index * distance,
         size,
         state: if busy {
             BlockState::Busy

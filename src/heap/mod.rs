@@ -50,6 +50,7 @@ mod counted;
 #[cfg(feature = "debug")]
 pub mod debug;
 mod descriptor;
+mod fence;
 mod figures;
 mod fingerprint;
 mod foreign;
@@ -64,6 +65,8 @@ pub(crate) mod layout;
 mod magazine;
 mod meta;
 mod misuse;
+#[cfg(feature = "hardened")]
+mod nothing;
 #[cfg(feature = "outside")]
 pub mod outside;
 pub mod plain;
@@ -136,6 +139,9 @@ pub(crate) struct Heap {
     sparse: Mutex<Backend>,
     totals: Totals,
     ready: Once,
+    /// Whether what follows once the heap serves was done too.
+    is_complete: AtomicBool,
+    shows_stats: AtomicBool,
     on_corruption: AtomicU8,
     /// Whether the plain front end serves, and not the debug layer or the hardened
     /// heap.
@@ -163,6 +169,8 @@ static PROCESS: Heap = Heap {
         shrinkings: AtomicUsize::new(0),
     },
     ready: Once::new(),
+    is_complete: AtomicBool::new(false),
+    shows_stats: AtomicBool::new(false),
     on_corruption: AtomicU8::new(Action::Abort as u8),
     #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool::new(false),
@@ -211,6 +219,8 @@ impl Heap {
 
     #[cold]
     fn start(&self, config: &Config) -> bool {
+        // First, so that a fork meanwhile finds the locks free. It may allocate.
+        fork::register();
         if !self.ready.begin() {
             return true;
         }
@@ -228,17 +238,30 @@ impl Heap {
         root::set_anchor(root::Anchor::DescriptorSize, descriptor::HEADER);
         root::set_anchor(root::Anchor::PlainFront, (&raw const self.plain).addr());
         root::set_anchor(root::Anchor::Layout, fingerprint::LAYOUT);
+        self.shows_stats
+            .store(config.show_stats(), Ordering::Relaxed);
         self.ready.end(true);
+        self.complete();
+        true
+    }
+
+    /// Does what may allocate, once the heap serves.
+    fn complete(&self) {
         #[cfg(any(feature = "debug", feature = "hardened"))]
         self.choose_plain();
-        // From here on the calls below may allocate.
-        fork::register();
         #[cfg(feature = "debug")]
         debug::begun();
-        if config.show_stats() {
+        if self.shows_stats.load(Ordering::Relaxed) {
             figures::show_at_exit();
         }
-        true
+        self.is_complete.store(true, Ordering::Relaxed);
+    }
+
+    /// In the child of a fork, whose parent's thread may have been at [`Heap::complete`].
+    fn complete_in_child(&self) {
+        if self.ready.is_ready() && !self.is_complete.load(Ordering::Relaxed) {
+            self.complete();
+        }
     }
 
     #[cfg(feature = "debug")]

@@ -20,6 +20,7 @@
 //! released, if another one has room.
 
 mod chunk;
+mod fences;
 mod purge;
 
 use super::classes::SLICE;
@@ -61,6 +62,11 @@ pub(crate) struct Segment {
     /// those whose last page cannot.
     shut: u64,
     edges: u64,
+    /// Slices that fences lie in, and those that begin a fenced run, with its class
+    /// (fences.rs).
+    fenced: u64,
+    starts: u64,
+    fenced_for: [u8; 64],
     /// Segments with unused slices, linked both ways.
     next_open: *mut Segment,
     previous_open: *mut Segment,
@@ -106,6 +112,8 @@ pub(super) struct Run {
     /// The run reads zero; told in a hardened heap alone.
     #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) is_zero: bool,
+    /// Fences lie in it (heap/fence.rs).
+    pub(super) is_fenced: bool,
     pub(super) descriptor: *mut Descriptor,
 }
 
@@ -240,13 +248,16 @@ impl Backend {
     ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
         // is bounded, for there may be many segments.
+        // Slices with fences are the second choice: those cost a call to end.
+        let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
         let mut left = if self.dirty_units == 0 { 0 } else { WALK };
         while left != 0 && !segment.is_null() {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
-            if let Some(first) = find::<IS_HARD>(!state.used & state.dirty, slices)
+            let dirty = !state.used & state.dirty;
+            if let Some(first) = find::<IS_HARD>(dirty & !state.fenced, slices)
                 && (!IS_HARD || state.open_up(first, slices, edge))
             {
                 let descriptor = state.take_record(descriptor_size);
@@ -255,18 +266,34 @@ impl Backend {
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
+            if state.fenced != 0 && fenced.is_null() && find_ones(dirty, slices).is_some() {
+                fenced = segment;
+            }
             segment = state.next_open;
             left -= 1;
         }
+        if !fenced.is_null()
+            && let Some(run) = self.take_among_fences(fenced, slices, descriptor_size, true)
+        {
+            return Some(run);
+        }
+        let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
         loop {
             if segment.is_null() {
+                if !fenced.is_null()
+                    && let Some(run) =
+                        self.take_among_fences(fenced, slices, descriptor_size, false)
+                {
+                    return Some(run);
+                }
+                fenced = ptr::null_mut();
                 segment = self.grow(slices, alike)?;
             }
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if let Some(first) = find::<IS_HARD>(!state.used, slices)
+            if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced, slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
             {
@@ -275,6 +302,9 @@ impl Backend {
                     self.record_bytes += descriptor_size;
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
+            }
+            if state.fenced != 0 && fenced.is_null() && find_ones(!state.used, slices).is_some() {
+                fenced = segment;
             }
             segment = next;
         }
@@ -354,6 +384,7 @@ impl Backend {
             first_slice: first,
             clean: dirty == 0,
             is_zero,
+            is_fenced: false,
             descriptor,
         }
     }
@@ -545,6 +576,9 @@ impl Segment {
         let bytes = if is_huge { slices * SLICE } else { bytes };
         let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
         let run = mask(first, slices);
+        if self.starts & run != 0 {
+            return self.touch_fenced(first, run, left);
+        }
         let in_run = self.touched.iter_mut().skip(first as usize).take(slices);
         for (slice, touched) in in_run.enumerate() {
             let here = left.min(SLICE / UNIT);

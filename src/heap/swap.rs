@@ -39,15 +39,15 @@ impl Front {
     ) -> *const Bin {
         if !is_calm(cache) || cache.diverted.load(Ordering::Relaxed) != TURN_NOTHING {
             #[cfg(feature = "debug")]
-            return self.swap_in_counted(shared, cache, class);
+            return self.swap_in_sampled(shared, cache, class);
             #[cfg(not(feature = "debug"))]
             return ptr::null();
         }
-        self.bring_in::<false>(shared, cache, class, usize::MAX)
+        self.bring_in::<false>(shared, cache, class, usize::MAX, |_| ())
     }
 
     /// [`Front::swap_in`] of a thread that is calm. If it is `COUNTED`, no more than
-    /// `most` blocks are brought in, which is not 0.
+    /// `most` blocks are brought in, which is not 0. `brought` learns how many are.
     #[inline(always)]
     pub(super) fn bring_in<const COUNTED: bool>(
         &self,
@@ -55,6 +55,7 @@ impl Front {
         cache: &ThreadCache,
         class: usize,
         most: usize,
+        brought: impl FnOnce(usize),
     ) -> *const Bin {
         let class = if class < COUNT { class } else { 0 };
         let (bin, rack) = (cache.bin(class), cache.rack(class));
@@ -78,12 +79,14 @@ impl Front {
                 // SAFETY: the spare is this thread's and holds `count` blocks, more
                 // than `most`; the current magazine is empty and this thread's.
                 unsafe { cache.take_part(class, current, spare, count, most) };
+                brought(most);
                 return bin;
             }
             rack.spare.set(current);
             rack.spare_count.store(0, Ordering::Relaxed);
             // SAFETY: the spare is this thread's and holds `count` blocks.
             unsafe { cache.exchange(bin, rack, spare, count) };
+            brought(count);
             return bin;
         }
         rack.last.set(cache.watch.exchange());
@@ -98,6 +101,7 @@ impl Front {
                     rack.spare.set(full);
                     cache.take_part(class, current, full, count, most);
                 }
+                brought(most);
                 return bin;
             }
             rack.spare.set(current);
@@ -107,6 +111,7 @@ impl Front {
                 self.pool.give_back(class, spare);
                 cache.exchange(bin, rack, full, count);
             }
+            brought(count);
             return bin;
         }
         if self.is_to_look(shared, cache, class, &state) {
@@ -125,6 +130,7 @@ impl Front {
         if got == 0 {
             return ptr::null();
         }
+        brought(got);
         bin
     }
 

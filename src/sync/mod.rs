@@ -1,11 +1,12 @@
-//! The one lock of the allocator, its one start, and the atomics they are made
-//! of.
+//! The one lock of the allocator, its one start, what is held across forks, and the
+//! atomics they are made of.
 //!
 //! The standard library's locks may allocate or panic, so the allocator has
 //! its own: one word, a short spin, then the system's wait queue. Protocol
 //! files name atomics and waiting only through this module, so that the model
 //! checker can compile the very same files against its own atomics.
 
+pub(crate) mod forks;
 #[cfg(feature = "crt")]
 mod function;
 mod lock;
@@ -29,6 +30,7 @@ pub(crate) mod atomic {
 
 /// Waiting, as the protocol files name it.
 pub(crate) mod os {
+    pub(crate) use super::forks::generation;
     pub(crate) use crate::sys::{wait, wake_one, yield_now};
     pub(crate) use core::hint::spin_loop;
 }

@@ -1,26 +1,26 @@
 //! Something made ready once, by whichever thread comes first.
 //!
 //! ```text
-//!   new --begin--> starting --end(true)--> ready
-//!    ^                |
-//!    +---end(false)---+     the next to come tries again
+//!   new --begin--> starting, in generation n --end(true)--> ready
+//!    ^              |                  |
+//!    |              |                  +--begin, in a later one--> starting, in that one
+//!    +--end(false)--+
+//!     the next to come tries again
 //! ```
 //!
-//! A fork copies an attempt that another thread was at, but not the thread. What may be
-//! made a second time says whose attempt it is, by the process ([`Once::begin_in`]): the
-//! child makes its own. Everything else has its fork handlers see to it, or is made
-//! before there are threads.
+//! A fork copies an attempt that another thread was at, but not the thread. So an attempt
+//! says which process it is of, by the forks before that one ([`super::forks`]), and a
+//! child makes its own in its place: whatever is made here may be made a second time,
+//! over a first time that was left at any point but not inside a lock that forks hold.
 
 use super::atomic::{AtomicU32, Ordering};
 use super::os;
 
 const NEW: u32 = 0;
-const STARTING: u32 = 1;
-const READY: u32 = 2;
+const READY: u32 = 1;
 
-/// With a process's number: that process is at it.
-#[cfg(all(unix, feature = "crt"))]
-const IN_PROCESS: u32 = 1 << 31;
+/// With a generation of processes: somebody of that one is at it.
+const STARTING: u32 = 1 << 31;
 
 /// Whether something is ready. Whoever sees that it is sees all that made it
 /// so.
@@ -54,18 +54,7 @@ impl Once {
     /// Waits while another thread is at it. True when the caller must make it
     /// ready and then call [`Once::end`]; false when it is ready.
     pub(crate) fn begin(&self) -> bool {
-        self.begin_as(STARTING)
-    }
-
-    /// [`Once::begin`] by the process of that number, for what may be made once more
-    /// where another process, of which this one is a copy, was at it. A `Once` is begun
-    /// either this way or the other, always.
-    #[cfg(all(unix, feature = "crt"))]
-    pub(crate) fn begin_in(&self, process: u32) -> bool {
-        self.begin_as(IN_PROCESS | process)
-    }
-
-    fn begin_as(&self, own: u32) -> bool {
+        let own = STARTING | os::generation();
         let mut from = NEW;
         loop {
             let exchange =

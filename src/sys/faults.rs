@@ -86,19 +86,22 @@ pub fn catch_faults(answer: Answer) -> bool {
 }
 
 fn catch(caught: &Caught) -> bool {
-    if caught.is_known.load(Ordering::Acquire) {
-        return true;
-    }
+    let own = on_fault as *const () as usize;
     // SAFETY: all zeros are a sigaction. The previous action is written to its
-    // place before the handler that reads it is set, by this thread only.
+    // place before the handler that reads it is set, by this thread only: one that a
+    // fork left behind may have said that it is known, but had not set the handler.
     unsafe {
-        let before = (*caught.before.get()).as_mut_ptr();
-        if libc::sigaction(caught.signal, ptr::null(), before) != 0 {
+        let mut before: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        if libc::sigaction(caught.signal, ptr::null(), &raw mut before) != 0 {
             return false;
         }
+        if before.sa_sigaction == own {
+            return true;
+        }
+        (*caught.before.get()).write(before);
         caught.is_known.store(true, Ordering::Release);
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
-        action.sa_sigaction = on_fault as *const () as usize;
+        action.sa_sigaction = own;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
         libc::sigemptyset(&raw mut action.sa_mask);
         if libc::sigaction(caught.signal, &raw const action, ptr::null_mut()) != 0 {

@@ -312,7 +312,6 @@ pub unsafe fn unguard(base: *mut u8, size: usize) -> bool {
 ///
 /// # Safety
 /// As for [`guard`].
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
     admit(Call::Protect) && unsafe { os::install_guard(base, size) }
@@ -323,7 +322,6 @@ pub unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
 ///
 /// # Safety
 /// The caller owns the range, which is committed.
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub unsafe fn remove_guard(base: *mut u8, size: usize) -> bool {
     // SAFETY: the caller's promise is the callee's.
     admit(Call::Protect) && unsafe { os::remove_guard(base, size) }

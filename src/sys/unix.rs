@@ -171,7 +171,6 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
 
 /// Guards by advice alone; false where the kernel knows none, or has the range
 /// locked in memory.
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub(super) unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: the caller owns the range and its contents are dead.
@@ -185,7 +184,6 @@ pub(super) unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
     }
 }
 
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub(super) unsafe fn remove_guard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
     // SAFETY: the caller owns the range; pages that are not guarded stay as

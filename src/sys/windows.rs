@@ -217,12 +217,10 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
 }
 
 /// There is no such advice on Windows.
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub(super) unsafe fn install_guard(_base: *mut u8, _size: usize) -> bool {
     false
 }
 
-#[cfg(any(feature = "debug", feature = "hardened"))]
 pub(super) unsafe fn remove_guard(_base: *mut u8, _size: usize) -> bool {
     false
 }

@@ -49,6 +49,11 @@ impl Budget {
         self.limit.store(bytes, Ordering::Relaxed);
     }
 
+    /// Whether there is a limit.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != usize::MAX
+    }
+
     /// The bytes entered.
     #[cfg(feature = "heaps")]
     pub(crate) fn committed(&self) -> usize {

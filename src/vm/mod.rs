@@ -162,6 +162,11 @@ pub fn set_commit_limit(bytes: usize) {
     CHARGED.set_limit(bytes);
 }
 
+/// Whether there is a limit to what may be committed.
+pub(crate) fn is_limited() -> bool {
+    CHARGED.is_limited()
+}
+
 /// Bytes charged to this copy of ntheap, and the most that may be.
 #[cfg(all(unix, feature = "win32"))]
 pub(crate) fn charge_and_limit() -> (usize, usize) {

@@ -31,7 +31,8 @@ use super::types::{
 };
 use crate::config::Action;
 use crate::report::{self, Report, Stop};
-use crate::sync::{Mutex, Once};
+use crate::sync::Mutex;
+use crate::sync::forks::{self, AtFork, Layer};
 use crate::sys;
 use crate::vm::table::Table;
 use core::ptr;
@@ -63,21 +64,23 @@ static HANDLERS: Mutex<Handlers> = Mutex::new(Handlers {
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
 fn start() {
-    static STARTED: Once = Once::new();
-    if !STARTED.is_ready() && STARTED.begin() {
-        STARTED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Exceptions, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     HANDLERS.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     HANDLERS.raw().release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     HANDLERS.raw().reset();
 }
 

@@ -11,6 +11,7 @@ mod support;
 mod debug;
 mod errors;
 mod exceptions;
+mod first_uses;
 mod heap_exceptions;
 mod heaps;
 mod moveable;

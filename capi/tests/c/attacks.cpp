@@ -161,6 +161,10 @@ void double_free(size_t size, int kind) {
         return;
     }
     free(block);
+    // Whoever owns what was freed under it frees it, too, some time.
+    for (unsigned char *other : later) {
+        free(other);
+    }
     finish(blocks, "missed");
 }
 const char *const DOUBLE_FREES[] = {"at-once",          "after-another",    "after-many",
@@ -218,8 +222,10 @@ const char *const INVALID_FREES[] = {"stack", "data", "code", "unmapped", "mappe
 // 4. Uses of freed blocks, at their start and at their end.
 void after_free(size_t size, bool writes, bool at_end, bool reused) {
     Blocks blocks(size);
-    unsigned char *block = make(size, SECRET);
+    unsigned char *block = make(size, SECRET), *before = make(size, NEIGHBOUR);
     unsigned char *at = at_end ? block + size - 1 : block;
+    // A block is seldom the only one of its size that is free.
+    free(before);
     free(block);
     unsigned char *later[4] = {};
     if (reused) {

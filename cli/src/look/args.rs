@@ -160,6 +160,10 @@ pub(crate) struct Leaks {
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) top: usize,
 
+    /// The address of every block, not of a few
+    #[arg(long)]
+    pub(crate) blocks: bool,
+
     /// How the answer is written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,

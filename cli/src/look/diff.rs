@@ -133,7 +133,7 @@ fn text(out: &mut Out, found: &diff::Diff, top: usize) -> io::Result<()> {
                 line.key.id
             )?;
             for frame in &line.key.frames {
-                writeln!(out, "      {frame}")?;
+                writeln!(out, "      {}", super::output::plain(frame))?;
             }
         }
     }

@@ -6,6 +6,7 @@ use super::output::{self, Out, area_name, heap_name, hex};
 use super::progress::Doing;
 use super::source::{FOUND, Failure, unreadable};
 use crate::format::{bytes, count, table};
+use ntheap_inspect::Wanted;
 use ntheap_inspect::held::Held;
 use ntheap_inspect::memory::Process;
 use ntheap_inspect::model::Snapshot;
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
     let mut out = output::out();
     let written = match options.format {
         Format::Json => output::write_json(&mut out, &as_json(&looked, options.top)),
-        Format::Text => text(&mut out, &looked, options.top),
+        Format::Text => text(&mut out, &looked, (options.top, options.blocks)),
     };
     output::finish(out, written)?;
     let code = if looked.reached.lost.is_empty() {
@@ -45,16 +46,17 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
 /// Looks at a process that is held.
 pub(crate) fn look(pid: i32, held: &Held) -> Result<Looked, Failure> {
     let _doing = Doing::begin(format!("looking through process {pid}"));
-    let read = ntheap_inspect::of_process(pid, Some(held), false);
+    let read = ntheap_inspect::of_process(pid, Some(held), Wanted::Stacks);
     let snapshot = read.map_err(|why| unreadable(pid, &why))?;
     let memory = Process::open(pid).map_err(|why| unreadable(pid, &why))?;
     let reached = reach::unreached(&memory, &snapshot, &held.registers());
     Ok(Looked { snapshot, reached })
 }
 
-/// Lost blocks by heap, area and size.
-fn groups(looked: &Looked) -> Vec<Group> {
-    let mut groups: BTreeMap<(u64, u64, String), Group> = BTreeMap::new();
+/// Lost blocks: by heap and the stack that allocated them where it is known, else by heap,
+/// size and area.
+fn groups(looked: &Looked) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<(u64, u32, u64, String), Group<'_>> = BTreeMap::new();
     for &number in &looked.reached.lost {
         let snapshot = &looked.snapshot;
         let Some(block) = snapshot.blocks.get(number) else {
@@ -65,44 +67,69 @@ fn groups(looked: &Looked) -> Vec<Group> {
         let (Some(area), Some(heap)) = (area, heap) else {
             continue;
         };
-        let key = (heap.handle, block.size, area_name(area));
+        let key = match block.stack {
+            0 => (heap.handle, 0, block.size, area_name(area)),
+            stack => (heap.handle, stack, 0, String::new()),
+        };
         let group = groups.entry(key).or_insert_with(|| Group {
             handle: heap.handle,
             heap: heap_name(heap),
             lies_in: area_name(area),
-            size: block.size,
+            sizes: (block.size, block.size),
+            bytes: 0,
+            stack: frames(snapshot, block.stack),
             addresses: Vec::new(),
         });
+        group.sizes.0 = group.sizes.0.min(block.size);
+        group.sizes.1 = group.sizes.1.max(block.size);
+        group.bytes += block.size;
         group.addresses.push(block.address);
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.bytes()));
+    let mut groups: Vec<Group<'_>> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.bytes));
     groups
 }
 
+/// The frames of a stack, which a snapshot has by number, from 1.
+fn frames(snapshot: &Snapshot, stack: u32) -> &[String] {
+    let place = (stack as usize).checked_sub(1);
+    let stack = place.and_then(|place| snapshot.stacks.get(place));
+    stack.map_or(&[], |stack| &stack.frames)
+}
+
 /// Lost blocks that are alike.
-struct Group {
+struct Group<'a> {
     handle: u64,
     heap: String,
+    /// Where its first block lies.
     lies_in: String,
-    size: u64,
+    /// The least and the greatest.
+    sizes: (u64, u64),
+    bytes: u64,
+    /// Who allocated them; empty where it is not known.
+    stack: &'a [String],
     addresses: Vec<u64>,
 }
 
-impl Group {
-    fn bytes(&self) -> u64 {
-        self.size * self.addresses.len() as u64
+impl Group<'_> {
+    fn size(&self) -> String {
+        let (least, most) = self.sizes;
+        if least == most {
+            count(least)
+        } else {
+            format!("{} to {}", count(least), count(most))
+        }
     }
 }
 
 /// Addresses that a line shows.
 const SHOWN: usize = 3;
 
-fn text(out: &mut Out, looked: &Looked, top: usize) -> io::Result<()> {
+fn text(out: &mut Out, looked: &Looked, (top, blocks): (usize, bool)) -> io::Result<()> {
     let top = if top == 0 { usize::MAX } else { top };
     let reached = &looked.reached;
     let groups = groups(looked);
-    let lost: u64 = groups.iter().map(Group::bytes).sum();
+    let lost: u64 = groups.iter().map(|group| group.bytes).sum();
     writeln!(out, "{}", output::title(&looked.snapshot))?;
     writeln!(
         out,
@@ -122,31 +149,63 @@ fn text(out: &mut Out, looked: &Looked, top: usize) -> io::Result<()> {
     if groups.is_empty() {
         return Ok(());
     }
+    let (by_stack, others): (Vec<&Group<'_>>, Vec<&Group<'_>>) = groups
+        .iter()
+        .take(top)
+        .partition(|group| !group.stack.is_empty());
+    for group in by_stack {
+        stack_text(out, group, blocks)?;
+    }
     let head = ["heap", "lies in", "size", "blocks", "bytes", "at"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for group in groups.iter().take(top) {
+    for group in others {
         let addresses = group
             .addresses
             .iter()
-            .take(SHOWN)
+            .take(if blocks { usize::MAX } else { SHOWN })
             .map(|&address| hex(address));
         let mut addresses = addresses.collect::<Vec<String>>().join(" ");
-        if group.addresses.len() > SHOWN {
+        if group.addresses.len() > SHOWN && !blocks {
             addresses.push_str(" ...");
         }
         let row = [
             group.heap.clone(),
             group.lies_in.clone(),
-            count(group.size),
+            group.size(),
             count(group.addresses.len() as u64),
-            count(group.bytes()),
+            count(group.bytes),
             addresses,
         ];
         rows.push(row.to_vec());
     }
-    out.write_all(table("", &rows).as_bytes())?;
+    if rows.len() > 1 {
+        out.write_all(table("", &rows).as_bytes())?;
+    }
     if groups.len() > top {
         writeln!(out, "... and {} lines more (--top 0)", groups.len() - top)?;
+    }
+    Ok(())
+}
+
+/// The blocks of one stack: how many, and who allocated them.
+fn stack_text(out: &mut Out, group: &Group<'_>, blocks: bool) -> io::Result<()> {
+    let number = group.addresses.len() as u64;
+    writeln!(
+        out,
+        "{} bytes in {} block{} of {}, {}, allocated at",
+        count(group.bytes),
+        count(number),
+        if number == 1 { "" } else { "s" },
+        group.size(),
+        group.heap
+    )?;
+    for frame in group.stack {
+        writeln!(out, "    {}", output::plain(frame))?;
+    }
+    if blocks {
+        for &address in &group.addresses {
+            writeln!(out, "  {}", hex(address))?;
+        }
     }
     Ok(())
 }
@@ -156,14 +215,19 @@ fn as_json(looked: &Looked, top: usize) -> Value {
     let reached = &looked.reached;
     let groups = groups(looked);
     let mut map = output::head(&looked.snapshot);
-    let line = |group: &Group| {
-        json!({
+    let line = |group: &Group<'_>| {
+        let mut line = json!({
             "handle": hex(group.handle), "heap": group.heap, "lies_in": group.lies_in,
-            "size": group.size, "blocks": group.addresses.len(), "bytes": group.bytes(),
+            "size": group.sizes.0, "blocks": group.addresses.len(), "bytes": group.bytes,
             "addresses": group.addresses.iter().map(|&at| hex(at)).collect::<Vec<String>>(),
-        })
+        });
+        if !group.stack.is_empty() {
+            line["frames"] = json!(group.stack);
+            line["largest"] = group.sizes.1.into();
+        }
+        line
     };
-    let bytes: u64 = groups.iter().map(Group::bytes).sum();
+    let bytes: u64 = groups.iter().map(|group| group.bytes).sum();
     map.insert("lost_blocks".to_owned(), reached.lost.len().into());
     map.insert("lost_bytes".to_owned(), bytes.into());
     map.insert("unsure_blocks".to_owned(), reached.unsure.len().into());

@@ -49,7 +49,7 @@ pub(crate) fn tell_all_missing(missing: &[String], otherwise: u8) -> u8 {
     let mut to = io::stderr().lock();
     let _ = writeln!(to, "ntheap: the answer is partial; what is missing:");
     for what in missing {
-        let _ = writeln!(to, "  {what}");
+        let _ = writeln!(to, "  {}", plain(what));
     }
     if otherwise == 0 { PARTIAL } else { otherwise }
 }
@@ -104,7 +104,21 @@ pub(crate) fn heap_name(heap: &Heap) -> String {
     if heap.name.is_empty() {
         return hex(heap.handle);
     }
-    heap.name.clone()
+    plain(&heap.name)
+}
+
+/// A text of another process, such as its name, for a terminal: what would be an order to
+/// it is written as in a string of Rust's.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
 }
 
 /// The process of a snapshot, and what is missing.
@@ -142,7 +156,7 @@ pub(crate) fn title(snapshot: &Snapshot) -> String {
     let program = if process.program.is_empty() {
         String::new()
     } else {
-        format!(", {}", process.program)
+        format!(", {}", plain(&process.program))
     };
     let heaps = snapshot.heaps.len();
     format!(
@@ -152,4 +166,30 @@ pub(crate) fn title(snapshot: &Snapshot) -> String {
         crate::format::count(blocks),
         crate::format::bytes(bytes),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ntheap_inspect::model::ProcessInfo;
+
+    #[test]
+    fn a_name_gives_a_terminal_no_orders() {
+        let snapshot = Snapshot {
+            process: ProcessInfo {
+                pid: 7,
+                program: "/tmp/\x1b[2Jgone\n\u{9b}äß".to_owned(),
+                ..ProcessInfo::default()
+            },
+            heaps: vec![Heap {
+                name: "a\tb".to_owned(),
+                ..Heap::default()
+            }],
+            ..Snapshot::default()
+        };
+        let told = title(&snapshot);
+        let expected = "process 7, /tmp/\\u{1b}[2Jgone\\n\\u{9b}äß: 1 heap, ";
+        assert!(told.starts_with(expected), "{told}");
+        assert_eq!(heap_name(&snapshot.heaps[0]), "a\\tb");
+    }
 }

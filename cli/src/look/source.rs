@@ -2,7 +2,7 @@
 
 use super::progress::Doing;
 use ntheap_inspect::held::Held;
-use ntheap_inspect::{Error, Snapshot, file};
+use ntheap_inspect::{Error, Snapshot, Wanted, file};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -61,7 +61,7 @@ impl Source {
     pub(crate) fn read(&self, stops: bool) -> Result<Snapshot, Failure> {
         let _doing = Doing::begin(format!("reading {self}"));
         match self {
-            Source::Process(pid) => process(*pid, stops),
+            Source::Process(pid) => process(*pid, stops, Wanted::Stacks),
             Source::File(path) => file::read(path).map_err(|why| {
                 let place = path.display();
                 Failure::new(FILE, format!("cannot read {place}: {why}"))
@@ -79,14 +79,14 @@ impl fmt::Display for Source {
     }
 }
 
-/// Reads a process.
-pub(crate) fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
+/// Reads a process, and what is wanted of it.
+pub(crate) fn process(pid: i32, stops: bool, wanted: Wanted) -> Result<Snapshot, Failure> {
     let held = if stops {
         Some(Held::stop(pid).map_err(|why| unreadable(pid, &why))?)
     } else {
         None
     };
-    ntheap_inspect::of_process(pid, held.as_ref(), false).map_err(|why| unreadable(pid, &why))
+    ntheap_inspect::of_process(pid, held.as_ref(), wanted).map_err(|why| unreadable(pid, &why))
 }
 
 /// A process that cannot be read.

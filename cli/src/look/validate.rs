@@ -56,7 +56,7 @@ fn process(pid: i32, stops: bool) -> Result<Snapshot, Failure> {
             true => Some(Held::stop(pid).map_err(|why| unreadable(pid, &why))?),
             false => None,
         };
-        let read = ntheap_inspect::of_process(pid, held.as_ref(), true);
+        let read = ntheap_inspect::of_process(pid, held.as_ref(), ntheap_inspect::Wanted::Checks);
         drop(held);
         let mut snapshot = read.map_err(|why| unreadable(pid, &why))?;
         if let Some(before) = &found {

@@ -10,7 +10,7 @@
 mod pprof;
 mod symbols;
 
-use crate::format::{bytes, count, table};
+use crate::format::{bytes, count, table_of_words};
 use crate::look::progress::Doing;
 use crate::look::{Failure, at_end, output, source};
 use clap::Args;
@@ -407,7 +407,7 @@ fn text(
         ]);
     }
     if rows.len() > 1 {
-        out.write_all(table("", &rows).as_bytes())?;
+        out.write_all(table_of_words("", &rows).as_bytes())?;
     }
     if profile.sites.len() > top {
         let left = profile.sites.len() - top;

@@ -41,8 +41,8 @@ fn run(options: &Run) -> Result<u8, Failure> {
         };
         child::run(&program, &options.command, &surroundings)
     };
-    let ended = match &options.timeline {
-        None => run(None)?,
+    let (ended, drawn) = match &options.timeline {
+        None => (run(None)?, Ok(())),
         Some(file) => run_and_draw(options, file, run)?,
     };
     let events = Events::read(&mailbox.read()?);
@@ -55,6 +55,8 @@ fn run(options: &Run) -> Result<u8, Failure> {
         counted: !options.no_count,
     };
     write(options, &facts)?;
+    // What was measured is told whatever became of the picture.
+    drawn?;
     Ok(match ended.status {
         Status::Exited(code) => code,
         // Signals are numbered from 1 to 64.
@@ -62,12 +64,13 @@ fn run(options: &Run) -> Result<u8, Failure> {
     })
 }
 
-/// Runs the program, and draws its memory over time.
+/// Runs the program, and draws its memory over time: how it ended, and whether the picture
+/// is there.
 fn run_and_draw(
     options: &Run,
     file: &Path,
     run: impl FnOnce(Option<&dyn Fn(i32)>) -> Result<Ended, Failure>,
-) -> Result<Ended, Failure> {
+) -> Result<(Ended, Result<(), Failure>), Failure> {
     // Whether the file can be written is known before the program runs.
     let unwritable = |e: io::Error| {
         let file = file.display();
@@ -96,8 +99,8 @@ fn run_and_draw(
     let program = program.unwrap_or_default().to_string_lossy();
     let is_page = file.extension().is_none_or(|ending| ending != "svg");
     let picture = timeline::picture(&program, &points, is_page);
-    fs::write(file, picture).map_err(unwritable)?;
-    Ok(ended)
+    let drawn = fs::write(file, picture).map_err(unwritable);
+    Ok((ended, drawn))
 }
 
 /// Whether the program was on ntheap, by the library's own word.

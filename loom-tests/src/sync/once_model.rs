@@ -2,8 +2,10 @@
 //! whole by everybody who is told that it is done.
 
 use super::cell::UnsafeCell;
+use super::os;
 use super::{
     once, once_ends_relaxed, once_looks_relaxed, once_starts_twice, once_takes_over_the_living,
+    once_waits_for_the_absent,
 };
 use crate::{are_caught, check};
 use loom::sync::Arc;
@@ -14,7 +16,6 @@ trait Model: Send + Sync + 'static {
     fn new() -> Self;
     fn is_ready(&self) -> bool;
     fn begin(&self) -> bool;
-    fn begin_in(&self, process: u32) -> bool;
     fn end(&self, ready: bool);
 }
 
@@ -30,9 +31,6 @@ macro_rules! models {
             fn begin(&self) -> bool {
                 $file::Once::begin(self)
             }
-            fn begin_in(&self, process: u32) -> bool {
-                $file::Once::begin_in(self, process)
-            }
             fn end(&self, ready: bool) {
                 $file::Once::end(self, ready)
             }
@@ -42,6 +40,7 @@ macro_rules! models {
 
 models!(
     once once_ends_relaxed once_looks_relaxed once_starts_twice once_takes_over_the_living
+    once_waits_for_the_absent
 );
 
 /// What the start makes ready.
@@ -55,22 +54,11 @@ struct Shared<O> {
     once: O,
     made: UnsafeCell<Made>,
     failures: usize,
-    /// The process that all threads are in, where they say so.
-    process: Option<u32>,
-}
-
-impl<O: Model> Shared<O> {
-    fn begin(&self) -> bool {
-        match self.process {
-            Some(process) => self.once.begin_in(process),
-            None => self.once.begin(),
-        }
-    }
 }
 
 /// One call into the heap: true when it could be served.
 fn call<O: Model>(shared: &Shared<O>) -> bool {
-    if !shared.once.is_ready() && shared.begin() {
+    if !shared.once.is_ready() && shared.once.begin() {
         // SAFETY: this thread is the one that starts.
         let made = unsafe { &mut *shared.made.get() };
         made.attempts += 1;
@@ -90,22 +78,24 @@ fn call<O: Model>(shared: &Shared<O>) -> bool {
 /// failing, and `lookers` that only look. (Of three callers two might wait at
 /// once, and the model checker would let them take turns at that for ever.)
 fn start<O: Model>(failures: usize, lookers: usize) {
-    run(O::new(), None, failures, lookers);
+    os::set_generation(0);
+    run(O::new(), failures, lookers);
 }
 
 /// [`start`] in the child of a fork, which copied an attempt of the parent's.
 fn start_in_a_child<O: Model>(failures: usize, lookers: usize) {
+    os::set_generation(0);
     let once = O::new();
-    assert!(once.begin_in(1));
-    run(once, Some(2), failures, lookers);
+    assert!(once.begin());
+    os::set_generation(1);
+    run(once, failures, lookers);
 }
 
-fn run<O: Model>(once: O, process: Option<u32>, failures: usize, lookers: usize) {
+fn run<O: Model>(once: O, failures: usize, lookers: usize) {
     let shared = Arc::new(Shared {
         once,
         made: UnsafeCell::new(Made::default()),
         failures,
-        process,
     });
     let caller = {
         let shared = shared.clone();
@@ -165,6 +155,15 @@ fn mutants_are_caught() {
                     start_in_a_child::<once_takes_over_the_living::Once>(0, 0)
                 })
             }),
+            (
+                "waits for the absent",
+                "exceeded maximum number of branches",
+                || {
+                    check(3, || {
+                        start_in_a_child::<once_waits_for_the_absent::Once>(0, 0)
+                    })
+                },
+            ),
         ],
     );
 }

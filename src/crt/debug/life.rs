@@ -2,13 +2,13 @@
 //! held across a fork, and asked for leaks at the end.
 //!
 //! Invariants:
-//! - A debug heap's lock comes before those of the runtime's heaps. The fork
-//!   handlers are registered after the heaps' own, so that they take their locks
-//!   before and give them back after.
+//! - A debug heap's lock comes before those of the runtime's heaps, at a fork too
+//!   ([`Layer`]).
 //! - No two debug heaps' locks are held by a thread but by the one that forks.
 
 use super::heap::DebugHeap;
 use super::kind::flags;
+use crate::sync::forks::{self, AtFork, Layer};
 use crate::sync::{Lock, Once};
 use crate::sys;
 use core::ptr;
@@ -28,16 +28,17 @@ impl DebugHeap {
 
     #[cold]
     fn enter(&'static self) {
-        // The heap registers its fork handlers when it is first used.
-        let base = self.crt.allocate(0);
-        if !base.is_null() {
-            // SAFETY: nobody else knows of the block.
-            let _ = unsafe { self.crt.free(base) };
-        }
         register();
         if self.started.begin() {
             let me = ptr::from_ref(self).cast_mut();
             let mut before = ENTERED.load(Ordering::Acquire);
+            // A thread that a fork left behind may have entered it.
+            let mut is_entered = false;
+            for_each_from(before, &mut |heap| is_entered |= ptr::eq(heap, self));
+            if is_entered {
+                self.started.end(true);
+                return;
+            }
             loop {
                 self.entered.store(before, Ordering::Relaxed);
                 let exchange =
@@ -55,10 +56,12 @@ impl DebugHeap {
 /// Registers the fork handlers. The system may allocate for that, so no lock is
 /// held.
 fn register() {
-    static REGISTERED: Once = Once::new();
-    if !REGISTERED.is_ready() && REGISTERED.begin() {
-        REGISTERED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::DebugHeaps, &FORK);
 }
 
 /// Visits debug heaps from the one at `first` on.
@@ -71,9 +74,6 @@ fn for_each_from(first: *const DebugHeap, visit: &mut dyn FnMut(&'static DebugHe
     }
 }
 
-/// Of one fork at a time: it keeps [`HELD`].
-static FORKING: Lock = Lock::new();
-
 /// The first of the debug heaps that the fork under way holds. One that is
 /// entered meanwhile is not held, and must not be given back.
 static HELD: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
@@ -81,22 +81,19 @@ static HELD: AtomicPtr<DebugHeap> = AtomicPtr::new(ptr::null_mut());
 fn for_each_held(visit: &mut dyn FnMut(&Lock)) {
     let first = HELD.load(Ordering::Relaxed);
     for_each_from(first, &mut |heap| visit(heap.list.raw()));
-    // The last to be given back, as the first to be taken.
-    visit(&FORKING);
 }
 
-unsafe extern "C" fn prepare() {
-    FORKING.acquire();
+fn prepare() {
     let first = ENTERED.load(Ordering::Acquire);
     HELD.store(first, Ordering::Relaxed);
     for_each_from(first, &mut |heap| heap.list.raw().acquire());
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     for_each_held(&mut |lock| lock.release());
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     for_each_held(&mut |lock| lock.reset());
 }
 
@@ -142,7 +139,11 @@ pub(super) fn expect_end() {
     static EXPECTED: Once = Once::new();
     if !IS_ASKED.load(Ordering::Acquire) && !EXPECTED.is_ready() && EXPECTED.begin() {
         extern "C" fn end() {
-            ask_for_leaks();
+            // A child of a fork may have asked for this a second time.
+            static IS_OVER: AtomicBool = AtomicBool::new(false);
+            if !IS_OVER.swap(true, Ordering::Relaxed) {
+                ask_for_leaks();
+            }
         }
         sys::at_exit(end);
         EXPECTED.end(true);

@@ -26,7 +26,8 @@ use super::text::Text;
 use crate::config::Action;
 use crate::crt::errno;
 use crate::crt::marks::Marks;
-use crate::sync::{Function, Mutex, Once};
+use crate::sync::forks::{self, AtFork, Layer};
+use crate::sync::{Function, Mutex};
 use crate::sys;
 use core::ffi::{CStr, c_char};
 use core::fmt::{self, Write};
@@ -144,21 +145,22 @@ static HOOK: Function<ReportHook> = Function::none();
 /// The hooks' lock is held around no other, so that it may be taken whenever. The
 /// system may allocate for this, so no lock is held.
 fn register() {
-    static REGISTERED: Once = Once::new();
-
-    unsafe extern "C" fn prepare() {
+    fn prepare() {
         HOOKS.raw().acquire();
     }
-    unsafe extern "C" fn parent() {
+    fn parent() {
         HOOKS.raw().release();
     }
-    unsafe extern "C" fn child() {
+    fn child() {
         HOOKS.raw().reset();
         REPORTING.keep_own();
     }
-    if !REGISTERED.is_ready() && REGISTERED.begin() {
-        REGISTERED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Reports, &FORK);
 }
 
 /// Installs a hook, or counts it once more; its count then. None when there are

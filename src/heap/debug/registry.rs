@@ -143,6 +143,12 @@ pub fn next_sequence() -> u32 {
     SEQUENCE.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
+/// How many numbers were given since that one was: they begin again when there are no
+/// more, so that the numbers themselves cannot be compared.
+pub fn age(sequence: u32) -> u32 {
+    SEQUENCE.load(Ordering::Relaxed).wrapping_sub(sequence)
+}
+
 /// How many blocks with a record are handed out.
 pub fn busy() -> usize {
     BUSY.load(Ordering::Relaxed)
@@ -307,9 +313,7 @@ impl Shard {
     /// Forgets what is not kept and was freed in the earlier half of the time since the
     /// first free that is known.
     fn forget_half(&mut self) {
-        // Ages, since the numbers begin again when there are no more.
-        let now = SEQUENCE.load(Ordering::Relaxed);
-        let age = |record: &Record| now.wrapping_sub(record.sequence);
+        let age = |record: &Record| age(record.sequence);
         let (mut oldest, mut newest) = (0, u32::MAX);
         self.for_each(&mut |record| {
             if record.state == State::Freed {

@@ -257,11 +257,19 @@ fn keep(frames: &[usize]) -> u32 {
 /// or a number that is none.
 pub fn frames(id: u32) -> &'static [usize] {
     let base = DATABASE.base.load(Ordering::Acquire);
-    let end = id as usize * 8 + size_of::<Entry>();
-    if id == 0 || base.is_null() || end > DATABASE.used.load(Ordering::Acquire) {
+    let used = DATABASE.used.load(Ordering::Acquire);
+    let start = (id as usize).saturating_mul(8);
+    // What is in use holds whole entries alone, behind the buckets.
+    if id == 0 || base.is_null() || start < FIRST || start + size_of::<Entry>() > used {
         return &[];
     }
-    // SAFETY: numbers are given out for whole entries alone.
+    // SAFETY: an entry's head lies there, or words of an entry, which are as readable.
+    let count = unsafe { (*base.add(start).cast::<Entry>()).count } as usize;
+    let room = (used - start - size_of::<Entry>()) / size_of::<usize>();
+    if count > MOST_FRAMES.min(room) {
+        return &[];
+    }
+    // SAFETY: all of it is in use, where nothing changes any more.
     unsafe { entry_at(base, id) }.1
 }
 
@@ -285,6 +293,16 @@ mod tests {
         assert_eq!(frames(first), [1, 2, 3]);
         assert_eq!(frames(longer), [1, 2, 3, 4]);
         assert_eq!((keep(&[]), frames(0).len()), (0, 0));
+        // A number that is none, in the buckets, inside an entry or behind all, leads to
+        // no more than what is there.
+        let used = DATABASE.used.load(Ordering::Relaxed) as u32 / 8;
+        for id in (1..used.min(200))
+            .chain(first - 2..longer + 9)
+            .chain(used - 4..used + 4)
+        {
+            assert!(frames(id).len() <= MOST_FRAMES, "{id}");
+        }
+        assert_eq!(frames(1).len() + frames(u32::MAX).len(), 0);
         // A thousand more, and the first ones stay what they are.
         let more: std::vec::Vec<u32> = (10..1010).map(|at| keep(&[at, at + 1])).collect();
         for (at, &id) in (10..).zip(&more) {

@@ -1,14 +1,14 @@
 //! Hardened blocks: what allocating, freeing and resizing do beyond the default heap.
 
 use super::place::{capacity, class_for};
-use super::{nothing, pattern, quarantine};
+use super::{pattern, quarantine};
 use crate::heap::cache::{State, ThreadCache};
 use crate::heap::classes;
 use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
-use crate::heap::{PROCESS, misuse, slices};
+use crate::heap::{PROCESS, misuse, nothing, slices};
 use crate::report::Stop;
 use core::ptr;
 use core::sync::atomic::Ordering;

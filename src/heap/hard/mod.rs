@@ -37,7 +37,6 @@
 mod blocks;
 mod chance;
 mod guard;
-mod nothing;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
@@ -45,7 +44,6 @@ mod quarantine;
 pub(super) use blocks::{allocate, expect_size, free, reallocate, usable_size};
 pub(in crate::heap) use chance::random;
 pub(super) use guard::{open, seal, shut};
-pub(super) use nothing::lock;
 pub(super) use place::{any_of, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::end as end_quarantine;
 

@@ -21,12 +21,12 @@ pub mod profile;
 use super::classes::{self, SLICE};
 use super::descriptor::{self, Descriptor, Geometry, HEADER, Kind};
 use super::segment::{self, Segment};
-use super::{fingerprint, slices};
+use super::{fence, fingerprint, slices};
 use core::mem::offset_of;
 
 pub use super::traces::{BYTES as TRACES_BYTES, Busy, Traces};
 
-pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, Walk};
+pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, WATCHED, Walk};
 
 /// How this build lays its records out; what is read must say the same.
 pub const LAYOUT: usize = fingerprint::LAYOUT;
@@ -121,12 +121,15 @@ pub struct Record {
     /// Bytes from there to the end of the last block; of a large block, its
     /// usable bytes; of a region, the bytes reserved.
     pub span: usize,
-    /// The class of a subsegment's blocks, 1 to 147.
+    /// The class of a subsegment's blocks, 0 to 147. Blocks of no bytes, of class 0, are
+    /// taken for 16 bytes here.
     pub class: usize,
     /// Whether blocks have marks.
     pub is_marked: bool,
     /// Blocks in all.
     pub blocks: usize,
+    /// Whether fences lie between a subsegment's blocks, or around them.
+    pub is_fenced: bool,
     /// Blocks that lie in the subsegment.
     pub free: usize,
     /// A large block's mapping: its address and its bytes.
@@ -178,6 +181,7 @@ impl Record {
             class: usize::from(byte(bytes, offset_of!(Descriptor, class))?),
             is_marked: kind == Kind::Checked as u8,
             blocks: half(bytes, offset_of!(Descriptor, blocks))? as usize,
+            is_fenced: byte(bytes, offset_of!(Descriptor, is_fenced))? != 0,
             free: half(bytes, offset_of!(Descriptor, free))? as usize,
             mapping: (
                 word(bytes, offset_of!(Descriptor, extent))?,
@@ -201,7 +205,7 @@ impl Record {
         let geometry = Geometry::of(self.class);
         self.what == What::Subsegment
             && geometry.size != 0
-            && self.blocks == geometry.blocks
+            && self.blocks == self.indices().count() + usize::from(self.class == 0)
             && self.span == geometry.size * geometry.blocks
             && self.base.is_multiple_of(SLICE)
             && self.base.checked_add(self.reserved()).is_some()
@@ -226,6 +230,14 @@ impl Record {
             Descriptor::sizes_bytes(self.class)
         };
         size + more
+    }
+
+    /// The indices of a subsegment's blocks, in order of their addresses: fences have
+    /// some, too.
+    pub fn indices(&self) -> impl Iterator<Item = usize> {
+        let (class, is_fenced) = (self.class, self.is_fenced);
+        (0..Geometry::of(class).blocks)
+            .filter(move |&index| !is_fenced || fence::is_block(class, index))
     }
 
     /// How block `index` of a subsegment is, whose whole record is `bytes`;

@@ -96,12 +96,17 @@ fn freed_around(address: usize) -> Option<Record> {
     registry::for_each(&mut |record| {
         let is_around =
             (record.start..=record.start.saturating_add(record.size.max(16))).contains(&address);
-        let is_newer = best.is_none_or(|best| best.sequence < record.sequence);
-        if is_around && is_newer && record.state != State::Busy {
-            best = Some(*record);
+        if is_around && record.state != State::Busy {
+            best = Some(best.map_or(*record, |best| newer(best, *record)));
         }
     });
     best
+}
+
+/// The record of the two that was written last.
+fn newer(one: Record, other: Record) -> Record {
+    let is_newer = registry::age(other.sequence) < registry::age(one.sequence);
+    if is_newer { other } else { one }
 }
 
 fn block_of(record: &Record) -> Block {
@@ -250,4 +255,26 @@ fn wrong_layout(operation: &str, record: &Record, align: usize, layout: Layout) 
         ..Report::NOTHING
     };
     misuse::raise(report, crate::heap::on_corruption());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers begin again after four thousand million blocks.
+    #[test]
+    fn the_newer_record_is_the_newer_one_when_numbers_begin_again() {
+        let now = registry::next_sequence();
+        let record = |age: u32| Record {
+            sequence: now.wrapping_sub(age),
+            ..Record::busy(4096, 16, 3)
+        };
+        // The first of each pair was written last, and has the greater number in one.
+        for (new, old) in [(1, 2), (1, 1 << 31), (now, now + 10), (1 << 30, 1 << 31)] {
+            for (a, b) in [(new, old), (old, new)] {
+                let found = newer(record(a), record(b)).sequence;
+                assert_eq!(found, record(new).sequence, "{new} {old}");
+            }
+        }
+    }
 }

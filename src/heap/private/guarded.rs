@@ -45,14 +45,6 @@ pub(super) fn place(
         return Some(Err(Error::NoMemory));
     }
     if let Some(block) = place_guarded(heap, all, info, size, align, caller) {
-        registry::insert(&Record {
-            stack: caller.stack,
-            thread: caller.thread,
-            sequence: registry::next_sequence(),
-            family: Family::Heap,
-            align: align.trailing_zeros() as u8,
-            ..Record::busy(block.addr().get(), size, heap.handle().address())
-        });
         return Some(Ok(block));
     }
     Some(light::place(heap, all, info, size, align, caller))
@@ -107,13 +99,25 @@ fn place_guarded(
     if !page::could_hold(&request) {
         return None;
     }
-    // Waits for whoever holds the heap, which page heap's own lists do not need.
-    drop(heap.enter(all));
-    let block = NonNull::new(page::allocate(&request));
-    if block.is_none() {
+    let Some(made) = page::make(&request) else {
         tell_of_no_room();
-    }
-    block
+        return None;
+    };
+    let record = Record {
+        stack: caller.stack,
+        thread: caller.thread,
+        sequence: registry::next_sequence(),
+        family: Family::Heap,
+        align: align.trailing_zeros() as u8,
+        ..Record::busy(made.start(), size, request.heap)
+    };
+    // Whoever holds the heap may look at its blocks: none comes meanwhile.
+    let core = heap.enter(all);
+    registry::insert(&record);
+    let block = made.appear();
+    drop(core);
+    page::made_room();
+    NonNull::new(block)
 }
 
 /// Says, once, that blocks have no guards from here on.

@@ -365,8 +365,13 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
             .store(record.cast(), Ordering::Relaxed);
         (*record).life.begin((*made).start);
         memory::enter(made);
-        LIST.lock().roll.enter(record, is_first);
-        Ok(Handle((*made).start))
+        let handle = Handle((*made).start);
+        let mut list = LIST.lock();
+        list.roll.enter(record, is_first);
+        if is_first {
+            handle.be_process();
+        }
+        Ok(handle)
     }
 }
 

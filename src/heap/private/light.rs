@@ -130,8 +130,12 @@ pub(super) fn place(
         page::fill(start..start + size, fill);
         page::fill(start + size..start + size + SUFFIX, SUFFIX_FILL);
     }
-    // Others look at what is written about a block from here on.
-    if !registry::insert(&record) {
+    // Others look at what is written about a block from here on: whoever holds the heap
+    // has seen the heap's block alone, and sees no other before the end of that.
+    let core = heap.enter(all);
+    let is_known = registry::insert(&record);
+    drop(core);
+    if !is_known {
         // Without a record nobody would find it.
         // SAFETY: nobody knows of the block but this call.
         let _ = unsafe { freeing::free_found(heap, all | flags::NO_SERIALIZE, outer.as_ptr()) };

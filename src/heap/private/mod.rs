@@ -335,18 +335,27 @@ impl Handle {
             return Ok(Handle(made));
         }
         if PROCESS_MADE.begin() {
+            let made = PROCESS_HANDLE.load(Ordering::Acquire);
+            if made != 0 {
+                // By a thread that a fork left behind.
+                PROCESS_MADE.end(true);
+                return Ok(Handle(made));
+            }
             let settings = Settings {
                 name: super::PROCESS_HEAP,
                 ..Settings::DEFAULT
             };
             let made = heap::create(&settings, true);
-            if let Ok(handle) = made {
-                PROCESS_HANDLE.store(handle.0, Ordering::Release);
-            }
             PROCESS_MADE.end(made.is_ok());
             return made;
         }
         Ok(Handle(PROCESS_HANDLE.load(Ordering::Acquire)))
+    }
+
+    /// Has this be the process heap's. The caller holds the list of heaps, and enters it
+    /// there: a fork finds both done or neither.
+    fn be_process(self) {
+        PROCESS_HANDLE.store(self.0, Ordering::Release);
     }
 
     /// Whether blocks of malloc's front end pass for this heap's.

@@ -72,6 +72,9 @@ pub struct Heap {
     pub backed: usize,
 }
 
+/// The flag of a heap that was made while a global flag was on.
+pub const WATCHED: u32 = flags::WATCHED;
+
 impl Heap {
     /// Bytes of a record, which [`Heap::decode`] needs.
     pub const BYTES: usize = size_of::<PrivateHeap>();

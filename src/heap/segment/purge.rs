@@ -245,6 +245,7 @@ impl Backend {
                     state.absent |= run;
                     state.shut &= !run;
                     state.edges &= !run;
+                    state.forget_fences(first, length);
                     holes += 1;
                     gained += length;
                 }

@@ -49,7 +49,8 @@ mod views;
 mod watch;
 
 use super::{GRANULARITY, Use};
-use crate::sync::{Guard, Mutex, Once};
+use crate::sync::forks::{self, AtFork, Layer};
+use crate::sync::{Guard, Mutex};
 use crate::sys;
 pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
@@ -57,7 +58,7 @@ pub(crate) use change::{commit, decommit, protect};
 pub(crate) use contents::{
     Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use physical::Physical;
 pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
@@ -138,81 +139,38 @@ const STACK: usize = 16 * 1024;
 /// The same across a fork, whose other handlers run then too.
 const FORK_STACK: usize = 2 * STACK;
 
-/// The thread that holds the lock across the fork that is under way, or 0.
-static FORKER: AtomicUsize = AtomicUsize::new(0);
-/// Whether a layer above holds the lock across forks, with its own locks in
-/// their order.
-static HELD_ABOVE: AtomicBool = AtomicBool::new(false);
-/// Whether the handlers here hold it, in the fork that is under way.
-static HELD_HERE: AtomicBool = AtomicBool::new(false);
-
-/// Says that a layer above holds the lock across forks from now on: it calls
-/// [`before_fork`] after it took its own locks, and then one of the two below.
-pub(crate) fn is_held_above() {
-    HELD_ABOVE.store(true, Ordering::Relaxed);
-}
-
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
 pub(super) fn start() {
-    static STARTED: Once = Once::new();
-    if !STARTED.is_ready() && STARTED.begin() {
-        STARTED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare: before_fork,
+        parent: after_fork_in_parent,
+        child: after_fork_in_child,
+    };
+    forks::hold(Layer::Regions, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
-    if !HELD_ABOVE.load(Ordering::Relaxed) && before_fork() {
-        HELD_HERE.store(true, Ordering::Relaxed);
-    }
-}
-
-unsafe extern "C" fn parent() {
-    if HELD_HERE.swap(false, Ordering::Relaxed) {
-        after_fork_in_parent();
-    }
-}
-
-unsafe extern "C" fn child() {
-    if HELD_HERE.swap(false, Ordering::Relaxed) {
-        after_fork_in_child();
-    }
-}
-
-/// Takes the lock, before a fork. False, and nothing is done, if the thread has it
-/// already: a layer above has just begun to hold it across forks.
-pub(crate) fn before_fork() -> bool {
-    if FORKER.load(Ordering::Relaxed) == sys::thread_token() {
-        return false;
-    }
+/// Takes the lock.
+fn before_fork() {
     sys::grow_stack(FORK_STACK);
     let signals = HOLDS_SIGNALS
         .load(Ordering::Relaxed)
         .then(sys::hold_signals);
     REGIONS.raw().acquire();
-    FORKER.store(sys::thread_token(), Ordering::Relaxed);
     // SAFETY: the lock was taken just above.
     let regions = unsafe { &mut *REGIONS.held() };
     regions.fork_signals = signals;
     regions.note_all_written();
-    true
 }
 
-/// In the parent, after a fork, by whoever called [`before_fork`].
-pub(crate) fn after_fork_in_parent() {
-    if FORKER.load(Ordering::Relaxed) != sys::thread_token() {
-        return;
-    }
-    FORKER.store(0, Ordering::Relaxed);
+fn after_fork_in_parent() {
     // SAFETY: the thread holds the lock, since `before_fork`.
     let signals = unsafe { &mut *REGIONS.held() }.fork_signals.take();
     REGIONS.raw().release();
     drop(signals);
 }
 
-/// In the child, after a fork, by whoever called [`before_fork`].
-pub(crate) fn after_fork_in_child() {
-    FORKER.store(0, Ordering::Relaxed);
+fn after_fork_in_child() {
     // SAFETY: the lock is held since `before_fork`, and no other thread is left.
     let regions = unsafe { &mut *REGIONS.held() };
     regions.watch_again();

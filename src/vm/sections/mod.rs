@@ -29,8 +29,8 @@ mod names;
 
 use super::table::Table;
 use super::{Use, charge, credit};
-use crate::sync::{Mutex, Once};
-use crate::sys;
+use crate::sync::Mutex;
+use crate::sync::forks::{self, AtFork, Layer};
 use crate::sys::files::{self, Descriptor, Errno};
 use control::{Control, Description};
 
@@ -205,23 +205,25 @@ impl Record {
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
 fn start() {
-    static STARTED: Once = Once::new();
-    if !STARTED.is_ready() && STARTED.begin() {
-        STARTED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Sections, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     names::LOOKUP.acquire();
     SECTIONS.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     SECTIONS.raw().release();
     names::LOOKUP.release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     // SAFETY: `prepare` took the lock, and no other thread is left.
     let sections = unsafe { &mut *SECTIONS.held() };
     for slot in sections.slots.records_mut() {

@@ -1,5 +1,6 @@
 use super::super::regions::{self, Protect, View, Whereabouts};
 use super::*;
+use crate::sys;
 use std::vec::Vec;
 
 fn name(text: &str) -> Vec<u16> {

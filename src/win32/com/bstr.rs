@@ -13,6 +13,7 @@
 
 use super::malloc::{allocate, release};
 use super::types::{BSTR, LPCOLESTR};
+use crate::sync::forks::{self, AtFork, Layer};
 use crate::sync::{Mutex, Once};
 use crate::win32::constants::{FALSE, TRUE};
 use crate::win32::types::{INT, LPCSTR, UINT};
@@ -49,21 +50,23 @@ fn is_caching() -> bool {
 
 /// Has a fork wait for whoever is at the cache: in the child nobody would leave it.
 fn hold_across_forks() {
-    static FORK: Once = Once::new();
-    if !FORK.is_ready() && FORK.begin() {
-        FORK.end(crate::sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Strings, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     CACHE.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     CACHE.raw().release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     CACHE.raw().reset();
 }
 

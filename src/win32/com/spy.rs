@@ -18,7 +18,8 @@ use super::types::{
     CO_E_OBJISREG, CO_E_OBJNOTREG, E_ACCESSDENIED, E_INVALIDARG, HRESULT, IID_IMallocSpy,
     IMallocSpy, IMallocSpyVtbl, LPMALLOCSPY, S_OK,
 };
-use crate::sync::{Lock, Mutex, Once};
+use crate::sync::forks::{self, AtFork, Layer};
+use crate::sync::{Lock, Mutex};
 use crate::win32::types::{BOOL, LPVOID};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -47,7 +48,6 @@ static IS_THERE: AtomicBool = AtomicBool::new(false);
 static TELLING: Lock = Lock::new();
 /// The thread that holds it; 0 if nobody does.
 static TELLER: AtomicUsize = AtomicUsize::new(0);
-static FORK: Once = Once::new();
 
 /// A spy that is being told of a call; only one thread has one.
 pub(super) struct Telling {
@@ -330,20 +330,23 @@ pub unsafe extern "system" fn CoRevokeMallocSpy() -> HRESULT {
 
 /// In a forked child nobody tells who is not there any more.
 fn forget_tellers_in_children() {
-    if FORK.begin() {
-        FORK.end(crate::sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Spies, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     STATE.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     STATE.raw().release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     STATE.raw().reset();
     if TELLER.load(Ordering::Relaxed) != crate::sys::thread_token() {
         TELLER.store(0, Ordering::Relaxed);

@@ -5,7 +5,8 @@
 use super::entry::{Entry, Why};
 use super::free_list::{FreeList, HANDLE, REGION};
 use crate::heap::private::HeapRef;
-use crate::sync::{Lock, Mutex, Once};
+use crate::sync::forks::{self, AtFork, Layer};
+use crate::sync::{Lock, Mutex};
 use crate::vm::{self, Use};
 use crate::win32::constants::ERROR_NOT_ENOUGH_MEMORY;
 use crate::win32::types::DWORD;
@@ -50,7 +51,6 @@ static TABLE: Table = Table {
 static GROWING: Mutex<usize> = Mutex::new(0);
 /// Held by whoever gives a handle other data. Before the table's and the heap's.
 static MOVING: Lock = Lock::new();
-static FORK: Once = Once::new();
 
 /// Whether a number may be a handle, rather than a block's address: those are
 /// multiples of 16.
@@ -193,22 +193,25 @@ pub(super) fn with<R>(
 
 /// Has a fork wait for changes under way: in the child nobody would end them.
 fn hold_across_forks() {
-    if FORK.begin() {
-        FORK.end(crate::sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Moveable, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     MOVING.acquire();
     GROWING.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     GROWING.raw().release();
     MOVING.release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     GROWING.raw().reset();
     MOVING.reset();
 }

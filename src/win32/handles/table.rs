@@ -1,8 +1,8 @@
 //! The list of handles and their objects.
 
 use super::super::types::{DWORD, HANDLE};
-use crate::sync::{Mutex, Once};
-use crate::sys;
+use crate::sync::Mutex;
+use crate::sync::forks::{self, AtFork, Layer};
 use crate::vm::table::Table;
 use core::ptr;
 
@@ -96,21 +96,23 @@ static HANDLES: Mutex<Handles> = Mutex::new(Handles {
 const STALE: usize = 64;
 
 fn start() {
-    static STARTED: Once = Once::new();
-    if !STARTED.is_ready() && STARTED.begin() {
-        STARTED.end(sys::at_fork(prepare, parent, child));
-    }
+    static FORK: AtFork = AtFork {
+        prepare,
+        parent,
+        child,
+    };
+    forks::hold(Layer::Handles, &FORK);
 }
 
-unsafe extern "C" fn prepare() {
+fn prepare() {
     HANDLES.raw().acquire();
 }
 
-unsafe extern "C" fn parent() {
+fn parent() {
     HANDLES.raw().release();
 }
 
-unsafe extern "C" fn child() {
+fn child() {
     HANDLES.raw().reset();
 }
 

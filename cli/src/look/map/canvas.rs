@@ -17,6 +17,7 @@ pub(crate) const INNER: f64 = WIDTH - 2.0 * MARGIN;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Start,
+    Middle,
     End,
 }
 
@@ -111,6 +112,7 @@ impl Canvas {
         self.flush();
         let anchor = match anchor {
             Anchor::Start => "",
+            Anchor::Middle => r#" text-anchor="middle""#,
             Anchor::End => r#" text-anchor="end""#,
         };
         let (x, y, text) = (short(x), short(y), escaped(text));

@@ -144,6 +144,8 @@ pub(crate) struct Stretch {
     areas: Vec<usize>,
     /// The segment that it is, by number.
     segment: Option<usize>,
+    /// Whether its areas are blocks with guard pages.
+    is_guarded: bool,
 }
 
 /// Bytes of a row: what a segment has.
@@ -152,8 +154,8 @@ const ROW: u64 = 4 << 20;
 const SLICE: u64 = 1 << 16;
 
 /// The rows of a heap, by address: a process heap's segments, and for other heaps
-/// stretches of as many bytes; whatever lies elsewhere, too. Large blocks are not
-/// among them.
+/// stretches of as many bytes; whatever lies elsewhere, too, blocks with guard pages in rows
+/// of their own. Large blocks are not among them.
 pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
     let Some(heap) = snapshot.heaps.get(number as usize) else {
         return Vec::new();
@@ -167,13 +169,14 @@ pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
                 name: "segment".to_owned(),
                 areas: Vec::new(),
                 segment: Some(at),
+                is_guarded: false,
             });
         }
     }
     rows.sort_by_key(|row| row.start);
     let segments = rows.len();
     for (at, area) in snapshot.areas.iter().enumerate() {
-        if area.heap != number || matches!(area.kind, AreaKind::Large | AreaKind::Guarded) {
+        if area.heap != number || area.kind == AreaKind::Large {
             continue;
         }
         let end = area.start + area.reserved;
@@ -183,23 +186,37 @@ pub(crate) fn stretches(snapshot: &Snapshot, number: u32) -> Vec<Stretch> {
             segment.areas.push(at);
             continue;
         }
-        // Areas come by address, so that the last row is the one below.
-        let fits = |row: &&mut Stretch| row.segment.is_none() && end - row.start <= ROW;
+        // Areas come by address, so that the last row is the one below; those with guard
+        // pages come after all others, by address again.
+        let is_guarded = area.kind == AreaKind::Guarded;
+        let fits = |row: &&mut Stretch| {
+            row.segment.is_none()
+                && row.is_guarded == is_guarded
+                && row.start <= area.start
+                && end - row.start <= ROW
+        };
         match rows.last_mut().filter(fits) {
             Some(last) => {
                 last.end = end;
                 last.areas.push(at);
-                last.name = format!("{} areas", last.areas.len());
+                let what = if is_guarded {
+                    "guarded blocks"
+                } else {
+                    "areas"
+                };
+                last.name = format!("{} {what}", last.areas.len());
             }
             None => rows.push(Stretch {
                 start: area.start,
                 end,
                 name: match area.kind {
                     AreaKind::Region => "region".to_owned(),
+                    AreaKind::Guarded => "guarded block".to_owned(),
                     _ => format!("bucket of {}", area.block_size),
                 },
                 areas: vec![at],
                 segment: None,
+                is_guarded,
             }),
         }
     }
@@ -279,6 +296,8 @@ mod tests {
                 area(0x40_0000, AreaKind::Subsegment, 0x1_0000),
                 area(0x41_0000, AreaKind::Large, 0x1_0000),
                 area(0x90_0000, AreaKind::Region, 0x80_0000),
+                area(0x2_0000, AreaKind::Guarded, 0x1000),
+                area(0x2_2000, AreaKind::Guarded, 0x1000),
             ],
             ..Snapshot::default()
         };
@@ -291,11 +310,14 @@ mod tests {
             (0x40_0000, "segment"),
             (0x10_0000, "2 areas"),
             (0x90_0000, "region"),
+            (0x2_0000, "2 guarded blocks"),
         ];
         assert_eq!(told, expected);
         // A slice of the segment is the heap's area, one another's, one dirty.
         let total = rows[0].strip(&snapshot, 16).total();
         assert_eq!(total, [0, 0, 2 << 16, 61 << 16]);
+        // The page between two blocks is no heap's.
+        assert_eq!(rows[3].strip(&snapshot, 3).total(), [0, 0, 0x2000, 0]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     canvas.y = MARGIN + 20.0;
     canvas.text(MARGIN, canvas.y, "title", Anchor::Start, program);
     canvas.y += 22.0;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+    let Some(last) = points.last() else {
         let told = "it ended before it could be looked at";
         canvas.text(MARGIN, canvas.y, "dim", Anchor::Start, told);
         return canvas.finish();
@@ -61,7 +61,6 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     let scale = Scale {
         top,
         bytes: (lines * step) as f64,
-        // A single moment has a width all the same.
         seconds: last.at.as_secs_f64().max(0.001),
     };
     for line in 0..=lines {
@@ -70,10 +69,18 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
         let label = bytes(line * step);
         canvas.text(LEFT - 10.0, y + 4.0, "num dim", Anchor::End, &label);
     }
+    // A single moment lasts as long as the picture.
+    let at = |seconds| Point {
+        at: Duration::from_secs_f64(seconds),
+        ..*last
+    };
+    let alone = [at(0.0), at(scale.seconds)];
+    let points = if points.len() == 1 { &alone } else { points };
     for (class, _, of) in AREAS {
-        let mut outline = vec![(scale.x(first.at), scale.y(0))];
+        let mut outline = Vec::new();
+        outline.extend(points.first().map(|p| (scale.x(p.at), scale.y(0))));
         outline.extend(points.iter().map(|p| (scale.x(p.at), scale.y(of(p)))));
-        outline.push((scale.x(last.at), scale.y(0)));
+        outline.extend(points.last().map(|p| (scale.x(p.at), scale.y(0))));
         canvas.area(&outline, class);
     }
     let line: Vec<(f64, f64)> = points
@@ -86,11 +93,13 @@ pub(super) fn picture(program: &str, points: &[Point]) -> String {
     while at <= scale.seconds * 1.0001 {
         let x = LEFT + at / scale.seconds * WIDTH;
         canvas.rect(x, top + HEIGHT, 1.0, 5.0, "rule");
-        let label = seconds(Duration::from_secs_f64(at));
+        let label = mark(at, step);
         let anchor = if at == 0.0 {
             Anchor::Start
-        } else {
+        } else if scale.seconds - at < 0.03 * scale.seconds {
             Anchor::End
+        } else {
+            Anchor::Middle
         };
         canvas.text(x, top + HEIGHT + 20.0, "num dim", anchor, &label);
         at += step;
@@ -141,9 +150,36 @@ fn seconds(time: Duration) -> String {
     }
 }
 
+/// What a mark says that is so many seconds from the start: all in one unit, with the digits
+/// that tell one mark from the next.
+fn mark(at: f64, step: f64) -> String {
+    match step {
+        _ if at == 0.0 => "0".to_owned(),
+        step if step >= 1.0 => format!("{at:.0} s"),
+        step if step >= 0.1 => format!("{at:.1} s"),
+        step if step >= 0.01 => format!("{at:.2} s"),
+        step if step >= 0.001 => format!("{:.0} ms", at * 1e3),
+        _ => format!("{:.2} ms", at * 1e3),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn marks_differ_and_have_one_unit() {
+        for seconds in [0.003, 0.04, 0.5, 3.7, 9.9, 61.0] {
+            let step = time_step(seconds);
+            let marks: Vec<String> = (1..=4).map(|n| mark(f64::from(n) * step, step)).collect();
+            let units: BTreeSet<&str> = marks.iter().filter_map(|m| m.split(' ').nth(1)).collect();
+            assert_eq!(units.len(), 1, "{marks:?}");
+            assert_eq!(marks.iter().collect::<BTreeSet<_>>().len(), 4, "{marks:?}");
+        }
+        assert_eq!(mark(1.5, 0.5), "1.5 s");
+        assert_eq!(mark(0.04, 0.02), "0.04 s");
+    }
 
     #[test]
     fn steps_part_a_scale_in_a_few() {
@@ -178,5 +214,11 @@ mod tests {
         let area = "<path class=\"free\" d=\"M112 512L112 427L1164 342L1164 512z\"/>";
         assert!(svg.contains(area), "{svg}");
         assert!(picture("x", &[]).contains("before it could be looked at"));
+        // A moment alone is seen from side to side.
+        for ms in [0, 20] {
+            let svg = picture("x", &[point(ms, 2 << 20, 1 << 20)]);
+            let area = "<path class=\"free\" d=\"M112 512L112 342L1164 342L1164 512z\"/>";
+            assert!(svg.contains(area), "{svg}");
+        }
     }
 }

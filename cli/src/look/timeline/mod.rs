@@ -14,6 +14,7 @@ use super::figures;
 use super::map::{canvas, page};
 use super::source::process;
 use crate::process::figure;
+use ntheap_inspect::Wanted;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -61,7 +62,7 @@ pub(crate) fn record(pid: i32, over: &Receiver<()>) -> Vec<Point> {
 
 /// A moment; none before the program's first allocation, and after its end.
 fn look(pid: i32, at: Duration) -> Option<Point> {
-    let snapshot = process(pid, false).ok()?;
+    let snapshot = process(pid, false, Wanted::Blocks).ok()?;
     let mut point = Point {
         at,
         resident: figure(pid, "VmRSS:")?,

@@ -7,13 +7,17 @@ use super::view::{self, Look};
 use crate::format;
 use crate::look::args::Top;
 use crate::look::source::{FILE, Failure};
-use ratatui::DefaultTerminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
+use ratatui::{DefaultTerminal, Terminal};
 use std::ffi::c_int;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{process, thread};
+use std::{panic, process, thread};
 
 /// How long a signal may wait for the terminal to be put right.
 const HEARS: Duration = Duration::from_millis(100);
@@ -24,11 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Whether the system asks this command to end.
 static IS_ASKED: AtomicBool = AtomicBool::new(false);
 
+/// Whether it asks this command to stop until it is told to go on.
+static IS_TO_STOP: AtomicBool = AtomicBool::new(false);
+
 /// Shows the process until the user has seen enough, or it has ended.
 pub(super) fn run(options: &Top, state: State) -> Result<u8, Failure> {
     hear_signals();
-    // From here on a panic, too, puts the terminal right before it is told.
+    // From here on a panic, too, puts the terminal right before it is told, but for the
+    // cursor.
     let mut terminal = ratatui::try_init().map_err(unusable)?;
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let _ = execute!(io::stdout(), Show);
+        tell(info);
+    }));
     // What reads the keys takes the end of a closed terminal for no key yet, and reads
     // again for ever.
     thread::spawn(|| {
@@ -64,6 +77,11 @@ fn show(options: &Top, mut state: State, terminal: &mut DefaultTerminal) -> Resu
         loop {
             if IS_ASKED.load(Ordering::Relaxed) {
                 return Ok(0);
+            }
+            if IS_TO_STOP.swap(false, Ordering::Relaxed) {
+                stop(terminal).map_err(unusable)?;
+                is_wanted = true;
+                break;
             }
             let left = every.saturating_sub(looked.elapsed());
             if left.is_zero() && !state.is_paused {
@@ -108,6 +126,19 @@ fn show(options: &Top, mut state: State, terminal: &mut DefaultTerminal) -> Resu
     }
 }
 
+/// Stops until the command is told to go on, and leaves the terminal to others meanwhile.
+fn stop(terminal: &mut DefaultTerminal) -> io::Result<()> {
+    terminal.show_cursor()?;
+    ratatui::try_restore()?;
+    // SAFETY: touches no memory of the process.
+    unsafe { libc::raise(libc::SIGSTOP) };
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen)?;
+    // One that has drawn nothing yet, for nothing of what it drew is left.
+    *terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    Ok(())
+}
+
 /// Waits until the terminal is closed, but only so long; whether it is.
 fn is_closed_within(patience: Duration) -> bool {
     // No key ends the wait, only what is told unasked: the end, and errors.
@@ -131,15 +162,37 @@ fn is_running(pid: i32) -> bool {
     state.is_some_and(|state| state != "Z" && state != "X")
 }
 
-/// Has signals that ask to end noted, for the terminal to be put right first.
+/// The signals that end a process which does not hear them, and are not its own fault.
+const ENDING: [c_int; 12] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGXCPU,
+];
+
+/// Has signals that ask to end or to stop noted, for the terminal to be put right first.
 fn hear_signals() {
     extern "C" fn note(_: c_int) {
         IS_ASKED.store(true, Ordering::Relaxed);
     }
-    let handler: extern "C" fn(c_int) = note;
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+    extern "C" fn note_stop(_: c_int) {
+        IS_TO_STOP.store(true, Ordering::Relaxed);
+    }
+    let hear = |signal, handler: extern "C" fn(c_int)| {
         // SAFETY: the handler stores to an atomic, which is allowed in one; a failure
         // leaves the signal as it was.
         unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    };
+    for signal in ENDING {
+        hear(signal, note);
     }
+    hear(libc::SIGTSTP, note_stop);
 }

@@ -4,6 +4,7 @@ use super::super::figures::{self, Figures};
 use super::super::output;
 use super::super::source::{Failure, process};
 use crate::process::figure;
+use ntheap_inspect::Wanted;
 use std::time::{Duration, Instant};
 
 /// A moment.
@@ -38,7 +39,7 @@ impl Sample {
     /// Looks at the process, which runs on.
     pub(super) fn take(pid: i32) -> Result<Sample, Failure> {
         let at = Instant::now();
-        let snapshot = process(pid, false)?;
+        let snapshot = process(pid, false, Wanted::Blocks)?;
         let heaps = snapshot
             .heaps
             .iter()

@@ -140,32 +140,63 @@ pub(in crate::heap) fn could_hold(request: &Request) -> bool {
 /// A block with guards; null when there is no room: too many are in use, the
 /// address space is used up, or the system refuses.
 pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
-    let page = page_size();
-    let (size, align) = (request.size, request.align);
-    let Some(pages) = place::pages_for(size, align, request.rule, page) else {
+    let Some(made) = make(request) else {
         return ptr::null_mut();
     };
+    let block = made.appear();
+    made_room();
+    block
+}
+
+/// A block that is written and that nobody can find yet.
+#[must_use]
+pub(in crate::heap) struct Made(&'static Cell);
+
+impl Made {
+    /// Where it will be.
+    pub(in crate::heap) fn start(&self) -> usize {
+        self.0.start()
+    }
+
+    /// Has walks and frees find the block. Whoever holds a heap's lock may call this,
+    /// and [`made_room`] when it is given back.
+    pub(in crate::heap) fn appear(self) -> *mut u8 {
+        STORE.count(self.0);
+        self.0.set_state(State::Busy);
+        ptr::with_exposed_provenance_mut(self.0.start())
+    }
+}
+
+/// Lets blocks go that were kept long enough, after one has appeared. No lock may be held.
+pub(in crate::heap) fn made_room() {
+    release_overdue(false);
+}
+
+/// [`allocate`], but for [`Made::appear`]; `None` when there is no room. No lock may be
+/// held.
+pub(in crate::heap) fn make(request: &Request) -> Option<Made> {
+    let page = page_size();
+    let (size, align) = (request.size, request.align);
+    let pages = place::pages_for(size, align, request.rule, page)?;
     if !STORE.has_room() {
-        return ptr::null_mut();
+        return None;
     }
     let (number, sequence) = loop {
         match STORE.take(pages) {
             Some(taken) => break taken,
             // What is kept gives way before an allocation fails that could succeed.
             None if STORE.could_have(pages) && release_overdue(true) => {}
-            None => return ptr::null_mut(),
+            None => return None,
         }
     };
-    let Some(cell) = STORE.area.cell(number) else {
-        return ptr::null_mut();
-    };
+    let cell = STORE.area.cell(number)?;
     let base = cell.base.load(Ordering::Relaxed);
     let pages = cell.pages.load(Ordering::Relaxed) as usize;
     let mut placed = place::place(base, pages, size, align, request.rule, page);
     // SAFETY: the cell is this thread's, and what is in no block's window is shut.
     if !unsafe { open(cell, &mut placed.window) } {
         STORE.give_back(number);
-        return ptr::null_mut();
+        return None;
     }
     let is_backwards = request.rule == Rule::Start;
     cell.start.store(placed.start, Ordering::Relaxed);
@@ -198,10 +229,7 @@ pub(in crate::heap) fn allocate(request: &Request) -> *mut u8 {
         }
         place::fill(end..placed.window.1, SUFFIX);
     }
-    STORE.count(cell);
-    cell.set_state(State::Busy);
-    release_overdue(false);
-    ptr::with_exposed_provenance_mut(placed.start)
+    Some(Made(cell))
 }
 
 /// Opens a cell's window. One that could not be shut when its last block left is part of

@@ -51,8 +51,12 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use live::Live;
 use sites::Sites;
 
-/// The largest rate: weights in units of 1 / [`ONE`] fit 64 bits, and so do sums of many.
-const MOST_RATE: usize = 1 << 36;
+/// The largest rate, where an address has so many bits: weights in units of 1 / [`ONE`] fit
+/// 64 bits, and so do sums of many.
+const MOST_RATE: usize = match 1_usize.checked_shl(36) {
+    Some(rate) => rate,
+    None => usize::MAX,
+};
 /// The part of a rate above which a block's chance is a coin's.
 const PART: u64 = 16;
 
@@ -105,10 +109,10 @@ pub const LAYOUT: usize = {
         stacks::COUNT_AT,
     ];
     // The first byte is a version: for what sizes do not tell.
-    let mut number = 1;
+    let mut number: usize = 1;
     let mut at = 0;
     while at < sizes.len() {
-        number = number * 131 + sizes[at];
+        number = number.wrapping_mul(131).wrapping_add(sizes[at]);
         at += 1;
     }
     number
