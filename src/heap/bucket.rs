@@ -7,7 +7,6 @@
 //!
 //! Lock order: bucket, then back end.
 
-use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::fence;
@@ -19,6 +18,7 @@ use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
 use crate::sys::{self, Protection};
+use crate::vm::Budget;
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

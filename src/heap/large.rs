@@ -343,7 +343,7 @@ impl LargeList {
                     slices::disclaim(new, 1);
                     slices::enter(from & !(SLICE - 1), 1, descriptor);
                 }
-                vm::release(Use::Large, target, bytes, 0);
+                vm::give_back(Use::Large, target, bytes, 0);
             }
             return ptr::null_mut();
         }
@@ -492,7 +492,7 @@ impl LargeList {
                     return false;
                 }
                 if !vm::move_to(Use::Large, region, has, target, size) {
-                    vm::release(Use::Large, target, size, 0);
+                    vm::give_back(Use::Large, target, size, 0);
                     return false;
                 }
                 this.extent = target.expose_provenance();
@@ -584,7 +584,7 @@ impl LargeList {
         // SAFETY: the region was just reserved and none of it is committed.
         if !region.is_null() && !unsafe { vm::commit(Use::Large, region, size) } {
             // SAFETY: as above.
-            unsafe { vm::release(Use::Large, region, size, 0) };
+            unsafe { vm::give_back(Use::Large, region, size, 0) };
             return ptr::null_mut();
         }
         region
@@ -606,7 +606,7 @@ impl LargeList {
         unsafe {
             let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
             let size = (*descriptor).region_size;
-            if !vm::release(Use::Large, region, size, size) {
+            if !vm::give_back(Use::Large, region, size, size) {
                 // The address space stays behind, without memory.
                 vm::purge(region, size);
             }

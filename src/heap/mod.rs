@@ -42,9 +42,9 @@
 
 mod bin;
 mod bucket;
-mod budget;
 mod cache;
 pub mod checked;
+mod claims;
 pub mod classes;
 mod counted;
 #[cfg(feature = "debug")]
