@@ -296,6 +296,7 @@ impl ThreadCache {
     }
 
     /// Whether the fast paths must not be led here.
+    #[cfg(feature = "hardened")]
     #[inline(always)]
     pub(super) fn is_hidden(&self) -> bool {
         self.is_hidden.get()
