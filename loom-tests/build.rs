@@ -8,7 +8,106 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 51] = [
+const MUTANTS: [Mutant; 65] = [
+    // Two threads commit what there is room for once.
+    (
+        "budget_adds_blindly",
+        "vm/budget.rs",
+        "self.committed\n            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)\n            .is_ok()",
+        "within(self.committed.load(Ordering::Relaxed)).is_some() \
+         && { self.committed.fetch_add(bytes, Ordering::Relaxed); true }",
+    ),
+    // What another thread enters meanwhile is lost.
+    (
+        "budget_credits_in_two_steps",
+        "vm/budget.rs",
+        "self.committed.fetch_sub(bytes, Ordering::Relaxed);",
+        "self.committed.store(self.committed.load(Ordering::Relaxed) - bytes, Ordering::Relaxed);",
+    ),
+    // Two threads claim one slice.
+    (
+        "claims_look_unlocked",
+        "heap/claims.rs",
+        "count: usize,\n) -> bool {\n    let _writing = writers.lock();",
+        "count: usize,\n) -> bool {\n    let _ = writers;",
+    ),
+    // What is somebody's is claimed again.
+    (
+        "claims_take_blindly",
+        "heap/claims.rs",
+        "entry.load(Ordering::Relaxed) == 0;",
+        "entry.load(Ordering::Relaxed) <= E::CLAIMED;",
+    ),
+    // Of a range that cannot be claimed a part stays claimed.
+    (
+        "claims_keep_on_failure",
+        "heap/claims.rs",
+        "if !entries.make(slice).is_some_and(is_free) {\n            return false;\n        }",
+        "if !entries.make(slice).is_some_and(is_free) {\n            return false;\n        }\n        \
+         entries.claimed(slice).store(E::CLAIMED, Ordering::Relaxed);",
+    ),
+    // Whoever frees a noted block does not learn that it is.
+    (
+        "filter_sets_nothing",
+        "heap/debug/profile/filter.rs",
+        "filter.set(chain);",
+        "let _ = filter;",
+    ),
+    // The bits of other chains are lost with a new one.
+    (
+        "filter_sets_whole_word",
+        "heap/debug/profile/filter.rs",
+        "word.fetch_or(bit_of(chain), Ordering::Relaxed);",
+        "word.store(bit_of(chain), Ordering::Relaxed);",
+    ),
+    // One record goes, and with its bit all others of its chain.
+    (
+        "filter_clears_shared",
+        "heap/debug/profile/filter.rs",
+        "if *records.head(chain)? == 0 {",
+        "if true {",
+    ),
+    (
+        "filter_clears_whole_word",
+        "heap/debug/profile/filter.rs",
+        "word.fetch_and(!bit_of(chain), Ordering::Relaxed);",
+        "word.store(0, Ordering::Relaxed);",
+    ),
+    // A bit is 0 for a moment, though the chain has records.
+    (
+        "filter_clears_early",
+        "heap/debug/profile/filter.rs",
+        "let rest = *records.next(at)?;",
+        "let rest = *records.next(at)?;\n    filter.clear(chain);\n    \
+         if rest != 0 || before != 0 { filter.set(chain); }",
+    ),
+    // The records before the one that goes are lost.
+    (
+        "filter_loses_rest",
+        "heap/debug/profile/filter.rs",
+        "Some(next) => *next = rest,",
+        "Some(_) => *records.head(chain)? = rest,",
+    ),
+    // Two threads have one freed block.
+    (
+        "state_left_twice",
+        "heap/debug/page/state.rs",
+        "self.0\n            .compare_exchange(busy, leaving, Ordering::AcqRel, Ordering::Relaxed)\n            .is_ok()",
+        "self.0.load(Ordering::Acquire) == busy && { self.0.store(leaving, Ordering::Release); true }",
+    ),
+    // Whoever sees that a block is there does not see what it is.
+    (
+        "state_set_relaxed",
+        "heap/debug/page/state.rs",
+        "self.0.store(state as u8, Ordering::Release);",
+        "self.0.store(state as u8, Ordering::Relaxed);",
+    ),
+    (
+        "state_read_relaxed",
+        "heap/debug/page/state.rs",
+        "State::of(self.0.load(Ordering::Acquire))",
+        "State::of(self.0.load(Ordering::Relaxed))",
+    ),
     // Whoever takes the lock after a sleep does not see what it protects.
     (
         "lock_takes_relaxed",

@@ -9,10 +9,10 @@
 
 use crate::actor::{Actor, Actors, Call, Door};
 use crate::model::{Model, Wish};
+use crate::turn;
 use arbitrary::{Result, Unstructured};
 use ntheap::heap::classes::{self, COUNT, MAX_CLASS_SIZE};
 use std::alloc::Layout;
-use std::sync::{Mutex, PoisonError};
 
 /// Operations of one input at most.
 const MAX_OPERATIONS: usize = 200;
@@ -21,15 +21,12 @@ const MAX_BLOCKS: usize = 3000;
 /// Bytes alive at most.
 const MAX_BYTES: usize = 96 << 20;
 
-/// The heap is the process's: one input at a time.
-static TURN: Mutex<()> = Mutex::new(());
-
 /// Performs the operations that `data` encodes and checks the heap's answers.
 ///
 /// # Panics
 /// Whenever an answer is wrong.
 pub fn run(data: &[u8]) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn();
     let mut model = Model::default();
     let mut input = Unstructured::new(data);
     for _ in 0..MAX_OPERATIONS {

@@ -6,6 +6,12 @@ mod bin;
 #[path = "../../src/heap/debug/chains.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod chains;
+#[path = "../../src/heap/claims.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod claims;
+#[path = "../../src/heap/debug/profile/filter.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod filter;
 #[path = "../../src/heap/magazine.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod magazine;
@@ -23,24 +29,43 @@ mod roll;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod slot;
 
+#[path = "../../src/heap/debug/page/state.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod state;
+
 #[path = "../../src/heap/seize.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod seize;
 
 mod chains_model;
+mod claims_model;
 mod depot_model;
+mod filter_model;
 mod heap_lock_model;
 mod numbers_model;
 mod request_model;
 mod roll_model;
 mod seize_model;
 mod slot_model;
+mod state_model;
 
 crate::mutant!(chains_lead_relaxed);
 crate::mutant!(chains_look_relaxed);
 crate::mutant!(chains_keep_blindly);
 crate::mutant!(chains_lose_older);
 crate::mutant!(chains_lead_early);
+crate::mutant!(claims_look_unlocked);
+crate::mutant!(claims_take_blindly);
+crate::mutant!(claims_keep_on_failure);
+crate::mutant!(filter_sets_nothing);
+crate::mutant!(filter_sets_whole_word);
+crate::mutant!(filter_clears_shared);
+crate::mutant!(filter_clears_whole_word);
+crate::mutant!(filter_clears_early);
+crate::mutant!(filter_loses_rest);
+crate::mutant!(state_left_twice);
+crate::mutant!(state_set_relaxed);
+crate::mutant!(state_read_relaxed);
 crate::mutant!(depot_keeps_taken);
 crate::mutant!(depot_loses_rest);
 crate::mutant!(request_taken_in_two_steps);

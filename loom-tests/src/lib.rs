@@ -8,8 +8,12 @@
 //! |---|---|---|
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
 //! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
+//! | `src/vm/budget.rs` | `vm/budget_model.rs` | what is committed is never above the limit, and nothing is lost of it |
+//! | `src/heap/claims.rs` | `heap/claims_model.rs` | a slice of address space has one owner, and its blocks lead to what was entered |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
 //! | `src/heap/debug/chains.rs` | `heap/chains_model.rs` | stacks are kept once, and are whole for whoever finds them |
+//! | `src/heap/debug/profile/filter.rs` | `heap/filter_model.rs` | a noted block's bit is there for whoever frees it |
+//! | `src/heap/debug/page/state.rs` | `heap/state_model.rs` | one of several that free a guarded block has it |
 //! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured in every row of bins, blocks and limits survive them |
 //! | `src/heap/seize.rs` | `heap/seize_model.rs` | a bin's blocks are seized while its owner goes on, none lost, none doubled |
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |
@@ -29,6 +33,8 @@ mod crt;
 mod heap;
 #[cfg(test)]
 mod sync;
+#[cfg(test)]
+mod vm;
 #[cfg(test)]
 mod win32;
 

@@ -7,7 +7,6 @@
 //!
 //! Lock order: bucket, then back end.
 
-use super::budget::Budget;
 use super::classes;
 use super::descriptor::{BUSY, Descriptor, Geometry, Kind, SUBSEGMENT, exact_index};
 use super::fence;
@@ -19,6 +18,7 @@ use super::segment::{Backend, Run};
 use super::{misuse, slices};
 use crate::sync::Mutex;
 use crate::sys::{self, Protection};
+use crate::vm::Budget;
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -673,6 +673,10 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
+            #[cfg(feature = "hardened")]
+            if HARD == OPEN {
+                this.room.store(hard::capacity(place.class) as u32, relaxed);
+            }
             this.is_fenced = HARD == FENCED && run.is_fenced;
             let mut left = all;
             let first = descriptor
@@ -772,7 +776,7 @@ impl State {
                 } else {
                     Hard::Open
                 };
-                hard::undo(hard, place.class, base, touched)
+                hard::undo(hard, place.class, base)
             };
             let mut back_end = place.back_end.lock();
             #[cfg(feature = "hardened")]

@@ -188,7 +188,7 @@ impl LargeList {
         // Guard pages lie right behind what was asked for.
         let span = if guard == 0 { room } else { bytes };
         #[cfg(feature = "hardened")]
-        if !self.open_part(descriptor, block.addr() - region.addr() + span) {
+        if !self.open_part(descriptor, block.addr() + span) {
             // SAFETY: claimed above, and nothing entered.
             unsafe { slices::disclaim(block.addr(), 1) };
             self.discard(descriptor);
@@ -443,7 +443,11 @@ impl LargeList {
                 }
                 link = &raw mut (**link).next;
             }
-            if best.is_null() || best_cost > size.saturating_mul(2) {
+            #[cfg(feature = "hardened")]
+            let takes_any = self.takes_any(is_growing);
+            #[cfg(not(feature = "hardened"))]
+            let takes_any = false;
+            if best.is_null() || (best_cost > size.saturating_mul(2) && !takes_any) {
                 return ptr::null_mut();
             }
             let found = *best;
@@ -457,7 +461,7 @@ impl LargeList {
             };
             let fits = has >= size && has <= most;
             #[cfg(feature = "hardened")]
-            if !(fits && Self::is_shut(found) || self.restore(found)) {
+            if !(fits && Self::is_as_left(found) || self.restore(found)) {
                 self.give_up(found);
                 return ptr::null_mut();
             }

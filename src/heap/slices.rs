@@ -18,6 +18,7 @@
 //! slices that are ours but hold no blocks now. Before the table exists, a static one of a
 //! single entry stands in for it, with a mask of zero.
 
+use super::claims::{self, Entries};
 use super::classes::SLICE;
 use super::descriptor::{Descriptor, HEADER, Nothing};
 use crate::sync::Mutex;
@@ -189,36 +190,51 @@ unsafe fn entry_at(table: *mut u8, index: usize) -> *mut Descriptor {
     }
 }
 
-fn slot(table: *mut u8, address: usize) -> *mut AtomicUsize {
-    let index = (address / SLICE) & MASK.load(Ordering::Relaxed);
-    table
-        .wrapping_add(ENTRIES + index * size_of::<usize>())
-        .cast()
+/// The table's entries, by the number of a slice.
+struct Table(*mut u8);
+
+impl Table {
+    fn now() -> Table {
+        Table(TABLE.load(Ordering::Relaxed))
+    }
+
+    /// Where the entry of a slice lies.
+    fn place(&self, slice: usize) -> *mut AtomicUsize {
+        let index = slice & MASK.load(Ordering::Relaxed);
+        self.0
+            .wrapping_add(ENTRIES + index * size_of::<usize>())
+            .cast()
+    }
+}
+
+impl Entries for Table {
+    const CLAIMED: usize = CLAIMED;
+
+    fn make(&self, slice: usize) -> Option<&AtomicUsize> {
+        let entry = self.place(slice);
+        // SAFETY: the entry lies in the table, which is never unmapped, and its piece
+        // is committed.
+        commit_piece(self.0, entry.addr() - self.0.addr()).then(|| unsafe { &*entry })
+    }
+
+    fn claimed(&self, slice: usize) -> &AtomicUsize {
+        // SAFETY: claimed entries are committed, and the table is never unmapped.
+        unsafe { &*self.place(slice) }
+    }
+}
+
+/// The slices that `[base, base + size)` touches: the first one, and how many.
+fn slices_of(base: usize, size: usize) -> (usize, usize) {
+    let first = base / SLICE;
+    (first, base.saturating_add(size).div_ceil(SLICE) - first)
 }
 
 /// Claims the entries for `[base, base + size)`. False, and nothing claimed,
 /// when one of them is in use already (by a region whose address differs in
 /// the bits the index drops) or the system refuses.
 pub(super) fn claim(base: usize, size: usize) -> bool {
-    let _writing = WRITERS.lock();
-    let table = TABLE.load(Ordering::Relaxed);
-    let first = base & !(SLICE - 1);
-    let end = base.saturating_add(size);
-    for address in (first..end).step_by(SLICE) {
-        let entry = slot(table, address);
-        if !commit_piece(table, entry.addr() - table.addr()) {
-            return false;
-        }
-        // SAFETY: the entry lies in the table and its piece is committed.
-        if unsafe { (*entry).load(Ordering::Relaxed) } != 0 {
-            return false;
-        }
-    }
-    for address in (first..end).step_by(SLICE) {
-        // SAFETY: as above.
-        unsafe { (*slot(table, address)).store(CLAIMED, Ordering::Relaxed) };
-    }
-    true
+    let (first, count) = slices_of(base, size);
+    claims::claim(&Table::now(), &WRITERS, first, count)
 }
 
 /// Gives claimed entries up.
@@ -226,13 +242,8 @@ pub(super) fn claim(base: usize, size: usize) -> bool {
 /// # Safety
 /// The caller claimed exactly these and has cleared what it entered.
 pub(super) unsafe fn disclaim(base: usize, size: usize) {
-    let _writing = WRITERS.lock();
-    let table = TABLE.load(Ordering::Relaxed);
-    let first = base & !(SLICE - 1);
-    for address in (first..base.saturating_add(size)).step_by(SLICE) {
-        // SAFETY: claimed entries are committed.
-        unsafe { (*slot(table, address)).store(0, Ordering::Release) };
-    }
+    let (first, count) = slices_of(base, size);
+    claims::disclaim(&Table::now(), &WRITERS, first, count);
 }
 
 fn commit_piece(table: *mut u8, offset: usize) -> bool {
@@ -259,12 +270,9 @@ fn commit_piece(table: *mut u8, offset: usize) -> bool {
 /// The entries were claimed by the caller; `descriptor` stays
 /// readable until they are cleared.
 pub(super) unsafe fn enter(base: usize, slices: usize, descriptor: *const Descriptor) {
-    let table = TABLE.load(Ordering::Relaxed);
-    let distance = descriptor.expose_provenance().wrapping_sub(table.addr());
-    for slice in 0..slices {
-        // SAFETY: claimed entries are committed, and the caller owns them.
-        unsafe { (*slot(table, base + slice * SLICE)).store(distance, Ordering::Release) };
-    }
+    let table = Table::now();
+    let distance = descriptor.expose_provenance().wrapping_sub(table.0.addr());
+    claims::enter(&table, base / SLICE, slices, distance);
 }
 
 /// Clears the entries of `slices` slices from `base`; they stay claimed.
@@ -272,9 +280,5 @@ pub(super) unsafe fn enter(base: usize, slices: usize, descriptor: *const Descri
 /// # Safety
 /// The caller entered them.
 pub(super) unsafe fn clear(base: usize, slices: usize) {
-    let table = TABLE.load(Ordering::Relaxed);
-    for slice in 0..slices {
-        // SAFETY: the entries were entered, so they are committed.
-        unsafe { (*slot(table, base + slice * SLICE)).store(CLAIMED, Ordering::Release) };
-    }
+    claims::enter(&Table::now(), base / SLICE, slices, CLAIMED);
 }

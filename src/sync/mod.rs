@@ -21,11 +21,11 @@ pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.
 pub(crate) mod atomic {
-    #[cfg(feature = "heaps")]
-    pub(crate) use core::sync::atomic::AtomicUsize;
     #[cfg(all(unix, feature = "crt"))]
     pub(crate) use core::sync::atomic::fence;
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+    #[cfg(feature = "debug")]
+    pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64};
 }
 
 /// Waiting, as the protocol files name it.

@@ -18,6 +18,7 @@
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
 
+mod budget;
 #[cfg(all(unix, feature = "heaps"))]
 pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
@@ -56,6 +57,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
+pub(crate) use budget::Budget;
 pub(crate) use left::give_back;
 #[cfg(feature = "memmap2")]
 pub use mapped::{MappedFile, MappedFileMut, Plain};
@@ -114,8 +116,7 @@ static LEDGERS: [Ledger; Use::ALL.len()] = [const {
         committed: AtomicUsize::new(0),
     }
 }; Use::ALL.len()];
-static CHARGED: AtomicUsize = AtomicUsize::new(0);
-static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+static CHARGED: Budget = Budget::new(0, usize::MAX);
 
 /// One use's line of the account, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,21 +163,18 @@ pub fn account() -> Account {
 /// Sets the most bytes this copy of ntheap may have committed; a commit above
 /// it fails as if the system had refused.
 pub fn set_commit_limit(bytes: usize) {
-    LIMIT.store(bytes, Ordering::Relaxed);
+    CHARGED.set_limit(bytes);
 }
 
 /// Whether there is a limit to what may be committed.
 pub(crate) fn is_limited() -> bool {
-    LIMIT.load(Ordering::Relaxed) != usize::MAX
+    CHARGED.is_limited()
 }
 
 /// Bytes charged to this copy of ntheap, and the most that may be.
 #[cfg(all(unix, feature = "win32"))]
 pub(crate) fn charge_and_limit() -> (usize, usize) {
-    (
-        CHARGED.load(Ordering::Relaxed),
-        LIMIT.load(Ordering::Relaxed),
-    )
+    CHARGED.committed_and_limit()
 }
 
 fn ledger(of: Use) -> &'static Ledger {
@@ -189,10 +187,7 @@ fn ledgers_address() -> usize {
 }
 
 pub(crate) fn charge(of: Use, size: usize) -> bool {
-    let limit = LIMIT.load(Ordering::Relaxed);
-    let within = |charged: usize| charged.checked_add(size).filter(|&total| total <= limit);
-    let charged = CHARGED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
-    if charged.is_err() {
+    if !CHARGED.charge(size) {
         return false;
     }
     ledger(of).committed.fetch_add(size, Ordering::Relaxed);
@@ -200,7 +195,7 @@ pub(crate) fn charge(of: Use, size: usize) -> bool {
 }
 
 pub(crate) fn credit(of: Use, size: usize) {
-    CHARGED.fetch_sub(size, Ordering::Relaxed);
+    CHARGED.credit(size);
     ledger(of).committed.fetch_sub(size, Ordering::Relaxed);
 }
 

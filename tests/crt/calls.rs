@@ -47,6 +47,41 @@ fn arguments_that_are_not_allowed_are_einval() {
 }
 
 #[test]
+fn aligned_blocks_are_resized_and_zeroed_behind() {
+    let block = CRT.aligned_offset_malloc(100, 64, 8);
+    // SAFETY: the block's bytes; the old address is not used once it moved.
+    let block = unsafe {
+        block.write_bytes(7, 100);
+        CRT.aligned_offset_recalloc(block, 50, 4, 64, 8)
+    };
+    assert!(!block.is_null() && (block.addr() + 8).is_multiple_of(64));
+    // SAFETY: the block has 200 bytes.
+    let bytes = unsafe { std::slice::from_raw_parts(block, 200) };
+    assert!(bytes[..100] == [7; 100] && bytes[100..] == [0; 100]);
+    assert_eq!(CRT.aligned_msize(block, 64, 8), 200);
+    // SAFETY: null stands for no block; sizes that no memory has; a block that is freed
+    // by its new size of 0.
+    unsafe {
+        errno::set(0);
+        let none = CRT.aligned_offset_recalloc(block, usize::MAX, 2, 64, 8);
+        assert!(none.is_null() && errno::get() == errno::ENOMEM);
+        errno::set(0);
+        assert!(CRT.aligned_offset_realloc(block, 10, 3, 0).is_null());
+        assert_eq!(errno::get(), errno::EINVAL);
+        let new = CRT.aligned_offset_recalloc(ptr::null_mut(), 3, 5, 16, 0);
+        assert_eq!(std::slice::from_raw_parts(new, 15), [0; 15]);
+        CRT.aligned_free(new);
+        assert!(CRT.aligned_offset_realloc(block, 0, 64, 8).is_null());
+        CRT.aligned_free(ptr::null_mut());
+    }
+    errno::set(0);
+    assert_eq!(CRT.aligned_msize(ptr::null(), 64, 8), usize::MAX);
+    assert_eq!(errno::get(), errno::EINVAL);
+    assert_eq!(CRT.heapchk(), HEAPOK);
+    assert!(format!("{CRT:?}").contains("\"calls\""));
+}
+
+#[test]
 fn a_walk_meets_every_block_once() {
     static WALKED: Crt = Crt::private("walked");
     // Of regions, buckets and large ones.

@@ -45,6 +45,46 @@ fn a_reservation_shows_only_what_is_there() {
 }
 
 #[test]
+fn pages_take_each_access_and_tell_it() {
+    let page = page_size();
+    let mut memory = Reservation::new(page).expect("reserved");
+    let all = [
+        PageAccess::None,
+        PageAccess::Read,
+        PageAccess::ReadWrite,
+        PageAccess::ReadExecute,
+        PageAccess::ReadWriteExecute,
+    ];
+    memory.commit(0..page).expect("committed")[0] = 9;
+    for access in all {
+        memory.protect(0..page, access).expect("protected");
+        assert_eq!(memory.query(0).expect("inside").access, Some(access));
+        let is_readable = access != PageAccess::None;
+        let is_writable = matches!(access, PageAccess::ReadWrite | PageAccess::ReadWriteExecute);
+        assert_eq!(memory.bytes(0..1).is_ok(), is_readable, "{access:?}");
+        assert_eq!(memory.bytes_mut(0..1).is_ok(), is_writable, "{access:?}");
+    }
+    assert_eq!(memory.bytes(0..1), Ok(&[9][..]));
+}
+
+#[test]
+fn errors_of_pages_say_what_they_are() {
+    let told = [
+        (PageError::Invalid, "an argument has no meaning"),
+        (PageError::NotCommitted, "pages are not committed"),
+        (PageError::NoMemory, "the system has no memory"),
+        (
+            PageError::CommitLimit,
+            "the limit of committed memory is reached",
+        ),
+        (PageError::Unsupported, "the system cannot do it"),
+    ];
+    for (error, text) in told {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
 fn a_sparse_array_has_memory_where_it_was_written() {
     let page = page_size();
     // Elements of 24 bytes lie across pages.

@@ -126,8 +126,8 @@ pub(super) unsafe fn give<const LOCAL: bool>(
             return false;
         };
         let key = Descriptor::key(descriptor, index);
-        let mark = Descriptor::mark_of(key).cast::<u8>();
-        if mark.read() < BUSY {
+        let mark = Descriptor::mark_of(key);
+        if mark.cast::<u8>().read() < BUSY {
             return false;
         }
         let bucket = (*descriptor).bin.as_ptr().read();
@@ -137,7 +137,8 @@ pub(super) unsafe fn give<const LOCAL: bool>(
         }
         let done = (*slot).push(block, key);
         if done {
-            mark.write(0);
+            // A walk may look at it at this moment.
+            (*mark).store(0, Ordering::Relaxed);
         }
         if !LOCAL {
             (*slot).release();

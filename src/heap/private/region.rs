@@ -16,9 +16,8 @@
 
 use super::units::{LEAST, OVERHEAD, UNIT, Units};
 use super::{Error, Shape, flags, lookup, memory};
-use crate::heap::budget::Budget;
 use crate::heap::descriptor::Descriptor;
-use crate::vm;
+use crate::vm::{self, Budget};
 use core::sync::atomic::Ordering;
 
 /// Bytes before the first block of a heap's first region, and of others.

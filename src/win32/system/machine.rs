@@ -20,7 +20,9 @@ pub(super) const HIGHEST: usize = sys::USER_END - 1;
 fn processor() -> (u16, u16) {
     #[cfg(target_arch = "x86_64")]
     {
-        let signature = core::arch::x86_64::__cpuid(1).eax;
+        #[allow(unused_unsafe, reason = "a safe function from Rust 1.94 on")]
+        // SAFETY: every processor of 64 bits has the instruction and this leaf.
+        let signature = unsafe { core::arch::x86_64::__cpuid(1) }.eax;
         let (stepping, mut model) = (signature & 0xf, signature >> 4 & 0xf);
         let mut family = signature >> 8 & 0xf;
         if family == 6 || family == 15 {

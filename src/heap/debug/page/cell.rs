@@ -10,37 +10,13 @@
 //! reason; they are written by the one thread that has taken the cell, before the
 //! state says so.
 
+use super::state::{State, StateWord};
 use crate::vm::guarded::{Guarded, Guards};
 use crate::vm::{self, Use};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes by which tables grow.
 const PIECE: usize = 64 * 1024;
-
-/// What a cell holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::heap) enum State {
-    /// Nothing.
-    Empty = 0,
-    /// A block that is handed out.
-    Busy = 1,
-    /// A block that is just being freed.
-    Leaving = 2,
-    /// A freed block, kept from use.
-    Kept = 3,
-}
-
-impl State {
-    fn of(number: u8) -> State {
-        match number {
-            1 => State::Busy,
-            2 => State::Leaving,
-            3 => State::Kept,
-            _ => State::Empty,
-        }
-    }
-}
 
 /// A cell's record.
 #[repr(C, align(128))]
@@ -69,7 +45,7 @@ pub(in crate::heap) struct Cell {
     /// Numbers of stacks, 0 for none.
     pub(super) stack: AtomicU32,
     pub(super) freeing_stack: AtomicU32,
-    state: AtomicU8,
+    state: StateWord,
     /// The settable flags, and in bit 0 whether there is a settable value.
     pub(in crate::heap) info: AtomicU8,
     /// Whether the block lies at the start of its pages.
@@ -99,7 +75,7 @@ pub(in crate::heap) struct View {
 impl Cell {
     /// What the cell holds.
     pub(in crate::heap) fn state(&self) -> State {
-        State::of(self.state.load(Ordering::Acquire))
+        self.state.get()
     }
 
     /// The block's first byte.
@@ -119,15 +95,12 @@ impl Cell {
 
     /// Sets what it holds. The caller has the cell.
     pub(super) fn set_state(&self, state: State) {
-        self.state.store(state as u8, Ordering::Release);
+        self.state.set(state);
     }
 
     /// Takes a busy block away from whoever else frees it at the same time.
     pub(super) fn leave(&self) -> bool {
-        let (busy, leaving) = (State::Busy as u8, State::Leaving as u8);
-        self.state
-            .compare_exchange(busy, leaving, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        self.state.leave()
     }
 
     /// What is known of it.

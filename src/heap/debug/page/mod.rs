@@ -30,9 +30,10 @@
 mod cell;
 mod place;
 mod report;
+mod state;
 mod store;
 
-pub(in crate::heap) use cell::{Cell, State, View};
+pub(in crate::heap) use cell::{Cell, View};
 pub(in crate::heap) use place::{
     FREED, Finding, Information, PREFIX, Rule, Stamps, check_prefix, fill, write_prefix,
 };
@@ -41,6 +42,7 @@ pub(in crate::heap) use report::forget_telling;
 pub(in crate::heap) use report::{
     catch_faults, finding as report_finding, stranger as report_stranger,
 };
+pub(in crate::heap) use state::State;
 pub(in crate::heap) use store::{Bounds, Figures};
 
 use crate::report::Stop;

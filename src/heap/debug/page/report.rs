@@ -7,8 +7,9 @@
 
 #[cfg(unix)]
 use super::STORE;
-use super::cell::{State, View};
+use super::cell::View;
 use super::place::Finding;
+use super::state::State;
 use super::view_at;
 use crate::config::Action;
 use crate::heap::debug::{stacks, threads};

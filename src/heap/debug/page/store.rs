@@ -11,7 +11,8 @@
 //! The lock is held while lists change, never while the system is called for a
 //! block's pages: whoever took a cell off a list has it alone.
 
-use super::cell::{Area, Cell, State};
+use super::cell::{Area, Cell};
+use super::state::State;
 use crate::sync::Mutex;
 use core::sync::atomic::Ordering;
 

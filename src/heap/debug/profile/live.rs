@@ -12,9 +12,9 @@
 //! Records lie in reserved space that is committed as it fills; those of freed blocks
 //! are used again. A record's number never changes its chain without the lock.
 
+use super::filter::{self, Filter, Records};
 use crate::vm::{self, Use};
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 const CHAINS: usize = 1 << 16;
 /// Records at most, the first included, which is none.
@@ -22,7 +22,7 @@ const MOST: usize = 1 << 20;
 /// Bytes by which the records grow.
 const STEP: usize = 64 * 1024;
 
-static FILTER: [AtomicU64; CHAINS / 64] = [const { AtomicU64::new(0) }; CHAINS / 64];
+static FILTER: Filter<{ CHAINS / 64 }> = Filter::new();
 
 /// A noted block, as it lies in memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,16 +53,10 @@ fn chain_of(address: usize) -> usize {
     (mixed >> 48) as usize
 }
 
-fn bit_of(chain: usize) -> (&'static AtomicU64, u64) {
-    let [first, ..] = &FILTER;
-    (FILTER.get(chain / 64).unwrap_or(first), 1 << (chain % 64))
-}
-
 /// Whether a block at this address may be noted.
 #[inline]
 pub(super) fn may_have(address: usize) -> bool {
-    let (word, bit) = bit_of(chain_of(address));
-    word.load(Ordering::Relaxed) & bit != 0
+    FILTER.may_have(chain_of(address))
 }
 
 pub(super) struct Live {
@@ -156,48 +150,23 @@ impl Live {
         // One that is there already was freed without anybody learning of it.
         self.take(address);
         let number = self.fresh();
-        let chain = chain_of(address);
-        let Some(head) = self.heads.get_mut(chain) else {
+        let Some(record) = self.record(number) else {
             return false;
         };
-        if number == 0 {
-            return false;
-        }
-        let next = core::mem::replace(head, number);
-        if let Some(record) = self.record(number) {
-            *record = Record {
-                address,
-                size,
-                counted,
-                site,
-                next,
-            };
-        }
-        let (word, bit) = bit_of(chain);
-        word.fetch_or(bit, Ordering::Relaxed);
-        true
+        *record = Record {
+            address,
+            size,
+            counted,
+            site,
+            next: 0,
+        };
+        filter::enter(&FILTER, self, chain_of(address), number)
     }
 
     /// Takes a block's record out, if it is noted.
     pub(super) fn take(&mut self, address: usize) -> Option<Noted> {
-        let chain = chain_of(address);
-        let (mut before, mut at) = (0, *self.heads.get(chain)?);
-        let found = loop {
-            let record = *self.record(at)?;
-            if record.address == address {
-                break record;
-            }
-            before = at;
-            at = record.next;
-        };
-        match self.record(before) {
-            Some(record) => record.next = found.next,
-            None => *self.heads.get_mut(chain)? = found.next,
-        }
-        if self.heads.get(chain) == Some(&0) {
-            let (word, bit) = bit_of(chain);
-            word.fetch_and(!bit, Ordering::Relaxed);
-        }
+        let at = filter::leave(&FILTER, self, chain_of(address), address)?;
+        let found = *self.record(at)?;
         let free = core::mem::replace(&mut self.free, at);
         *self.record(at)? = Record {
             next: free,
@@ -208,6 +177,21 @@ impl Live {
             counted: found.counted,
             site: found.site,
         })
+    }
+}
+
+impl Records for Live {
+    fn head(&mut self, chain: usize) -> Option<&mut u32> {
+        self.heads.get_mut(chain)
+    }
+
+    fn next(&mut self, number: u32) -> Option<&mut u32> {
+        self.record(number).map(|record| &mut record.next)
+    }
+
+    fn is_of(&mut self, number: u32, address: usize) -> bool {
+        self.record(number)
+            .is_some_and(|record| record.address == address)
     }
 }
 

@@ -21,7 +21,7 @@
 //! seen where blocks go home or by their marks. The noted ones are found by address:
 //!
 //! ```text
-//!   address -- hash --> filter: a bit --> chain of records     live.rs
+//!   address -- hash --> filter: a bit --> chain of records     filter.rs, live.rs
 //!                       0: not noted      record --> site      sites.rs
 //!                                         site --> stack       ../stacks.rs
 //! ```
@@ -34,6 +34,7 @@
 //! - The lock here is below every heap's. Stacks are captured without it.
 //! - An outside reader finds all by the [`Header`], which the root record leads to.
 
+mod filter;
 mod live;
 mod sites;
 
