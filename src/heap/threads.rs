@@ -186,6 +186,9 @@ impl Front {
             }
             cache
         };
+        // A parked cache's bytes are those of its bins.
+        #[cfg(feature = "hardened")]
+        super::hard::end_spares(cache);
         let bytes = cache.bytes();
         let is_plain_case = bytes <= MOST_PARKED_BYTES
             && !cache.pressed.get()

@@ -53,7 +53,7 @@ pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
-pub(super) use quarantine::end as end_quarantine;
+pub(super) use quarantine::{end as end_quarantine, end_spares};
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

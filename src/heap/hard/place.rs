@@ -232,7 +232,7 @@ pub(in crate::heap) unsafe fn fill(
                 let slot = entries.add(want - got - 1);
                 let block: *mut u8 = ptr::with_exposed_provenance_mut(base + at * size);
                 slot.write(block);
-                if at >= used && size <= MAX_LINEAR_SIZE {
+                if at >= used && size <= MAX_LINEAR_SIZE && !this.clean {
                     pattern::touch(block, size);
                 }
                 if place.kind == Kind::Checked {

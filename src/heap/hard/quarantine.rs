@@ -138,14 +138,12 @@ pub(super) unsafe fn put_back(left: &Left) -> bool {
     true
 }
 
-/// Gives back all that a cache keeps from use, to the free bits, and its large blocks.
-pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCache) {
-    let own = of(cache);
-    if own.is_null() {
+/// Gives back the large blocks of a cache.
+pub(in crate::heap) fn end_spares(cache: &ThreadCache) {
+    // SAFETY: null, or a cache's quarantine, which is never unmapped.
+    let Some(own) = (unsafe { of(cache).as_ref() }) else {
         return;
-    }
-    // SAFETY: a cache's quarantine is never unmapped.
-    let own = unsafe { &*own };
+    };
     loop {
         let descriptor = spare::pop(&own.spares);
         if descriptor.is_null() {
@@ -154,6 +152,17 @@ pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCach
         // SAFETY: a live block that nobody uses.
         unsafe { PROCESS.large.lock().free(descriptor) };
     }
+}
+
+/// Gives back all that a cache keeps from use, to the free bits, and its large blocks.
+pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCache) {
+    let own = of(cache);
+    if own.is_null() {
+        return;
+    }
+    // SAFETY: a cache's quarantine is never unmapped.
+    let own = unsafe { &*own };
+    end_spares(cache);
     for place in own.small.iter().chain(&own.large) {
         let block = place.block.swap(ptr::null_mut(), Ordering::Relaxed);
         if block.is_null() {
