@@ -37,6 +37,7 @@ if head not in text:
     text = text.rstrip('\n') + f'\n\n{head}\n\n`.ci/fuzz.sh` adds to this table: no run counted here found anything.\n\n' \
         '| target | sanitizer | seconds | runs | last |\n|---|---|---|---|---|\n'
 before, table = text.split(head, 1)
+table, mark, after = table.partition('\n## ')
 lines = table.split('\n')
 row = re.compile(r'\| `(\w+)` \| (\w+) \| ([\d,]+) \| ([\d,]+) \| (\S+) \|')
 number = lambda text: int(text.replace(',', ''))
@@ -50,7 +51,7 @@ old = rows.get((target, sanitizer), [0, 0, ''])
 rows[target, sanitizer] = [old[0] + int(seconds), old[1] + int(runs), date]
 kept = [line for line in lines[:last + 1] if not row.fullmatch(line)]
 made = [f'| `{t}` | {s} | {n[0]:,} | {n[1]:,} | {n[2]} |' for (t, s), n in sorted(rows.items())]
-open(path, 'w').write(before + head + '\n'.join(kept + made + lines[last + 1:]))
+open(path, 'w').write(before + head + '\n'.join(kept + made + lines[last + 1:]) + mark + after)
 P
 }
 
