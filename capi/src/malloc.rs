@@ -3,7 +3,7 @@
 use crate::word;
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use heap::heap::checked;
+use heap::heap::{Marked, Push, Put, Taken, checked};
 use heap::sys::Call;
 
 /// Runs `body` and leaves errno as it was.
@@ -64,11 +64,43 @@ extern "C" fn malloc_sized(size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(size: usize) -> *mut c_void {
+    if checked::is_hardened() {
+        return malloc_hardened(size);
+    }
     let block = checked::at_hand(size);
     if !block.is_null() {
         return block.cast();
     }
     malloc_none(size)
+}
+
+/// malloc in a hardened heap.
+#[inline(never)]
+extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
+    match word::with(|word| checked::take_hardened(word, size)) {
+        Taken::Block(block) => block.cast(),
+        Taken::Written(block, capacity) => malloc_written(block, capacity, size),
+        Taken::Nothing => malloc_larger(size),
+    }
+}
+
+/// malloc in a hardened heap where there is no small block at hand.
+#[inline(never)]
+extern "C" fn malloc_larger(size: usize) -> *mut c_void {
+    let block = word::with(|word| checked::allocate_larger(word, size, 16));
+    if block.is_null() {
+        return malloc_none(size);
+    }
+    block.cast()
+}
+
+/// malloc in a hardened heap of a block that was written to while it was free.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_written(block: *mut u8, capacity: usize, size: usize) -> *mut c_void {
+    // SAFETY: it was found just now.
+    unsafe { checked::tell_written(block, capacity, size) };
+    block.cast()
 }
 
 /// malloc where there is no block at hand.
@@ -87,10 +119,56 @@ extern "C" fn malloc_none(size: usize) -> *mut c_void {
 pub unsafe extern "C" fn free(block: *mut c_void) {
     // SAFETY: the cache is the calling thread's; the rest is the caller's.
     unsafe {
-        if !checked::free_fast(word::cache(), block.cast()) {
-            free_any(block)
+        match checked::free_fast(word::cache(), block.cast()) {
+            Push::Done => {}
+            Push::Marked(met) => free_marked(block, met),
+            Push::Not => free_any(block),
         }
     }
+}
+
+/// free of a block whose mark the fast path does not know: a hardened heap's, one whose free
+/// somebody wants to know of, or one that is free.
+///
+/// # Safety
+/// As for [`free`]; the rest is what the fast path said.
+#[inline(never)]
+unsafe fn free_marked(block: *mut c_void, met: Marked) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        match word::with(|word| checked::free_marked(word, block.cast(), met)) {
+            Put::Done => {}
+            Put::Instead(other) => free_instead(other),
+            Put::Not => free_larger(block, met),
+        }
+    }
+}
+
+/// [`free_marked`] of what is no small block.
+///
+/// # Safety
+/// As for [`free_marked`].
+#[inline(never)]
+unsafe fn free_larger(block: *mut c_void, met: Marked) {
+    // SAFETY: the caller's promise is the callees'.
+    unsafe {
+        match word::with(|word| checked::free_larger(word, block.cast(), met)) {
+            Put::Done => {}
+            Put::Instead(other) => free_instead(other),
+            Put::Not => free_any(block),
+        }
+    }
+}
+
+/// What a hardened heap's free leaves to do when a bin is full.
+///
+/// # Safety
+/// [`checked::free_marked`] said so just now.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_instead(other: *mut u8) {
+    // SAFETY: the caller's promise.
+    keep_errno(|| word::with(|word| unsafe { checked::free_instead(word, other) }));
 }
 
 #[cold]
@@ -100,8 +178,20 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
     if block.is_null() || unsafe { checked::free_at_hand(block.cast()) } {
         return;
     }
+    if checked::is_hardened() {
+        // SAFETY: as in `free`.
+        return unsafe { free_slow(block) };
+    }
     // SAFETY: as in `free`.
     unsafe { free_none(block) }
+}
+
+/// free of a hardened heap's large block, of one that is damaged, or of none.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn free_slow(block: *mut c_void) {
+    // SAFETY: as in `free`.
+    keep_errno(|| word::with(|word| unsafe { checked::free_slow(word, block.cast()) }));
 }
 
 /// free where there is no room at hand for the block, or it is none.

@@ -673,6 +673,10 @@ impl State {
             this.first_slice = run.first_slice;
             this.segment = run.segment;
             this.clean = HARD == SHUT;
+            #[cfg(feature = "hardened")]
+            if HARD == OPEN {
+                this.room.store(hard::capacity(place.class) as u32, relaxed);
+            }
             this.is_fenced = HARD == FENCED && run.is_fenced;
             let mut left = all;
             let first = descriptor
@@ -772,7 +776,7 @@ impl State {
                 } else {
                     Hard::Open
                 };
-                hard::undo(hard, place.class, base, touched)
+                hard::undo(hard, place.class, base)
             };
             let mut back_end = place.back_end.lock();
             #[cfg(feature = "hardened")]

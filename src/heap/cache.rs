@@ -23,8 +23,6 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
-#[cfg(feature = "hardened")]
-use super::descriptor::BUSY_HARD;
 use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
@@ -69,6 +67,25 @@ pub(super) const TURN_NOTHING: u8 = 0;
 pub(super) const TURN_REFILLS: u8 = 1;
 /// Every allocation and every free takes the slow path.
 pub(super) const TURN_EVERYTHING: u8 = 2;
+
+/// What became of a block whose free a fast path tried.
+pub enum Push {
+    /// It is in its bin.
+    Done,
+    /// Nothing was done. The address is a block's whose mark is not the one that fast paths
+    /// know.
+    Marked(Marked),
+    /// Nothing was done.
+    Not,
+}
+
+/// A block that starts at an address: its descriptor, and what finds its mark.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+pub struct Marked {
+    pub(super) descriptor: *mut Descriptor,
+    pub(super) key: *mut u8,
+}
 
 /// How a cache is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,6 +155,10 @@ pub struct ThreadCache {
     pub(super) word: Cell<*const Word>,
     /// The next cache of the front end's list, or of its free list.
     pub(super) next: AtomicPtr<ThreadCache>,
+    /// In a hardened heap, what patterns are made of, at hand.
+    // There without the feature, too: readers from outside know one layout.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(super) secrets: Cell<[u64; 2]>,
     /// Bytes of its blocks while no thread has it.
     pub(super) parked_bytes: Cell<usize>,
     /// The next cache of those that no thread has.
@@ -205,6 +226,17 @@ static DEAD: ThreadCache = ThreadCache::shared(
     ptr::null_mut(),
 );
 
+/// The cache that the words of a hardened heap's threads lead to: it has nothing and takes
+/// nothing, but its table is the true one, so that the fast path of a free finds the block's
+/// descriptor for the hardened heap. As for the addresses, see [`DEAD`].
+#[cfg(feature = "hardened")]
+static GATE: ThreadCache = ThreadCache::shared(
+    State::Unborn,
+    ptr::null_mut(),
+    ptr::null_mut(),
+    ptr::null_mut(),
+);
+
 impl ThreadCache {
     const fn shared(state: State, top: *mut Entry, table: *mut u8, row: *mut Bin) -> Self {
         let mut bins = [const { closed() }; COUNT];
@@ -237,6 +269,7 @@ impl ThreadCache {
             owner: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
+            secrets: Cell::new([0; 2]),
             parked_bytes: Cell::new(0),
             next_parked: AtomicPtr::new(ptr::null_mut()),
             is_hidden: Cell::new(false),
@@ -276,6 +309,22 @@ impl ThreadCache {
         &raw const DEAD
     }
 
+    /// The cache of fast paths that find nothing, in a hardened heap.
+    #[cfg(feature = "hardened")]
+    pub(super) fn gate() -> *const ThreadCache {
+        &raw const GATE
+    }
+
+    /// Readies [`ThreadCache::gate`]. Called by the thread that makes the heap ready, before
+    /// it is.
+    #[cfg(feature = "hardened")]
+    pub(super) fn shut_gate() {
+        GATE.close();
+        let (table, mask) = slices::table();
+        GATE.mask.set(mask);
+        GATE.table.store(table, Ordering::Relaxed);
+    }
+
     /// Closes all bins, and leads to them and to the slice table's stand-in.
     fn close(&self) {
         for bin in &self.bins {
@@ -311,6 +360,10 @@ impl ThreadCache {
             fresh
         };
         fresh.is_hidden.set(is_hidden);
+        #[cfg(feature = "hardened")]
+        if is_hidden {
+            fresh.secrets.set(super::hard::secrets());
+        }
         fresh.close();
         fresh.state = AtomicU8::new(State::Live as u8);
         fresh.watch = Watch::new();
@@ -362,6 +415,7 @@ impl ThreadCache {
     }
 
     /// The bins of the thread's own shard.
+    #[inline(always)]
     pub(super) fn row(&self) -> *const Bin {
         self.row.load(Ordering::Relaxed)
     }
@@ -460,31 +514,31 @@ impl ThreadCache {
         }
     }
 
-    /// [`ThreadCache::pop`] of a hardened heap's block, which is so marked.
+    /// [`ThreadCache::pop`] of a hardened heap's block, which is marked `mark`.
     ///
     /// # Safety
     /// As for [`ThreadCache::pop`], of a checked front end.
     #[cfg(feature = "hardened")]
     #[inline(always)]
-    pub(super) unsafe fn pop_hard(bin: *const Bin) -> *mut u8 {
+    pub(super) unsafe fn pop_hard(bin: *const Bin, mark: u8) -> *mut u8 {
         // SAFETY: as in `pop`.
         unsafe {
             Bin::pop(bin, |slot| {
-                let mark = Descriptor::mark_of(slot.add(MARKS).read());
-                (*mark).store(BUSY_HARD, Ordering::Relaxed);
+                let place = Descriptor::mark_of(slot.add(MARKS).read());
+                (*place).store(mark, Ordering::Relaxed);
             })
         }
     }
 
     /// Gives back whatever block starts at `address`, if it is a checked block
-    /// that is handed out and its bin has room; false, and nothing done,
-    /// otherwise. Any address will do.
+    /// that is handed out and its bin has room; nothing is done otherwise. Any address
+    /// will do.
     ///
     /// # Safety
     /// The cache is the calling thread's, or a shared one, and if `address`
     /// is a block's, nobody uses the block any more.
     #[inline(always)]
-    pub(crate) unsafe fn push_checked(this: *const ThreadCache, address: *mut u8) -> bool {
+    pub(crate) unsafe fn push_checked(this: *const ThreadCache, address: *mut u8) -> Push {
         // SAFETY: the cache's table leads to a descriptor, an empty one at
         // worst. An index means that a block with a mark starts at the
         // address, and `bin` is a class's offset. What is written to the bin's
@@ -494,15 +548,19 @@ impl ThreadCache {
             let table = (*this).table.load(Ordering::Relaxed);
             let descriptor = slices::find_in(table, (*this).mask.get(), address.addr());
             let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
-                return false;
+                return Push::Not;
             };
             let key = pin(Descriptor::key(descriptor, index));
             let mark = Descriptor::mark_of(key).cast::<u8>();
             if mark.read() != BUSY {
-                return false;
+                return Push::Marked(Marked { descriptor, key });
             }
             let bin = Self::bin_of(this, descriptor);
-            Self::keep_checked(bin, address, key)
+            if Self::keep_checked(bin, address, key) {
+                Push::Done
+            } else {
+                Push::Not
+            }
         }
     }
 

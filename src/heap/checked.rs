@@ -4,7 +4,9 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
-use super::cache::{BIN, State, ThreadCache};
+#[cfg(feature = "hardened")]
+use super::cache::Marked;
+use super::cache::{BIN, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
 #[cfg(feature = "debug")]
@@ -13,7 +15,7 @@ use super::debug;
 use super::descriptor::NOTED;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
 #[cfg(feature = "hardened")]
-use super::hard;
+use super::hard::{self, Put, Taken};
 use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, plain, private, slices};
@@ -143,6 +145,31 @@ pub fn is_hardened() -> bool {
     hard::is_on()
 }
 
+/// [`allocate`] in a hardened heap, from what is at hand there.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub fn take_hardened(word: &Word, size: usize) -> Taken {
+    hard::take(word, size)
+}
+
+/// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
+/// system has nothing to give.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub fn allocate_larger(word: &Word, size: usize, align: usize) -> *mut u8 {
+    hard::allocate(word, size, align, false)
+}
+
+/// Reports a block that [`take_hardened`] found written to.
+///
+/// # Safety
+/// It was found just now.
+#[cfg(feature = "hardened")]
+pub unsafe fn tell_written(block: *mut u8, capacity: usize, size: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { hard::tell_written(block, capacity, size) };
+}
+
 /// Allocates in a hardened heap.
 #[cfg(feature = "hardened")]
 fn allocate_hardened(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
@@ -213,6 +240,10 @@ pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize)
 #[cold]
 #[inline(never)]
 pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        return allocate_hardened(word, size, align, zero);
+    }
     let arguments = || {
         [
             Argument::new(c"heap", 0),
@@ -281,15 +312,59 @@ pub unsafe fn serve_from(word: &Word, heap: private::Handle) {
 #[inline]
 pub unsafe fn allocate_zeroed(word: &Word, size: usize) -> *mut u8 {
     if size <= classes::MAX_BUCKET_SIZE {
-        // SAFETY: the caller's promise is the callee's.
-        let block = unsafe { allocate(word, size) };
-        if !block.is_null() {
-            // SAFETY: the block holds `size` bytes.
-            unsafe { block.write_bytes(0, size) };
+        let mut block = ptr::null_mut();
+        if let Some(offset) = linear_offset(size) {
+            // SAFETY: as in `allocate`.
+            block = unsafe { take_from(word.row_at(offset).cast()) };
         }
+        if block.is_null() {
+            return allocate_zeroed_rest(word, size);
+        }
+        // SAFETY: the block holds `size` bytes.
+        unsafe { block.write_bytes(0, size) };
         return block;
     }
     allocate_slow(word, size, 16, true)
+}
+
+/// [`allocate_zeroed`] of up to [`classes::MAX_BUCKET_SIZE`] bytes for when the bin had no
+/// block. A hardened heap's small blocks read zero as they are.
+#[inline(never)]
+fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
+    #[cfg(feature = "hardened")]
+    if hard::is_on() {
+        return allocate_zeroed_hardened(word, size);
+    }
+    // SAFETY: the callers' word is the thread's; the block holds `size` bytes.
+    unsafe {
+        let block = allocate(word, size);
+        if !block.is_null() {
+            block.write_bytes(0, size);
+        }
+        block
+    }
+}
+
+#[cfg(feature = "hardened")]
+fn allocate_zeroed_hardened(word: &Word, size: usize) -> *mut u8 {
+    match hard::take(word, size) {
+        Taken::Block(block) => {
+            if hard::is_partly_wiped(size) {
+                // SAFETY: the block holds `size` bytes.
+                unsafe { block.write_bytes(0, size) };
+            }
+            block
+        }
+        Taken::Written(block, capacity) => {
+            // SAFETY: found just now; the block holds `size` bytes.
+            unsafe {
+                hard::tell_written(block, capacity, size);
+                block.write_bytes(0, size);
+            }
+            block
+        }
+        Taken::Nothing => allocate_slow(word, size, 16, true),
+    }
 }
 
 /// Allocates `size` bytes at a multiple of `align`, a power of two; null when
@@ -331,21 +406,63 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
 pub unsafe fn free(word: &Word, address: *mut u8) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !free_fast(word.cache(), address) && !free_swap(word.cache(), address) {
+        match free_fast(word.cache(), address) {
+            Push::Done => return,
+            #[cfg(feature = "hardened")]
+            Push::Marked(met) => match free_marked(word, address, met) {
+                Put::Done => return,
+                Put::Instead(other) => return free_instead(word, other),
+                Put::Not => {}
+            },
+            _ => {}
+        }
+        if !free_swap(word.cache(), address) {
             free_slow(word, address);
         }
     }
 }
 
-/// The part of [`free`] that takes no lock and makes no call; false, and
-/// nothing done, when [`free_slow`] must do it.
+/// The part of [`free`] that takes no lock and makes no call; when it did nothing,
+/// [`free_slow`] must do it.
 ///
 /// # Safety
 /// As for [`free`]; `cache` is what the thread's word leads to.
 #[inline(always)]
-pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> bool {
+pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> Push {
     // SAFETY: the caller's promise is the callee's.
     unsafe { ThreadCache::push_checked(cache, address) }
+}
+
+/// [`free_fast`] of a block whose mark it did not know, in a hardened heap.
+///
+/// # Safety
+/// As for [`free`]; `met` is what [`free_fast`] said.
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub unsafe fn free_marked(word: &Word, address: *mut u8, met: Marked) -> Put {
+    // SAFETY: the caller's promise.
+    unsafe { hard::put(word, address, met) }
+}
+
+/// [`free_marked`] where that did nothing.
+///
+/// # Safety
+/// As for [`free_marked`].
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub unsafe fn free_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+    // SAFETY: the caller's promise.
+    unsafe { hard::put_larger(word, address, met) }
+}
+
+/// What is left to do with a block that [`free_marked`] gave instead.
+///
+/// # Safety
+/// It was given just now.
+#[cfg(feature = "hardened")]
+pub unsafe fn free_instead(word: &Word, other: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { hard::put_elsewhere(word, other) }
 }
 
 /// [`free_fast`] once more after room was made in the block's bin; false, and

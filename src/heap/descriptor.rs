@@ -31,7 +31,7 @@ use super::foreign;
 use super::segment::Segment;
 #[cfg(feature = "heaps")]
 use core::sync::atomic::AtomicU16;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// A mark's value while its block is handed out.
 pub(crate) const BUSY: u8 = 1;
@@ -40,18 +40,28 @@ pub(crate) const BUSY: u8 = 1;
 #[cfg(feature = "debug")]
 pub(crate) const NOTED: u8 = BUSY | 2;
 
-/// Whether a mark says that its block is handed out.
+/// Whether a mark says that its block is handed out, and none of a hardened heap's.
 #[inline(always)]
 pub(crate) const fn is_busy(mark: u8) -> bool {
     mark & BUSY != 0
 }
 
-/// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not know for
+/// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not take for
 /// one; and for such a block without a pattern at its end.
 #[cfg(feature = "hardened")]
-pub(crate) const BUSY_HARD: u8 = BUSY | 4;
+pub(crate) const BUSY_HARD: u8 = 4;
 #[cfg(feature = "hardened")]
-pub(crate) const BUSY_EXACT: u8 = BUSY | 4 | 8;
+pub(crate) const BUSY_EXACT: u8 = 4 | 8;
+
+/// What [`BUSY`] is for a block of no bytes, which fast paths have no bin for.
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_NOTHING: u8 = BUSY | 16;
+
+/// Whether a mark says that its block is handed out, by a hardened heap or another.
+#[inline(always)]
+pub(crate) const fn is_out(mark: u8) -> bool {
+    mark != 0
+}
 
 /// How a front end treats its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +184,10 @@ pub(crate) struct Descriptor {
     pub(crate) high: u32,
     /// First slice in the segment.
     pub(crate) first_slice: u32,
+    /// Bytes of a block that may be used in a hardened heap's subsegment; 0 elsewhere, and
+    /// where no block has any.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(crate) room: AtomicU32,
     /// The segment the blocks lie in; null for a large block.
     pub(crate) segment: *mut Segment,
     /// Neighbours in the bucket's list of subsegments with free blocks, or in
@@ -223,6 +237,7 @@ impl Descriptor {
             first_word: 0,
             high: 0,
             first_slice: 0,
+            room: AtomicU32::new(0),
             segment: core::ptr::null_mut(),
             next: core::ptr::null_mut(),
             previous: core::ptr::null_mut(),

@@ -170,8 +170,11 @@ pub(super) unsafe fn lay(base: usize, class: usize) -> bool {
         Fence::All => close(0, bytes),
         Fence::Around => {
             let is_laid = close(0, SLICE);
-            // One fence is better than none.
-            is_laid && (close(bytes - SLICE, bytes) || is_laid)
+            if is_laid {
+                // One fence is better than none.
+                close(bytes - SLICE, bytes);
+            }
+            is_laid
         }
         Fence::Between(_) => {
             let mut is_laid = false;

@@ -188,7 +188,7 @@ impl LargeList {
         // Guard pages lie right behind what was asked for.
         let span = if guard == 0 { room } else { bytes };
         #[cfg(feature = "hardened")]
-        if !self.open_part(descriptor, block.addr() - region.addr() + span) {
+        if !self.open_part(descriptor, block.addr() + span) {
             // SAFETY: claimed above, and nothing entered.
             unsafe { slices::disclaim(block.addr(), 1) };
             self.discard(descriptor);
@@ -343,7 +343,7 @@ impl LargeList {
                     slices::disclaim(new, 1);
                     slices::enter(from & !(SLICE - 1), 1, descriptor);
                 }
-                vm::release(Use::Large, target, bytes, 0);
+                vm::give_back(Use::Large, target, bytes, 0);
             }
             return ptr::null_mut();
         }
@@ -443,7 +443,11 @@ impl LargeList {
                 }
                 link = &raw mut (**link).next;
             }
-            if best.is_null() || best_cost > size.saturating_mul(2) {
+            #[cfg(feature = "hardened")]
+            let takes_any = self.takes_any(is_growing);
+            #[cfg(not(feature = "hardened"))]
+            let takes_any = false;
+            if best.is_null() || (best_cost > size.saturating_mul(2) && !takes_any) {
                 return ptr::null_mut();
             }
             let found = *best;
@@ -457,7 +461,7 @@ impl LargeList {
             };
             let fits = has >= size && has <= most;
             #[cfg(feature = "hardened")]
-            if !(fits && Self::is_shut(found) || self.restore(found)) {
+            if !(fits && Self::is_as_left(found) || self.restore(found)) {
                 self.give_up(found);
                 return ptr::null_mut();
             }
@@ -488,7 +492,7 @@ impl LargeList {
                     return false;
                 }
                 if !vm::move_to(Use::Large, region, has, target, size) {
-                    vm::release(Use::Large, target, size, 0);
+                    vm::give_back(Use::Large, target, size, 0);
                     return false;
                 }
                 this.extent = target.expose_provenance();
@@ -580,7 +584,7 @@ impl LargeList {
         // SAFETY: the region was just reserved and none of it is committed.
         if !region.is_null() && !unsafe { vm::commit(Use::Large, region, size) } {
             // SAFETY: as above.
-            unsafe { vm::release(Use::Large, region, size, 0) };
+            unsafe { vm::give_back(Use::Large, region, size, 0) };
             return ptr::null_mut();
         }
         region
@@ -602,7 +606,7 @@ impl LargeList {
         unsafe {
             let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
             let size = (*descriptor).region_size;
-            if !vm::release(Use::Large, region, size, size) {
+            if !vm::give_back(Use::Large, region, size, size) {
                 // The address space stays behind, without memory.
                 vm::purge(region, size);
             }

@@ -65,7 +65,7 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
         // SAFETY: the region is ours, whole, unused and not committed.
         unsafe {
             if !vm::commit(Use::Metadata, base, STEP) {
-                vm::release(Use::Metadata, base, region, 0);
+                vm::give_back(Use::Metadata, base, region, 0);
                 return core::ptr::null_mut();
             }
             base.cast::<[usize; 2]>().write([arena.newest, region]);

@@ -2,7 +2,7 @@
 
 use super::bucket::Misuse;
 use super::classes;
-use super::descriptor::{Descriptor, Kind, LARGE, SUBSEGMENT, is_busy};
+use super::descriptor::{Descriptor, Kind, LARGE, SUBSEGMENT, is_busy, is_out};
 use super::{PROCESS, PROCESS_HEAP, private, slices};
 use crate::config::Config;
 use crate::report::{self, Block, BlockState, Report, Stop};
@@ -176,7 +176,7 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     }
     let busy = !has_mark || {
         // SAFETY: the index is below the number of blocks, each with a mark.
-        unsafe { is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed)) }
+        unsafe { is_out((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed)) }
     };
     Some(Block {
         start: base + index * distance,

@@ -87,11 +87,13 @@ mod threads;
 pub mod traces;
 mod word;
 
-pub use cache::{ThreadCache, UNBORN};
+pub use cache::{Marked, Push, ThreadCache, UNBORN};
 pub use descriptor::Kind;
 pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
 pub use front::Diversion;
+#[cfg(feature = "hardened")]
+pub use hard::{Put, Taken};
 pub use word::Word;
 
 use crate::config::{self, Action, Config, HugePages};
@@ -324,6 +326,7 @@ impl Heap {
             return;
         }
         hard::begin();
+        ThreadCache::shut_gate();
         self.checked.harden();
         self.back_end.lock().randomise();
         self.large.lock().harden();

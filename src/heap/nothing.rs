@@ -9,7 +9,7 @@
 
 use super::PROCESS;
 use super::bucket::Place;
-use super::descriptor::{BUSY_HARD, Descriptor, Kind};
+use super::descriptor::{BUSY_NOTHING, Descriptor, Kind};
 use super::hard;
 use super::magazine::{Entry, MARKS};
 use core::mem::MaybeUninit;
@@ -52,7 +52,7 @@ pub(super) fn allocate() -> *mut u8 {
     let (block, key) = unsafe { (first.read(), first.add(MARKS).read()) };
     // A mark that fast paths do not know: they have no bin for the block.
     // SAFETY: the key of the block's mark was left.
-    unsafe { (*Descriptor::mark_of(key)).store(BUSY_HARD, Ordering::Relaxed) };
+    unsafe { (*Descriptor::mark_of(key)).store(BUSY_NOTHING, Ordering::Relaxed) };
     block
 }
 

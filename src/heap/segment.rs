@@ -112,6 +112,9 @@ pub(super) struct Run {
     /// The run reads zero; told in a hardened heap alone.
     #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(super) is_zero: bool,
+    /// So many bytes of it may hold memory; if it is of one slice, the first ones.
+    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
+    pub(super) touched: usize,
     /// Fences lie in it (heap/fence.rs).
     pub(super) is_fenced: bool,
     pub(super) descriptor: *mut Descriptor,
@@ -384,6 +387,7 @@ impl Backend {
             first_slice: first,
             clean: dirty == 0,
             is_zero,
+            touched: dirty * UNIT,
             is_fenced: false,
             descriptor,
         }

@@ -79,10 +79,15 @@ impl Word {
         self.own.set(cache);
         // SAFETY: caches are never unmapped.
         let cache = unsafe { &*cache };
-        if !cache.is_hidden() {
-            self.row.set(cache.word_row());
-            self.cache.set(cache);
+        #[cfg(feature = "hardened")]
+        if cache.is_hidden() {
+            // SAFETY: a shared cache, which lives for ever.
+            self.row.set(unsafe { &*ThreadCache::gate() }.word_row());
+            self.cache.set(ThreadCache::gate());
+            return;
         }
+        self.row.set(cache.word_row());
+        self.cache.set(cache);
     }
 
     /// The bin `offset` bytes into the thread's cache, if the offset is one's.

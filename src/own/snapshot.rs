@@ -146,7 +146,7 @@ impl Drop for Blocks {
     fn drop(&mut self) {
         if !self.first.is_null() {
             // SAFETY: the array's memory, whole, which nobody looks at any more.
-            unsafe { vm::release(Use::Metadata, self.first.cast(), self.bytes, self.bytes) };
+            unsafe { vm::give_back(Use::Metadata, self.first.cast(), self.bytes, self.bytes) };
         }
     }
 }

@@ -23,11 +23,11 @@ pub enum Call {
     Remap,
     /// Huge pages advised.
     Advise,
-    /// Thread-exit hook set.
+    /// Thread-exit hook or fork handlers set.
     ThreadHook,
     /// Part of a file, or of memory like one, mapped.
     Map,
-    /// File opened, made, resized or written out.
+    /// File or name opened, made, resized, read, written or asked about.
     File,
     /// Pages locked in memory, or no longer.
     Lock,

@@ -209,6 +209,9 @@ pub fn close(file: Descriptor) {
 
 /// What is known of an open file.
 pub fn status(file: Descriptor) -> Result<Status, Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::ENOMEM));
+    }
     // SAFETY: all zero is a value of the structure.
     let mut stat: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: the call writes one structure.
@@ -228,6 +231,9 @@ pub fn status(file: Descriptor) -> Result<Status, Errno> {
 
 /// Whether an open file may be read and written to.
 pub fn rights(file: Descriptor) -> Result<(bool, bool), Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::ENOMEM));
+    }
     // SAFETY: a call about an open file, without memory.
     let flags = checked(unsafe { libc::fcntl(file, libc::F_GETFL) })?;
     Ok(match flags & libc::O_ACCMODE {
@@ -380,6 +386,9 @@ pub unsafe fn read(
 
 /// Makes a call until no signal comes between; the bytes that it moved.
 fn undisturbed(mut call: impl FnMut() -> isize) -> Result<usize, Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::EIO));
+    }
     loop {
         match usize::try_from(call()).map_err(|_| Errno::last()) {
             Err(error) if error.0 == libc::EINTR => {}
@@ -422,6 +431,9 @@ pub enum From {
 
 /// Moves the place where the next read or write happens; where that is.
 pub fn seek(file: Descriptor, distance: i64, from: From) -> Result<u64, Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::EIO));
+    }
     let whence = match from {
         From::Start => libc::SEEK_SET,
         From::Here => libc::SEEK_CUR,
@@ -434,6 +446,9 @@ pub fn seek(file: Descriptor, distance: i64, from: From) -> Result<u64, Errno> {
 
 /// Has all that was written to a file reach its device.
 pub fn sync(file: Descriptor) -> Result<(), Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::EIO));
+    }
     // SAFETY: a call about an open file, without memory.
     checked(unsafe { libc::fsync(file) }).map(|_| ())
 }

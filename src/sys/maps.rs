@@ -214,7 +214,7 @@ pub fn mapping_limit() -> usize {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
-    use crate::sys::c;
+    use crate::sys::{Call, admit, c};
     use core::ffi::c_int;
 
     /// Shows `visit` the list byte by byte until it returns false.
@@ -224,6 +224,9 @@ mod linux {
 
     /// Shows `visit` a file byte by byte until it returns false.
     pub(super) fn read_file(path: &core::ffi::CStr, visit: &mut dyn FnMut(u8) -> bool) -> bool {
+        if !admit(Call::File) {
+            return false;
+        }
         // SAFETY: the path ends in a zero; the flags need no third argument.
         let file = unsafe { c::open(path.as_ptr(), c::O_RDONLY | c::O_CLOEXEC) };
         if file < 0 {

@@ -178,6 +178,16 @@ fn admit(call: Call) -> bool {
     true
 }
 
+/// Runs `body`, whose calls put back what the system had a moment ago; the caller
+/// sees to it that there is room for that.
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) fn putting_back<R>(body: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "mock")]
+    return fault::spared(body);
+    #[cfg(not(feature = "mock"))]
+    body()
+}
+
 /// The system's page size in bytes, a power of two. Asked once.
 #[inline]
 pub fn page_size() -> usize {
@@ -509,7 +519,7 @@ pub fn at_fork(
     parent: unsafe extern "C" fn(),
     child: unsafe extern "C" fn(),
 ) -> bool {
-    os::at_fork(prepare, parent, child)
+    admit(Call::ThreadHook) && os::at_fork(prepare, parent, child)
 }
 
 /// Has `hook` called when the process ends by returning from main or by exit.

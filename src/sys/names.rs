@@ -50,6 +50,9 @@ fn socket(kind: c_int) -> Result<Descriptor, Errno> {
 }
 
 fn bind(socket: Descriptor, name: &[u8]) -> Result<(), Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::ENOMEM));
+    }
     let (address, length) = address_of(name)?;
     // SAFETY: `length` bytes of the address are written.
     let result = unsafe { libc::bind(socket, (&raw const address).cast(), length) };
@@ -73,9 +76,12 @@ pub fn hold(name: &[u8]) -> Result<Descriptor, Errno> {
 
 /// Shows `visit` the rest of each held name that begins with `start`, until it
 /// returns false. Every name that is held all the while is shown, but one that
-/// the list loses because another of its neighbours was just let go. False
-/// where the system does not tell.
-pub fn for_each_held(start: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+/// the list loses because another of its neighbours was just let go. ENOENT where the
+/// system does not tell.
+pub fn for_each_held(start: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::EMFILE));
+    }
     // SAFETY: a constant path; the flags need no third argument.
     let file = unsafe {
         libc::open(
@@ -84,14 +90,18 @@ pub fn for_each_held(start: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> bool
         )
     };
     if file < 0 {
-        return false;
+        return Err(Errno::last());
     }
     let done = read_list(file, start, visit);
     close(file);
     done
 }
 
-fn read_list(file: Descriptor, start: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+fn read_list(
+    file: Descriptor,
+    start: &[u8],
+    visit: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), Errno> {
     let mut buffer = [0u8; 4096];
     // The end of a line, from the mark of such an address on.
     let mut line = [0u8; LONGEST + 1];
@@ -100,10 +110,10 @@ fn read_list(file: Descriptor, start: &[u8], visit: &mut dyn FnMut(&[u8]) -> boo
         // SAFETY: the system writes at most the buffer's length into it.
         let got = unsafe { libc::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
         let Ok(got) = usize::try_from(got) else {
-            return false;
+            return Err(Errno::last());
         };
         if got == 0 {
-            return true;
+            return Ok(());
         }
         for &byte in buffer.get(..got).unwrap_or_default() {
             match (byte, length) {
@@ -112,7 +122,7 @@ fn read_list(file: Descriptor, start: &[u8], visit: &mut dyn FnMut(&[u8]) -> boo
                     if let Some(rest) = name.and_then(|name| name.strip_prefix(start))
                         && !visit(rest)
                     {
-                        return true;
+                        return Ok(());
                     }
                     length = None;
                 }
@@ -148,6 +158,9 @@ pub fn lock(name: &[u8]) -> Result<NameLock, Errno> {
         let lock = NameLock { socket };
         match bind(socket, name) {
             Ok(()) => {
+                if !admit(Call::File) {
+                    return Err(Errno(libc::ENOMEM));
+                }
                 // Who waits is in the queue; those for whom it has no room ask
                 // again.
                 // SAFETY: no memory is passed.
@@ -269,10 +282,11 @@ mod tests {
 
     fn held(start: &[u8]) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
-        assert!(for_each_held(start, &mut |rest| {
+        for_each_held(start, &mut |rest| {
             all.push(rest.to_vec());
             true
-        }));
+        })
+        .expect("the list");
         all.sort();
         all
     }

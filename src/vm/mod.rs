@@ -12,6 +12,8 @@
 //!   much of it is committed, and says so when it releases it.
 //! - The account never understates: charge before commit, credit after
 //!   release. When the system refuses, the charge is taken back.
+//! - A region that the system will not take back stays in the account, and is
+//!   given back with a later one ([`left`]).
 //! - A purge leaves the account alone: purged pages are still committed.
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.
@@ -24,6 +26,7 @@ pub(crate) mod copies;
 pub(crate) mod fault;
 #[cfg(feature = "debug")]
 pub(crate) mod guarded;
+mod left;
 #[cfg(feature = "memmap2")]
 mod mapped;
 #[cfg(feature = "pages")]
@@ -55,6 +58,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
 pub(crate) use budget::Budget;
+pub(crate) use left::give_back;
 #[cfg(feature = "memmap2")]
 pub use mapped::{MappedFile, MappedFileMut, Plain};
 #[cfg(feature = "pages")]

@@ -104,7 +104,7 @@ pub(crate) fn publish() -> bool {
     // SAFETY: the page lies in the region just reserved and is not committed.
     if !unsafe { super::commit(Use::Metadata, page, super::page_size()) } {
         // SAFETY: the region is ours, whole, and unused.
-        unsafe { super::release(Use::Metadata, region, 2 * GRANULARITY, 0) };
+        unsafe { super::give_back(Use::Metadata, region, 2 * GRANULARITY, 0) };
         return false;
     }
     let root = page.cast::<RootRecord>();

@@ -48,6 +48,14 @@ impl<T: Copy> Table<T> {
         unsafe { core::slice::from_raw_parts_mut(self.records, self.len) }
     }
 
+    /// Whether `more` records can be inserted without memory.
+    #[inline]
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        let all = self.len.checked_add(more);
+        all.and_then(|all| all.checked_mul(size_of::<T>()))
+            .is_some_and(|need| need <= self.bytes)
+    }
+
     /// Makes room for `more` records, after which inserting so many cannot
     /// fail. False, and nothing changed, when there is no memory.
     pub(crate) fn reserve(&mut self, more: usize) -> bool {
@@ -70,7 +78,7 @@ impl<T: Copy> Table<T> {
             // region is this table's, whole, and nobody borrows from it.
             unsafe {
                 ptr::copy_nonoverlapping(self.records, fresh, self.len);
-                super::release(Use::Metadata, self.records.cast(), self.bytes, self.bytes);
+                super::give_back(Use::Metadata, self.records.cast(), self.bytes, self.bytes);
             }
         }
         self.records = fresh;

@@ -28,7 +28,7 @@ impl Pages {
     fn release(&self, of: Use) {
         // SAFETY: the region is this value's own, whole and committed; every
         // slice of it borrows its owner, which is being dropped.
-        unsafe { vm::release(of, self.base, self.size, self.size) };
+        unsafe { vm::give_back(of, self.base, self.size, self.size) };
     }
 }
 

@@ -134,7 +134,7 @@ fn end(value: usize) {
     // SAFETY: the value is a snapshot's memory, which its last handle ends.
     unsafe {
         let bytes = (*snapshot).bytes;
-        vm::release(Use::Metadata, snapshot.cast(), bytes, bytes);
+        vm::give_back(Use::Metadata, snapshot.cast(), bytes, bytes);
     }
 }
 

@@ -218,3 +218,223 @@ fn no_more_is_locked_than_the_system_lets_a_process() {
     }
     free(base, 0, MEM_RELEASE).expect("released");
 }
+
+#[test]
+fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
+    if !alone("limits::where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay") {
+        return;
+    }
+    const PAGES: usize = 64;
+    let section = |protect| {
+        // SAFETY: there is no name.
+        let made = unsafe {
+            let size = (PAGES * PAGE) as DWORD;
+            let none = std::ptr::null_mut();
+            CreateFileMappingA(
+                INVALID_HANDLE_VALUE,
+                none,
+                protect,
+                0,
+                size,
+                std::ptr::null(),
+            )
+        };
+        assert!(!made.is_null());
+        made
+    };
+    // SAFETY: a new view is nobody's.
+    let map = |section| unsafe { MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0) };
+    let (whole, sparse) = (
+        section(PAGE_READWRITE),
+        section(PAGE_READWRITE | SEC_RESERVE),
+    );
+    let view = map(whole).expose_provenance();
+    let parts = map(sparse).expose_provenance();
+    let watched =
+        allocate(0, PAGES * PAGE, BOTH | MEM_WRITE_WATCH, PAGE_READWRITE).expect("watched");
+    let placeholder = || {
+        let kind = MEM_RESERVE | MEM_RESERVE_PLACEHOLDER;
+        let none = std::ptr::null_mut();
+        // SAFETY: address space that is nobody's.
+        let base = unsafe {
+            VirtualAlloc2(
+                none,
+                none,
+                PAGES * PAGE,
+                kind,
+                PAGE_NOACCESS,
+                std::ptr::null_mut(),
+                0,
+            )
+        };
+        assert!(!base.is_null());
+        base.expose_provenance()
+    };
+    let kept = placeholder();
+    // SAFETY: the pages are the test's, committed and writable.
+    unsafe { *byte(view + 9 * PAGE) = 1 };
+    // SAFETY: as above.
+    unsafe { *byte(watched + 9 * PAGE) = 1 };
+
+    let most = most_mappings();
+    let pages = 2 * most + 4096;
+    let base = allocate(0, pages * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    let mut split = 0;
+    while protect(base + 2 * split * PAGE, PAGE, PAGE_READONLY).is_ok() {
+        split += 1;
+        assert!(split < pages / 2, "the limit was not met");
+    }
+    let before = program();
+    let told = [view, parts, watched, kept].map(|at| {
+        let told = query(at);
+        (told.State, told.Protect, told.RegionSize)
+    });
+    let memory = Err(ERROR_NOT_ENOUGH_MEMORY);
+    // In the middle of each of them these need mappings.
+    assert_eq!(
+        protect(view + 9 * PAGE, PAGE, PAGE_READONLY).map(drop),
+        memory
+    );
+    assert_eq!(
+        protect(view + 9 * PAGE, PAGE, PAGE_WRITECOPY).map(drop),
+        memory
+    );
+    assert_eq!(
+        allocate(parts + 9 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE).map(drop),
+        memory
+    );
+    assert_eq!(
+        protect(watched + 9 * PAGE, PAGE, PAGE_READONLY).map(drop),
+        memory
+    );
+    assert_eq!(free(watched + 9 * PAGE, PAGE, MEM_DECOMMIT), memory);
+    assert!(map(whole).is_null());
+    let now = [view, parts, watched, kept].map(|at| {
+        let told = query(at);
+        (told.State, told.Protect, told.RegionSize)
+    });
+    assert_eq!(now, told);
+    assert_eq!(program(), before);
+    // SAFETY: what was refused has dropped nothing.
+    unsafe { assert_eq!((*byte(view + 9 * PAGE), *byte(watched + 9 * PAGE)), (1, 1)) };
+    // A placeholder is split in the records alone.
+    let preserve = MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER;
+    free(kept, 16 * PAGE, preserve).expect("split");
+
+    free(base, 0, MEM_RELEASE).expect("released");
+    protect(view + 9 * PAGE, PAGE, PAGE_WRITECOPY).expect("there is room again");
+    allocate(parts + 9 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+    free(watched + 9 * PAGE, PAGE, MEM_DECOMMIT).expect("decommitted");
+    assert!(!map(whole).is_null());
+}
+
+#[test]
+fn what_counts_as_data_may_be_limited() {
+    if !alone("limits::what_counts_as_data_may_be_limited") {
+        return;
+    }
+    // Private pages that can be written to are data; reserved ones are not.
+    const SIZE: usize = 64 << 20;
+    let base = allocate(0, SIZE, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    allocate(base, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+    let text = std::fs::read_to_string("/proc/self/status").expect("the figures");
+    let data = text.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kib = data.and_then(|data| data.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    limit(libc::RLIMIT_DATA, kib.expect("a number") * 1024 + (4 << 20));
+    let before = program();
+    let memory = Err(ERROR_NOT_ENOUGH_MEMORY);
+    assert_eq!(
+        allocate(base, SIZE, MEM_COMMIT, PAGE_READWRITE).map(drop),
+        memory
+    );
+    assert_eq!(allocate(0, SIZE, BOTH, PAGE_READWRITE).map(drop), memory);
+    assert_eq!(program(), before);
+    assert_eq!(query(base).RegionSize, PAGE);
+    // What is only read is none, until it may be written to.
+    allocate(base + PAGE, SIZE - PAGE, MEM_COMMIT, PAGE_READONLY).expect("committed");
+    assert_eq!(protect(base, SIZE, PAGE_READWRITE).map(drop), memory);
+    assert_eq!(query(base + PAGE).Protect, PAGE_READONLY);
+    limit(libc::RLIMIT_DATA, libc::RLIM_INFINITY);
+    protect(base, SIZE, PAGE_READWRITE).expect("protected");
+    free(base, 0, MEM_RELEASE).expect("released");
+    assert_eq!(before.committed - program().committed, PAGE);
+}
+
+#[test]
+fn memory_of_a_control_group_may_be_limited() {
+    if !alone("limits::memory_of_a_control_group_may_be_limited") {
+        return;
+    }
+    let root = std::path::Path::new("/sys/fs/cgroup");
+    let (root, most) = if root.join("cgroup.controllers").exists() {
+        (root.to_owned(), "memory.max")
+    } else {
+        (root.join("memory"), "memory.limit_in_bytes")
+    };
+    let group = root.join(format!("ntheap-{}", std::process::id()));
+    let set = std::fs::create_dir(&group)
+        .and_then(|()| std::fs::write(group.join(most), (64 << 20).to_string()));
+    if let Err(error) = set {
+        println!("skipped: no control group with a limit can be made: {error}");
+        let _ = std::fs::remove_dir(&group);
+        return;
+    }
+    // Commit is a promise that the group's limit does not refuse; what is touched
+    // beyond it ends the process, and what is given back makes room.
+    let run = |gives_back: bool| {
+        // SAFETY: the child uses page functions and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let joined = std::fs::write(group.join("cgroup.procs"), "0").is_ok();
+            let base = allocate(0, 256 << 20, BOTH, PAGE_READWRITE).expect("committed");
+            for part in 0..8 {
+                let at = base + part * (32 << 20);
+                // SAFETY: committed just above.
+                unsafe { byte(at).write_bytes(1, 32 << 20) };
+                if gives_back {
+                    free(at, 32 << 20, MEM_DECOMMIT).expect("decommitted");
+                }
+            }
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(if joined { 0 } else { 3 }) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child above.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        status
+    };
+    let (within, beyond) = (run(true), run(false));
+    std::fs::remove_dir(&group).expect("removed");
+    assert_eq!(within, 0, "what is decommitted is the group's again");
+    assert!(
+        libc::WIFSIGNALED(beyond) && libc::WTERMSIG(beyond) == libc::SIGKILL,
+        "{beyond:#x}"
+    );
+}
+
+#[test]
+fn where_the_system_promises_no_more_than_it_has_commits_are_refused() {
+    if !alone("limits::where_the_system_promises_no_more_than_it_has_commits_are_refused") {
+        return;
+    }
+    let mode = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").expect("the setting");
+    if mode.trim() != "2" {
+        println!(
+            "skipped: overcommit_memory is {}, and is the whole machine's",
+            mode.trim()
+        );
+        return;
+    }
+    // Reserving is no promise; committing is, up to the machine's limit.
+    let size = 1 << 42;
+    let base = allocate(0, size, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    let before = program();
+    let memory = Err(ERROR_NOT_ENOUGH_MEMORY);
+    assert_eq!(
+        allocate(base, size, MEM_COMMIT, PAGE_READWRITE).map(drop),
+        memory
+    );
+    assert_eq!(program(), before);
+    allocate(base, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("a page");
+    free(base, 0, MEM_RELEASE).expect("released");
+}

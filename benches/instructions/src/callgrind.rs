@@ -71,12 +71,13 @@ pub(crate) struct Callgrind {
 
 impl Callgrind {
     /// The instructions between a program's calls of `mark`: one count each,
-    /// the first from its start.
+    /// the first from its start. The environment has `options` beside its own.
     pub(crate) fn count(
         &self,
         library: &Library,
         program: &Path,
         arguments: &[&str],
+        options: &[(&str, &str)],
     ) -> Result<Vec<u64>, String> {
         // Two at a time may count the same.
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -88,7 +89,7 @@ impl Callgrind {
             arguments.join("-")
         );
         let folder = self.folder.join(name);
-        let counts = self.count_into(&folder, library, program, arguments);
+        let counts = self.count_into(&folder, library, program, arguments, options);
         let _ = fs::remove_dir_all(&folder);
         counts
     }
@@ -99,6 +100,7 @@ impl Callgrind {
         library: &Library,
         program: &Path,
         arguments: &[&str],
+        options: &[(&str, &str)],
     ) -> Result<Vec<u64>, String> {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let file = folder.join("out");
@@ -109,7 +111,8 @@ impl Callgrind {
             .arg(program)
             .args(arguments)
             .envs([("NTHEAP_COUNT", "0"), ("NTHEAP_SHOW_STATS", "0")])
-            .envs([PLAIN_STRING_FUNCTIONS]);
+            .envs([PLAIN_STRING_FUNCTIONS])
+            .envs(options.iter().copied());
         library.run(&mut valgrind)?;
         (1..)
             .map(|number: u32| file.with_added_extension(number.to_string()))

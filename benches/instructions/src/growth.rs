@@ -237,7 +237,7 @@ impl Growth {
         let (path, library) = self.path(program);
         let arguments = shape.arguments(name);
         let arguments = arguments.each_ref().map(String::as_str);
-        let counts = self.callgrind.count(&library, path, &arguments)?;
+        let counts = self.callgrind.count(&library, path, &arguments, &[])?;
         let [_, once, twice] = counts[..] else {
             return Err(format!("{} counts instead of 3", counts.len()));
         };

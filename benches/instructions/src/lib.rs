@@ -81,17 +81,24 @@ impl Bench {
         let plan = row.plan();
         let [name, nothing] = plan.loops;
         let used = match plan.program {
-            Program::C => library,
+            Program::C | Program::Hardened => library,
             Program::Rust | Program::Windows => &Library::system(),
         };
         let turn = |name: &str, library: &Library| -> Result<f64, String> {
             let program = match plan.program {
-                Program::C => &self.c_loops,
+                Program::C | Program::Hardened => &self.c_loops,
                 Program::Rust => &self.rust_loops,
                 Program::Windows => &self.windows_loops,
             };
             let (n, size) = (plan.turns.to_string(), row.size.to_string());
-            let counts = self.callgrind.count(library, program, &[name, &n, &size])?;
+            let options: &[(&str, &str)] = match plan.program {
+                Program::Hardened => &[("NTHEAP_HARDENED", "1")],
+                _ => &[],
+            };
+            let arguments = [name, &n, &size];
+            let counts = self
+                .callgrind
+                .count(library, program, &arguments, options)?;
             let [_, once, twice] = counts[..] else {
                 return Err(format!("{} counts instead of 3", counts.len()));
             };

@@ -6,6 +6,9 @@ use std::fmt;
 const PAIR_SIZES: [usize; 7] = [16, 64, 256, 1024, 8 << 10, 64 << 10, 1 << 20];
 /// Bytes of the blocks in loops of batches.
 const BATCH_SIZES: [usize; 4] = [16, 64, 256, 1024];
+/// Bytes of the blocks in loops of pairs in a hardened heap. (Larger ones are guarded as time
+/// allows.)
+const HARD_SIZES: [usize; 6] = [16, 64, 256, 1000, 8 << 10, 64 << 10];
 /// Bytes of the blocks in the other loops.
 const OTHER_SIZE: usize = 64;
 /// Blocks in a batch; what `c/loops.c` says.
@@ -30,6 +33,12 @@ pub enum Load {
     CAligned,
     /// `realloc` to 97 and to 112 bytes, which one class serves.
     CRealloc,
+    /// `malloc` and `free` in a hardened heap.
+    HardPair,
+    /// `malloc` 10,000 times, then `free` in the same order, in a hardened heap.
+    HardBatch,
+    /// `calloc` and `free` in a hardened heap.
+    HardCalloc,
     /// `NtHeap`'s `alloc` and `dealloc`, with a Layout that the compiler knows.
     RustConstant,
     /// `NtHeap`'s `alloc` and `dealloc`, with a Layout that it cannot know.
@@ -82,6 +91,8 @@ pub struct Row {
 pub(crate) enum Program {
     /// `c/loops.c`, under any malloc.
     C,
+    /// The same with the heap hardened.
+    Hardened,
     /// `c/windows.c`, linked with libntheap.so and libntheap_win32.so.
     Windows,
     /// The Rust loops.
@@ -116,6 +127,9 @@ impl Row {
             rows(Load::CCalloc, &[OTHER_SIZE]),
             rows(Load::CAligned, &[OTHER_SIZE]),
             rows(Load::CRealloc, &[112]),
+            rows(Load::HardPair, &HARD_SIZES),
+            rows(Load::HardBatch, &[OTHER_SIZE]),
+            rows(Load::HardCalloc, &[OTHER_SIZE]),
             rows(Load::RustConstant, &PAIR_SIZES),
             rows(Load::RustRuntime, &PAIR_SIZES),
             rows(Load::RustGlobal, &[OTHER_SIZE]),
@@ -163,6 +177,15 @@ impl Row {
                 per_turn: 2,
                 ..single(Program::C, ["reallocs", "no_reallocs"], 2)
             },
+            Load::HardPair => single(Program::Hardened, ["pairs", "no_pairs"], 3),
+            Load::HardBatch => Plan {
+                program: Program::Hardened,
+                loops: ["batches", "no_batches"],
+                turns: BATCH_TURNS,
+                per_turn: BATCH,
+                empty: 3,
+            },
+            Load::HardCalloc => single(Program::Hardened, ["callocs", "no_callocs"], 3),
             Load::RustConstant => single(Program::Rust, ["constant", "empty"], 0),
             Load::RustRuntime => single(Program::Rust, ["runtime", "sizes"], 0),
             Load::RustGlobal => single(Program::Rust, ["global", "empty"], 0),
@@ -193,6 +216,9 @@ impl fmt::Display for Row {
             Load::CCalloc => "C, calloc",
             Load::CAligned => "C, aligned_alloc at 64",
             Load::CRealloc => "C, realloc within a class",
+            Load::HardPair => "C, hardened, pair",
+            Load::HardBatch => "C, hardened, batch of 10,000",
+            Load::HardCalloc => "C, hardened, calloc",
             Load::RustConstant => "Rust, pair, constant Layout",
             Load::RustRuntime => "Rust, pair, run-time Layout",
             Load::RustGlobal => "Rust, pair by std::alloc, constant Layout",

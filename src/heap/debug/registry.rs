@@ -278,7 +278,7 @@ impl Shard {
         // SAFETY: just reserved.
         if !unsafe { vm::commit(Use::Metadata, table, bytes) } {
             // SAFETY: as above, and unused.
-            unsafe { vm::release(Use::Metadata, table, bytes, 0) };
+            unsafe { vm::give_back(Use::Metadata, table, bytes, 0) };
             return held < self.capacity;
         }
         let old = Shard {
@@ -294,7 +294,7 @@ impl Shard {
         if !old.table.is_null() {
             let bytes = bytes_of(old.capacity);
             // SAFETY: the old table, which the shard has left.
-            unsafe { vm::release(Use::Metadata, old.table.cast(), bytes, bytes) };
+            unsafe { vm::give_back(Use::Metadata, old.table.cast(), bytes, bytes) };
         }
         true
     }

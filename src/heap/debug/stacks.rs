@@ -101,7 +101,7 @@ pub(super) fn begin(most: usize) {
     // SAFETY: just reserved.
     if !unsafe { vm::commit(Use::Metadata, base, FIRST) } {
         // SAFETY: as above, and nothing of it is in use.
-        unsafe { vm::release(Use::Metadata, base, most, 0) };
+        unsafe { vm::give_back(Use::Metadata, base, most, 0) };
         return;
     }
     base.expose_provenance();

@@ -1,10 +1,13 @@
 //! Hardened blocks: what allocating, freeing and resizing do beyond the default heap.
 
+use super::budget::could_afford;
+use super::guard::PAGE;
 use super::place::{capacity, class_for};
-use super::{pattern, quarantine};
-use crate::heap::cache::{State, ThreadCache};
-use crate::heap::classes;
-use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE};
+use super::quarantine::{self, SMALL};
+use super::{pattern, spare};
+use crate::heap::cache::{Marked, State, ThreadCache};
+use crate::heap::classes::MAX_LINEAR_SIZE;
+use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -67,7 +70,7 @@ fn place_of(address: usize) -> Place {
         }
         let key = Descriptor::key(descriptor, index);
         let mark = (*Descriptor::mark_of(key)).load(Ordering::Relaxed);
-        if mark & BUSY == 0 {
+        if !is_out(mark) {
             return Place::Free;
         }
         Place::Busy(Found {
@@ -76,6 +79,162 @@ fn place_of(address: usize) -> Place {
             mark,
         })
     }
+}
+
+/// What [`take`] found.
+pub enum Taken {
+    /// A block for the caller.
+    Block(*mut u8),
+    /// One of so many bytes that was written to while it was free: [`tell_written`].
+    Written(*mut u8, usize),
+    /// Nothing at hand.
+    Nothing,
+}
+
+/// Allocates `size` bytes, at a multiple of 16, if they are few and the thread has a block at
+/// hand.
+#[inline(always)]
+pub(in crate::heap) fn take(word: &Word, size: usize) -> Taken {
+    if size.wrapping_sub(1) >= MAX_LINEAR_SIZE - pattern::LEAST {
+        return Taken::Nothing;
+    }
+    // Multiples of 16 are classes of that size, and a bin's offset.
+    let capacity = (size + pattern::LEAST + 15) & !15;
+    // SAFETY: a word leads to its thread's cache or a shared one, whose row has a bin at each
+    // linear class's offset. The block is of that class, and the caller's.
+    unsafe {
+        let cache = &*word.own();
+        let bin = cache.row().byte_add(capacity);
+        let block = ThreadCache::pop_hard(bin, BUSY_HARD);
+        if block.is_null() {
+            return Taken::Nothing;
+        }
+        let is_wiped = pattern::is_wiped(block, capacity);
+        pattern::write_short(cache.secrets.get(), block, capacity, size);
+        if is_wiped {
+            Taken::Block(block)
+        } else {
+            Taken::Written(block, capacity)
+        }
+    }
+}
+
+/// Reports a block that was written to while it was free, and gives it to the caller, who asks
+/// for `size` bytes, as it should be.
+///
+/// # Safety
+/// [`take`] said so just now.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) unsafe fn tell_written(block: *mut u8, capacity: usize, size: usize) {
+    // SAFETY: the caller's block.
+    unsafe {
+        written_free(block, capacity);
+        pattern::write(block, capacity, size);
+    }
+}
+
+/// What [`put`] did.
+pub enum Put {
+    /// The block is free.
+    Done,
+    /// It is, and another one is to be put elsewhere: [`put_elsewhere`].
+    Instead(*mut u8),
+    /// Nothing: [`put_larger`] is the next thing to try.
+    Not,
+}
+
+/// Frees the block that starts at `address`, whose mark fast paths do not know, if it is a
+/// small one of the front end's with a pattern, and all is well.
+///
+/// # Safety
+/// `met` is what is known of that address. If a block is handed out there, nobody uses it any
+/// more.
+#[inline(always)]
+pub(in crate::heap) unsafe fn put(word: &Word, address: *mut u8, met: Marked) -> Put {
+    let Marked { descriptor, key } = met;
+    // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
+    // mark. A block that is marked so is one of this front end's that is handed out, of so many
+    // bytes.
+    unsafe {
+        let capacity = (*descriptor).room.load(Ordering::Relaxed) as usize;
+        if (*Descriptor::mark_of(key)).load(Ordering::Relaxed) != BUSY_HARD || capacity > SMALL {
+            return Put::Not;
+        }
+        let cache = &*word.own();
+        if pattern::read_short(cache.secrets.get(), address, capacity).is_none() {
+            return Put::Not;
+        }
+        retire::<true>(cache, address, capacity, met)
+    }
+}
+
+/// [`put`] of any block that has a class.
+///
+/// # Safety
+/// As for [`put`].
+#[inline(always)]
+pub(in crate::heap) unsafe fn put_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+    // SAFETY: as in `put`.
+    unsafe {
+        let capacity = (*met.descriptor).room.load(Ordering::Relaxed) as usize;
+        let mark = (*Descriptor::mark_of(met.key)).load(Ordering::Relaxed);
+        let is_well = match mark {
+            BUSY_HARD => pattern::read(address, capacity).is_some(),
+            mark => mark == BUSY_EXACT,
+        };
+        if !is_well {
+            return Put::Not;
+        }
+        if capacity <= SMALL {
+            retire::<true>(&*word.own(), address, capacity, met)
+        } else {
+            retire::<false>(&*word.own(), address, capacity, met)
+        }
+    }
+}
+
+/// Wipes a block and keeps it from use for a while.
+///
+/// # Safety
+/// The block is handed out, of `capacity` bytes, and `met` what is known of it; nobody uses
+/// it. The cache is what the thread's word leads to.
+#[inline(always)]
+unsafe fn retire<const IS_SMALL: bool>(
+    cache: &ThreadCache,
+    address: *mut u8,
+    capacity: usize,
+    met: Marked,
+) -> Put {
+    let quarantine = quarantine::of(cache);
+    if quarantine.is_null() {
+        return Put::Not;
+    }
+    // SAFETY: the caller's block; a cache with a quarantine is a thread's own.
+    unsafe {
+        pattern::wipe(address, capacity);
+        (*Descriptor::mark_of(met.key)).store(0, Ordering::Relaxed);
+        let bin = ThreadCache::bin_of(cache, met.descriptor);
+        let left = quarantine::exchange::<IS_SMALL>(quarantine, address, met.key, bin);
+        if !left.block.is_null() && !quarantine::put_back(&left) {
+            return Put::Instead(left.block);
+        }
+    }
+    Put::Done
+}
+
+/// Puts a block where others are taken from when the bin it belongs in is full.
+///
+/// # Safety
+/// [`put`] said so just now.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) unsafe fn put_elsewhere(word: &Word, block: *mut u8) {
+    let shared = PROCESS.shared(Kind::Checked);
+    let front = &PROCESS.checked;
+    let cache = front.cache(shared, word);
+    // SAFETY: the caller's promise.
+    unsafe { release(front, shared, word, Some(cache), block) };
 }
 
 /// Allocates `size` bytes at a multiple of `align`, zeroed if `zero`; null when the
@@ -89,78 +248,106 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
     }
     let Some(class) = class_for(size, align) else {
         let need = if zero { Need::Zeroed } else { Need::Any };
-        return PROCESS.insist(Kind::Checked, word, size, align, &|| {
-            PROCESS
-                .large
-                .lock()
-                .allocate(Kind::Checked, size, align, need)
-        });
+        return allocate_large(word, size, align, need);
     };
+    let mark = mark_for(class, size);
+    // SAFETY: a word leads to its thread's cache or a shared one, and caches are never unmapped;
+    // the block is one of the class that is the caller's.
+    unsafe {
+        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark);
+        if block.is_null() {
+            block = allocate_rest(word, class, size, align, mark);
+            if block.is_null() {
+                return block;
+            }
+        }
+        ready(block, class, size, mark, zero);
+        block
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_large(word: &Word, size: usize, align: usize, need: Need) -> *mut u8 {
+    if need != Need::Zeroed && align <= PAGE {
+        // SAFETY: a word leads to its thread's cache or a shared one.
+        let block = unsafe { spare::take(&*word.own(), size) };
+        if !block.is_null() {
+            return block;
+        }
+    }
+    PROCESS.insist(Kind::Checked, word, size, align, &|| {
+        PROCESS
+            .large
+            .lock()
+            .allocate(Kind::Checked, size, align, need)
+    })
+}
+
+/// A block of `class`, so marked, where the thread has none at hand; null when the system has
+/// nothing to give.
+#[cold]
+#[inline(never)]
+fn allocate_rest(word: &Word, class: usize, size: usize, align: usize, mark: u8) -> *mut u8 {
     let shared = PROCESS.shared(Kind::Checked);
     let front = &PROCESS.checked;
     let cache = front.cache(shared, word);
-    let mut block = ptr::null_mut();
     if cache.is(State::Live) && !cache.is_diverted() {
-        let bin = &raw const *cache.bin(class);
-        // SAFETY: the cache is this thread's, and the bin one of its.
-        block = unsafe { ThreadCache::pop_hard(bin) };
-        if block.is_null() {
-            let bin = front.swap_in(shared, cache, class);
-            if !bin.is_null() {
-                // SAFETY: as above.
-                block = unsafe { ThreadCache::pop_hard(bin) };
+        if quarantine::of(cache).is_null() {
+            quarantine::make(cache);
+        }
+        let bin = front.swap_in(shared, cache, class);
+        if !bin.is_null() {
+            // SAFETY: the cache is this thread's, and the bin one of its.
+            let block = unsafe { ThreadCache::pop_hard(bin, mark) };
+            if !block.is_null() {
+                return block;
             }
         }
     }
-    if block.is_null() {
-        block = PROCESS.insist(Kind::Checked, word, size, align, &|| {
-            front.allocate(shared, word, class)
-        });
-        if block.is_null() {
-            return block;
-        }
+    let block = PROCESS.insist(Kind::Checked, word, size, align, &|| {
+        front.allocate(shared, word, class)
+    });
+    if !block.is_null() {
         // SAFETY: a block of the front end's, just taken.
-        unsafe { set_mark(block, BUSY_HARD) };
+        unsafe { set_mark(block, mark) };
     }
-    // SAFETY: a block of the class, just taken.
-    unsafe { ready(block, class, size, zero) };
     block
+}
+
+/// How a block of `class` is marked of which `size` bytes are handed out: whether there is
+/// room for a pattern.
+#[inline(always)]
+fn mark_for(class: usize, size: usize) -> u8 {
+    if capacity(class) - size >= pattern::LEAST {
+        BUSY_HARD
+    } else {
+        BUSY_EXACT
+    }
 }
 
 /// Checks that nobody has written to a block while it was free, and sets its pattern.
 ///
 /// # Safety
-/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out.
+/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out; `mark`
+/// is [`mark_for`] those.
 #[inline(always)]
-unsafe fn ready(block: *mut u8, class: usize, size: usize, zero: bool) {
+unsafe fn ready(block: *mut u8, class: usize, size: usize, mark: u8, zero: bool) {
     let room = capacity(class);
     // SAFETY: the caller's block, of so many bytes.
     unsafe {
+        if room > MAX_LINEAR_SIZE {
+            pattern::touch(block, room);
+        }
         if !pattern::is_wiped(block, room) {
             written_free(block, room);
         }
-        set_size(block, class, size);
+        if mark == BUSY_HARD {
+            pattern::write(block, room, size);
+        }
         if zero && room > pattern::WHOLE {
             block.write_bytes(0, size);
         }
-    }
-}
-
-/// Notes how many bytes a block is asked for: by its pattern, or, where there is no
-/// room for one, by its mark.
-///
-/// # Safety
-/// As for [`ready`].
-#[inline(always)]
-unsafe fn set_size(block: *mut u8, class: usize, size: usize) {
-    let room = capacity(class);
-    // SAFETY: the caller's block, whose descriptor is live.
-    unsafe {
-        if room - size >= pattern::LEAST {
-            pattern::write(block, room, size);
-            return;
-        }
-        set_mark(block, BUSY_EXACT);
     }
 }
 
@@ -240,7 +427,7 @@ pub(in crate::heap) unsafe fn free(
     // SAFETY: the caller gives the block up.
     unsafe {
         if found.is_large() {
-            free_large(operation, &found, address, layout);
+            free_large(word, operation, &found, address, layout);
             return true;
         }
         if found.is_nothing() {
@@ -255,18 +442,29 @@ pub(in crate::heap) unsafe fn free(
         {
             misuse::wrong_layout(operation, address.addr(), expected);
         }
-        pattern::wipe(address, capacity(class));
-        found.set_mark(0);
         let shared = PROCESS.shared(Kind::Checked);
         let front = &PROCESS.checked;
         let cache = front.cache(shared, word);
-        if !cache.is(State::Live) || cache.is_diverted() {
-            release(front, shared, word, None, address);
-            return true;
-        }
-        let other = quarantine::exchange(cache, address, classes::size_of(class));
-        if !other.is_null() {
-            release(front, shared, word, Some(cache), other);
+        let met = Marked {
+            descriptor: found.descriptor,
+            key: found.key,
+        };
+        let room = capacity(class);
+        let done = if !cache.is(State::Live) || cache.is_diverted() {
+            Put::Not
+        } else if room <= SMALL {
+            retire::<true>(cache, address, room, met)
+        } else {
+            retire::<false>(cache, address, room, met)
+        };
+        match done {
+            Put::Done => {}
+            Put::Instead(other) => release(front, shared, word, Some(cache), other),
+            Put::Not => {
+                pattern::wipe(address, room);
+                found.set_mark(0);
+                release(front, shared, word, None, address);
+            }
         }
     }
     true
@@ -324,7 +522,25 @@ unsafe fn release(
 /// As for [`free`].
 #[cold]
 #[inline(never)]
-unsafe fn free_large(operation: &str, found: &Found, address: *mut u8, layout: Option<usize>) {
+unsafe fn free_large(
+    word: &Word,
+    operation: &str,
+    found: &Found,
+    address: *mut u8,
+    layout: Option<usize>,
+) {
+    // SAFETY: a block that is handed out, so its descriptor is live, and the caller's, who
+    // gives it up; a word leads to its thread's cache or a shared one, which keeps nothing.
+    unsafe {
+        let (size, is_whole) = LargeList::size_of(found.descriptor);
+        if is_whole
+            && layout.is_none_or(|expected| expected == size)
+            && !could_afford(LargeList::price(found.descriptor))
+            && spare::keep(&*word.own(), found.descriptor)
+        {
+            return;
+        }
+    }
     let mut large = PROCESS.large.lock();
     // SAFETY: `find` led to the descriptor. The list is locked.
     unsafe {
@@ -413,10 +629,14 @@ pub(in crate::heap) unsafe fn reallocate(
         }
         Place::Other => return None,
     };
-    let old = usable_size(operation, address)?;
     // SAFETY: the caller's block; the new one is distinct and large enough for what
     // both hold.
     unsafe {
+        let old = if found.is_large() || found.is_nothing() {
+            usable_size(operation, address)?
+        } else {
+            size_of(operation, &found, address)
+        };
         let class = class_for(size, align);
         if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
             let resized = resize_large(operation, &found, address, size);
@@ -431,11 +651,19 @@ pub(in crate::heap) unsafe fn reallocate(
             if found.mark != BUSY_EXACT {
                 pattern::erase(address, capacity(found.class()), old);
             }
-            found.set_mark(BUSY_HARD);
-            set_size(address, found.class(), size);
+            let mark = mark_for(found.class(), size);
+            found.set_mark(mark);
+            if mark == BUSY_HARD {
+                // A smaller block's data lies in the slack.
+                pattern::erase(address, capacity(found.class()), size);
+                pattern::write(address, capacity(found.class()), size);
+            }
             return Some(address);
         }
-        let new = allocate(word, size, align, false);
+        let new = match class {
+            None if size > old => allocate_large(word, size, align, Need::Growing),
+            _ => allocate(word, size, align, false),
+        };
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old.min(size));
             free(word, operation, address, layout);

@@ -12,19 +12,25 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 static STATE: AtomicU64 = AtomicU64::new(0);
 
-/// What patterns are made of: a number that nobody else knows.
-static SECRET: AtomicU64 = AtomicU64::new(0);
+/// What patterns are made of: two numbers that nobody else knows, the second one odd.
+static SECRETS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(1)];
 
-/// Draws the first state and the secret from the system.
+/// Draws the first state and the secrets from the system.
 pub(super) fn begin() {
     STATE.store(crate::sys::random(), Ordering::Relaxed);
-    SECRET.store(crate::sys::random(), Ordering::Relaxed);
+    let [first, second] = &SECRETS;
+    first.store(crate::sys::random(), Ordering::Relaxed);
+    second.store(crate::sys::random() | 1, Ordering::Relaxed);
 }
 
-/// The secret.
+/// The secrets.
 #[inline(always)]
-pub(super) fn secret() -> u64 {
-    SECRET.load(Ordering::Relaxed)
+pub(in crate::heap) fn secrets() -> [u64; 2] {
+    let [first, second] = &SECRETS;
+    [
+        first.load(Ordering::Relaxed),
+        second.load(Ordering::Relaxed),
+    ]
 }
 
 /// 64 random bits, for any thread.

@@ -1,8 +1,8 @@
 //! The hardened heap: blocks of malloc, new and Rust guarded against misuse.
 //!
 //! ```text
-//!   malloc ── fast path finds nothing, ever ──> blocks.rs ──> a thread's hidden cache
-//!                                                  │          as in the default heap
+//!   malloc ── fast path finds nothing, ever ─────────────────> blocks.rs ──> a thread's
+//!   free ──── fast path finds a mark that it does not know ──>     │         hidden cache
 //!     | 0 0 0 ... 0 | ──> | data        | pattern | ──> | 0 0 0 ... 0 |
 //!       checked at          handed out    checked         wiped, and kept from use
 //!       the hand-out                      at the free     for a while (quarantine.rs)
@@ -12,19 +12,20 @@
 //!   large block  | data ... pattern | guard pages | no access once freed (large/guard.rs)
 //! ```
 //!
-//! It is the checked front end with other doors. Every thread's word leads to the
-//! closed cache that threads without one share, so that the fast paths, which are
-//! those of the default heap to the instruction, always find nothing at hand. The
-//! slow paths find the thread's own cache, which is one as ever, and do here what
-//! the fast paths do, with checks.
+//! It is the checked front end with other doors. Every thread's word leads to a closed
+//! cache ([`ThreadCache::gate`](super::cache::ThreadCache::gate)), so that the fast paths, which
+//! are those of the default heap to the instruction, always find nothing at hand; but that
+//! cache has the true slice table, and blocks here have a mark of their own: so the fast path
+//! of a free looks the block up, and hands on what it found. What comes next finds the
+//! thread's own cache, which is one as ever, and does what the fast paths do, with checks.
 //!
 //! What there is of chance: which slices a subsegment gets, the order in which its
 //! blocks are handed out, which freed block leaves the quarantine, and all patterns.
 //!
 //! Invariants:
-//! - Free memory reads zero, wherever the heap keeps it: blocks are wiped when they are
-//!   freed, and those of more than [`pattern::WHOLE`] bytes, of which only the ends are,
-//!   when their subsegment goes back. So a write after free is what does not read zero.
+//! - Free blocks read zero, those of more than [`pattern::WHOLE`] bytes at their ends: they
+//!   are wiped when they are freed, and when their subsegment is made of memory that held
+//!   something else. So a write after free is what does not read zero.
 //! - Nothing that lies in a block is believed before it was checked against a secret;
 //!   what it says then is how many bytes the block was asked for.
 //! - Chosen once, before the heap serves, for the whole process. Global flags come first:
@@ -35,16 +36,23 @@
 //! (`capi/tests/attacks.rs`).
 
 mod blocks;
+mod budget;
 mod chance;
 mod guard;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
+mod spare;
 
-pub(super) use blocks::{allocate, expect_size, free, reallocate, usable_size};
-pub(in crate::heap) use chance::random;
+pub use blocks::{Put, Taken};
+pub(super) use blocks::{
+    allocate, expect_size, free, put, put_elsewhere, put_larger, reallocate, take, tell_written,
+    usable_size,
+};
+pub(super) use budget::affords;
+pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
-pub(super) use place::{any_of, ends_in_guard, fill, prepare, shuffle, undo};
+pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::end as end_quarantine;
 
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +72,12 @@ static ON: AtomicBool = AtomicBool::new(false);
 #[inline(always)]
 pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
+}
+
+/// Whether blocks of `size` bytes that are at hand may be wiped in part.
+#[inline(always)]
+pub(super) fn is_partly_wiped(size: usize) -> bool {
+    size > pattern::WHOLE - pattern::LEAST
 }
 
 /// Hardens the heap. Called by the thread that makes it ready, before it is.

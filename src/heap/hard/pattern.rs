@@ -2,91 +2,164 @@
 //! a block that is not.
 //!
 //! ```text
-//!   | data, as asked for | fill ... fill | last word |
-//!                        |<--- slack, 8 bytes or more ---->|
-//!                                          low 40 bits: secret and address, mixed
-//!                                          high 24: the slack, masked by the same
+//!   | data, as asked for | 0 ... 0 | last word |
+//!                        |<- slack, 8 B or more ->|
+//!                                    low 40 bits: secrets and address, mixed
+//!                                    high 24: the slack, masked by the same
 //! ```
 //!
-//! Fill and the lowest five bytes and the highest byte of the last word have their
-//! highest bit set, so that neither text nor zeros that run over a block's end ever
-//! are what lies there already. Of a long fill only the first [`FILL`] bytes are
-//! written.
+//! The lowest three bytes of a last word have their highest bit set, so that neither text
+//! nor zeros that run over a block's end ever are what lies there already. The zeros before
+//! it are there already, for free blocks read zero; those at the start of a long slack, which
+//! reaches where they may not, are written. The first 8 bytes behind the data are checked,
+//! zeros or of the last word, and the last word. A zero that is written over a zero is not
+//! seen, and changes nothing.
+//!
+//! All of it is on the path of each call, so it is made of few instructions: a block of
+//! up to 64 bytes is wiped, or seen to be zero, by four words of 16 bytes, which overlap in
+//! smaller ones; no loop, and no branch but for larger ones.
 
 use super::chance;
 
 /// Bytes of slack that hold a pattern.
 pub(in crate::heap) const LEAST: usize = size_of::<u64>();
-/// Bytes of fill that are written and checked.
+/// Bytes of fill behind a large block's data, at most.
 const FILL: usize = 64;
-/// Blocks up to this size are wiped and checked as a whole, of larger ones
-/// [`END`] bytes at each end.
-pub(in crate::heap) const WHOLE: usize = 1024;
-/// Blocks up to this size are wiped without a call.
-const INLINE: usize = 96;
-/// Bytes at each end of a larger block that are wiped and checked.
-pub(super) const END: usize = 256;
+/// Blocks up to this size are wiped and checked as a whole, of larger ones 64 bytes at
+/// each end.
+pub(in crate::heap) const WHOLE: usize = 256;
+/// The most slack of a block at the usual alignment, in a class of 16 bytes' steps: the
+/// zeros of so little lie within what was wiped.
+const SHORT: usize = LEAST + 15;
 
 /// Bits that are always set in a block's mask.
-const HIGH: u64 = 0x8000_0080_8080_8080;
-/// The bits of a last word that say nothing.
-const CHECK: u64 = (1 << 40) - 1;
+const HIGH: u64 = 0x0080_8080;
+/// The bits of a last word, from the lowest on, that say nothing.
+const CHECK: u32 = 40;
+
+/// What all patterns are made of: [`chance::secrets`].
+type Secrets = [u64; 2];
 
 /// What a block's patterns are made of.
 #[inline(always)]
-fn mask_of(block: usize) -> u64 {
-    let mixed = (chance::secret() ^ block as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ mixed >> 29) | HIGH
+fn mask_of([first, second]: Secrets, block: usize) -> u64 {
+    (first ^ block as u64).wrapping_mul(second) | HIGH
 }
 
 /// Writes the pattern of a block that `size` of `capacity` bytes were asked for.
 ///
 /// # Safety
 /// The block has so many bytes, at least [`LEAST`] more than `size`, and is the
-/// caller's. It starts at a multiple of 16, and `capacity` is one.
+/// caller's. It starts at a multiple of 16, and `capacity` is one. It was wiped, or what
+/// [`read`] said of it was [erased](erase).
 #[inline(always)]
 pub(super) unsafe fn write(block: *mut u8, capacity: usize, size: usize) {
-    let mask = mask_of(block.addr());
     let slack = capacity - size;
-    let room = slack - LEAST;
-    // SAFETY: all of it lies in the slack, or in words of the block that end there, whose
-    // other bytes stay as they are.
+    // SAFETY: all of it lies in the slack.
     unsafe {
-        let last = block.add(capacity - LEAST).cast::<u64>();
-        last.write(mask ^ (slack as u64) << 40);
-        if room > SHORT {
-            block.add(size).write_bytes(mask as u8, room.min(FILL));
-        } else if room != 0 {
-            let [low, high] = short_fill(mask, room);
-            let end = |word: *mut u64, bytes: usize, fill: u64| {
-                let data = word.read() & !u64::MAX.unbounded_shl(64 - 8 * bytes as u32);
-                word.write(data | fill);
-            };
-            end(last.sub(1), room.min(LEAST), high);
-            if room > LEAST {
-                end(last.sub(2), room - LEAST, low);
-            }
+        if slack > SHORT {
+            block.add(size).cast::<u64>().write_unaligned(0);
         }
+        write_short(chance::secrets(), block, capacity, size);
     }
 }
 
-/// Fill of up to so many bytes is written and read in words.
-const SHORT: usize = 2 * LEAST - 1;
-
-/// The two words before a block's last one that end in `room` bytes of fill, 1 to
-/// [`SHORT`], with zeros before it.
+/// [`write`] where the slack is at most [`SHORT`].
+///
+/// # Safety
+/// As for [`write`].
 #[inline(always)]
-fn short_fill(mask: u64, room: usize) -> [u64; 2] {
-    let fill = (mask & 0xff) * 0x0101_0101_0101_0101;
-    let part = |bytes: usize| fill & u64::MAX.unbounded_shl(64 - 8 * bytes as u32);
-    if room >= LEAST {
-        [part(room - LEAST), fill]
-    } else {
-        [0, part(room)]
+pub(super) unsafe fn write_short(secrets: Secrets, block: *mut u8, capacity: usize, size: usize) {
+    let slack = (capacity - size) as u64;
+    // SAFETY: the last word lies in the slack.
+    unsafe { last(block, capacity).write(mask_of(secrets, block.addr()) ^ slack << CHECK) };
+}
+
+#[inline(always)]
+fn last(block: *mut u8, capacity: usize) -> *mut u64 {
+    block.wrapping_add(capacity - LEAST).cast()
+}
+
+/// The slack of a block by its last word; no number of bytes that one can have, if
+/// that was written to.
+#[inline(always)]
+fn slack_of(secrets: Secrets, block: *const u8, word: u64) -> usize {
+    (word ^ mask_of(secrets, block.addr())).rotate_right(CHECK) as usize
+}
+
+/// The bytes that a block of `capacity` bytes was asked for, by its pattern, if it has
+/// little slack; `None` if it has more, or its pattern was written to.
+///
+/// # Safety
+/// As for [`read`].
+#[inline(always)]
+pub(super) unsafe fn read_short(
+    secrets: Secrets,
+    block: *mut u8,
+    capacity: usize,
+) -> Option<usize> {
+    // SAFETY: the last word lies in the block; so do 8 bytes behind the data, since the slack
+    // has no less.
+    unsafe {
+        let word = last(block, capacity).read();
+        let slack = slack_of(secrets, block, word);
+        let zeros = slack.wrapping_sub(LEAST);
+        if zeros > SHORT - LEAST {
+            return None;
+        }
+        let size = capacity - slack;
+        let behind = block.add(size).cast::<u64>().read_unaligned();
+        // Zeros, and what of the last word fits behind them. In two steps, neither of
+        // all 64 bits.
+        let expected = word << (4 * zeros) << (4 * zeros);
+        (behind == expected).then_some(size)
     }
 }
 
-/// Writes the fill behind data: `room` bytes at `place`, or as many as are filled.
+/// The bytes that a block of `capacity` bytes was asked for, by its pattern; `None` if
+/// that was written to.
+///
+/// # Safety
+/// The block has so many bytes, was written to by [`write`], and is the caller's.
+#[inline(always)]
+pub(super) unsafe fn read(block: *mut u8, capacity: usize) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { read_short(chance::secrets(), block, capacity).or_else(|| read_long(block, capacity)) }
+}
+
+/// [`read`] of more slack.
+///
+/// # Safety
+/// As for [`read`].
+#[inline(always)]
+unsafe fn read_long(block: *mut u8, capacity: usize) -> Option<usize> {
+    // SAFETY: the last word lies in the block, and so do 8 bytes behind the data: the slack is
+    // more.
+    unsafe {
+        let slack = slack_of(chance::secrets(), block, last(block, capacity).read());
+        if slack <= SHORT || slack > capacity {
+            return None;
+        }
+        let size = capacity - slack;
+        (block.add(size).cast::<u64>().read_unaligned() == 0).then_some(size)
+    }
+}
+
+/// Ends a block's pattern, for a program to have the bytes, or for another pattern: what
+/// is checked of its slack reads zero.
+///
+/// # Safety
+/// The block has so many bytes, of which the slack, that of `size`, is the caller's.
+pub(super) unsafe fn erase(block: *mut u8, capacity: usize, size: usize) {
+    // SAFETY: the slack lies in the block.
+    unsafe {
+        block.add(size).cast::<u64>().write_unaligned(0);
+        last(block, capacity).write(0);
+    }
+}
+
+/// Writes the fill behind data of a large block: `room` bytes at `place`, or as many as are
+/// filled.
 ///
 /// # Safety
 /// The bytes are the caller's.
@@ -98,7 +171,7 @@ pub(in crate::heap) unsafe fn write_fill(place: *mut u8, room: usize) {
 /// The byte that fill at `place` is of.
 #[inline(always)]
 fn fill_of(place: *const u8) -> u8 {
-    mask_of(place.addr()) as u8
+    (mask_of(chance::secrets(), place.addr()) >> 32) as u8 | 0x80
 }
 
 /// Whether the fill behind data is as it was written.
@@ -121,124 +194,83 @@ pub(in crate::heap) unsafe fn erase_fill(place: *mut u8, room: usize) {
     unsafe { place.write_bytes(0, room.min(FILL)) };
 }
 
-/// The bytes that a block of `capacity` bytes was asked for, by its pattern; `None` if
-/// that was written to.
-///
-/// # Safety
-/// The block has so many bytes, was written to by [`write`], and is the caller's.
+/// Bytes of the words that blocks are wiped and checked by.
+const LANE: usize = size_of::<u128>();
+
+/// Where the words lie that cover a block of up to 64 bytes, and of a larger one the first
+/// and the last 16 bytes and their neighbours.
 #[inline(always)]
-pub(super) unsafe fn read(block: *const u8, capacity: usize) -> Option<usize> {
-    // SAFETY: the last word lies in the block.
-    let last = unsafe { block.add(capacity - LEAST).cast::<u64>().read() };
-    let mask = mask_of(block.addr());
-    let said = last ^ mask;
-    let slack = (said >> 40) as usize;
-    if said & CHECK != 0 || slack < LEAST || slack > capacity {
-        return None;
-    }
-    let size = capacity - slack;
-    let room = slack - LEAST;
-    // SAFETY: what lies between data and last word; words that hold some of it, in the
-    // block.
-    let is_whole = unsafe {
-        if room > SHORT {
-            let fill = core::slice::from_raw_parts(block.add(size), room.min(FILL));
-            fill.iter().fold(0, |sum, byte| sum | (byte ^ mask as u8)) == 0
-        } else if room != 0 {
-            let last = block.add(capacity - LEAST).cast::<u64>();
-            let [low, high] = short_fill(mask, room);
-            let ends = |word: *const u64, bytes: usize| {
-                word.read() & u64::MAX.unbounded_shl(64 - 8 * bytes as u32)
-            };
-            ends(last.sub(1), room.min(LEAST)) == high
-                && (room <= LEAST || ends(last.sub(2), room - LEAST) == low)
-        } else {
-            true
-        }
-    };
-    is_whole.then_some(size)
+fn lanes(capacity: usize) -> [usize; 4] {
+    let last = capacity - LANE;
+    let second = last.min(LANE);
+    [0, second, last - second, last]
 }
 
-/// Ends a block's pattern, for a program to have the bytes.
-///
-/// # Safety
-/// As for [`read`]; `size` is what that said.
-pub(super) unsafe fn erase(block: *mut u8, capacity: usize, size: usize) {
-    // SAFETY: the slack lies in the block.
-    unsafe {
-        erase_fill(block.add(size), capacity - size);
-        block.add(capacity - LEAST).cast::<u64>().write(0);
+/// Calls `visit` with the offset of each word that is wiped and checked in a block of
+/// `capacity` bytes.
+#[inline(always)]
+fn for_each_lane(capacity: usize, mut visit: impl FnMut([usize; 4])) {
+    visit(lanes(capacity));
+    if capacity > 4 * LANE {
+        let inner = capacity - 3 * LANE;
+        visit([2 * LANE, 3 * LANE, inner - LANE, inner]);
+        if capacity > 8 * LANE && capacity <= WHOLE {
+            let inner = inner - 4 * LANE;
+            visit([4 * LANE, 5 * LANE, 6 * LANE, 7 * LANE]);
+            visit([inner - LANE, inner, inner + LANE, inner + 2 * LANE]);
+        }
     }
 }
 
 /// Wipes a block that is freed: all of it, or both its ends.
 ///
 /// # Safety
-/// The block has so many bytes, which nobody uses.
+/// The block has so many bytes, which nobody uses; it starts at a multiple of 16, and
+/// `capacity` is one and not 0.
 #[inline(always)]
 pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
-    // SAFETY: the caller's block; a larger one has two ends that do not meet.
-    unsafe {
-        if capacity <= INLINE {
-            for at in 0..capacity / 16 {
-                block.cast::<u128>().add(at).write(0);
-            }
-        } else if capacity <= WHOLE {
-            block.write_bytes(0, capacity);
-        } else {
-            block.write_bytes(0, END);
-            block.add(capacity - END).write_bytes(0, END);
+    for_each_lane(capacity, |lanes| {
+        for at in lanes {
+            // SAFETY: the offset is 16 bytes or more below the capacity.
+            unsafe { block.add(at).cast::<u128>().write(0) };
         }
-    }
+    });
 }
 
-/// Whether what [`wipe`] wiped still reads zero. Pages that were never used are
-/// written to first: only reading them would cost a page fault more.
+/// Whether what [`wipe`] wiped still reads zero.
 ///
 /// # Safety
-/// As for [`wipe`]; the block starts at a multiple of 16, and `capacity` is one.
+/// As for [`wipe`].
 #[inline(always)]
-pub(super) unsafe fn is_wiped(block: *mut u8, capacity: usize) -> bool {
-    // SAFETY: the caller's block.
-    unsafe {
-        touch(block.add(capacity - LEAST));
-        if capacity <= WHOLE {
-            return is_zero(block, capacity);
+pub(super) unsafe fn is_wiped(block: *const u8, capacity: usize) -> bool {
+    let mut sum = 0;
+    for_each_lane(capacity, |lanes| {
+        for at in lanes {
+            // SAFETY: as in `wipe`.
+            sum |= unsafe { block.add(at).cast::<u128>().read() };
         }
-        touch(block);
-        is_zero(block, END) && is_zero(block.add(capacity - END), END)
-    }
+    });
+    sum == 0
 }
 
-/// # Safety
-/// `count` bytes, a multiple of 16, at such an address are the caller's.
-#[inline(always)]
-unsafe fn is_zero(place: *const u8, count: usize) -> bool {
-    // SAFETY: the caller's bytes.
-    unsafe {
-        let mut sum = 0;
-        for at in 0..count / 16 {
-            sum |= place.cast::<u128>().add(at).read();
-        }
-        sum == 0
-    }
-}
-
-/// Has the page of `place` be there to write to, and leaves it as it is.
+/// Has the pages of a block's ends be there to write to, and leaves them as they are: only
+/// reading what was never used would cost a page fault more.
 ///
 /// # Safety
-/// The word is the caller's.
+/// The block has so many bytes and is the caller's.
 #[inline(always)]
-unsafe fn touch(place: *mut u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: reads and writes the caller's byte.
-    unsafe {
-        core::arch::asm!("or byte ptr [{}], 0", in(reg) place, options(nostack));
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: as above.
-    unsafe {
-        place.write_volatile(place.read_volatile());
+pub(super) unsafe fn touch(block: *mut u8, capacity: usize) {
+    for place in [block, block.wrapping_add(capacity - 1)] {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads and writes the caller's byte.
+        unsafe {
+            core::arch::asm!("or byte ptr [{}], 0", in(reg) place, options(nostack));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        // SAFETY: as above.
+        unsafe {
+            place.write_volatile(place.read_volatile());
+        }
     }
 }
 
@@ -253,53 +285,65 @@ mod tests {
         std::boxed::Box::new(Block([0; 4096]))
     }
 
+    /// Every changed byte behind the data is seen, but for what is too far from a short
+    /// block's end; and a zero is none where there are zeros.
     #[test]
     fn a_pattern_says_the_size_and_each_changed_byte_is_seen() {
-        let mut memory = block();
-        let start = memory.0.as_mut_ptr();
-        for (capacity, size) in [(16, 8), (16, 1), (64, 49), (1024, 1000), (4096, 3840)] {
-            // SAFETY: the test's own block.
-            unsafe {
-                write(start, capacity, size);
-                assert_eq!(read(start, capacity), Some(size));
-                for at in (size..capacity).filter(|&at| at < size + FILL || at >= capacity - LEAST)
-                {
-                    for value in [0, 0x41, !*start.add(at)] {
-                        let was = start.add(at).replace(value);
-                        if at == capacity - 3 || at == capacity - 2 {
-                            // Two of the bytes that say the slack: their highest bit may
-                            // be anything.
-                            assert!(value == was || read(start, capacity) != Some(size));
-                        } else {
-                            assert_eq!(read(start, capacity), None, "{capacity} {size} {at}");
+        for capacity in [16, 32, 48, 64, 1024, 1088, 4096] {
+            for slack in (LEAST..=capacity.min(100)).chain([capacity]) {
+                let size = capacity - slack;
+                let mut memory = block();
+                memory.0.fill(0);
+                memory.0[..size].fill(0xaa);
+                let start = memory.0.as_mut_ptr();
+                // SAFETY: the test's own block.
+                unsafe {
+                    write(start, capacity, size);
+                    assert_eq!(read(start, capacity), Some(size));
+                    for at in
+                        (size..capacity).filter(|&at| at < size + LEAST || at >= capacity - LEAST)
+                    {
+                        let was = start.add(at).read();
+                        for value in [0, 0x41, !was] {
+                            start.add(at).write(value);
+                            let said = read(start, capacity);
+                            assert_eq!(said == Some(size), value == was, "{capacity} {size} {at}");
+                            start.add(at).write(was);
                         }
-                        start.add(at).write(was);
                     }
+                    // Text and zeros differ from the last word's first bytes.
+                    for at in capacity - LEAST..capacity - LEAST + 3 {
+                        assert!(start.add(at).read() >= 0x80);
+                    }
+                    assert!(memory.0[..size].iter().all(|&byte| byte == 0xaa));
+                    let start = memory.0.as_mut_ptr();
+                    erase(start, capacity, size);
+                    assert!(memory.0[size..capacity].iter().all(|&byte| byte == 0));
                 }
-                erase(start, capacity, size);
-                assert!(memory.0[size..capacity].iter().all(|&byte| byte == 0));
             }
         }
     }
 
     #[test]
     fn a_wiped_block_is_seen_to_be_written_to() {
-        let mut memory = block();
-        let start = memory.0.as_mut_ptr();
-        for capacity in [16, 1024, 1040, 4096] {
+        for capacity in (16..=1040).step_by(16).chain([4096]) {
+            let mut memory = block();
+            memory.0.fill(0xee);
+            let start = memory.0.as_mut_ptr();
             // SAFETY: the test's own block.
             unsafe {
-                start.write_bytes(0xee, capacity);
                 wipe(start, capacity);
                 assert!(is_wiped(start, capacity));
-                for at in (0..capacity)
-                    .filter(|&at| capacity <= WHOLE || !(END..capacity - END).contains(&at))
-                {
-                    assert_eq!(start.add(at).replace(1), 0);
-                    assert!(!is_wiped(start, capacity));
-                    start.add(at).write(0);
+                for at in 0..capacity {
+                    let covered =
+                        capacity <= WHOLE || !(4 * LANE..capacity - 4 * LANE).contains(&at);
+                    let was = start.add(at).replace(1);
+                    assert_eq!(was, if covered { 0 } else { 0xee }, "{capacity} {at}");
+                    assert_eq!(is_wiped(start, capacity), !covered);
+                    start.add(at).write(was);
                 }
             }
+            assert!(memory.0[capacity..].iter().all(|&byte| byte == 0xee));
         }
     }
 }

@@ -6,24 +6,22 @@
 //! subsegment lives. Other subsegments end in one guard page.
 
 use super::guard::{self, PAGE};
-use super::pattern::{END, LEAST, WHOLE};
+use super::pattern::{self, LEAST, WHOLE};
 use super::{Hard, chance};
 use crate::heap::bucket::Place;
-use crate::heap::classes::{self, COUNT, MAX_LINEAR_SIZE, SLICE};
+use crate::heap::classes::{self, COUNT, MAX_BUCKET_SIZE, MAX_LINEAR_SIZE, SLICE};
 use crate::heap::descriptor::{Descriptor, Geometry, Kind};
 use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::segment::Run;
 use crate::vm;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// The most bytes of a block with a class; larger ones are regions of their own.
 const MOST: usize = 2 * SLICE - GUARD;
 /// Bytes of guard pages behind such a block: a page past its end, and before its start,
 /// is none of another's.
 const GUARD: usize = 2 * PAGE;
-/// Bytes that are rather cleared than given back and fetched again.
-const CLEARED: usize = 2 * SLICE;
 
 /// Whether each block of `class` ends in guard pages.
 #[inline(always)]
@@ -41,8 +39,18 @@ pub(in crate::heap) fn ends_in_guard(class: usize) -> bool {
 /// [`capacity`] by class.
 static CAPACITIES: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
 
-/// Notes what blocks of each class hold, once it is known which have guard pages.
+/// [`class_for`] up to [`MAX_BUCKET_SIZE`] bytes at a multiple of 16, by the size in steps of
+/// 8 bytes: where slack and whole pages begin is a matter of such.
+static CLASSES: [AtomicU8; MAX_BUCKET_SIZE / 8 + 1] =
+    [const { AtomicU8::new(0) }; MAX_BUCKET_SIZE / 8 + 1];
+
+/// Notes what blocks of each class hold, once it is known which have guard pages, and the
+/// classes of sizes.
 pub(super) fn begin() {
+    for (step, class) in CLASSES.iter().enumerate() {
+        let found = class_above(step * 8, 16).unwrap_or(0);
+        class.store(found as u8, Ordering::Relaxed);
+    }
     for (class, capacity) in CAPACITIES.iter().enumerate() {
         let size = classes::size_of(class);
         let capacity_now = if has_guard(class) { size - GUARD } else { size };
@@ -52,7 +60,7 @@ pub(super) fn begin() {
 
 /// The bytes of a block of `class` that may be used, its pattern's included.
 #[inline(always)]
-pub(super) fn capacity(class: usize) -> usize {
+pub(in crate::heap) fn capacity(class: usize) -> usize {
     let capacity = CAPACITIES.get(class).map(|c| c.load(Ordering::Relaxed));
     capacity.unwrap_or(0) as usize
 }
@@ -61,8 +69,10 @@ pub(super) fn capacity(class: usize) -> usize {
 /// region of its own.
 #[inline(always)]
 pub(in crate::heap) fn class_for(size: usize, align: usize) -> Option<usize> {
-    if size <= MAX_LINEAR_SIZE - LEAST && align <= 16 {
-        return Some((size + LEAST).div_ceil(16));
+    if align <= 16
+        && let Some(class) = CLASSES.get(size.div_ceil(8))
+    {
+        return Some(usize::from(class.load(Ordering::Relaxed)));
     }
     class_above(size, align)
 }
@@ -91,8 +101,8 @@ pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
     let blocks = classes::blocks_of(class);
     // SAFETY: the run was just taken, and nothing in it is used.
     unsafe {
-        if !run.is_zero && !vm::purge(run.base, bytes) {
-            run.base.write_bytes(0, bytes);
+        if !run.is_zero {
+            clear(hard, class, run);
         }
         if hard == Hard::Shut {
             guard::shut(base, bytes);
@@ -109,19 +119,57 @@ pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
             return blocks;
         }
     }
-    (bytes - PAGE) / size
+    blocks_of(class)
 }
 
-/// Ends the guards in a subsegment, but for a guard page at its end, of `class` that goes back,
-/// of which `touched` bytes were used, and wipes what its blocks were not wiped of. Whether all of it reads zero.
+/// Blocks of a subsegment of `class`, which may end in a guard page.
+fn blocks_of(class: usize) -> usize {
+    if ends_in_guard(class) {
+        let bytes = classes::slices_of(class) * SLICE;
+        return (bytes - PAGE) / classes::size_of(class).max(1);
+    }
+    classes::blocks_of(class)
+}
+
+/// Has what is wiped and checked of a new subsegment's blocks read zero: the memory that is
+/// there is kept, where most of it is.
+///
+/// # Safety
+/// The run was just taken, and nothing in it is used.
+unsafe fn clear(hard: Hard, class: usize, run: &Run) {
+    let bytes = classes::slices_of(class) * SLICE;
+    let size = classes::size_of(class).max(1);
+    let room = capacity(class);
+    let is_single = bytes == SLICE;
+    // SAFETY: the caller's run, of so many bytes, of which the first `touched` alone may hold
+    // anything if it is of one slice. A guard page at its end holds none of a block.
+    unsafe {
+        let is_there = is_single || run.touched >= bytes / 2;
+        if hard == Hard::Shut || !is_there {
+            if !vm::purge(run.base, bytes) {
+                run.base.write_bytes(0, bytes);
+            }
+            return;
+        }
+        let touched = if is_single { run.touched } else { bytes };
+        if room <= WHOLE {
+            run.base.write_bytes(0, touched.min(bytes - PAGE));
+            return;
+        }
+        for index in 0..(touched.div_ceil(size)).min(blocks_of(class)) {
+            pattern::wipe(run.base.add(index * size), room);
+        }
+    }
+}
+
+/// Ends the guards in a subsegment, but for a guard page at its end, of `class` that goes
+/// back. Whether all of it reads zero.
 ///
 /// # Safety
 /// The subsegment's blocks are free.
 #[inline(never)]
-pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize, touched: usize) -> bool {
+pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize) -> bool {
     let bytes = classes::slices_of(class) * SLICE;
-    let size = classes::size_of(class).max(1);
-    let capacity = capacity(class);
     let guards = match hard {
         Hard::Open if has_guard(class) => classes::blocks_of(class),
         Hard::Open => 0,
@@ -132,18 +180,8 @@ pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize, touche
         if guards != 0 && !guard::open(base, bytes, guards) {
             return false;
         }
-        if hard == Hard::Shut || capacity <= WHOLE {
-            return true;
-        }
-        if touched > CLEARED {
-            return vm::purge(ptr::with_exposed_provenance_mut(base), touched);
-        }
-        for index in 0..touched / size {
-            let block: *mut u8 = ptr::with_exposed_provenance_mut(base + index * size);
-            block.add(END).write_bytes(0, capacity - 2 * END);
-        }
     }
-    true
+    hard == Hard::Shut || capacity(class) <= WHOLE
 }
 
 /// As `refill::fill`, but the blocks are any of those that lie in the pages which were
@@ -165,6 +203,7 @@ pub(in crate::heap) unsafe fn fill(
     let (this, words) = unsafe { (&mut *descriptor, Descriptor::words(descriptor)) };
     let (blocks, base) = (this.blocks as usize, this.base.load(Ordering::Relaxed));
     let out = blocks - this.free as usize;
+    let used = this.high as usize;
     // With what is out, these many blocks hold all that is wanted.
     let least = (out + want - got).max(this.high as usize).max(1);
     let reach = (least * size).next_multiple_of(PAGE) / size;
@@ -191,7 +230,11 @@ pub(in crate::heap) unsafe fn fill(
             // the number of blocks.
             unsafe {
                 let slot = entries.add(want - got - 1);
-                slot.write(ptr::with_exposed_provenance_mut(base + at * size));
+                let block: *mut u8 = ptr::with_exposed_provenance_mut(base + at * size);
+                slot.write(block);
+                if at >= used && size <= MAX_LINEAR_SIZE {
+                    pattern::touch(block, size);
+                }
                 if place.kind == Kind::Checked {
                     slot.add(MARKS).write(Descriptor::key(descriptor, at));
                 }
@@ -247,6 +290,9 @@ mod tests {
     fn every_size_has_a_class_with_room_for_it_and_a_pattern_or_a_guard() {
         guard::begin();
         begin();
+        for size in 0..=MAX_BUCKET_SIZE {
+            assert_eq!(class_for(size, 16), class_above(size, 16), "{size}");
+        }
         for align in [16, 32, 64, 4096, 65536] {
             for size in (0..=20_000).chain((20_001..MOST).step_by(97)) {
                 let Some(class) = class_for(size, align) else {

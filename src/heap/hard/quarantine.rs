@@ -3,85 +3,142 @@
 //! A freed block takes the place of another, by chance, which goes back to the
 //! thread's cache: so a block comes into use again after as many frees as there are
 //! places, in the mean, and nobody can tell when.
+//!
+//! ```text
+//!   free ──> | block, key, bin | ... | 32 places | ──> that block's bin ──> malloc
+//! ```
+//!
+//! With a block its place has what puts it into its bin, so that whoever leaves is not looked
+//! up again.
 
 use super::chance;
+use super::spare::{self, Spares};
+use crate::heap::bin::Bin;
 use crate::heap::cache::ThreadCache;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::front::{Front, Shared};
-use crate::heap::{meta, slices};
+use crate::heap::magazine::{Entry, MARKS};
+use crate::heap::seize::Slot;
+use crate::heap::{PROCESS, meta, slices};
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Blocks up to this size, in bytes, are small.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 /// Small blocks that a thread keeps.
-const SMALL_PLACES: usize = 64;
+const SMALL_PLACES: usize = 32;
 /// Larger ones, of up to 128 KiB: 1 MiB at most, and in programs that have few such
 /// blocks a few.
 const LARGE_PLACES: usize = 8;
 
-/// A thread's freed blocks.
-struct Quarantine {
-    state: u64,
-    small: [AtomicPtr<u8>; SMALL_PLACES],
-    large: [AtomicPtr<u8>; LARGE_PLACES],
+/// A block that is kept from use, or none.
+#[repr(C, align(32))]
+struct Place {
+    block: AtomicPtr<u8>,
+    key: Cell<*mut u8>,
+    bin: Cell<*const Bin>,
 }
 
-fn of(cache: &ThreadCache) -> *mut Quarantine {
+/// A thread's freed blocks. Zeros are one that has none.
+pub(super) struct Quarantine {
+    state: Cell<u64>,
+    small: [Place; SMALL_PLACES],
+    large: [Place; LARGE_PLACES],
+    /// Large blocks that wait for no time.
+    pub(super) spares: Spares,
+}
+
+/// A block that left, with its key and its bin in the thread's cache.
+pub(super) struct Left {
+    pub(super) block: *mut u8,
+    key: *mut u8,
+    bin: *const Bin,
+}
+
+/// A cache's, or null.
+#[inline(always)]
+pub(super) fn of(cache: &ThreadCache) -> *const Quarantine {
     cache.quarantine.load(Ordering::Relaxed).cast()
 }
 
+/// Makes the one of a cache that has none; null where there is no memory.
 #[cold]
 #[inline(never)]
-fn make(cache: &ThreadCache) -> *mut Quarantine {
+pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
     let place = meta::allocate(size_of::<Quarantine>());
     if !place.is_null() {
-        // Zeros are one: no blocks.
-        // SAFETY: memory of a fitting size that is nobody's.
-        unsafe { (*place.cast::<Quarantine>()).state = chance::random() };
+        // SAFETY: zeroed memory of a fitting size that is nobody's.
+        unsafe { (*place.cast::<Quarantine>()).state.set(chance::random()) };
         cache.quarantine.store(place, Ordering::Relaxed);
     }
     place.cast()
 }
 
-/// Keeps a freed block of `size` bytes from use; the block that may be used instead, or
-/// null.
+/// Keeps a freed block, which may be a [small](SMALL) one, from use; what may be used instead, its block null
+/// where that is nothing.
 ///
 /// # Safety
-/// The cache is the calling thread's, and the block one of the front end's that nobody
-/// uses.
+/// The quarantine is that of the calling thread's cache, of which `bin` is one; the block
+/// is one of the bin's class that nobody uses, and `key` its mark's.
 #[inline(always)]
-pub(super) unsafe fn exchange(cache: &ThreadCache, block: *mut u8, size: usize) -> *mut u8 {
-    let mut own = of(cache);
-    if own.is_null() {
-        own = make(cache);
-        if own.is_null() {
-            return block;
-        }
+pub(super) unsafe fn exchange<const IS_SMALL: bool>(
+    this: *const Quarantine,
+    block: *mut u8,
+    key: *mut u8,
+    bin: *const Bin,
+) -> Left {
+    // SAFETY: the thread's own, never unmapped; other threads read the blocks alone, which
+    // are atomic. Five bits are a place's number, and three.
+    unsafe {
+        // A congruence does where only the place in a quarantine depends on it.
+        let state = (*this).state.get();
+        let state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (*this).state.set(state);
+        let place = if IS_SMALL {
+            (*this)
+                .small
+                .get_unchecked((state >> 59) as usize % SMALL_PLACES)
+        } else {
+            (*this)
+                .large
+                .get_unchecked((state >> 61) as usize % LARGE_PLACES)
+        };
+        let left = Left {
+            block: place.block.load(Ordering::Relaxed),
+            key: place.key.get(),
+            bin: place.bin.get(),
+        };
+        place.block.store(block, Ordering::Relaxed);
+        place.key.set(key);
+        place.bin.set(bin);
+        left
     }
-    // SAFETY: the thread's own; no reference outlives this call, and other threads
-    // read the places alone, which are atomic.
-    let own = unsafe { &mut *own };
-    // A congruence does where only the place in a quarantine depends on it.
-    own.state = own
-        .state
-        .wrapping_mul(0x5851_f42d_4c95_7f2d)
-        .wrapping_add(1);
-    let bits = (own.state >> 56) as usize;
-    let place = if size <= SMALL {
-        own.small.get(bits % SMALL_PLACES)
-    } else {
-        own.large.get(bits % LARGE_PLACES)
-    };
-    let Some(place) = place else {
-        return block;
-    };
-    let other = place.load(Ordering::Relaxed);
-    place.store(block, Ordering::Relaxed);
-    other
 }
 
-/// Gives back all that a cache keeps from use, to the free bits.
+/// Puts a block that left into its bin; false, and nothing done, when that is full.
+///
+/// # Safety
+/// The block came from [`exchange`] just now.
+#[inline(always)]
+pub(super) unsafe fn put_back(left: &Left) -> bool {
+    // SAFETY: the bin is one of the thread's; below the limit its magazine has room for an
+    // entry and its key.
+    unsafe {
+        let top = (*left.bin).top.load(Ordering::Relaxed);
+        if Bin::is_at_limit(left.bin, top) {
+            return false;
+        }
+        Entry::between();
+        Entry::set(top, left.block);
+        top.add(MARKS).write(left.key);
+        Entry::between();
+        (*left.bin).top.store(top.add(1), Ordering::Relaxed);
+    }
+    true
+}
+
+/// Gives back all that a cache keeps from use, to the free bits, and its large blocks.
 pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCache) {
     let own = of(cache);
     if own.is_null() {
@@ -89,8 +146,16 @@ pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCach
     }
     // SAFETY: a cache's quarantine is never unmapped.
     let own = unsafe { &*own };
+    loop {
+        let descriptor = spare::pop(&own.spares);
+        if descriptor.is_null() {
+            break;
+        }
+        // SAFETY: a live block that nobody uses.
+        unsafe { PROCESS.large.lock().free(descriptor) };
+    }
     for place in own.small.iter().chain(&own.large) {
-        let block = place.swap(ptr::null_mut(), Ordering::Relaxed);
+        let block = place.block.swap(ptr::null_mut(), Ordering::Relaxed);
         if block.is_null() {
             continue;
         }

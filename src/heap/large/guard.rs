@@ -32,6 +32,8 @@ const GUARDED: u32 = 1;
 const REVOKED: u32 = 2;
 /// Its region is shut; once it is used again, all that lies behind the block.
 const SHUT: u32 = 4;
+/// It was used so, and is kept with what it holds: all that lies behind the block is shut.
+const LEFT: u32 = 8;
 
 impl LargeList {
     /// Has blocks that are allocated from here on end at guard pages.
@@ -90,7 +92,7 @@ impl LargeList {
             let slack = this.first_word as usize;
             pattern::write_fill(block.add(span - slack), slack);
             // What lies behind a block in a region that was shut is shut already.
-            this.fresh &= SHUT;
+            this.fresh &= SHUT | GUARDED;
             if this.fresh == 0 && hard::shut(base + span, self.guard_size()) {
                 this.fresh = GUARDED;
             }
@@ -118,7 +120,46 @@ impl LargeList {
         }
     }
 
-    /// Takes all access from a region that is kept.
+    /// What taking the access from a block's region costs, in pages given back.
+    pub(in crate::heap) fn price(descriptor: *const Descriptor) -> usize {
+        // SAFETY: the callers' descriptor is live, and the block theirs.
+        let size = unsafe { (*descriptor).region_size };
+        // Pages that are not given back cost a look each.
+        size / vm::page_size() / if size <= DELAYED { 1 } else { 16 }
+    }
+
+    /// Notes how many bytes a block of this thread's alone is asked for, and fills the rest.
+    ///
+    /// # Safety
+    /// The descriptor is a live large block's, which has the bytes; nobody else knows of it.
+    pub(in crate::heap) unsafe fn set_size(descriptor: *mut Descriptor, size: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let this = &mut *descriptor;
+            let slack = this.span.load(Ordering::Relaxed) - size;
+            this.first_word = u32::try_from(slack).unwrap_or(0);
+            let block: *mut u8 =
+                ptr::with_exposed_provenance_mut(this.base.load(Ordering::Relaxed));
+            pattern::write_fill(block.add(size), slack);
+        }
+    }
+
+    /// Ends the fill behind a block's data.
+    ///
+    /// # Safety
+    /// As for [`LargeList::set_size`].
+    pub(in crate::heap) unsafe fn erase_fill(descriptor: *const Descriptor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let this = &*descriptor;
+            let end = this.base.load(Ordering::Relaxed) + this.span.load(Ordering::Relaxed);
+            let slack = this.first_word as usize;
+            pattern::erase_fill(ptr::with_exposed_provenance_mut(end - slack), slack);
+        }
+    }
+
+    /// Takes all access from a region that is kept, if that can be afforded. If not, what it
+    /// holds stays, and so do its guard pages.
     pub(super) fn revoke(&self, descriptor: *mut Descriptor) {
         if !self.is_hard {
             return;
@@ -126,6 +167,13 @@ impl LargeList {
         // SAFETY: the callers' descriptor is ours, and nobody uses the region.
         unsafe {
             let this = &mut *descriptor;
+            if !hard::affords(Self::price(descriptor)) {
+                Self::erase_fill(descriptor);
+                if this.fresh == SHUT {
+                    this.fresh = LEFT;
+                }
+                return;
+            }
             let region = ptr::with_exposed_provenance_mut(this.extent);
             if this.region_size <= DELAYED && hard::seal(this.extent, this.region_size) {
                 this.fresh = SHUT;
@@ -135,14 +183,39 @@ impl LargeList {
         }
     }
 
-    /// Opens a kept region that is shut as far as a block needs it, which ends `size` bytes
-    /// into it. False when the system refuses.
-    pub(super) fn open_part(&self, descriptor: *mut Descriptor, size: usize) -> bool {
+    /// Opens a kept region that is shut as far as a block needs it, which ends at `end`; in
+    /// one that is open, guard pages that begin elsewhere. False when the system refuses.
+    pub(super) fn open_part(&self, descriptor: *mut Descriptor, end: usize) -> bool {
         // SAFETY: the callers' descriptor is ours, and nobody uses the region.
         unsafe {
             let this = &mut *descriptor;
-            this.fresh != SHUT || hard::open(this.extent, size, 0)
+            let was = this.base.load(Ordering::Relaxed) + this.span.load(Ordering::Relaxed);
+            match this.fresh {
+                SHUT => hard::open(this.extent, end - this.extent, 0),
+                GUARDED | LEFT if was != end => {
+                    this.fresh = 0;
+                    hard::open(was, this.extent + this.region_size - was, 1)
+                }
+                LEFT => {
+                    this.fresh = SHUT;
+                    true
+                }
+                _ => true,
+            }
         }
+    }
+
+    /// Whether a block may have a kept region however large: one that grows, which moves
+    /// nothing then but its guard pages.
+    pub(super) fn takes_any(&self, is_growing: bool) -> bool {
+        self.is_hard && is_growing
+    }
+
+    /// Whether a kept region need not be [restored](LargeList::restore) for a block that fits:
+    /// it is shut, or access was not taken from it.
+    pub(super) fn is_as_left(descriptor: *const Descriptor) -> bool {
+        // SAFETY: the callers' descriptor is ours.
+        unsafe { matches!((*descriptor).fresh, SHUT | GUARDED | LEFT) }
     }
 
     /// Whether a kept region holds no memory, so that all of it will read zero.
@@ -163,7 +236,7 @@ impl LargeList {
             {
                 return false;
             }
-            if this.fresh & (SHUT | GUARDED) != 0 {
+            if this.fresh & (SHUT | GUARDED | LEFT) != 0 {
                 let guards = usize::from(this.fresh & GUARDED != 0);
                 hard::open(this.extent, this.region_size, guards);
             }
@@ -192,7 +265,8 @@ impl LargeList {
             return ptr::null_mut();
         };
         let room = this.region_size - (base - this.extent) - guard;
-        let fits = bytes <= room && bytes >= room - room / 8;
+        // One that grows may have all of its region.
+        let fits = bytes <= room && (bytes >= span || bytes >= room - room / 8);
         let Some(region) = bytes.checked_add(guard).map(|all| self.rounded(all)) else {
             return ptr::null_mut();
         };
@@ -200,6 +274,7 @@ impl LargeList {
             return ptr::null_mut();
         }
         let old = span - this.first_word as usize;
+        let had_region = this.region_size;
         self.open_end(descriptor);
         let mut moved = block;
         if !fits {
@@ -216,6 +291,7 @@ impl LargeList {
                 self.close_end(descriptor, old);
                 return moved;
             }
+            self.count_again(region.saturating_sub(had_region));
         }
         this.high = pages(bytes);
         let had = this.span.swap(bytes, Ordering::Relaxed);

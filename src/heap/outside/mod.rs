@@ -265,7 +265,7 @@ impl Record {
             {
                 return Some(state);
             }
-        } else if descriptor::is_busy(mark) {
+        } else if descriptor::is_out(mark) {
             return Some(BlockState::Busy(0));
         }
         Some(if is_free {

@@ -112,26 +112,30 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
         heap.budget.credit(bytes);
         return Err(Error::NoMemory);
     }
-    let mut in_the_way = [ptr::null_mut(); TRIES];
+    let mut in_the_way = [(ptr::null_mut(), 0); TRIES];
     let mut found: *mut u8 = ptr::null_mut();
     for place in &mut in_the_way {
         let base = vm::reserve(Use::Large, bytes, vm::GRANULARITY);
         if base.is_null() {
             break;
         }
+        let mut committed = 0;
         if slices::claim(base.addr(), told(bytes)) {
             // SAFETY: just reserved, nothing committed, and the slices claimed.
-            if unsafe { commit_or_disclaim(heap, base, bytes) } {
-                found = base;
-                break;
+            match unsafe { commit_or_disclaim(heap, base, bytes) } {
+                Ok(()) => {
+                    found = base;
+                    break;
+                }
+                Err(bytes) => committed = bytes,
             }
         }
-        *place = base;
+        *place = (base, committed);
     }
-    for base in in_the_way {
+    for (base, committed) in in_the_way {
         if !base.is_null() {
-            // SAFETY: ours, whole, nothing committed.
-            unsafe { vm::release(Use::Large, base, bytes, 0) };
+            // SAFETY: ours, whole, and nothing in it.
+            unsafe { vm::give_back(Use::Large, base, bytes, committed) };
         }
     }
     if found.is_null() {
@@ -181,22 +185,24 @@ fn data_in(base: usize, offset: usize, align: usize) -> usize {
     }
 }
 
+/// Commits a mapping; or how many of its bytes are committed, and no slice is its.
+///
 /// # Safety
 /// The mapping was just reserved and its slices claimed.
-unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize) -> bool {
+unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize) -> Result<(), usize> {
     let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
-    // SAFETY: the caller's promise. If what was committed cannot be given back,
-    // the pages stay, unused, in the account.
+    let mut committed = 0;
+    // SAFETY: the caller's promise.
     unsafe {
         if vm::commit(Use::Large, base, bytes) {
             if !executable || sys::protect(base, bytes, Protection::ReadWriteExecute) {
-                return true;
+                return Ok(());
             }
-            vm::decommit(Use::Large, base, bytes);
+            committed = bytes;
         }
         slices::disclaim(base.addr(), told(bytes));
     }
-    false
+    Err(committed)
 }
 
 /// Gives a large block back, which is on no list any more.
@@ -211,7 +217,7 @@ pub(super) unsafe fn release(heap: &PrivateHeap, record: *mut Large) {
         let (size, committed) = (this.descriptor.region_size, this.committed);
         slices::clear(base.addr(), told(size).div_ceil(SLICE));
         slices::disclaim(base.addr(), told(size));
-        if !vm::release(Use::Large, base, size, committed) {
+        if !vm::give_back(Use::Large, base, size, committed) {
             // The address space stays behind, without memory.
             vm::purge(base, committed);
         }

@@ -9,7 +9,7 @@ use super::units::UNIT;
 use super::{Error, Handle, flags, lfh, settable};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{
-    Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT, is_busy,
+    Descriptor, LARGE, PRIVATE_LARGE, REGION, REGION_GONE, SUBSEGMENT, is_out,
 };
 use crate::heap::{checked, classes, slices};
 use core::ptr;
@@ -347,7 +347,7 @@ pub(super) fn is_mallocs(address: usize) -> bool {
     // there is a mark.
     unsafe {
         Descriptor::index_of(descriptor, address).is_some_and(|index| {
-            is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed))
+            is_out((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed))
         })
     }
 }

@@ -146,7 +146,7 @@ unsafe fn from_caller(record: *mut Region, plan: &Plan) -> Option<()> {
     if !is_there {
         if !tables.is_null() {
             // SAFETY: just reserved, unused.
-            unsafe { vm::release(Use::Metadata, tables, size, 0) };
+            unsafe { vm::give_back(Use::Metadata, tables, size, 0) };
         }
         // SAFETY: claimed just above.
         unsafe { slices::disclaim(plan.base.addr(), plan.reserved) };
@@ -238,7 +238,7 @@ unsafe fn from_reservation(record: *mut Region, reserved: usize, source: Source)
     for base in in_the_way {
         if !base.is_null() {
             // SAFETY: ours, whole, and unused.
-            unsafe { vm::release(Use::Segments, base, size, 0) };
+            unsafe { vm::give_back(Use::Segments, base, size, 0) };
         }
     }
     made
@@ -315,9 +315,11 @@ impl Backing {
                 // SAFETY: just committed.
                 if executable && !unsafe { sys::protect(place, size, Protection::ReadWriteExecute) }
                 {
-                    // SAFETY: just committed, and nothing there. If that fails
-                    // too, the pages stay, unused, in the account.
-                    unsafe { vm::decommit(Use::Segments, place, size) };
+                    // SAFETY: just committed, and nothing there.
+                    if !unsafe { vm::decommit(Use::Segments, place, size) } {
+                        // They are charged as long as the region is there.
+                        self.table_bytes += size;
+                    }
                     return false;
                 }
                 self.backed += size;
@@ -483,7 +485,7 @@ pub(super) unsafe fn release(region: *mut Region) {
                 let (base, size) = (this.backing.reservation, this.backing.reservation_size);
                 let committed = own_bytes + this.backing.table_bytes;
                 slices::disclaim(start, reserved);
-                if !vm::release(of, base, size, committed) {
+                if !vm::give_back(of, base, size, committed) {
                     // The address space stays behind, without memory.
                     vm::purge(base, own_bytes);
                 }

@@ -177,7 +177,7 @@ impl Backend {
         for base in in_the_way {
             if !base.is_null() {
                 // SAFETY: the chunk is ours, whole, and unused.
-                unsafe { vm::release(Use::Segments, base, shape.size(), 0) };
+                unsafe { vm::give_back(Use::Segments, base, shape.size(), 0) };
             }
         }
         done
@@ -316,7 +316,7 @@ impl Backend {
         // the system refuses, the address space stays behind, empty.
         unsafe {
             slices::disclaim(base.addr(), shape.blocks());
-            if !vm::release(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
+            if !vm::give_back(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
                 vm::purge(base, size);
             }
             if !gap.is_null() {

@@ -50,8 +50,19 @@ pub(super) fn take() -> bool {
     taken >= NEEDED
 }
 
+/// Puts back what the system had a moment ago, by `back`, which says whether it has:
+/// refused, with the mappings given up. They are taken again by [`take`].
+pub(super) fn put_back(back: impl Fn() -> bool) {
+    sys::putting_back(|| {
+        if !back() {
+            give_up();
+            back();
+        }
+    });
+}
+
 /// Gives them up.
-pub(super) fn give_up() {
+fn give_up() {
     let base = BASE.load(Ordering::Relaxed);
     if base != 0 {
         IS_WHOLE.store(false, Ordering::Relaxed);

@@ -23,28 +23,29 @@ pub(crate) fn commit(
     let mut regions = hold();
     let found = regions.runs.find(start).ok_or(Refusal::Conflict)?;
     let id = found.1.area;
-    let area = *regions.areas.get(id).ok_or(Refusal::Conflict)?;
+    let area = regions.areas.get(id).ok_or(Refusal::Conflict)?;
     if end > area.end {
         return Err(Refusal::Conflict);
     }
     match area.kind {
         Kind::Private if protect.is_copy() => return Err(Refusal::Protection),
         Kind::Private if area.is_large => return Err(Refusal::Invalid),
-        Kind::Private => {}
+        Kind::Private => {
+            let protect = protect.cached_as(area.initial);
+            regions.commit_private(found, start, end, protect)?;
+        }
         Kind::View(view) if view.commits != 0 => {
             if !area.initial.allows(protect) {
                 return Err(Refusal::Protection);
             }
+            let area = *area;
             regions.refresh(id);
             let protect = protect.cached_as(area.initial);
             regions.commit_shared(&area, start, end, protect)?;
-            return Ok((start, end - start));
         }
         Kind::View(_) => return Err(Refusal::IsCommitted),
         Kind::Placeholder | Kind::Physical => return Err(Refusal::Conflict),
     }
-    let protect = protect.cached_as(area.initial);
-    regions.commit_private(found, start, end, protect)?;
     Ok((start, end - start))
 }
 

@@ -341,11 +341,7 @@ impl Regions {
             let (base, size) = (pointer(run.start), run.end - run.start);
             // SAFETY: the range lies in an area of the program's and gets the
             // rights it had a moment ago.
-            let give = || unsafe { sys::protect(base, size, right) };
-            if !give() {
-                ballast::give_up();
-                give();
-            }
+            ballast::put_back(|| unsafe { sys::protect(base, size, right) });
         }
         // Now, while there is room: it may be needed again.
         ballast::take();

@@ -36,10 +36,10 @@ impl Notes {
     /// Ends bits of `new(pages)`. Nobody uses copies of them afterwards.
     pub(super) fn free(self, pages: usize) {
         if !self.is_none() {
-            let bytes = bytes_of(pages);
+            let (base, bytes) = (super::pointer(self.words), bytes_of(pages));
             // SAFETY: the region is that of `new`, whole, and the caller was the
             // last to use it.
-            unsafe { vm::release(Use::Metadata, super::pointer(self.words), bytes, bytes) };
+            unsafe { vm::give_back(Use::Metadata, base, bytes, bytes) };
         }
     }
 

@@ -119,11 +119,7 @@ impl Regions {
         {
             let copies = protect.is_copy();
             self.for_each_other(start, end, copies, &mut |at, size, had| {
-                let map = || map_again(area, view.file, at, size, Some(had), !copies);
-                if !map() {
-                    ballast::give_up();
-                    map();
-                }
+                ballast::put_back(|| map_again(area, view.file, at, size, Some(had), !copies));
                 true
             });
             ballast::take();

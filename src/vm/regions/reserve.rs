@@ -1,5 +1,6 @@
 //! Address space for a new area.
 
+use super::ballast;
 use super::notes::Notes;
 use super::{
     Area, AreaId, GRANULARITY, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
@@ -215,29 +216,23 @@ impl Regions {
 
     /// Gives address space back that was taken, nothing of it committed.
     pub(super) fn give_back(&mut self, taken: &Taken) {
-        if taken.placeholder.is_none() {
-            // SAFETY: the range was taken by the caller, nobody else knows it,
-            // and nothing of it is committed.
-            unsafe {
-                vm::release(
-                    Use::Program,
-                    pointer(taken.start),
-                    taken.end - taken.start,
-                    0,
-                )
-            };
-        }
+        self.give_back_committed(taken, false);
     }
 
     /// The same, all of it committed if `committed` says so.
     fn give_back_committed(&mut self, taken: &Taken, committed: bool) {
-        let size = taken.end - taken.start;
-        if committed {
-            // SAFETY: the range was taken by the caller and nobody else knows
-            // it; all of it is committed.
-            unsafe { vm::decommit_part(Use::Program, pointer(taken.start), size, size) };
-        }
-        self.give_back(taken);
+        let (base, size) = (pointer(taken.start), taken.end - taken.start);
+        let committed = if committed { size } else { 0 };
+        // SAFETY: the range was taken by the caller and nobody else knows it. A
+        // placeholder stays reserved.
+        ballast::put_back(|| unsafe {
+            if taken.placeholder.is_none() {
+                vm::release(Use::Program, base, size, committed)
+            } else {
+                vm::decommit_part(Use::Program, base, size, committed)
+            }
+        });
+        ballast::take();
     }
 
     /// Enters an area where address space was taken.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Finding a run halves the directory and then a leaf: the time grows with the
-//! logarithm of the number of runs. A change moves the records of one leaf, and
+//! logarithm of the number of runs; near the one that was found last, where the next
+//! often is, it takes a step or two. A change moves the records of one leaf, and
 //! of the directory once in a leaf's length. A change of a part of one run, which
 //! most are, moves them once.
 //!
@@ -21,6 +22,7 @@ use super::super::table::Table;
 use super::area::AreaId;
 use super::protect::Protect;
 use crate::sys;
+use core::cell::Cell;
 use core::ptr;
 
 /// Pages in a row of one reservation that are alike.
@@ -39,6 +41,9 @@ const LEAF_RUNS: usize = LEAF_BYTES / size_of::<Run>();
 const SLAB_LEAVES: usize = 16;
 /// Spare leaves that keep their memory.
 const KEPT: usize = 64;
+/// Runs that are looked at around the one found last: it, the two before it, which a
+/// program that goes down comes to, and what a change may have put behind it.
+const NEAR: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Leaf {
@@ -68,6 +73,9 @@ pub(super) struct Runs {
     directory: Table<Leaf>,
     spare: Table<Spare>,
     count: usize,
+    /// Where the last run was that was looked for. Changes leave it as it is: whatever
+    /// is there now is asked before it is believed.
+    last: Cell<Place>,
 }
 
 impl Runs {
@@ -76,6 +84,7 @@ impl Runs {
             directory: Table::new(),
             spare: Table::new(),
             count: 0,
+            last: Cell::new(Place { leaf: 0, index: 0 }),
         }
     }
 
@@ -109,6 +118,9 @@ impl Runs {
     /// The place of the first run that ends after `address`; past the last one
     /// there is nothing to get.
     pub(super) fn at_or_after(&self, address: usize) -> Place {
+        if let Some(place) = self.near(address) {
+            return place;
+        }
         let leaves = self.directory.records();
         let after = leaves.partition_point(|leaf| leaf.start <= address);
         let Some(leaf) = after.checked_sub(1) else {
@@ -122,7 +134,32 @@ impl Runs {
                 index: 0,
             };
         }
-        Place { leaf, index }
+        let place = Place { leaf, index };
+        self.last.set(place);
+        place
+    }
+
+    /// The same, if it is near what was found last and in its leaf.
+    fn near(&self, address: usize) -> Option<Place> {
+        let last = self.last.get();
+        let first = last.index.saturating_sub(2);
+        let runs = self.leaf(last.leaf).get(first..)?;
+        // From a run on that begins no later, the first to end after the address is
+        // the first of all.
+        if runs.first()?.start > address {
+            return None;
+        }
+        let steps = runs.iter().take(NEAR);
+        let step = steps.take_while(|run| run.end <= address).count();
+        if step == NEAR.min(runs.len()) {
+            return None;
+        }
+        let place = Place {
+            leaf: last.leaf,
+            index: first + step,
+        };
+        self.last.set(place);
+        Some(place)
     }
 
     /// The run that holds `address`.
@@ -176,7 +213,15 @@ impl Runs {
 
     /// Makes room for `more` runs, after which inserting so many cannot fail.
     /// False, and nothing changed, when there is no memory.
+    #[inline]
     pub(super) fn room(&mut self, more: usize) -> bool {
+        // No insertion takes more than a leaf.
+        let is_there = self.spare.records().len() >= more && self.directory.has_room(more);
+        is_there || self.make_room(more)
+    }
+
+    #[cold]
+    fn make_room(&mut self, more: usize) -> bool {
         let more = self.most_leaves(more);
         if !self.directory.reserve(more) {
             return false;

@@ -10,7 +10,7 @@
 //! is. The bits only ever become set: a section's pages are never decommitted. The
 //! word before them counts how many times some were.
 
-use super::super::{Use, allocate, credit, release};
+use super::super::{Use, allocate, credit, give_back};
 use crate::sys::files::{self, Descriptor, Identity};
 use crate::sys::{self, page_size};
 use core::mem::offset_of;
@@ -221,7 +221,7 @@ pub(crate) unsafe fn end_own(token: usize) {
     credit(Use::Program, bytes);
     let place = ptr::with_exposed_provenance_mut::<u8>(token);
     // SAFETY: a whole page, which nobody uses any more.
-    unsafe { release(Use::Metadata, place, page_size(), page_size()) };
+    unsafe { give_back(Use::Metadata, place, page_size(), page_size()) };
 }
 
 const _: () = assert!(offset_of!(Description, name) + 2 * LONGEST_NAME <= BITS_AT);

@@ -167,8 +167,10 @@ pub(super) fn find(key: &Key, name: &[u16]) -> Result<usize, Failure> {
             }
             false
         });
-        if !told {
-            return Err(Failure::System(Errno(libc::ENOSYS)));
+        match told {
+            Ok(()) => {}
+            Err(Errno(libc::ENOENT)) => return Err(Failure::System(Errno(libc::ENOSYS))),
+            Err(error) => return Err(error.into()),
         }
         if let Some(mut record) = result? {
             match publish(key, &record) {

@@ -147,7 +147,7 @@ impl Spied {
         let bytes = vm::round_to_pages(self.room * size_of::<usize>()).unwrap_or(0);
         if bytes != 0 {
             // SAFETY: the set's memory, whole, which nobody looks at any more.
-            unsafe { vm::release(Use::Metadata, self.places.cast(), bytes, bytes) };
+            unsafe { vm::give_back(Use::Metadata, self.places.cast(), bytes, bytes) };
         }
     }
 }

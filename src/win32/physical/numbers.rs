@@ -111,7 +111,7 @@ impl Drop for Numbers {
     fn drop(&mut self) {
         if !self.many.is_null() {
             // SAFETY: pages of this value's own, whole, which nobody borrows now.
-            unsafe { vm::release(Use::Metadata, self.many.cast(), self.bytes, self.bytes) };
+            unsafe { vm::give_back(Use::Metadata, self.many.cast(), self.bytes, self.bytes) };
         }
     }
 }

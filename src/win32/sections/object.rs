@@ -177,7 +177,10 @@ fn of_file(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
         return Err(STATUS_ACCESS_DENIED);
     }
     let descriptor = file_calls::descriptor(&file);
-    let status = files::status(descriptor).map_err(|_| STATUS_INVALID_HANDLE)?;
+    let status = files::status(descriptor).map_err(|error| match error {
+        Errno(libc::EBADF) => STATUS_INVALID_HANDLE,
+        other => status_of(other.into()),
+    })?;
     if !status.is_regular {
         return Err(STATUS_INVALID_FILE_FOR_SECTION);
     }

@@ -211,7 +211,7 @@ impl Physical {
         let bytes = bytes_for(window.start, window.end).unwrap_or(0);
         // SAFETY: the records are a region of their own, whole, and nobody has them
         // now.
-        unsafe { vm::release(Use::Metadata, window.shows.cast(), bytes, bytes) };
+        unsafe { vm::give_back(Use::Metadata, window.shows.cast(), bytes, bytes) };
     }
 }
 

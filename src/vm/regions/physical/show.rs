@@ -196,14 +196,10 @@ impl Regions {
     /// Has a page show what the records say, after a call failed on its way.
     fn show_again(&mut self, address: usize) {
         let shown = self.physical.shown(address).map_or(0, |shown| *shown) as usize;
-        let show = |regions: &Regions| match shown.checked_sub(1) {
-            Some(number) => regions.show_frame(address, page_size(), number),
-            None => regions.show_nothing(address, page_size()),
-        };
-        if !show(self) {
-            ballast::give_up();
-            show(self);
-        }
+        ballast::put_back(|| match shown.checked_sub(1) {
+            Some(number) => self.show_frame(address, page_size(), number),
+            None => self.show_nothing(address, page_size()),
+        });
     }
 
     /// Records which frame a page shows.

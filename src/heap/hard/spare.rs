@@ -1,0 +1,103 @@
+//! Large blocks that were freed and cannot be shut, for want of credit (budget.rs): a thread
+//! keeps a few for itself, as they are.
+//!
+//! A program that takes a block of a megabyte and frees it, over and over, and does nothing
+//! with it, would otherwise do nothing but enter it in the heap's lists and take it out
+//! again. A block here is still one of the live list, but its mark says that it is free:
+//! so a second free of it is seen. Nobody else has it, so no lock is needed.
+
+use crate::heap::cache::ThreadCache;
+use crate::heap::classes::SLICE;
+use crate::heap::descriptor::{BUSY, Descriptor};
+use crate::heap::large::LargeList;
+use crate::vm;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::quarantine;
+
+/// Blocks that a thread keeps,
+pub(super) const PLACES: usize = 2;
+/// of up to so many bytes each.
+const MOST: usize = 1024 * 1024;
+
+/// A thread's blocks. Zeros are none.
+pub(super) struct Spares {
+    places: [AtomicPtr<Descriptor>; PLACES],
+}
+
+fn of(cache: &ThreadCache) -> Option<&Spares> {
+    let quarantine = quarantine::of(cache);
+    // SAFETY: null, or a cache's quarantine, which is never unmapped.
+    unsafe { quarantine.as_ref().map(|own| &own.spares) }
+}
+
+/// Bytes of a block, its rest up to a page included.
+fn span_of(descriptor: *const Descriptor) -> usize {
+    // SAFETY: the callers' descriptor is live.
+    unsafe { (*descriptor).span.load(Ordering::Relaxed) }
+}
+
+/// Keeps a block that is freed, if there is a place for it; false, and nothing done, otherwise.
+///
+/// # Safety
+/// The cache is the calling thread's; the descriptor is that of a large block which is handed
+/// out, and which nobody uses any more.
+pub(super) unsafe fn keep(cache: &ThreadCache, descriptor: *mut Descriptor) -> bool {
+    let Some(own) = of(cache) else {
+        return false;
+    };
+    if span_of(descriptor) > MOST {
+        return false;
+    }
+    let is_free = |place: &&AtomicPtr<Descriptor>| place.load(Ordering::Relaxed).is_null();
+    let Some(place) = own.places.iter().find(is_free) else {
+        return false;
+    };
+    // SAFETY: the caller's block. Of two frees at once one finds the mark set.
+    unsafe {
+        if (*Descriptor::mark(descriptor, 0)).swap(0, Ordering::Relaxed) == 0 {
+            return false;
+        }
+        LargeList::erase_fill(descriptor);
+    }
+    place.store(descriptor, Ordering::Relaxed);
+    true
+}
+
+/// A block for `size` bytes at a multiple of a page; null when there is none.
+///
+/// # Safety
+/// The cache is the calling thread's, or a shared one.
+pub(super) unsafe fn take(cache: &ThreadCache, size: usize) -> *mut u8 {
+    let (Some(own), Some(bytes)) = (of(cache), vm::round_to_pages(size.max(SLICE))) else {
+        return ptr::null_mut();
+    };
+    for place in &own.places {
+        let descriptor = place.load(Ordering::Relaxed);
+        if descriptor.is_null() || span_of(descriptor) != bytes {
+            continue;
+        }
+        place.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: a block of the thread's alone, of as many bytes.
+        unsafe {
+            LargeList::set_size(descriptor, size);
+            (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Relaxed);
+            return ptr::with_exposed_provenance_mut((*descriptor).base.load(Ordering::Relaxed));
+        }
+    }
+    ptr::null_mut()
+}
+
+/// Takes any block out, marked as handed out, for the caller to free; null when there is none.
+pub(super) fn pop(spares: &Spares) -> *mut Descriptor {
+    for place in &spares.places {
+        let descriptor = place.swap(ptr::null_mut(), Ordering::Relaxed);
+        if !descriptor.is_null() {
+            // SAFETY: the block was kept here, and is live.
+            unsafe { (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Relaxed) };
+            return descriptor;
+        }
+    }
+    ptr::null_mut()
+}
