@@ -5,8 +5,9 @@
 #   .ci/fuzz.sh [--address] SECONDS [TARGET]...
 #
 # Each of the targets, or all, for so many seconds. With --address the code is
-# instrumented for AddressSanitizer, and live blocks are poisoned while the heap
-# is at work: it may touch none but what a call is about.
+# instrumented for AddressSanitizer, and the targets that keep their blocks by
+# blocks.rs poison them while the heap is at work: it may touch none but what a
+# call is about.
 # What is found beside the committed inputs stays in fuzz/cargo-fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
