@@ -5,8 +5,9 @@
 #   .ci/fuzz.sh [--address] SECONDS [TARGET]...
 #
 # Each of the targets, or all, for so many seconds. With --address the code is
-# instrumented for AddressSanitizer, and live blocks are poisoned while the heap
-# is at work: it may touch none but what a call is about.
+# instrumented for AddressSanitizer, and the targets that keep their blocks by
+# blocks.rs poison them while the heap is at work: it may touch none but what a
+# call is about.
 # What is found beside the committed inputs stays in fuzz/cargo-fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -37,6 +38,7 @@ if head not in text:
     text = text.rstrip('\n') + f'\n\n{head}\n\n`.ci/fuzz.sh` adds to this table: no run counted here found anything.\n\n' \
         '| target | sanitizer | seconds | runs | last |\n|---|---|---|---|---|\n'
 before, table = text.split(head, 1)
+table, mark, after = table.partition('\n## ')
 lines = table.split('\n')
 row = re.compile(r'\| `(\w+)` \| (\w+) \| ([\d,]+) \| ([\d,]+) \| (\S+) \|')
 number = lambda text: int(text.replace(',', ''))
@@ -50,7 +52,7 @@ old = rows.get((target, sanitizer), [0, 0, ''])
 rows[target, sanitizer] = [old[0] + int(seconds), old[1] + int(runs), date]
 kept = [line for line in lines[:last + 1] if not row.fullmatch(line)]
 made = [f'| `{t}` | {s} | {n[0]:,} | {n[1]:,} | {n[2]} |' for (t, s), n in sorted(rows.items())]
-open(path, 'w').write(before + head + '\n'.join(kept + made + lines[last + 1:]))
+open(path, 'w').write(before + head + '\n'.join(kept + made + lines[last + 1:]) + mark + after)
 P
 }
 

@@ -14,10 +14,11 @@ target=x86_64-unknown-linux-gnu
 base=${CARGO_TARGET_DIR:-$PWD/target}/tsan
 sysroot=$base/sysroot
 filters=("$@")
-# Tests that start threads, by their names, as far as they need no fork and measure no time.
+# Tests that start threads, by their names, as far as they need no fork, measure neither time
+# nor memory, and free no addresses that others end (docs/safety.md says what is read there).
 ((${#filters[@]})) || filters=(thread foreign_free blocks_that_another blocks_that_are_on_their_way
     a_block_that_another_thread of_a_shard hand_blocks_round the_lock_is_recursive
-    the_lock_keeps its_holder heaps_may_be_sent others_end a_spy_on one_handle_bears of_two_frees
+    the_lock_keeps its_holder heaps_may_be_sent a_spy_on one_handle_bears of_two_frees
     walks_go_on eight_threads subsegments_come_and_go handlers_run_on_several)
 
 packages=()
@@ -76,7 +77,7 @@ log=$base/tests.log
 status=0
 /usr/bin/cargo test "${std[@]}" -p ntheap --no-fail-fast --lib --test process_heap --test private_heaps \
     --test own_heaps --test crt --test crt_debug --test win32 --test profile --test guarded -- \
-    --skip takes_time_in --skip fork --skip footprint --skip shrinking "${filters[@]}" 2>&1 | tee "$log" || status=$?
+    --skip takes_time_in --skip fork --skip footprint --skip shrinking --skip others_end "${filters[@]}" 2>&1 | tee "$log" || status=$?
 tests=$(awk '/^test result: / { n += $4 } END { print n + 0 }' "$log")
 races=$(grep -c 'WARNING: ThreadSanitizer' "$log" || true)
 echo "evidence: ThreadSanitizer: $tests tests of several threads, $races reports; the planted race was seen"

@@ -39,12 +39,12 @@ fn count(short: usize, long: usize) -> usize {
 
 #[test]
 fn signals_arrive_inside_the_allocator() {
-    storm("signals", 300, 200_000, &[]);
+    storm("signals", 300, 50_000, &[]);
 }
 
 #[test]
 fn sixteen_threads_fork_while_they_allocate() {
-    storm("forks", 48, 8_000, &[]);
+    storm("forks", 48, 1_600, &[]);
 }
 
 #[test]

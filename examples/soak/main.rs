@@ -75,7 +75,7 @@ impl Block {
             layout,
             seed: random.0 | 1,
         };
-        block.each_word(|word, expected| word.write(expected));
+        block.each_word(|word, expected| write(word, expected));
         block
     }
 
@@ -113,7 +113,7 @@ impl Block {
         }
         let layout = Layout::from_size_align(size, self.layout.align()).expect("small");
         let block = Block { layout, ..kept };
-        block.each_word(|word, expected| word.write(expected));
+        block.each_word(|word, expected| write(word, expected));
         block
     }
 
@@ -125,15 +125,9 @@ impl Block {
 }
 
 /// Writes a byte of a block that the caller has.
-trait Write {
-    fn write(self, byte: u8);
-}
-
-impl Write for *mut u8 {
-    fn write(self, byte: u8) {
-        // SAFETY: only bytes of live blocks come here.
-        unsafe { std::ptr::write(self, byte) };
-    }
+fn write(word: *mut u8, byte: u8) {
+    // SAFETY: only bytes of live blocks come here.
+    unsafe { word.write(byte) };
 }
 
 /// Works until `end`; everything is freed then. The operations done.

@@ -17,7 +17,7 @@ pub(crate) const BASE: usize = 0x2300_0000_0000;
 #[derive(Default)]
 pub(crate) struct Scene {
     /// Pages whose state is compared.
-    pub(crate) pages: Vec<Range<usize>>,
+    pub(crate) pages: Option<Range<usize>>,
     /// A heap that is compared, or null.
     pub(crate) heap: usize,
     /// What else the operation needs: handles, blocks.
@@ -42,7 +42,7 @@ impl Scene {
 
     pub(crate) fn pages(pages: Range<usize>) -> Scene {
         Scene {
-            pages: vec![pages],
+            pages: Some(pages),
             ..Scene::default()
         }
     }
@@ -81,7 +81,7 @@ impl Picture {
     pub(crate) fn of(scene: &Scene) -> Picture {
         let mut runs = Vec::new();
         let mut bytes = Vec::new();
-        for pages in &scene.pages {
+        if let Some(pages) = &scene.pages {
             let mut at = pages.start;
             while at < pages.end {
                 let told = query(at);

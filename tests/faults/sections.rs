@@ -74,7 +74,7 @@ fn viewed() -> Scene {
         unsafe { *pointer(BASE + page * PAGE).cast::<u8>() = page as u8 + 1 };
     }
     Scene {
-        pages: vec![BASE..BASE + SIZE],
+        pages: Some(BASE..BASE + SIZE),
         ..scene
     }
 }
@@ -654,7 +654,7 @@ fn window() -> Scene {
     crate::pages::alloc(BASE, FRAMES, kind, PAGE_READWRITE).expect("a window");
     let numbers = frames().expect("frames");
     Scene {
-        pages: vec![BASE..BASE + FRAMES * PAGE],
+        pages: Some(BASE..BASE + FRAMES * PAGE),
         ..Scene::given(&numbers)
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn begin() {
         if is_committed && sys::install_guard(base, size) {
             BY_ADVICE.store(true, Ordering::Relaxed);
         }
-        vm::release(
+        vm::give_back(
             Use::Metadata,
             base,
             size,

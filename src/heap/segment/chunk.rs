@@ -115,7 +115,7 @@ impl Backend {
             }
         } else {
             // SAFETY: just reserved, and nothing in it.
-            unsafe { vm::release(Use::Segments, gap, gap_size, 0) };
+            unsafe { vm::give_back(Use::Segments, gap, gap_size, 0) };
         }
         done
     }
@@ -320,7 +320,7 @@ impl Backend {
                 vm::purge(base, size);
             }
             if !gap.is_null() {
-                vm::release(Use::Segments, gap, gap_size, 0);
+                vm::give_back(Use::Segments, gap, gap_size, 0);
             }
         }
         true
