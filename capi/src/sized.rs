@@ -1,5 +1,5 @@
-//! C++'s sized delete, which says how large the object was: what it says is compared
-//! with the block, by the byte in a hardened heap, else by the block's class.
+//! C++'s sized delete, which says how large the object was: in a hardened heap what it
+//! says is compared with the block.
 //!
 //! The C++ library's own forgets the size and calls the delete without one, which a
 //! program may have replaced. So do these, after the comparison; without a C++ library in
@@ -26,6 +26,8 @@ macro_rules! sized_delete {
         pub unsafe extern "C" fn $name(block: *mut c_void, size: usize $(, $argument: $type)*) {
             naked_asm!(
                 ".cfi_startproc",
+                "cmp byte ptr [rip + {hardened}], 0",
+                "je 1f",
                 "push rdi",
                 ".cfi_adjust_cfa_offset 8",
                 "push rdx",
@@ -40,6 +42,7 @@ macro_rules! sized_delete {
                 ".cfi_adjust_cfa_offset -8",
                 "pop rdi",
                 ".cfi_adjust_cfa_offset -8",
+                "1:",
                 $restore,
                 concat!(".weak ", $delete),
                 concat!("mov rax, qword ptr [rip + ", $delete, "@GOTPCREL]"),
@@ -50,6 +53,7 @@ macro_rules! sized_delete {
                 "jmp {free}",
                 ".cfi_endproc",
                 expect = sym expect,
+                hardened = sym checked::HARDENED,
                 free = sym crate::malloc::free,
             )
         }
@@ -79,18 +83,9 @@ sized_delete! {
 /// Reports a block that was made for other bytes than `size`, or, at an alignment, than
 /// so many rounded up to it, if the C++ library made the block.
 unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
-    // A size of 0 is served as 1.
-    let size = size.max(1);
-    if checked::is_hardened() || !checked::has_class_of(block.cast(), size, align) {
-        expect_of_library(block, size, align);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn expect_of_library(block: *mut c_void, size: usize, align: usize) {
     if !block.is_null() && is_librarys() {
-        checked::expect_size("operator delete", block.cast(), size, align);
+        // A size of 0 is served as 1.
+        checked::expect_size("operator delete", block.cast(), size.max(1), align);
     }
 }
 

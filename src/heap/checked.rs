@@ -197,41 +197,19 @@ unsafe fn free_hardened(word: &Word, address: *mut u8) {
     }
 }
 
-/// Whether the block that starts at `address` has the class of `size` bytes at a
-/// multiple of `align`. Another heap's block, or none, is no matter of this, and so is a
-/// hardened heap's: [`expect_size`] tells more of it.
+/// Not 0 in a hardened heap.
 #[cfg(feature = "hardened")]
-#[inline]
-pub fn has_class_of(address: *mut u8, size: usize, align: usize) -> bool {
-    let descriptor = slices::find(address.addr());
-    // SAFETY: what `find` leads to is readable; a descriptor with an index for the
-    // address has a mark for it.
-    unsafe {
-        let Some(index) = Descriptor::index_of(descriptor, address.addr()) else {
-            return true;
-        };
-        // A private heap's marks say other things.
-        if (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) != BUSY
-            || !(*descriptor).owner.load(Ordering::Relaxed).is_null()
-        {
-            return true;
-        }
-        let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
-        class == classes::class_for(size, align).unwrap_or(0)
-    }
-}
+pub use super::hard::ON as HARDENED;
 
 /// Reports the block that starts at `address` if it was not asked for with `size` bytes,
-/// or with so many rounded up to a multiple of `align`: exactly in a hardened heap, else
-/// by its class. Another heap's block, or none, is no matter of this.
+/// or with so many rounded up to a multiple of `align`, in a hardened heap. Another
+/// heap's block, or none, is no matter of this.
 #[cfg(feature = "hardened")]
 #[cold]
 #[inline(never)]
 pub fn expect_size(operation: &str, address: *mut u8, size: usize, align: usize) {
     if is_hard() {
         hard::expect_size(operation, address, size, align);
-    } else if !has_class_of(address, size, align) {
-        misuse::wrong_layout(operation, address.addr(), size);
     }
 }
 

@@ -66,7 +66,8 @@ pub(super) enum Hard {
     Shut,
 }
 
-static ON: AtomicBool = AtomicBool::new(false);
+/// Whether the heap is hardened: a byte, which `libntheap.so` reads by its address.
+pub static ON: AtomicBool = AtomicBool::new(false);
 
 /// Whether the heap is hardened.
 #[inline(always)]
