@@ -75,7 +75,7 @@ impl Block {
             layout,
             seed: random.0 | 1,
         };
-        block.each_word(|word, expected| write(word, expected));
+        block.each_word(write);
         block
     }
 
@@ -113,7 +113,7 @@ impl Block {
         }
         let layout = Layout::from_size_align(size, self.layout.align()).expect("small");
         let block = Block { layout, ..kept };
-        block.each_word(|word, expected| write(word, expected));
+        block.each_word(write);
         block
     }
 

@@ -129,7 +129,7 @@ impl Own {
             assert_eq!(HeapLock(self.handle), TRUE);
             while HeapWalk(self.handle, entry.as_mut_ptr()) == TRUE {
                 let found = entry.assume_init_ref();
-                if found.wFlags & PROCESS_HEAP_ENTRY_BUSY as u16 != 0 {
+                if found.wFlags & PROCESS_HEAP_ENTRY_BUSY != 0 {
                     seen.insert(found.lpData.addr(), found.cbData as usize);
                 }
             }

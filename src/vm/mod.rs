@@ -13,7 +13,7 @@
 //! - The account never understates: charge before commit, credit after
 //!   release. When the system refuses, the charge is taken back.
 //! - A region that the system will not take back stays in the account, and is
-//!   given back with a later one ([`left`]).
+//!   given back with a later one (`left`).
 //! - A purge leaves the account alone: purged pages are still committed.
 //! - One root record per copy of ntheap ([`root`]) makes all of it findable
 //!   from outside without calling code.

@@ -81,11 +81,11 @@ fn place_of(address: usize) -> Place {
     }
 }
 
-/// What [`take`] found.
+/// What `take` found.
 pub enum Taken {
     /// A block for the caller.
     Block(*mut u8),
-    /// One of so many bytes that was written to while it was free: [`tell_written`].
+    /// One of so many bytes that was written to while it was free: `tell_written`.
     Written(*mut u8, usize),
     /// Nothing at hand.
     Nothing,
@@ -134,13 +134,13 @@ pub(in crate::heap) unsafe fn tell_written(block: *mut u8, capacity: usize, size
     }
 }
 
-/// What [`put`] did.
+/// What `put` did.
 pub enum Put {
     /// The block is free.
     Done,
-    /// It is, and another one is to be put elsewhere: [`put_elsewhere`].
+    /// It is, and another one is to be put elsewhere: `put_elsewhere`.
     Instead(*mut u8),
-    /// Nothing: [`put_larger`] is the next thing to try.
+    /// Nothing: `put_larger` is the next thing to try.
     Not,
 }
 
