@@ -287,7 +287,9 @@ mod tests {
             // The smallest class for the sizes so far.
             let mut least = 1;
             for size in 0..=MAX_CLASS_SIZE + 2 {
-                while least < COUNT && (size_of(least) < size || !size_of(least).is_multiple_of(align)) {
+                while least < COUNT
+                    && (size_of(least) < size || !size_of(least).is_multiple_of(align))
+                {
                     least += 1;
                 }
                 let expected = (least < COUNT && align <= SLICE).then_some(least);
