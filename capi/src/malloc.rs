@@ -122,6 +122,7 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
         match checked::free_fast(word::cache(), block.cast()) {
             Push::Done => {}
             Push::Marked(met) => free_marked(block, met),
+            Push::Full(met) => free_full(block, met),
             Push::Not => free_any(block),
         }
     }
@@ -184,6 +185,21 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
     }
     // SAFETY: as in `free`.
     unsafe { free_none(block) }
+}
+
+/// free of a block whose bin is full.
+///
+/// # Safety
+/// As for [`free`]; the rest is what the fast path said.
+#[cold]
+#[inline(never)]
+unsafe fn free_full(block: *mut c_void, met: Marked) {
+    // SAFETY: as in `free`.
+    keep_errno(|| unsafe {
+        if checked::is_hardened() || !checked::free_full(word::cache(), block.cast(), met) {
+            word::with(|word| checked::free_slow(word, block.cast()));
+        }
+    });
 }
 
 /// free of a hardened heap's large block, of one that is damaged, or of none.

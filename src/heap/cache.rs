@@ -75,13 +75,14 @@ pub enum Push {
     /// Nothing was done. The address is a block's whose mark is not the one that fast paths
     /// know.
     Marked(Marked),
+    /// Nothing was done. The address is a block's that is handed out, and its bin is full.
+    Full(Marked),
     /// Nothing was done.
     Not,
 }
 
 /// A block that starts at an address: its descriptor, and what finds its mark.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "hardened"), allow(dead_code))]
 pub struct Marked {
     pub(super) descriptor: *mut Descriptor,
     pub(super) key: *mut u8,
@@ -560,7 +561,7 @@ impl ThreadCache {
             if Self::keep_checked(bin, address, key) {
                 Push::Done
             } else {
-                Push::Not
+                Push::Full(Marked { descriptor, key })
             }
         }
     }

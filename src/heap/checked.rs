@@ -4,9 +4,7 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
-#[cfg(feature = "hardened")]
-use super::cache::Marked;
-use super::cache::{BIN, Push, State, ThreadCache};
+use super::cache::{BIN, Marked, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
 #[cfg(feature = "debug")]
@@ -392,6 +390,12 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
                 Put::Instead(other) => return free_instead(word, other),
                 Put::Not => {}
             },
+            Push::Full(met) if !is_hard() => {
+                if !free_full(word.cache(), address, met) {
+                    free_slow(word, address);
+                }
+                return;
+            }
             _ => {}
         }
         if !free_swap(word.cache(), address) {
@@ -460,10 +464,29 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             return false;
         };
         let key = Descriptor::key(descriptor, index);
-        let is_plain = || (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY;
-        if !is_plain() {
-            return false;
-        }
+        is_plain(key) && free_full(cache, address, Marked { descriptor, key })
+    }
+}
+
+/// Whether the block that `key` is of is handed out and nobody wants to know of its free.
+///
+/// # Safety
+/// The key is a block's.
+#[inline(always)]
+unsafe fn is_plain(key: *mut u8) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { (*Descriptor::mark_of(key)).load(Ordering::Relaxed) == BUSY }
+}
+
+/// [`free_swap`] of a block that is known to be handed out.
+///
+/// # Safety
+/// As for [`free_fast`]; `met` is what that said, or what is true of the block.
+#[inline(always)]
+pub unsafe fn free_full(cache: *const ThreadCache, address: *mut u8, met: Marked) -> bool {
+    let Marked { descriptor, key } = met;
+    // SAFETY: the caller's promise is that the descriptor and the key are the block's.
+    unsafe {
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
         let shard = (*descriptor).shard.load(Ordering::Relaxed);
         let shared = PROCESS.shared(Kind::Checked);
@@ -474,7 +497,7 @@ pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
             front.swap_out(shared, &*cache, class)
         };
         // Another thread may have freed the block by mistake meanwhile.
-        let done = !bin.is_null() && is_plain() && ThreadCache::keep_checked(bin, address, key);
+        let done = !bin.is_null() && is_plain(key) && ThreadCache::keep_checked(bin, address, key);
         misuse::report_late();
         done
     }
