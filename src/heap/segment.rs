@@ -269,7 +269,8 @@ impl Backend {
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
-            if state.fenced != 0 && fenced.is_null() && find_ones(dirty, slices).is_some() {
+            if state.fenced != 0 && fenced.is_null() && state.find_dirty_or_fenced(slices).is_some()
+            {
                 fenced = segment;
             }
             segment = state.next_open;
@@ -339,7 +340,7 @@ impl Backend {
             // SAFETY: the open list links live segments of this back end, and
             // the back end's lock makes them ours.
             let state = unsafe { &*segment };
-            if find_ones(!state.used & state.dirty, slices).is_some() {
+            if state.find_dirty_or_fenced(slices).is_some() {
                 return true;
             }
             segment = state.next_open;

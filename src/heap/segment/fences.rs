@@ -79,7 +79,8 @@ impl Backend {
         // What is short is not to go to fences.
         let is_short =
             class != 0 && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX);
-        if is_short || (!may_be_dirty && self.can_reuse(slices)) {
+        // Memory that is there without room for fences is rather used than more made.
+        if is_short || (!may_be_dirty && self.can_reuse(classes::slices_of(class))) {
             return None;
         }
         let mut segment = self.open;
@@ -162,8 +163,11 @@ impl Backend {
         // SAFETY: the caller's segment is on the open list, so it is live, and the lock
         // makes it ours.
         let state = unsafe { segment.as_mut() }?;
-        let wanted = if is_dirty { state.dirty } else { u64::MAX };
-        let first = find_ones(!state.used & wanted, slices)?;
+        let first = if is_dirty {
+            state.find_dirty_or_fenced(slices)
+        } else {
+            find_ones(!state.used, slices)
+        }?;
         if !state.make_present(mask(first, slices)) || !state.lift_fences(first, slices) {
             return None;
         }
@@ -177,6 +181,19 @@ impl Backend {
 }
 
 impl Segment {
+    /// A run of unused slices that hold memory. Fences between some are of no account where
+    /// more than one is wanted: they would part what is there, for good.
+    pub(super) fn find_dirty_or_fenced(&self, slices: usize) -> Option<u32> {
+        let dirty = !self.used & self.dirty;
+        find_ones(dirty, slices).or_else(|| {
+            let fenced = !self.used & self.fenced;
+            if slices == 1 || dirty == 0 {
+                return None;
+            }
+            find_ones(dirty | fenced, slices)
+        })
+    }
+
     /// The class that a run which starts at `first` is fenced for.
     fn fenced_for(&self, first: u32) -> Option<usize> {
         if self.starts & (1 << first) == 0 {
