@@ -556,6 +556,27 @@ fn guarded_blocks_are_seen_or_said_to_be_missing() {
     assert!(stderr(&out).contains("NTHEAP_SAMPLE guards"));
 }
 
+#[test]
+fn a_hardened_heap_is_sound_and_its_blocks_are_listed() {
+    let Some((_, program)) = built("look-hardened", MALLOCS, &[]) else {
+        return;
+    };
+    let mut command = Command::new(&program);
+    command
+        .env("LD_PRELOAD", library())
+        .env("NTHEAP_HARDENED", "1");
+    let mut running = Running::start(&mut command);
+    let busy = told(&running.until_ready(), "busy");
+    assert_eq!(busy.len(), 200);
+    let out = look(&["validate", &running.pid()]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let listed = walked(&[&running.pid()]);
+    for address in busy.keys() {
+        assert!(listed.contains_key(address), "{address}");
+    }
+    running.end();
+}
+
 const BUSY: &str = r#"
 #include <pthread.h>
 #include <stdio.h>

@@ -7,7 +7,8 @@
 //!
 //! Numbers in contents are of seven bits a byte, the lowest first, the top bit
 //! says that more follow; texts are a length and UTF-8. An area's blocks follow one
-//! another, so that an address is never written: alike ones are a count of up to
+//! another, a subsegment's with as many bytes between them as stand above its kind's two bits,
+//! so that an address is never written: alike ones are a count of up to
 //! [`RUN`] and what they are like, two bytes or three.
 //!
 //! ```text
@@ -20,7 +21,8 @@
 
 use crate::Error;
 use crate::model::{
-    Area, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot, Stack,
+    Area, AreaKind, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot,
+    Stack,
 };
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -252,8 +254,20 @@ fn segment(out: &mut Section<'_>, segment: &Segment) {
     out.number(segment.absent);
 }
 
+/// Bytes between a subsegment's blocks, which are the same between all of them: fences. The
+/// blocks of others lie side by side.
+fn gap(area: &Area, blocks: &[Block]) -> u64 {
+    match (area.kind, blocks) {
+        (AreaKind::Subsegment, [first, second, ..]) => {
+            let end = first.address + first.size + u64::from(first.slack);
+            second.address.saturating_sub(end)
+        }
+        _ => 0,
+    }
+}
+
 fn area_and_blocks(out: &mut Section<'_>, area: &Area, blocks: &[Block]) {
-    out.number(area.kind as u64);
+    out.number(gap(area, blocks) << 2 | area.kind as u64);
     out.number(u64::from(area.heap));
     out.number(area.start);
     out.number(area.reserved);

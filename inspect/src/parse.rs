@@ -272,12 +272,13 @@ fn segment(from: &mut Contents<'_>) -> Result<Segment, Error> {
 
 fn area(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
     const OUTSIDE: Error = Error::Damaged("a block outside of its area");
-    let kind = match from.number()? {
-        0 => AreaKind::Subsegment,
-        1 => AreaKind::Region,
-        2 => AreaKind::Large,
-        3 => AreaKind::Guarded,
-        _ => return Err(Error::Damaged("an area of no known kind")),
+    let head = from.number()?;
+    let (kind, gap) = match head & 3 {
+        0 => (AreaKind::Subsegment, head >> 2),
+        _ if head > 3 => return Err(Error::Damaged("an area of no known kind")),
+        1 => (AreaKind::Region, 0),
+        2 => (AreaKind::Large, 0),
+        _ => (AreaKind::Guarded, 0),
     };
     let mut area = Area {
         kind,
@@ -320,7 +321,10 @@ fn area(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
         let stack = if head & 4 != 0 { from.small()? } else { 0 };
         let room = size.checked_add(u64::from(slack)).ok_or(OUTSIDE)?;
         for _ in 0..count {
-            let next = address.checked_add(room).ok_or(OUTSIDE)?;
+            let next = address
+                .checked_add(room)
+                .and_then(|end| end.checked_add(gap));
+            let next = next.ok_or(OUTSIDE)?;
             // The last block's slack may be cut short where it is told.
             if address + size > end {
                 return Err(OUTSIDE);

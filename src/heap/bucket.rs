@@ -431,7 +431,8 @@ impl State {
             }
         }
         self.out -= good;
-        let bytes = good * size;
+        // Not by `size`, which a block of no bytes has, too.
+        let bytes = good * classes::size_of(place.class);
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 

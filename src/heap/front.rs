@@ -174,8 +174,8 @@ impl Front {
     }
 
     pub(super) fn bucket(&self, class: usize) -> &Bucket {
-        // SAFETY: a class above the last is taken for class 0, whose bucket
-        // stays empty.
+        // SAFETY: a class above the last is taken for class 0, whose blocks
+        // are of no bytes.
         unsafe {
             self.buckets
                 .get_unchecked(if class < COUNT { class } else { 0 })

@@ -606,10 +606,7 @@ impl LargeList {
         unsafe {
             let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
             let size = (*descriptor).region_size;
-            if !vm::give_back(Use::Large, region, size, size) {
-                // The address space stays behind, without memory.
-                vm::purge(region, size);
-            }
+            vm::give_back(Use::Large, region, size, size);
             self.records.push(descriptor.cast());
         }
     }

@@ -103,7 +103,7 @@ unsafe fn purge_free_pages(descriptor: *mut Descriptor, geometry: &Geometry, bit
         index >= geometry.blocks || word & (1 << (index % 64)) != 0
     };
     let page = vm::page_size();
-    // Class 0 has no subsegments.
+    // A class of no bytes has blocks all the same, side by side.
     let size = geometry.size.max(1);
     let end = (geometry.blocks * size) & !(page - 1);
     let mut start = 0;

@@ -45,8 +45,9 @@ static LEFT: [Place; PLACES] = [const {
 /// How many regions are kept.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Ends a region as [`release`](super::release) does. Refused, it is kept to be ended
-/// later; false then, and its memory is the caller's to give back.
+/// Ends a region as [`release`](super::release) does. Refused, its memory is given back,
+/// and its addresses are kept to be ended later; false then. From then on any thread may
+/// end it.
 ///
 /// # Safety
 /// As for [`release`](super::release); the caller has done with the region, whatever
@@ -59,6 +60,9 @@ pub(crate) unsafe fn give_back(of: Use, base: *mut u8, size: usize, committed: u
         }
         return true;
     }
+    // Before others may end the region: what lies there then is not ours.
+    // SAFETY: the caller has done with what the region held.
+    unsafe { sys::purge(base, size) };
     for place in &LEFT {
         let taken =
             place

@@ -153,7 +153,8 @@ unsafe fn clear(hard: Hard, class: usize, run: &Run) {
         }
         let touched = if is_single { run.touched } else { bytes };
         if room <= WHOLE {
-            run.base.write_bytes(0, touched.min(bytes - PAGE));
+            let guard = if ends_in_guard(class) { PAGE } else { 0 };
+            run.base.write_bytes(0, touched.min(bytes - guard));
             return;
         }
         for index in 0..(touched.div_ceil(size)).min(blocks_of(class)) {

@@ -203,10 +203,16 @@ impl Record {
     /// blocks are as many as that has and lie where they can.
     pub fn is_subsegment(&self) -> bool {
         let geometry = Geometry::of(self.class);
+        // A hardened heap's may be shorter, for a guard page.
+        let places = if self.is_fenced || self.class == 0 {
+            geometry.blocks
+        } else {
+            self.blocks.min(geometry.blocks)
+        };
         self.what == What::Subsegment
             && geometry.size != 0
             && self.blocks == self.indices().count() + usize::from(self.class == 0)
-            && self.span == geometry.size * geometry.blocks
+            && self.span == geometry.size * places
             && self.base.is_multiple_of(SLICE)
             && self.base.checked_add(self.reserved()).is_some()
     }
@@ -236,8 +242,13 @@ impl Record {
     /// some, too.
     pub fn indices(&self) -> impl Iterator<Item = usize> {
         let (class, is_fenced) = (self.class, self.is_fenced);
-        (0..Geometry::of(class).blocks)
-            .filter(move |&index| !is_fenced || fence::is_block(class, index))
+        let most = Geometry::of(class).blocks;
+        let places = if is_fenced || class == 0 {
+            most
+        } else {
+            self.blocks.min(most)
+        };
+        (0..places).filter(move |&index| !is_fenced || fence::is_block(class, index))
     }
 
     /// How block `index` of a subsegment is, whose whole record is `bytes`;

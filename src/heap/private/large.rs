@@ -217,10 +217,7 @@ pub(super) unsafe fn release(heap: &PrivateHeap, record: *mut Large) {
         let (size, committed) = (this.descriptor.region_size, this.committed);
         slices::clear(base.addr(), told(size).div_ceil(SLICE));
         slices::disclaim(base.addr(), told(size));
-        if !vm::give_back(Use::Large, base, size, committed) {
-            // The address space stays behind, without memory.
-            vm::purge(base, committed);
-        }
+        vm::give_back(Use::Large, base, size, committed);
         heap.budget.credit(committed);
     }
     give_record(record);

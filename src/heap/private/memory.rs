@@ -485,10 +485,7 @@ pub(super) unsafe fn release(region: *mut Region) {
                 let (base, size) = (this.backing.reservation, this.backing.reservation_size);
                 let committed = own_bytes + this.backing.table_bytes;
                 slices::disclaim(start, reserved);
-                if !vm::give_back(of, base, size, committed) {
-                    // The address space stays behind, without memory.
-                    vm::purge(base, own_bytes);
-                }
+                vm::give_back(of, base, size, committed);
                 give_record(region);
             }
         }

@@ -316,9 +316,7 @@ impl Backend {
         // the system refuses, the address space stays behind, empty.
         unsafe {
             slices::disclaim(base.addr(), shape.blocks());
-            if !vm::give_back(Use::Segments, base, size, size - absent * SLICE) && absent == 0 {
-                vm::purge(base, size);
-            }
+            vm::give_back(Use::Segments, base, size, size - absent * SLICE);
             if !gap.is_null() {
                 vm::give_back(Use::Segments, gap, gap_size, 0);
             }
