@@ -13,7 +13,7 @@ pub(crate) struct Block {
     pub(crate) layout: Layout,
     /// The seed of its pattern.
     seed: u32,
-    /// Its class; 0 for a large block.
+    /// Its class; 0 for a large block, [`NOTHING`] for one of no bytes.
     class: usize,
     /// Bytes it takes.
     usable: usize,
@@ -84,7 +84,21 @@ pub(crate) struct Model {
     pub(crate) is_faulty: bool,
 }
 
-/// The class that a Layout's block comes from, 0 for a large one.
+/// What stands for the class of a checked front end's blocks of no bytes, in which nothing
+/// can be used.
+const NOTHING: usize = usize::MAX;
+
+/// The class that the block at `address` comes from which has this Layout, 0 for a large
+/// one. Without memory for blocks of no bytes a smallest block is one.
+fn class_at(door: Door, layout: Layout, address: usize) -> usize {
+    let may_be_nothing = door.is_checked() && layout.size() == 0 && layout.align() <= 16;
+    if may_be_nothing && ntheap::heap::checked::usable_size(at(address)) == 0 {
+        return NOTHING;
+    }
+    class_of(layout)
+}
+
+/// The class that a Layout asks for, 0 for a large block.
 fn class_of(layout: Layout) -> usize {
     classes::class_for(layout.size(), layout.align()).unwrap_or(0)
 }
@@ -122,16 +136,17 @@ impl Model {
     /// and fill it.
     fn born(&mut self, wish: Wish, address: usize) -> impl Iterator<Item = Call> + use<> {
         let (size, align) = (wish.layout.size(), wish.layout.align());
-        let class = class_of(wish.layout);
+        let class = class_at(wish.door, wish.layout, address);
         let usable = match class {
             0 => self.large_usable(wish.door, address),
+            NOTHING => 0,
             class => classes::size_of(class),
         };
         if wish.door.is_checked() {
             let told = ntheap::heap::checked::usable_size(at(address));
             assert_eq!(told, usable, "{wish:?} at {address:#x}");
         }
-        assert!(usable >= size.max(1), "{usable} bytes for {wish:?}");
+        assert!(usable >= size, "{usable} bytes for {wish:?}");
         assert_eq!(address % align, 0, "{address:#x} for {wish:?}");
         self.take(address, usable);
         let block = Block {
@@ -270,7 +285,7 @@ impl Model {
             true => Layout::from_size_align(size, 16).expect("a block's size has a layout"),
             false => layout,
         };
-        let mut class = class_of(layout);
+        let mut class = class_at(old.door, layout, address);
         if !is_c && class != 0 && class == old.class {
             assert_eq!(address, old.address, "moved within its class");
         }
@@ -281,6 +296,7 @@ impl Model {
         self.blocks.swap_remove(index);
         let usable = match class {
             0 => self.large_usable(old.door, address),
+            NOTHING => 0,
             class => classes::size_of(class),
         };
         if old.door.is_checked() {
@@ -319,7 +335,9 @@ impl Model {
         let (mut large, mut large_bytes, mut allocated) = (0, 0, 0);
         for block in &self.blocks {
             allocated += block.usable;
-            if block.class == 0 {
+            if block.class == NOTHING {
+                live[0] += 1;
+            } else if block.class == 0 {
                 large += 1;
                 large_bytes += block.usable;
             } else {
