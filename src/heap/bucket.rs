@@ -431,8 +431,8 @@ impl State {
             }
         }
         self.out -= good;
-        // Not by `size`, which a block of no bytes has, too.
-        let bytes = good * classes::size_of(place.class);
+        // A block of no bytes has a size, too, and counts for none.
+        let bytes = if place.class == 0 { 0 } else { good * size };
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 
