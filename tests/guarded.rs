@@ -3,76 +3,19 @@
 
 #![cfg(target_os = "linux")]
 
+mod face;
 mod isolated;
 
+use face::{Face, layout};
 use isolated::{isolated, succeeds};
 use ntheap::heap::private::{self, Cursor, EntryKind, Handle, Settings};
-use ntheap::heap::{Word, checked, plain};
 use ntheap::sys::{self, fault};
 use ntheap::{Config, stats};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 
-thread_local! {
-    static PLAIN: Word = const { Word::new() };
-    static CHECKED: Word = const { Word::new() };
-}
-
 static CONFIG: Config = Config::new();
-
-/// An entrance to the process heap; a process uses one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Face {
-    /// What release builds of Rust programs use.
-    Plain,
-    /// What C and debug builds use.
-    Checked,
-}
-
-impl Face {
-    fn allocate(self, layout: Layout, is_zero: bool) -> *mut u8 {
-        // SAFETY: the words are this thread's own.
-        unsafe {
-            match (self, is_zero) {
-                (Face::Plain, false) => PLAIN.with(|word| plain::allocate(word, &CONFIG, layout)),
-                (Face::Plain, true) => {
-                    PLAIN.with(|word| plain::allocate_zeroed(word, &CONFIG, layout))
-                }
-                (Face::Checked, _) => {
-                    CHECKED.with(|word| checked::allocate_layout(word, &CONFIG, layout, is_zero))
-                }
-            }
-        }
-    }
-
-    fn reallocate(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the words are this thread's own; the callers give the block up.
-        unsafe {
-            match self {
-                Face::Plain => {
-                    PLAIN.with(|word| plain::reallocate(word, &CONFIG, block, layout, size))
-                }
-                Face::Checked => CHECKED
-                    .with(|word| checked::reallocate_layout(word, &CONFIG, block, layout, size)),
-            }
-        }
-    }
-
-    fn free(self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe {
-            match self {
-                Face::Plain => PLAIN.with(|word| plain::free(word, block, layout)),
-                Face::Checked => CHECKED.with(|word| checked::free_layout(word, block, layout)),
-            }
-        }
-    }
-}
-
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
-}
 
 /// [`isolated`], which must end by SIGSEGV after a report with these lines in it.
 fn faults(test: &str, variables: &[(&str, &str)], lines: &[&str], body: impl FnOnce()) {
@@ -127,7 +70,6 @@ impl Held {
         let layout = layout(size, 1 << random.below(7));
         let is_zero = random.below(4) == 0;
         let block = face.allocate(layout, is_zero);
-        assert!(!block.is_null());
         assert_eq!(block.addr() % layout.align(), 0);
         // SAFETY: the block holds so many bytes.
         unsafe {
@@ -153,7 +95,6 @@ impl Held {
     fn resize(&mut self, face: Face, random: &mut Random) {
         let size = 1 + random.below(2 * self.layout.size());
         let new = face.reallocate(self.block, self.layout, size);
-        assert!(!new.is_null());
         self.block = new;
         self.check(size.min(self.layout.size()));
         self.layout = layout(size, self.layout.align());

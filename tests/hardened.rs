@@ -3,86 +3,17 @@
 
 #![cfg(target_os = "linux")]
 
-use ntheap::heap::{Word, checked, plain};
+mod face;
+
+use face::{FACES, Face, PLAIN, layout};
+use ntheap::heap::plain;
 use ntheap::{Config, stats};
 use std::alloc::Layout;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
-thread_local! {
-    static PLAIN: Word = const { Word::new() };
-    static CHECKED: Word = const { Word::new() };
-}
-
 static CONFIG: Config = Config::new().with_hardened(true);
-
-/// An entrance to the process heap; a process uses one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Face {
-    /// What release builds of Rust programs use.
-    Plain,
-    /// What debug builds use.
-    Checked,
-}
-
-const FACES: [Face; 2] = [Face::Plain, Face::Checked];
-
-impl Face {
-    fn allocate(self, layout: Layout, is_zero: bool) -> *mut u8 {
-        // SAFETY: the words are this thread's own.
-        let block = unsafe {
-            match (self, is_zero) {
-                (Face::Plain, false) => PLAIN.with(|word| plain::allocate(word, &CONFIG, layout)),
-                (Face::Plain, true) => {
-                    PLAIN.with(|word| plain::allocate_zeroed(word, &CONFIG, layout))
-                }
-                (Face::Checked, _) => {
-                    CHECKED.with(|word| checked::allocate_layout(word, &CONFIG, layout, is_zero))
-                }
-            }
-        };
-        assert!(!block.is_null());
-        assert_eq!(block.addr() % layout.align(), 0);
-        block
-    }
-
-    fn reallocate(self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the words are this thread's own; the callers give the block up.
-        let block = unsafe {
-            match self {
-                Face::Plain => {
-                    PLAIN.with(|word| plain::reallocate(word, &CONFIG, block, layout, size))
-                }
-                Face::Checked => CHECKED
-                    .with(|word| checked::reallocate_layout(word, &CONFIG, block, layout, size)),
-            }
-        };
-        assert!(!block.is_null());
-        block
-    }
-
-    fn free(self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe {
-            match self {
-                Face::Plain => PLAIN.with(|word| plain::free(word, block, layout)),
-                Face::Checked => CHECKED.with(|word| checked::free_layout(word, block, layout)),
-            }
-        }
-    }
-
-    fn purge(self) {
-        match self {
-            Face::Plain => PLAIN.with(plain::purge),
-            Face::Checked => CHECKED.with(checked::purge),
-        }
-    }
-}
-
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
-}
 
 const CHILD: &str = "HEAP_TEST_CHILD";
 

@@ -1,87 +1,30 @@
 //! Heap profiles: what they estimate against what a program really has, each in a process
 //! of its own, by what the environment asks for.
 
+mod face;
+
+use face::{FACES, Face, layout};
 use ntheap::heap::debug::profile::{Totals, totals};
-use ntheap::heap::{Word, checked, plain};
 use ntheap::{Config, stats};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::mpsc;
 
-thread_local! {
-    static PLAIN: Word = const { Word::new() };
-    static CHECKED: Word = const { Word::new() };
-}
-
 static CONFIG: Config = Config::new();
 
-/// An entrance to the process heap; a process uses one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Face {
-    /// What release builds of Rust programs use.
-    Plain,
-    /// What C and debug builds use.
-    Checked,
+/// Blocks by their addresses, which threads may hand on.
+fn take(face: Face, layout: Layout, is_zero: bool) -> usize {
+    face.allocate(layout, is_zero).expose_provenance()
 }
 
-const FACES: [Face; 2] = [Face::Plain, Face::Checked];
-
-impl Face {
-    fn allocate(self, layout: Layout, is_zero: bool) -> usize {
-        // SAFETY: the words are this thread's own.
-        let block = unsafe {
-            match (self, is_zero) {
-                (Face::Plain, false) => PLAIN.with(|word| plain::allocate(word, &CONFIG, layout)),
-                (Face::Plain, true) => {
-                    PLAIN.with(|word| plain::allocate_zeroed(word, &CONFIG, layout))
-                }
-                (Face::Checked, _) => {
-                    CHECKED.with(|word| checked::allocate_layout(word, &CONFIG, layout, is_zero))
-                }
-            }
-        };
-        assert!(!block.is_null());
-        block.expose_provenance()
-    }
-
-    fn reallocate(self, block: usize, layout: Layout, size: usize) -> usize {
-        let block = std::ptr::with_exposed_provenance_mut(block);
-        // SAFETY: the words are this thread's own; the callers give the block up.
-        let block = unsafe {
-            match self {
-                Face::Plain => {
-                    PLAIN.with(|word| plain::reallocate(word, &CONFIG, block, layout, size))
-                }
-                Face::Checked => CHECKED
-                    .with(|word| checked::reallocate_layout(word, &CONFIG, block, layout, size)),
-            }
-        };
-        assert!(!block.is_null());
-        block.expose_provenance()
-    }
-
-    fn free(self, block: usize, layout: Layout) {
-        let block = std::ptr::with_exposed_provenance_mut(block);
-        // SAFETY: as above.
-        unsafe {
-            match self {
-                Face::Plain => PLAIN.with(|word| plain::free(word, block, layout)),
-                Face::Checked => CHECKED.with(|word| checked::free_layout(word, block, layout)),
-            }
-        }
-    }
-
-    fn purge(self) {
-        match self {
-            Face::Plain => PLAIN.with(plain::purge),
-            Face::Checked => CHECKED.with(checked::purge),
-        }
-    }
+fn resize(face: Face, block: usize, layout: Layout, size: usize) -> usize {
+    let block = std::ptr::with_exposed_provenance_mut(block);
+    face.reallocate(block, layout, size).expose_provenance()
 }
 
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
+fn give(face: Face, block: usize, layout: Layout) {
+    face.free(std::ptr::with_exposed_provenance_mut(block), layout);
 }
 
 const CHILD: &str = "HEAP_TEST_CHILD";
@@ -152,7 +95,7 @@ fn a_gigabyte_at_the_usual_rate() {
             let (mut bytes, mut blocks) = (0, Vec::new());
             while bytes < 1 << 30 {
                 let of = layout(random.size(), 8 << random.below(3));
-                blocks.push((face.allocate(of, of.size() < 512), of));
+                blocks.push((take(face, of, of.size() < 512), of));
                 bytes += of.size();
             }
             let found = profile();
@@ -162,13 +105,13 @@ fn a_gigabyte_at_the_usual_rate() {
             assert!(found.noted > 1000, "{found:?}");
             // Half of it goes, every other block.
             for (block, of) in blocks.iter().step_by(2) {
-                face.free(*block, *of);
+                give(face, *block, *of);
                 bytes -= of.size();
             }
             face.purge();
             assert_near(profile().live_bytes, bytes as u64, 0.1);
             for (block, of) in blocks.iter().skip(1).step_by(2) {
-                face.free(*block, *of);
+                give(face, *block, *of);
             }
             face.purge();
             let found = profile();
@@ -193,7 +136,7 @@ fn what_is_replaced_counts() {
             let mut blocks: Vec<(usize, Layout)> = Vec::new();
             for nth in 0..60_000 {
                 let of = layout(16 + random.below(2000), 8);
-                let block = face.allocate(of, false);
+                let block = take(face, of, false);
                 bytes += of.size();
                 allocated += of.size() as u64;
                 if nth < 20_000 {
@@ -201,7 +144,7 @@ fn what_is_replaced_counts() {
                 } else {
                     let place = random.below(blocks.len());
                     let (old, of_old) = std::mem::replace(&mut blocks[place], (block, of));
-                    face.free(old, of_old);
+                    give(face, old, of_old);
                     bytes -= of_old.size();
                 }
             }
@@ -228,8 +171,8 @@ fn what_stays_is_told_from_what_comes_and_goes() {
                 let count = (12 << 20) / of.size();
                 let blocks: Vec<usize> = (0..count)
                     .map(|_| {
-                        face.free(face.allocate(of, false), of);
-                        face.allocate(of, false)
+                        give(face, take(face, of, false), of);
+                        take(face, of, false)
                     })
                     .collect();
                 face.purge();
@@ -242,7 +185,7 @@ fn what_stays_is_told_from_what_comes_and_goes() {
                     0.03,
                 );
                 for block in blocks {
-                    face.free(block, of);
+                    give(face, block, of);
                 }
             }
         },
@@ -257,11 +200,11 @@ fn large_blocks_are_followed_as_they_grow() {
         &[("NTHEAP_PROFILE", "512K")],
         |face| {
             let mut of = layout(1000, 8);
-            let mut block = face.allocate(of, false);
+            let mut block = take(face, of, false);
             let mut allocated = of.size();
             while of.size() < 256 << 20 {
                 let size = of.size() * 2;
-                block = face.reallocate(block, of, size);
+                block = resize(face, block, of, size);
                 of = layout(size, 8);
                 allocated += size;
                 if size >= 1 << 20 {
@@ -272,9 +215,9 @@ fn large_blocks_are_followed_as_they_grow() {
             }
             assert_near(profile().allocated_bytes, allocated as u64, 0.02);
             let size = 3 << 20;
-            block = face.reallocate(block, of, size);
+            block = resize(face, block, of, size);
             assert_eq!(profile().live_bytes, size as u64);
-            face.free(block, layout(size, 8));
+            give(face, block, layout(size, 8));
             assert_eq!(profile().live_bytes, 0);
         },
     );
@@ -296,7 +239,7 @@ fn blocks_of_other_threads() {
                         for round in 0..20 {
                             let blocks = (0..500).map(|nth| {
                                 let of = of(nth + round * 31 + thread);
-                                (face.allocate(of, nth % 5 == 0), of)
+                                (take(face, of, nth % 5 == 0), of)
                             });
                             send.send(blocks.collect()).unwrap();
                         }
@@ -309,14 +252,14 @@ fn blocks_of_other_threads() {
                         assert!(kept.insert(block, of).is_none(), "handed out twice");
                         if nth % 4 != 0 {
                             let (block, of) = kept.pop_first().unwrap();
-                            face.free(block, of);
+                            give(face, block, of);
                         }
                     }
                     let bytes: usize = kept.values().map(Layout::size).sum();
                     face.purge();
                     assert_near(profile().live_bytes, bytes as u64, 0.15);
                     for (block, of) in kept {
-                        face.free(block, of);
+                        give(face, block, of);
                     }
                 });
             });
@@ -352,14 +295,14 @@ fn the_heap_is_as_without() {
                         )
                     };
                     assert!(bytes.iter().all(|&byte| byte == written), "{of:?}");
-                    face.free(block, of);
+                    give(face, block, of);
                     continue;
                 }
                 let power = 4 + random.below(13);
                 let size = (1 + random.below(1 << power)).min(40_000);
                 let of = layout(size, 1 << random.below(8));
                 let is_zero = random.below(3) == 0;
-                let block = face.allocate(of, is_zero);
+                let block = take(face, of, is_zero);
                 assert_eq!(block % of.align(), 0);
                 let place = std::ptr::with_exposed_provenance_mut::<u8>(block);
                 // SAFETY: as above.
@@ -375,7 +318,7 @@ fn the_heap_is_as_without() {
             let bytes: usize = blocks.iter().map(|(_, of, _)| of.size()).sum();
             assert!(stats().allocated >= bytes);
             for (block, of, _) in blocks {
-                face.free(block, of);
+                give(face, block, of);
             }
             assert_eq!(stats().allocated, 0);
             face.purge();
