@@ -8,7 +8,7 @@ use heap::sys::Call;
 
 /// Runs `body` and leaves errno as it was.
 #[inline(always)]
-fn keep_errno<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn keep_errno<R>(body: impl FnOnce() -> R) -> R {
     // SAFETY: errno's location is the calling thread's own.
     unsafe {
         let errno = libc::__errno_location();

@@ -83,7 +83,7 @@ sized_delete! {
 /// Reports a block that was made for other bytes than `size`, or, at an alignment, than
 /// so many rounded up to it, if the C++ library made the block.
 unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
-    if !block.is_null() && is_librarys() {
+    if !block.is_null() && crate::malloc::keep_errno(is_librarys) {
         // A size of 0 is served as 1.
         checked::expect_size("operator delete", block.cast(), size.max(1), align);
     }

@@ -124,6 +124,8 @@ impl Front {
         drop(caches);
         // SAFETY: the cache is the calling thread's.
         unsafe { word.set(place) };
+        // Again, should the system have had no memory for it before.
+        super::fork::register();
         // Setting the hook may allocate, on the cache just made.
         if !crate::sys::at_thread_exit(self.kind() as usize, shared.thread_exit, place.cast()) {
             // Nobody would give the cache back: do without one.

@@ -89,13 +89,12 @@ pub(super) unsafe fn take(cache: &ThreadCache, size: usize) -> *mut u8 {
     ptr::null_mut()
 }
 
-/// Takes any block out, marked as handed out, for the caller to free; null when there is none.
+/// Takes any block out for the caller to free; null when there is none. Its mark goes on
+/// saying that it is free: a second free by another thread meanwhile finds that.
 pub(super) fn pop(spares: &Spares) -> *mut Descriptor {
     for place in &spares.places {
         let descriptor = place.swap(ptr::null_mut(), Ordering::Relaxed);
         if !descriptor.is_null() {
-            // SAFETY: the block was kept here, and is live.
-            unsafe { (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Relaxed) };
             return descriptor;
         }
     }
