@@ -87,22 +87,21 @@ pub fn of_process(pid: i32, held: &Held) -> Result<Option<Profile>, Error> {
         ..Profile::default()
     };
     profile.process.was_held = true;
-    let mut is_profiled = false;
+    let mut has_header = false;
     for header in headers(&memory, &profile.mappings) {
+        has_header = true;
         let facts = memory
             .bytes(header, bytes::HEADER_BYTES)
             .and_then(|copy| Facts::decode(&copy));
         match facts {
-            Some(facts) => {
-                is_profiled = true;
-                read(&memory, &snapshot, facts, &mut profile);
-            }
+            Some(facts) => read(&memory, &snapshot, facts, &mut profile),
             None => profile.missing.push(format!(
                 "the profile at {header:#x}, which is laid out as another build's"
             )),
         }
     }
-    Ok((is_profiled || !profile.missing.is_empty()).then_some(profile))
+    // What else is missing of the process makes no profile.
+    Ok(has_header.then_some(profile))
 }
 
 /// The addresses of the headers that the copies' root records lead to.

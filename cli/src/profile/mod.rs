@@ -202,7 +202,7 @@ impl Named {
             return "stack unknown".to_owned();
         }
         words.truncate(SHOWN);
-        words.join(" < ")
+        output::plain(&words.join(" < "))
     }
 }
 
@@ -376,7 +376,7 @@ fn text(
         out,
         "process {}, {}: in use {}; allocated {}",
         profile.process.pid,
-        profile.process.program,
+        output::plain(&profile.process.program),
         words(live),
         words(allocated)
     )?;
@@ -458,26 +458,23 @@ fn as_json(profile: &Profile, named: &Named, options: &Options, size: usize) -> 
 
 /// Says on standard error what the profile lacks; the exit status that says so.
 fn tell_missing(profile: &Profile, named: &Named) -> u8 {
-    // Nobody is left to tell if standard error is gone.
-    let mut to = io::stderr().lock();
     for (file, count) in &named.without {
+        // Nobody is left to tell if standard error is gone.
         let _ = writeln!(
-            to,
-            "ntheap: {count} addresses in {file} have no name: it says nothing of them, as a \
-             stripped file does"
+            io::stderr(),
+            "ntheap: {count} addresses in {} have no name: it says nothing of them, as a \
+             stripped file does",
+            output::plain(file)
         );
     }
-    if profile.missing.is_empty() && profile.lost == 0 {
-        return 0;
-    }
-    let _ = writeln!(to, "ntheap: the answer is partial; what is missing:");
-    for what in &profile.missing {
-        let _ = writeln!(to, "  {what}");
-    }
+    let mut missing = profile.missing.clone();
     if profile.lost > 0 {
-        let _ = writeln!(to, "  {} blocks, for which there was no room", profile.lost);
+        missing.push(format!(
+            "{} blocks, for which there was no room",
+            profile.lost
+        ));
     }
-    source::PARTIAL
+    output::tell_all_missing(&missing, 0)
 }
 
 #[cfg(test)]

@@ -639,7 +639,7 @@ pub(in crate::heap) unsafe fn reallocate(
         };
         let class = class_for(size, align);
         if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
-            let resized = resize_large(operation, &found, address, size);
+            let resized = resize_large(&found, address, size);
             if !resized.is_null() {
                 return Some(resized);
             }
@@ -674,7 +674,7 @@ pub(in crate::heap) unsafe fn reallocate(
 
 /// # Safety
 /// As for [`reallocate`]; `found` is a large block.
-unsafe fn resize_large(operation: &str, found: &Found, address: *mut u8, size: usize) -> *mut u8 {
+unsafe fn resize_large(found: &Found, address: *mut u8, size: usize) -> *mut u8 {
     let mut large = PROCESS.large.lock();
     // SAFETY: as in `free_large`.
     unsafe {
@@ -683,8 +683,6 @@ unsafe fn resize_large(operation: &str, found: &Found, address: *mut u8, size: u
         }
         if !LargeList::size_of(found.descriptor).1 {
             // Where it lies now, it is moved from, and freed: told of there.
-            drop(large);
-            let _ = operation;
             return ptr::null_mut();
         }
         large.resize(found.descriptor, size)
