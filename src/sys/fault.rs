@@ -16,6 +16,7 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 static MASK: AtomicU64 = AtomicU64::new(0);
 static STRUCK: AtomicU64 = AtomicU64::new(0);
 /// How many threads put something back.
+#[cfg(all(unix, feature = "pages"))]
 static SPARED: AtomicU64 = AtomicU64::new(0);
 
 /// Lets the calls number `first` to `first + count - 1` fail, counted from
@@ -44,6 +45,7 @@ pub fn end() -> (u64, u64) {
 }
 
 /// Runs `body` with nothing refused.
+#[cfg(all(unix, feature = "pages"))]
 pub(super) fn spared<R>(body: impl FnOnce() -> R) -> R {
     SPARED.fetch_add(1, Ordering::Relaxed);
     let result = body();
@@ -52,6 +54,7 @@ pub(super) fn spared<R>(body: impl FnOnce() -> R) -> R {
 }
 
 pub(super) fn fails(call: Call) -> bool {
+    #[cfg(all(unix, feature = "pages"))]
     if SPARED.load(Ordering::Relaxed) != 0 {
         return false;
     }

@@ -65,8 +65,8 @@ mod system {
         Err(Errno(libc::ENOSYS))
     }
 
-    pub(super) fn for_each_held(_: &[u8], _: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        false
+    pub(super) fn for_each_held(_: &[u8], _: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Errno> {
+        Err(Errno(libc::ENOENT))
     }
 
     pub(super) fn user() -> u32 {
