@@ -90,7 +90,10 @@ fn try_reserve_at(base: *mut u8, size: usize) -> *mut u8 {
 
 /// How often a reservation at a chosen address is tried: another thread may
 /// take the address between the probe's release and the second reservation.
-const ALIGNED_TRIES: u32 = 16;
+const ALIGNED_TRIES: usize = 64;
+/// The most aligned ranges that a probe holds. The more there are, the less two
+/// threads that probe in step want the same one.
+const ALIGNED_CHOICES: usize = 8;
 
 pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     if align <= GRANULARITY {
@@ -102,14 +105,22 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     let Some(total) = size.checked_add(align - GRANULARITY) else {
         return ptr::null_mut();
     };
-    for _ in 0..ALIGNED_TRIES {
-        let probe = try_reserve_at(ptr::null_mut(), total);
+    for attempt in 0..ALIGNED_TRIES {
+        // Another range at each attempt, and room for one more.
+        let further = align.saturating_mul(attempt.min(ALIGNED_CHOICES - 1));
+        let mut held = total.saturating_add(further);
+        let mut probe = try_reserve_at(ptr::null_mut(), held);
+        if probe.is_null() {
+            held = total;
+            probe = try_reserve_at(ptr::null_mut(), held);
+        }
         if probe.is_null() {
             return probe;
         }
-        let head = probe.addr().wrapping_neg() & (align - 1);
+        let choice = attempt % ((held - total) / align + 1);
+        let head = (probe.addr().wrapping_neg() & (align - 1)) + choice * align;
         // SAFETY: the probe was reserved just above and nobody else knows it.
-        unsafe { release(probe, total) };
+        unsafe { release(probe, held) };
         let base = try_reserve_at(probe.wrapping_add(head), size);
         if !base.is_null() {
             return base;
