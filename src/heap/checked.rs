@@ -741,14 +741,17 @@ pub unsafe fn allocate_layout(word: &Word, config: &Config, layout: Layout, zero
     if super::layout::is_on() {
         return super::layout::allocate(word, config, layout, zero);
     }
+    // A Layout without bytes gets a block of the smallest class, as its realloc and
+    // dealloc, which know the Layout alone, take it to have.
+    let (size, align) = (layout.size().max(1), layout.align());
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if zero && layout.align() <= 16 {
-            allocate_zeroed(word, layout.size())
+        if zero && align <= 16 {
+            allocate_zeroed(word, size)
         } else if zero {
-            allocate_slow(word, layout.size(), layout.align(), true)
+            allocate_slow(word, size, align, true)
         } else {
-            allocate_aligned(word, layout.size(), layout.align())
+            allocate_aligned(word, size, align)
         }
     }
 }

@@ -127,7 +127,7 @@ fn a_size_of_zero_gives_blocks_of_their_own(face: Face) {
     assert_eq!(stats().allocated, 0);
 }
 
-each_face!(a_size_of_zero_gives_blocks_of_their_own: plain = Plain, checked = Checked);
+each_face!(a_size_of_zero_gives_blocks_of_their_own: plain = Plain, checked = Checked, global = Global);
 
 fn zeroed_memory_is_zero_fresh_and_used(face: Face) {
     for align in [1, 64, 4096, 256 * KIB] {
