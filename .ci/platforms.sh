@@ -33,7 +33,7 @@ fi
 enter() {
     target=$1
     local std name
-    std=$(.ci/std.sh "$target" | tee /dev/stderr | tail -1)
+    std=$(.ci/std.sh "$target" | tee -a /dev/stderr | tail -1)
     name=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")
     libraries=$std/sysroot/lib/rustlib/$target/lib
     export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO_TARGET_DIR=$std/target
@@ -90,14 +90,17 @@ musl() {
     /usr/bin/cargo test --target "$target" -p ntheap --tests --no-fail-fast
 }
 
-# Without what tests start themselves anew for: qemu-user starts no other program.
+# Without what tests start themselves anew for: qemu-user starts no other program. Nor
+# does it read memory through the system (process_vm_readv), which the last two do.
 aarch64() {
     enter aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc '' 'qemu-aarch64 -L /usr/aarch64-linux-gnu'
     /usr/bin/cargo test --target "$target" -p ntheap --lib --test diversion --test own_heaps \
         --no-fail-fast -- --skip a_panic_in_the_hook_ends --skip a_report_while_reporting \
         --skip abort_ends_the_process --skip continue_goes_on --skip hooks_are_swapped \
         --skip more_threads_than_marks --skip a_block_of_another_heap_names_both \
-        --skip a_heap_may_go_on_after --skip a_second_free_is_reported
+        --skip a_heap_may_go_on_after --skip a_second_free_is_reported \
+        --skip a_forked_child_reports --skip json_stays_json --skip programs_are_run_and_waited_for \
+        --skip a_copied_table_tells --skip a_region_may_go_while
 }
 
 # Tests with addresses of 64 bits in them compile, but mean nothing there.
