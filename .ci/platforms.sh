@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Runs the library's tests on systems that are near to this one: Linux with the
-# musl C library, and aarch64 under qemu-user; and its arithmetic on a machine
-# of 32 bits.
+# musl C library, and aarch64 under qemu-user; its arithmetic on a machine of 32
+# bits; and this system's own tests as if its pages were larger.
 #
-#   .ci/platforms.sh [musl|aarch64|i686]...
+#   .ci/platforms.sh [musl|aarch64|i686|pages]...
 #
-# The compiler is Debian's, std is built by std.sh.
+# For other systems the compiler is Debian's, std is built by std.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 platforms=("$@")
-((${#platforms[@]})) || platforms=(musl aarch64 i686)
+((${#platforms[@]})) || platforms=(musl aarch64 i686 pages)
 
 say() { printf 'platforms: %s\n' "$*"; }
 
@@ -105,9 +105,25 @@ aarch64() {
 
 # Tests with addresses of 64 bits in them compile, but mean nothing there.
 i686() {
-    enter i686-unknown-linux-gnu i686-linux-gnu-gcc -Aoverflowing_literals
+    enter i686-unknown-linux-gnu i686-linux-gnu-gcc "-Aoverflowing_literals -Aarithmetic_overflow"
     /usr/bin/cargo check --target "$target" -p ntheap --lib
     /usr/bin/cargo test --target "$target" -p ntheap --lib -- classes units tuning segment config report
+}
+
+# Pages of 16 and 64 KiB, as the layer above the system sees them. Left out are tests that
+# count pages of 4 KiB, or say how little memory stays where such can go back.
+pages() {
+    local kibibytes
+    for kibibytes in 16 64; do
+        say "pages of $kibibytes KiB"
+        MOCK_PAGE_SIZE=$kibibytes cargo test -p ntheap --lib --test process_heap --test private_heaps \
+            --test own_heaps --test purge --test crt --no-fail-fast -- \
+            --skip pages_that_were_written_are_told --skip what_is_named_wrongly_is_refused \
+            --skip an_address_is_rounded_down --skip what_is_committed_of_a_section \
+            --skip ten_thousand_heaps_with_ten --skip thresholds_say_when_free_pages \
+            --skip the_owner_of_an_address_is_known --skip sixteen_gigabytes_of_large_blocks \
+            --skip shrinking::sparse --skip free_pages_go_back
+    done
 }
 
 if [[ ${1-} == --one ]]; then
