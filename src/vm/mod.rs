@@ -19,6 +19,8 @@
 //!   from outside without calling code.
 
 mod budget;
+#[cfg(feature = "pages")]
+mod contents;
 #[cfg(all(unix, feature = "heaps"))]
 pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
@@ -30,7 +32,14 @@ mod left;
 #[cfg(feature = "memmap2")]
 mod mapped;
 #[cfg(feature = "pages")]
+mod options;
+#[cfg(feature = "pages")]
 mod pages;
+#[cfg(feature = "pages")]
+mod placeholder;
+#[cfg(feature = "pages")]
+#[cfg_attr(not(feature = "win32"), allow(dead_code))]
+pub(crate) mod query;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod regions;
@@ -58,11 +67,19 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
 pub(crate) use budget::Budget;
+#[cfg(all(unix, feature = "pages"))]
+pub use fault::{GuardHandler, set_guard_handler};
 pub(crate) use left::give_back;
 #[cfg(feature = "memmap2")]
 pub use mapped::{MappedFile, MappedFileMut, Plain};
 #[cfg(feature = "pages")]
-pub use pages::{PageAccess, PageError};
+pub use options::{ReserveOptions, large_page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError, Refused};
+#[cfg(feature = "pages")]
+pub use placeholder::Placeholder;
+#[cfg(feature = "pages")]
+pub use query::{PageInfo, PageKind, PageState, query};
 #[cfg(feature = "pages")]
 pub use reservation::{PageRun, Reservation};
 #[cfg(all(unix, feature = "pages"))]

@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod physical;
 mod refused;
+mod reservation;
 mod sections;
 mod stacks;
 mod support;
