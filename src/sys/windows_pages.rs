@@ -10,17 +10,22 @@ use windows_sys::Win32::Foundation::{
     ERROR_WORKING_SET_QUOTA, GetLastError, STATUS_GUARD_PAGE_VIOLATION,
 };
 use windows_sys::Win32::System::Memory::{
-    DiscardVirtualMemory, GetLargePageMinimum, GetWriteWatch, MEM_ADDRESS_REQUIREMENTS,
-    MEM_COALESCE_PLACEHOLDERS, MEM_COMMIT, MEM_EXTENDED_PARAMETER, MEM_FREE, MEM_IMAGE,
-    MEM_LARGE_PAGES, MEM_MAPPED, MEM_PRESERVE_PLACEHOLDER, MEM_RELEASE, MEM_REPLACE_PLACEHOLDER,
-    MEM_RESERVE, MEM_RESERVE_PLACEHOLDER, MEM_TOP_DOWN, MEM_WRITE_WATCH, MEMORY_BASIC_INFORMATION,
-    MemExtendedParameterAddressRequirements, PAGE_EXECUTE, PAGE_EXECUTE_READ,
-    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_GUARD, PAGE_NOACCESS, PAGE_READONLY,
-    PAGE_READWRITE, PAGE_WRITECOPY, PrefetchVirtualMemory, ResetWriteWatch, VirtualAlloc,
-    VirtualAlloc2, VirtualFree, VirtualLock, VirtualProtect, VirtualQuery, VirtualUnlock,
-    WIN32_MEMORY_RANGE_ENTRY,
+    DiscardVirtualMemory, GetLargePageMinimum, GetWriteWatch, MEM_ADDRESS_REQUIREMENTS, MEM_COMMIT,
+    MEM_EXTENDED_PARAMETER, MEM_FREE, MEM_IMAGE, MEM_LARGE_PAGES, MEM_MAPPED,
+    MEM_PRESERVE_PLACEHOLDER, MEM_RELEASE, MEM_REPLACE_PLACEHOLDER, MEM_RESERVE,
+    MEM_RESERVE_PLACEHOLDER, MEMORY_BASIC_INFORMATION, MemExtendedParameterAddressRequirements,
+    PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY, PAGE_GUARD,
+    PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY, PrefetchVirtualMemory,
+    ResetWriteWatch, VirtualAlloc, VirtualAlloc2, VirtualFree, VirtualLock, VirtualProtect,
+    VirtualQuery, VirtualUnlock, WIN32_MEMORY_RANGE_ENTRY,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+// Numbers of the page "VirtualAlloc function" and "VirtualFree function", which
+// `windows-sys` has in a module of their own.
+const MEM_TOP_DOWN: u32 = 0x10_0000;
+const MEM_WRITE_WATCH: u32 = 0x20_0000;
+const MEM_COALESCE_PLACEHOLDERS: u32 = 0x1;
 
 /// Why the system refused, as far as it matters to callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
