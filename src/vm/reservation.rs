@@ -1,7 +1,7 @@
 //! A reservation of a program's own, safe.
 
 use super::options::ReserveOptions;
-use super::pages::{self, PageAccess, PageError, Refused, Wanted};
+use super::pages::{self, Alike, PageAccess, PageError, Refused, Wanted};
 use super::placeholder::Placeholder;
 use core::mem::ManuallyDrop;
 use core::ops::Range;
@@ -47,11 +47,11 @@ pub struct Reservation {
     size: usize,
 }
 
-/// Pages in a row of a reservation that are alike.
+/// Pages in a row of a reservation or a view that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRun {
-    /// Where they lie, in bytes from the reservation's start.
+    /// Where they lie, in bytes from its start.
     pub range: Range<usize>,
     /// Their access; `None` where they are only reserved.
     pub access: Option<PageAccess>,
@@ -62,6 +62,19 @@ pub struct PageRun {
     /// Whether they are offered to the system, and barred until they are reclaimed. On
     /// Windows never.
     pub is_offered: bool,
+}
+
+impl PageRun {
+    /// Pages of a range of offsets, as the table tells of them.
+    pub(super) fn of(range: Range<usize>, told: &Alike) -> PageRun {
+        PageRun {
+            range,
+            access: told.access,
+            is_guard: told.is_guard,
+            is_locked: told.is_locked,
+            is_offered: told.is_offered,
+        }
+    }
 }
 
 impl Reservation {
@@ -158,7 +171,7 @@ impl Reservation {
     /// What happens on the first access to a guarded page, by [`as_ptr`] or from code
     /// that runs there, reading or writing: the page is no guard any more, then
     /// handlers are asked. With `win32` those are exception handlers, who see
-    /// STATUS_GUARD_PAGE_VIOLATION; on Unix one that [`set_guard_handler`] has set comes
+    /// STATUS_GUARD_PAGE_VIOLATION; on Unix one that `set_guard_handler` has set comes
     /// before. If one of them goes on, the access is made with the rights of `access`, and
     /// so are all that follow. If none does, the page is a guard page again, handlers of
     /// the system are asked, and the process ends. [`lock`](Reservation::lock) takes a
@@ -188,11 +201,6 @@ impl Reservation {
     /// ```
     ///
     /// [`as_ptr`]: Reservation::as_ptr
-    #[cfg_attr(unix, doc = "[`set_guard_handler`]: super::set_guard_handler")]
-    #[cfg_attr(
-        windows,
-        doc = "[`set_guard_handler`]: https://docs.rs/ntheap/latest/x86_64-unknown-linux-gnu"
-    )]
     pub fn guard(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
         let (start, length) = self.settled(&range)?;
         pages::protect(start, length, access, true)
@@ -236,13 +244,8 @@ impl Reservation {
         }
         let told = pages::query(self.start + offset)?;
         let end = self.start + self.size;
-        Some(PageRun {
-            range: told.start.max(self.start) - self.start..told.end.min(end) - self.start,
-            access: told.access,
-            is_guard: told.is_guard,
-            is_locked: told.is_locked,
-            is_offered: told.is_offered,
-        })
+        let range = told.start.max(self.start) - self.start..told.end.min(end) - self.start;
+        Some(PageRun::of(range, &told))
     }
 
     /// Whether all pages of a range can be accessed, without a fault, as `fits` says of
