@@ -41,7 +41,7 @@
 //! | `win32` | `heaps`, and the Windows names: on Windows itself, the system's own |
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
-//! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
+//! | `pages` | [`vm`]'s types for programs: reservations, placeholders, sections, views, physical pages, arrays and stacks that grow |
 //! | `debug` | `heaps`, and global flags (`NTHEAP_GFLAGS`): blocks checked, and recorded with their stacks |
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |

@@ -356,7 +356,7 @@ fn a_reservation_lies_where_it_is_asked_to() {
     let between = between.reserve(1 << 16).expect("reserved");
     let at = between.as_ptr().addr();
     assert!(
-        at >= 1 << 33 && at < 1 << 34 && at.is_multiple_of(1 << 24),
+        (1 << 33..1 << 34).contains(&at) && at.is_multiple_of(1 << 24),
         "{at:#x}"
     );
     assert_eq!(options.at(at).reserve(1).err(), Some(PageError::InUse));

@@ -175,6 +175,9 @@ pub(super) struct Wanted {
     pub(super) is_placeholder: bool,
 }
 
+#[cfg(test)]
+mod tests;
+
 /// A pointer to what is known to lie at an address.
 pub(super) fn pointer(address: usize) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut(address)
