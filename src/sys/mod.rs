@@ -137,7 +137,7 @@ pub use watch::{forget_watching, watch, written_pages};
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
 pub use windows_pages::{
-    Origin, Place, Refused, Reserved, commit_as, discard, fetch, forget_written, join_placeholders,
+    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
     large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
     unlock_pages, written_pages,
 };

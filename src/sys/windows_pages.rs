@@ -10,7 +10,7 @@ use windows_sys::Win32::Foundation::{
     ERROR_WORKING_SET_QUOTA, GetLastError, STATUS_GUARD_PAGE_VIOLATION,
 };
 use windows_sys::Win32::System::Memory::{
-    DiscardVirtualMemory, GetLargePageMinimum, GetWriteWatch, MEM_ADDRESS_REQUIREMENTS, MEM_COMMIT,
+    GetLargePageMinimum, GetWriteWatch, MEM_ADDRESS_REQUIREMENTS, MEM_COMMIT,
     MEM_EXTENDED_PARAMETER, MEM_FREE, MEM_IMAGE, MEM_LARGE_PAGES, MEM_MAPPED,
     MEM_PRESERVE_PLACEHOLDER, MEM_RELEASE, MEM_REPLACE_PLACEHOLDER, MEM_RESERVE,
     MEM_RESERVE_PLACEHOLDER, MEMORY_BASIC_INFORMATION, MemExtendedParameterAddressRequirements,
@@ -254,18 +254,6 @@ pub unsafe fn protect_with_guard(base: *mut u8, size: usize, protection: Protect
     // SAFETY: the caller owns the range; the old rights go to a local.
     admit(Call::Protect)
         && unsafe { VirtualProtect(base.cast(), size, rights, &raw mut before) != 0 }
-}
-
-/// Gives the memory of whole committed pages back.
-///
-/// # Safety
-/// The caller owns the pages, and their contents are dead.
-pub unsafe fn discard(base: *mut u8, size: usize) -> Result<(), Refused> {
-    // SAFETY: the caller's promise.
-    match unsafe { DiscardVirtualMemory(base.cast(), size) } {
-        0 => Ok(()),
-        error => Err(refused(error)),
-    }
 }
 
 /// Says that a range will be used soon. A hint: whether the system took it.

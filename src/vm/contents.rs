@@ -100,11 +100,12 @@ impl Reservation {
     }
 
     /// Gives the memory of whole pages back at once; they stay committed, which is
-    /// [`ReadWrite`](super::PageAccess::ReadWrite). Their bytes are 0 on Unix, where the
-    /// system takes them, and what they were where it refuses; on Windows anything.
+    /// [`ReadWrite`](super::PageAccess::ReadWrite), and read 0. Where the system does not
+    /// take it on Unix they keep what they hold.
     ///
     /// [`PageError::Invalid`] for bytes that are no whole pages, large pages, and pages
-    /// with another access; [`PageError::NotCommitted`].
+    /// with another access or (on Windows) a guard; [`PageError::NotCommitted`];
+    /// [`PageError::NoMemory`] on Windows, where they are decommitted and committed again.
     ///
     /// Source: "DiscardVirtualMemory function (memoryapi.h)".
     pub fn discard(&mut self, range: Range<usize>) -> Result<(), PageError> {

@@ -37,7 +37,8 @@ pub(crate) type Above = fn(Meaning, &Fault) -> bool;
 static ABOVE: AtomicUsize = AtomicUsize::new(0);
 
 /// Asked about the first access to a guard page, which is none any more, on the thread that
-/// made it, by the address: true when the access is to be made.
+/// made it, by the address: true when the access is to be made. It is asked about all guard
+/// pages of the process, and answers false about those that are not its own.
 pub type GuardHandler = fn(*mut u8) -> bool;
 
 /// A [`GuardHandler`], or 0.

@@ -107,7 +107,8 @@ impl PageAccess {
 }
 
 /// Why something was refused, and what was to be changed by it, as it was: operations
-/// that would use a value up give it back when they fail.
+/// that would use a value up give it back when they fail. Made a [`PageError`], as by `?`, it
+/// is dropped.
 #[derive(Debug)]
 pub struct Refused<T> {
     /// Why.

@@ -40,6 +40,16 @@ fn pages_are_committed_guarded_discarded_and_given_back() {
     memory.lock(page..2 * page).expect("locked");
     memory.unlock(page..2 * page).expect("unlocked");
     assert_eq!(memory.unlock(page..2 * page), Err(PageError::NotLocked));
+    memory.discard(page..2 * page).expect("discarded");
+    assert!(
+        memory
+            .bytes(page..2 * page)
+            .expect("open")
+            .iter()
+            .all(|&byte| byte == 0)
+    );
+    assert_eq!(memory.discard(page..2 * page - 1), Err(PageError::Invalid));
+    assert_eq!(memory.discard(0..2 * page), Err(PageError::Invalid));
     memory.decommit(0..page).expect("decommitted");
     assert_eq!(memory.query(0).expect("inside").access, None);
     assert_eq!(memory.committed(), page);

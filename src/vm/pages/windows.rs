@@ -135,14 +135,31 @@ pub(in super::super) fn query(address: usize) -> Option<Alike> {
     })
 }
 
+/// By decommitting the pages and committing them again: what the system's
+/// `DiscardVirtualMemory` leaves may become zeros at any later moment, which no reference may
+/// see.
+///
 /// # Safety
 /// Nobody needs what the pages hold, and nobody borrows it.
 pub(in super::super) unsafe fn discard(start: usize, size: usize) -> Result<(), PageError> {
-    // SAFETY: the caller's promise is the callee's.
-    unsafe { sys::discard(pointer(start), size) }.map_err(|refused| match refused {
-        Refused::Address => PageError::NotCommitted,
-        other => error_of(other),
-    })
+    let page = crate::vm::page_size();
+    let end = start + size;
+    if !start.is_multiple_of(page) || !size.is_multiple_of(page) {
+        return Err(PageError::Invalid);
+    }
+    let mut at = start;
+    while at < end {
+        let told = query(at).ok_or(PageError::Invalid)?;
+        match told.access {
+            None => return Err(PageError::NotCommitted),
+            Some(PageAccess::ReadWrite) if !told.is_guard => at = told.end,
+            Some(_) => return Err(PageError::Invalid),
+        }
+    }
+    // SAFETY: the pages are committed, and the caller's promise is the callee's.
+    unsafe { sys::purge(pointer(start), size) }
+        .then_some(())
+        .ok_or(PageError::NoMemory)
 }
 
 pub(in super::super) fn prefetch(start: usize, size: usize) {
