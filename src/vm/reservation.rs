@@ -194,8 +194,7 @@ impl Reservation {
     /// memory.commit(0..4096)?;
     /// memory.guard(0..4096, PageAccess::ReadWrite)?;
     /// assert!(memory.bytes(0..1).is_err());
-    /// // Locking meets the guard, once.
-    /// assert_eq!(memory.lock(0..4096), Err(PageError::Guard));
+    /// memory.protect(0..4096, PageAccess::Read)?;
     /// assert_eq!(memory.bytes(0..1), Ok(&[0][..]));
     /// # Ok::<(), PageError>(())
     /// ```

@@ -24,9 +24,9 @@ const READ_WRITE: u32 = 0x4;
 ///
 /// A *name* is known to all processes of one user, on Linux and Android. It is there as
 /// long as any process has a `Section` of it, however processes end, killed or not, and no
-/// longer: views alone keep the memory, not the name. It is the name that
-/// [`win32`](crate) programs give to `CreateFileMapping`, without a prefix. Nothing is
-/// left in any file system.
+/// longer: views alone keep the memory, not the name. It is the name that a program gives
+/// to `CreateFileMapping` of `ntheap::win32`, without a prefix. Nothing is left in any file
+/// system.
 ///
 /// Any thread may use it. Making, opening and mapping take a few system calls; with a name
 /// a few hundred microseconds, for the system's list of local sockets is read. Nothing
