@@ -136,7 +136,11 @@ pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
-pub use windows_pages::{commit_as, query};
+pub use windows_pages::{
+    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
+    large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
+    unlock_pages, written_pages,
+};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
