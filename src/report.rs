@@ -34,7 +34,7 @@ mod json;
 mod long;
 mod stop;
 
-pub use detail::{BlockLayout, Damage, Layouts, ThreadName, Trace};
+pub use detail::{BlockLayout, Damage, Families, Layouts, ThreadName, Trace};
 #[cfg(feature = "debug")]
 use long::LongText;
 #[cfg(feature = "debug")]
@@ -109,6 +109,9 @@ pub struct Report<'a> {
     pub damage: Option<Damage>,
     /// The Layout given and the block's own, where they differ.
     pub layouts: Option<Layouts>,
+    /// The function that the block was given back by and the one that it came from, where
+    /// they do not belong together.
+    pub families: Option<Families>,
     /// Who allocated the block; none where that was not recorded.
     pub allocated: Option<Trace<'a>>,
     /// Who freed it.
@@ -139,6 +142,7 @@ impl Report<'_> {
         advice: "",
         damage: None,
         layouts: None,
+        families: None,
         allocated: None,
         freed: None,
     };
@@ -196,6 +200,9 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(layouts) = &self.layouts {
             write!(out, "{layouts}")?;
+        }
+        if let Some(families) = &self.families {
+            write!(out, "{families}")?;
         }
         if let Some(trace) = &self.allocated {
             trace.write("allocated", out)?;

@@ -7,9 +7,9 @@
 //! `new`, `delete` and the rest of the library are not of one module, nothing is
 //! compared.
 
+use crate::judge;
 use core::arch::naked_asm;
-use core::ffi::{CStr, c_void};
-use core::ptr;
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use heap::heap::checked;
 
@@ -89,34 +89,11 @@ unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
     }
 }
 
-/// Whether operator new and delete are the C++ library's.
+/// Whether operator new and delete are not the program's own.
 fn is_librarys() -> bool {
     static KNOWN: AtomicBool = AtomicBool::new(false);
-    static IS: AtomicBool = AtomicBool::new(false);
-    if KNOWN.load(Ordering::Acquire) {
-        return IS.load(Ordering::Relaxed);
+    if !KNOWN.load(Ordering::Relaxed) {
+        KNOWN.store(judge::are_called(), Ordering::Relaxed);
     }
-    let modules = [c"_Znwm", c"_ZdlPv", c"_ZSt9terminatev"].map(module_of);
-    let [new, delete, rest] = modules;
-    if rest.is_null() || new.is_null() {
-        // A library that is opened later may have them.
-        return false;
-    }
-    let is = new == delete && delete == rest;
-    IS.store(is, Ordering::Relaxed);
-    KNOWN.store(true, Ordering::Release);
-    is
-}
-
-/// Where the module lies that a function is of; null for none.
-fn module_of(function: &CStr) -> *mut c_void {
-    // SAFETY: a name, and a place for what is found; all zeros are one.
-    unsafe {
-        let address = libc::dlsym(libc::RTLD_DEFAULT, function.as_ptr());
-        let mut info: libc::Dl_info = core::mem::zeroed();
-        if address.is_null() || libc::dladdr(address, &raw mut info) == 0 {
-            return ptr::null_mut();
-        }
-        info.dli_fbase
-    }
+    KNOWN.load(Ordering::Relaxed)
 }

@@ -92,6 +92,13 @@ impl fmt::Display for Json<'_, '_> {
             write_layout(&layouts.allocated, out)?;
             out.write_char('}')?;
         }
+        if let Some(families) = &report.families {
+            write!(
+                out,
+                ",\"families\":{{\"given\":\"{}\",\"allocated\":\"{}\"}}",
+                families.given, families.allocated
+            )?;
+        }
         for (name, trace) in [("allocated", &report.allocated), ("freed", &report.freed)] {
             if let Some(trace) = trace {
                 write_trace(name, trace, out)?;

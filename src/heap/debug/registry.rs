@@ -34,10 +34,12 @@ pub enum Family {
     New,
     /// C++'s operator new[].
     NewArray,
+    /// C++'s operator new with an alignment.
+    AlignedNew,
+    /// C++'s operator new[] with an alignment.
+    AlignedNewArray,
     /// Rust's allocator interface, with a Layout.
     Layout,
-    /// A record of a kind that this version does not know.
-    Unknown,
 }
 
 /// Where a block is in its life.

@@ -109,7 +109,7 @@ fn newer(one: Record, other: Record) -> Record {
     if is_newer { other } else { one }
 }
 
-fn block_of(record: &Record) -> Block {
+pub(super) fn block_of(record: &Record) -> Block {
     Block {
         start: record.start,
         size: record.size,
