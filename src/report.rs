@@ -91,6 +91,9 @@ pub struct Report<'a> {
     pub address: usize,
     /// The block the address belongs to; none where no heap knows it.
     pub block: Option<Block>,
+    /// Whether the block was to have guard pages and has none, since page heap had no more of
+    /// them when it was made.
+    pub lacks_guards: bool,
     /// The name of the operation that found it, such as `free`.
     pub operation: &'a str,
     /// The number of the thread that found it, as the system's tools show it.
@@ -134,6 +137,7 @@ impl Report<'_> {
         heap: "",
         address: 0,
         block: None,
+        lacks_guards: false,
         operation: "",
         thread: 0,
         owner: None,
@@ -188,6 +192,11 @@ impl fmt::Display for Report<'_> {
             }
             None => Ok(()),
         }?;
+        if self.lacks_guards {
+            out.write_str(
+                "  it has no guard pages: page heap had no more of them when it was made\n",
+            )?;
+        }
         if let Some(owner) = self.owner
             && (owner != self.heap || self.owner_module != self.module)
         {

@@ -2,9 +2,8 @@
 //! says is compared with the block.
 //!
 //! The C++ library's own forgets the size and calls the delete without one, which a
-//! program may have replaced. So do these, after the comparison; without a C++ library in
-//! reach they free. Blocks of a program's own operator new may be of any size: where
-//! `new`, `delete` and the rest of the library are not of one module, nothing is
+//! program may have replaced. So do these, after the comparison. Blocks of a program's own
+//! operator new may be of any size: where an operator is not this library's, nothing is
 //! compared.
 
 use crate::judge;
@@ -13,7 +12,7 @@ use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use heap::heap::checked;
 
-/// Defines a sized delete that calls `$delete`, or free.
+/// Defines a sized delete that calls `$delete`.
 macro_rules! sized_delete {
     ($(#[$doc:meta])* $name:ident, $delete:literal, ($($argument:ident: $type:ty),*), $save:literal, $restore:literal) => {
         $(#[$doc])*
@@ -44,17 +43,10 @@ macro_rules! sized_delete {
                 ".cfi_adjust_cfa_offset -8",
                 "1:",
                 $restore,
-                concat!(".weak ", $delete),
-                concat!("mov rax, qword ptr [rip + ", $delete, "@GOTPCREL]"),
-                "test rax, rax",
-                "je 2f",
-                "jmp rax",
-                "2:",
-                "jmp {free}",
+                concat!("jmp qword ptr [rip + ", $delete, "@GOTPCREL]"),
                 ".cfi_endproc",
                 expect = sym expect,
                 hardened = sym checked::HARDENED,
-                free = sym crate::malloc::free,
             )
         }
     };

@@ -71,6 +71,9 @@ impl fmt::Display for Json<'_, '_> {
         text(out, "module", report.module)?;
         if let Some(block) = &report.block {
             write_block(block, report.address, out)?;
+            if report.lacks_guards {
+                out.write_str(",\"lacks_guards\":true")?;
+            }
         }
         text(out, "owner", report.owner.unwrap_or_default())?;
         text(out, "owner_module", report.owner_module)?;

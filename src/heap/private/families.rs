@@ -11,7 +11,7 @@
 //! one and go back to another's. Whoever knows the operators says so ([`judge_by`]); without
 //! its word nothing is reported.
 
-use super::{damage, guarded};
+use super::{damage, guarded, light};
 use crate::heap::PROCESS_HEAP;
 use crate::heap::debug::registry::{self, Family, Record, State};
 use crate::heap::debug::{self, gflags};
@@ -110,6 +110,7 @@ fn report(operation: &str, record: &Record, families: Families) {
         thread: crate::sys::thread_id(),
         address: record.start,
         block: Some(damage::block_of(record)),
+        lacks_guards: light::lacks_guards(record),
         families: Some(families),
         allocated,
         advice: ADVICE,
