@@ -21,11 +21,14 @@ static CONFIG: Config = Config::new();
 /// Prints what the report of a fault beside or in a block is compared with.
 fn announce(block: *mut u8) {
     let pid = std::process::id();
-    println!("\nannounced {pid} {} {}", sys::thread_id(), block.addr());
+    let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    let (thread, start) = (sys::thread_id(), block.addr());
+    println!("\nannounced {pid} {thread} {start} {}", name.trim_end());
 }
 
 /// What such a report says of the block.
 struct Said {
+    /// The heap, as the line says it; empty where it has no name.
     heap: &'static str,
     place: &'static str,
     is_freed: bool,
@@ -42,10 +45,9 @@ fn expect_first_chance(output: &Output, (operation, distance): (&str, usize), sa
         .lines()
         .find_map(|line| line.strip_prefix("announced "))
         .unwrap_or_else(|| panic!("{output:?}"));
-    let words: Vec<usize> = words.split(' ').map(|word| word.parse().unwrap()).collect();
-    let [pid, thread, block] = words[..] else {
-        panic!("{out}");
-    };
+    let words: Vec<&str> = words.splitn(4, ' ').collect();
+    let [pid, thread, block] = [0, 1, 2].map(|at| words[at].parse::<usize>().unwrap());
+    let name = words[3];
     let error = String::from_utf8_lossy(&output.stderr);
     let mut seen = String::new();
     for line in error.lines() {
@@ -67,16 +69,12 @@ fn expect_first_chance(output: &Output, (operation, distance): (&str, usize), sa
     }
     let address = block + distance;
     let trace = |what: &str| {
-        let name = std::fs::read_to_string("/proc/self/comm").unwrap();
         let frames = if said.has_stacks {
             ":\n    <frames>"
         } else {
             ""
         };
-        format!(
-            "  {what} by thread {thread} {:?}{frames}\n",
-            name.trim_end()
-        )
+        format!("  {what} by thread {thread} {name:?}{frames}\n")
     };
     let mut expected = format!(
         "ntheap: VERIFIER STOP 0000000000000013: pid 0x{pid:X}: first-chance access violation \
@@ -85,7 +83,7 @@ fn expect_first_chance(output: &Output, (operation, distance): (&str, usize), sa
          \x20   <some> : code that accessed it\n\
          \x20   0000000000000000 : exception record\n\
          \x20   <some> : context record\n\
-         \x20 {operation}({address:#x}) on heap \"{}\", thread {thread}\n\
+         \x20 {operation}({address:#x}){}, thread {thread}\n\
          \x20 the address {}\n",
         said.heap,
         said.place.replace("<block>", &format!("{block:#x}"))
@@ -309,7 +307,7 @@ fn an_overrun_of_rusts_is_told() {
     if let Some(output) = output {
         // The standard library has a handler, and may be asked next.
         let said = Said {
-            heap: "process heap",
+            heap: " on heap \"process heap\"",
             place: "lies 8 bytes past the end of a busy block of 24 bytes that starts at <block>",
             is_freed: false,
             has_stacks: true,
@@ -341,7 +339,7 @@ fn a_handler_of_the_programs_is_called_after_the_report() {
     );
     if let Some(output) = output {
         let said = Said {
-            heap: "process heap",
+            heap: " on heap \"process heap\"",
             place: "is the start of a free block of 50 bytes",
             is_freed: true,
             has_stacks: true,
@@ -616,7 +614,7 @@ fn what_cannot_be_shut_is_used_again() {
     });
     if let Some(output) = output {
         let said = Said {
-            heap: "heap",
+            heap: "",
             place: "lies 16 bytes past the end of a busy block of 3000 bytes that starts at <block>",
             is_freed: false,
             has_stacks: false,

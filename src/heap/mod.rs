@@ -218,6 +218,11 @@ impl Heap {
             return;
         }
         self.serves_plain.store(true, Ordering::Release);
+        #[cfg(feature = "debug")]
+        if debug::sample::is_on() {
+            return;
+        }
+        plain::resize_at_once();
     }
 
     #[cold]
