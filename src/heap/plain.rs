@@ -18,7 +18,6 @@ use super::word::Word;
 use super::{PROCESS, misuse, slices};
 use crate::config::Config;
 use core::alloc::Layout;
-#[cfg(any(feature = "debug", feature = "hardened"))]
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 // A linear size, rounded up, is its bin's offset.
@@ -401,7 +400,7 @@ pub unsafe fn reallocate(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
-    if size > resized_at_once() {
+    if size > RESIZED_AT_ONCE.load(Ordering::Relaxed) {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { reallocate_rarely(word, config, block, layout, size) };
     }
@@ -416,19 +415,13 @@ pub unsafe fn reallocate(
 const ANY_ALIGN: usize = isize::MAX as usize / 4;
 
 /// As many, while no block can be other than the front end's own, which a resizing then need
-/// not ask for; else 0.
-#[cfg(any(feature = "debug", feature = "hardened"))]
-static RESIZED_AT_ONCE: AtomicUsize = AtomicUsize::new(0);
-
-/// The largest size to which a block is resized without a look at whose it is. One comparison,
-/// with whatever features, for both: it costs nothing that nobody looks.
-#[inline(always)]
-fn resized_at_once() -> usize {
-    #[cfg(any(feature = "debug", feature = "hardened"))]
-    return RESIZED_AT_ONCE.load(Ordering::Relaxed);
-    #[cfg(not(any(feature = "debug", feature = "hardened")))]
-    ANY_ALIGN
-}
+/// not ask for; else 0. Whatever features there are: it costs nothing that nobody looks.
+static RESIZED_AT_ONCE: AtomicUsize =
+    AtomicUsize::new(if cfg!(any(feature = "debug", feature = "hardened")) {
+        0
+    } else {
+        ANY_ALIGN
+    });
 
 /// From here on all blocks are the front end's own: it serves, and nothing is sampled.
 #[cfg(any(feature = "debug", feature = "hardened"))]
