@@ -176,3 +176,36 @@ fn reports_are_json_where_that_is_asked_for() {
     );
     assert!(report.get("freed").is_none() && report.get("layouts").is_none());
 }
+
+/// What is in use is counted by the tags of the calls and by the modules that asked.
+#[test]
+fn blocks_are_counted_by_their_tags() {
+    let Some(program) = program("bugs.c") else {
+        return;
+    };
+    for (flags, expected) in [
+        ("+htg,+htd", "1 4000 tag 7, 1 1000 bugs-c, 3 300 tag 5"),
+        ("+htd", "5 5300 bugs-c"),
+        ("+htg", "1 4000 tag 7, 3 300 tag 5"),
+    ] {
+        let ended = run(command(&program)
+            .arg("tagged")
+            .env("NTHEAP_GFLAGS", flags)
+            .env("NTHEAP_SHOW_STATS", "1"));
+        let said = text(&ended.expect_success("tagged").stderr);
+        let (_, tags) = said
+            .split_once("  in use by\n")
+            .unwrap_or_else(|| panic!("{said}"));
+        let lines: Vec<String> = tags
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            // What the system's own libraries have in use is their affair.
+            .filter(|line| line.ends_with(" bugs-c") || line.contains(" tag "))
+            .collect();
+        assert_eq!(lines.join(", "), expected, "{flags}");
+    }
+    let ended = run(command(&program)
+        .arg("tagged")
+        .env("NTHEAP_SHOW_STATS", "1"));
+    assert!(!text(&ended.stderr).contains("in use by"));
+}

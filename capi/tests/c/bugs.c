@@ -478,6 +478,19 @@ static void thread_with_exit_hooks(void)
     CHECK(wait(NULL) > 0);
 }
 
+/* Nothing wrong: blocks with tags of their calls', and one of the program's. */
+static void tagged(void)
+{
+    char *block;
+    int i;
+    for (i = 0; i < 3; i++)
+        CHECK(HeapAlloc(GetProcessHeap(), 5 << 18, 100));
+    block = HeapReAlloc(GetProcessHeap(), 0, HeapAlloc(GetProcessHeap(), 7 << 18, 16), 4000);
+    CHECK(block);
+    drop(malloc(10));
+    CHECK(make(1000));
+}
+
 /* Nothing wrong. */
 static void nothing(void)
 {
@@ -526,7 +539,8 @@ static const struct {
     CASE(destroyed_heap_allocates), CASE(destroyed_heap_frees), CASE(destroyed_twice),
     CASE(block_of_destroyed_heap), CASE(handle_of_nothing), CASE(process_heap_destroyed),
     CASE(negative_size), CASE(negative_size_in_heap), CASE(race), CASE(uninitialised_read),
-    CASE(thread_without_exit_hooks), CASE(thread_with_exit_hooks), CASE(nothing),
+    CASE(thread_without_exit_hooks), CASE(thread_with_exit_hooks), CASE(tagged),
+    CASE(nothing),
 };
 
 int main(int argc, char **argv)

@@ -85,6 +85,8 @@ pub struct Record {
     pub mark: u8,
     /// As above.
     pub extra: [usize; 2],
+    /// What asked for it, as a number (tags.rs); 0 for nobody that is known.
+    pub tag: u16,
 }
 
 impl Record {
@@ -104,6 +106,7 @@ impl Record {
             align: 4,
             mark: 0,
             extra: [0; 2],
+            tag: 0,
         }
     }
 }
