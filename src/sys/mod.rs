@@ -476,6 +476,18 @@ pub fn thread_id() -> u64 {
     os::thread_id()
 }
 
+/// Whether no thread of the process has this number, [`thread_id`]'s. False where the system
+/// cannot tell.
+pub(crate) fn is_gone(thread: u64) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return os::is_gone(thread);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = thread;
+        false
+    }
+}
+
 /// A number that no other live thread has, not 0: where the thread's local
 /// storage lies. Costs an instruction or a call, never a system call.
 #[inline(always)]
