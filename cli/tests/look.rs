@@ -369,13 +369,17 @@ fn planted_leaks_are_found_exactly() {
                 groups.iter().all(|(frames, _)| frames[0].is_string()),
                 "{found}"
             );
+            let calls = &found["lost"][0]["calls"];
+            assert_eq!(calls[0]["functions"][0]["name"], "lose", "{found}");
+            assert_eq!(calls[1]["functions"][0]["name"], "main", "{found}");
             // Nine in one place, three elsewhere.
             groups.sort_by_key(|(_, blocks)| *blocks);
             let counts: Vec<_> = groups.iter().filter_map(|(_, blocks)| *blocks).collect();
             assert_eq!(counts, [1, 1, 1, 9]);
             let out = look(&["leaks", &running.pid()]);
             let text = stdout(&out);
-            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    ";
+            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    \
+                          lose (program+0x";
             assert!(text.contains(record) && !text.contains("\n  0x"), "{text}");
             let out = look(&["leaks", &running.pid(), "--blocks"]);
             let text = stdout(&out);
@@ -736,7 +740,7 @@ fn what_cannot_be_read_has_a_status_and_a_reason() {
 
 #[test]
 fn damage_in_a_snapshot_is_status_1() {
-    use ntheap_inspect::model::{Copy, Heap, Problem};
+    use ntheap_inspect::model::{Area, Block, Copy, Heap, Problem, Stack, State};
     let folder = folder("look-damage");
     let path = folder.join("damaged.heap");
     let snapshot = ntheap_inspect::Snapshot {
@@ -751,6 +755,24 @@ fn damage_in_a_snapshot_is_status_1() {
             address: 0x2000,
             what: "something is wrong".to_owned(),
         }],
+        areas: vec![Area {
+            start: 0x1ff0,
+            reserved: 0x100,
+            count: 1,
+            ..Area::default()
+        }],
+        blocks: vec![Block {
+            address: 0x1ff0,
+            size: 100,
+            slack: 156,
+            stack: 1,
+            state: State::Busy,
+            ..Block::default()
+        }],
+        stacks: vec![Stack {
+            id: 1,
+            frames: vec!["gone.so+0x1234".to_owned()],
+        }],
         missing: vec!["a region".to_owned()],
         ..Default::default()
     };
@@ -759,10 +781,20 @@ fn damage_in_a_snapshot_is_status_1() {
     assert_eq!(out.status.code(), Some(1));
     let text = stdout(&out);
     assert!(
-        text.contains("0x2000, a heap: something is wrong\n1 thing does not agree\n"),
+        text.contains(
+            "0x2000, a heap: something is wrong\n  \
+             in a block of 100 bytes at 0x1ff0, allocated at\n    \
+             gone.so+0x1234\n1 thing does not agree\n"
+        ),
         "{text}"
     );
+    assert!(stderr(&out).contains("ntheap: 1 address in gone.so has no name: "));
     assert!(stderr(&out).contains("partial; what is missing:\n  a region\n"));
-    let out = look(&["walk", path.to_str().expect("UTF-8")]);
+    let path = path.to_str().expect("UTF-8");
+    let found = json(&look(&["validate", path, "--format", "json"]));
+    let problem = &found["problems"][0];
+    assert_eq!(problem["block"]["size"], 100);
+    assert_eq!(problem["calls"][0]["frame"], "gone.so+0x1234");
+    let out = look(&["walk", path]);
     assert_eq!(out.status.code(), Some(3));
 }

@@ -195,12 +195,96 @@ fn a_program_makes_snapshots_by_a_call() {
         text.starts_with("+    9c40 (   9c40 -      0)     28 allocs\tBackTrace"),
         "{text}"
     );
+    assert_eq!(text.lines().nth(1), Some("\tprogram!many"), "{text}");
+    assert!(text.ends_with("Total increase == 9c40\n"), "{text}");
+
+    // The process is gone; what its files are was noted.
+    let out = succeeds(ntheap().arg("diff").args(&files));
+    let named = format!("      many ({})\n      main (program+0x", small[0].0[0]);
+    assert!(stdout(&out).contains(&named), "{}", stdout(&out));
+    let out = succeeds(ntheap().arg("diff").args(&files).args(["--format", "json"]));
+    let told: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+    let stack = &told["stacks"][0];
+    assert_eq!(stack["frames"][0], small[0].0[0].as_str());
+    assert_eq!(stack["calls"][0]["frame"], stack["frames"][0]);
+    assert_eq!(stack["calls"][0]["functions"][0]["name"], "many");
+
+    // And so do blocks by a function's name, a part of it, a frame, or an address.
+    let walked = |stack: &str| {
+        let mut command = ntheap();
+        command.arg("walk").arg(&files[1]);
+        let out = succeeds(command.args(["--format", "json", "--stack", stack]));
+        let told: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+        let blocks = told["blocks"].as_array().expect("blocks");
+        let sizes = blocks
+            .iter()
+            .map(|block| block["size"].as_u64().expect("a size"));
+        (sizes.collect::<Vec<u64>>(), told["stacks"].clone())
+    };
+    let frame = small[0].0[0].as_str();
+    let (_, number) = frame.split_once('+').expect("a number");
+    let code = after
+        .mappings
+        .iter()
+        .find(|mapping| mapping.is_executable && mapping.name.ends_with("/program"))
+        .expect("the program's code");
+    let digits = u64::from_str_radix(&number[2..], 16).expect("a number");
+    let address = format!("{:#x}", code.start - code.offset + digits);
+    for wanted in [
+        "many",
+        "man",
+        frame,
+        number,
+        &number.replace("0x", "0X"),
+        &address,
+    ] {
+        let (sizes, stacks) = walked(wanted);
+        // Other blocks of calls that are named alike may be there.
+        let found = sizes.iter().filter(|&&size| size == 1000).count();
+        assert_eq!(found, 40, "{wanted}: {sizes:?}");
+        let first = &stacks[0]["calls"][0]["functions"][0]["name"];
+        assert_eq!(first, "many", "{wanted}: {stacks}");
+    }
+    assert_eq!(walked("many").0.len(), 40);
+    let (sizes, stacks) = walked("one");
+    assert_eq!(sizes, [300_000], "{stacks}");
     assert_eq!(
-        text.lines().nth(1),
-        Some(format!("\t{}", small[0].0[0]).as_str()),
+        walked("no_such_function"),
+        (vec![], serde_json::Value::Null)
+    );
+    assert_eq!(walked("0x7").0, [0; 0]);
+    let mut command = ntheap();
+    command.arg("walk").arg(&files[1]).args(["--stack", "one"]);
+    let text = stdout(&succeeds(&mut command));
+    assert!(
+        text.contains("  lies in            stack  heap\n"),
         "{text}"
     );
-    assert!(text.ends_with("Total increase == 9c40\n"), "{text}");
+    assert!(
+        text.contains("\nstack ") && text.contains("\n    one (program+0x"),
+        "{text}"
+    );
+    let mut command = ntheap();
+    command
+        .arg("walk")
+        .arg(&files[1])
+        .args(["--stack", "many", "--summary"]);
+    let text = stdout(&succeeds(&mut command));
+    assert!(text.contains("1,000      40  40,000"), "{text}");
+
+    // Without the file there are addresses, and a word about it.
+    fs::remove_file(&program).expect("the program");
+    let out = succeeds(ntheap().arg("diff").args(&files));
+    assert!(
+        stdout(&out).contains(&format!("      {frame}\n")),
+        "{}",
+        stdout(&out)
+    );
+    let said = format!(
+        "addresses in {} have no name: the file cannot be read any more\n",
+        program.display()
+    );
+    assert!(stderr(&out).contains(&said), "{}", stderr(&out));
 }
 
 #[test]
@@ -221,6 +305,13 @@ fn without_ust_there_are_no_stacks() {
         "{}",
         stderr(&out)
     );
+    let out = output(ntheap().arg("walk").arg(&file).args(["--stack", "x"]));
+    assert_eq!(out.status.code(), Some(5));
+    let said = format!(
+        "ntheap: {} has no stacks; a process with NTHEAP_GFLAGS=+ust has\n",
+        file.display()
+    );
+    assert_eq!(stderr(&out), said);
 }
 
 #[test]

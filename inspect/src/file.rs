@@ -225,6 +225,7 @@ fn mapping(out: &mut Section<'_>, mapping: &Mapping) {
         mapping.is_shared,
         mapping.is_file,
         mapping.resident.is_some(),
+        mapping.offset != 0,
     ];
     let flags = bits
         .iter()
@@ -233,6 +234,9 @@ fn mapping(out: &mut Section<'_>, mapping: &Mapping) {
     out.number(flags);
     if let Some(resident) = mapping.resident {
         out.number(resident);
+    }
+    if mapping.offset != 0 {
+        out.number(mapping.offset);
     }
     out.text(&mapping.name);
 }

@@ -231,6 +231,7 @@ fn mapping(from: &mut Contents<'_>) -> Result<Mapping, Error> {
     let flags = from.number()?;
     let has = |bit: u32| flags >> bit & 1 != 0;
     let resident = if has(5) { Some(from.number()?) } else { None };
+    let offset = if has(6) { from.number()? } else { 0 };
     Ok(Mapping {
         start,
         end,
@@ -239,6 +240,7 @@ fn mapping(from: &mut Contents<'_>) -> Result<Mapping, Error> {
         is_executable: has(2),
         is_shared: has(3),
         is_file: has(4),
+        offset,
         resident,
         name: from.text()?,
     })

@@ -24,6 +24,14 @@ pub(crate) struct Walk {
     #[arg(long, value_name = "RANGE", value_parser = sizes, allow_hyphen_values = true)]
     pub(crate) size: Option<Sizes>,
 
+    /// Only blocks that were allocated through a call whose function, file or place has
+    /// TEXT in it, or that returns to the address 0xTEXT
+    ///
+    /// A place is as stacks show it, program+0x1189. The process must keep stacks
+    /// (NTHEAP_GFLAGS=+ust).
+    #[arg(long, value_name = "TEXT", verbatim_doc_comment)]
+    pub(crate) stack: Option<String>,
+
     /// Only blocks in these states [default: busy,out]
     ///
     /// cached: free and at hand in a thread's cache; out: in use or cached, where
