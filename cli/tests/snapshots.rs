@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::running::Running;
 use common::{clean, compile, folder, library, ntheap, output, root, stderr, stdout};
 use ntheap_inspect::{Snapshot, file};
 use std::fs;
@@ -473,4 +474,76 @@ fn what_cannot_be_is_said() {
     assert!(stdout(&succeeds(&mut command)).starts_with("0 0\n"));
     command.env("PATH", "/nonexistent:");
     assert!(stdout(&succeeds(&mut command)).starts_with("-1 2\n"));
+}
+
+/// Has as many blocks as it is told, of a few sizes, and then a hundred more.
+const MANY: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    long count = atol(argv[1]);
+    void **kept = malloc((count + 100) * sizeof *kept);
+    for (long i = 0; i < count; i++) kept[i] = malloc(16 + i % 4 * 16);
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    for (long i = 0; i < 100; i++) kept[count + i] = malloc(64);
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    return kept[count / 2] == NULL;
+}
+"#;
+
+/// Ten million blocks, with `NTHEAP_LONG`: each look takes less than ten seconds, and a map
+/// less than five megabytes.
+#[test]
+fn many_blocks_take_seconds() {
+    let is_long = std::env::var_os("NTHEAP_LONG").is_some_and(|value| value != "0");
+    let count: u64 = if is_long { 10_000_000 } else { 100_000 };
+    let folder = folder("snapshot-many");
+    let program = folder.join("many");
+    if !compile("snapshot-many", MANY, &program, &["-O1", "-fno-builtin"]) {
+        return;
+    }
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (before, after, map) = (file("before.heap"), file("after.heap"), file("map.html"));
+    let timed = |arguments: &[&str]| {
+        let start = std::time::Instant::now();
+        let out = output(ntheap().args(arguments));
+        let taken = start.elapsed();
+        assert!(out.status.success(), "{arguments:?}: {}", stderr(&out));
+        assert!(taken.as_secs() < 10, "{arguments:?}: {taken:?}");
+        (stdout(&out), taken.as_secs_f64())
+    };
+    let mut command = Command::new(&program);
+    clean(&mut command);
+    command.arg(count.to_string()).env("LD_PRELOAD", library());
+    let mut running = Running::start(&mut command);
+    running.until_ready();
+    let pid = running.pid();
+    let (_, first) = timed(&["snapshot", &pid, "-o", &before]);
+    running.go();
+    running.until_ready();
+    let (_, second) = timed(&["snapshot", &pid, "-o", &after]);
+    let (text, compared) = timed(&["diff", &before, &after, "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        told["after"]["blocks"].as_u64() >= Some(count + 100),
+        "{told}"
+    );
+    assert_eq!(told["appeared"]["blocks"], 100);
+    assert_eq!(told["sizes"][0]["growth"], 6400);
+    let (_, drawn) = timed(&["map", &after, "-o", &map]);
+    let bytes = fs::metadata(&map).expect("the map").len();
+    assert!(bytes < 5_000_000, "{bytes} bytes");
+    let kept = fs::metadata(&after).expect("the snapshot").len();
+    println!(
+        "evidence: {count} blocks: snapshots {first:.1} and {second:.1} s, {} KiB; \
+         difference {compared:.1} s; map {drawn:.1} s, {} KiB",
+        kept >> 10,
+        bytes >> 10
+    );
+    running.go();
+    running.end();
 }
