@@ -9,6 +9,7 @@ use crate::model::{
     Area, AreaKind, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot,
     Stack, State,
 };
+use crate::progress::Work;
 
 pub(crate) fn snapshot(bytes: &[u8]) -> Result<Snapshot, Error> {
     if !bytes.starts_with(&MAGIC) {
@@ -27,7 +28,9 @@ pub(crate) fn snapshot(bytes: &[u8]) -> Result<Snapshot, Error> {
         return Err(Error::FileVersion(version));
     }
     let mut snapshot = Snapshot::default();
+    let work = Work::of(bytes.len() as u64);
     loop {
+        work.at((bytes.len() - rest.len()) as u64);
         let (name, after) = rest.split_first_chunk::<4>().ok_or(Error::Truncated)?;
         let (sum, after) = after.split_first_chunk::<4>().ok_or(Error::Truncated)?;
         let (length, after) = after.split_first_chunk::<8>().ok_or(Error::Truncated)?;

@@ -54,9 +54,11 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
 
 /// Looks at a process that is held.
 pub(crate) fn look(pid: i32, held: &Held) -> Result<Looked, Failure> {
-    let _doing = Doing::begin(format!("looking through process {pid}"));
+    let doing = Doing::begin(format!("reading process {pid}"));
     let read = ntheap_inspect::of_process(pid, Some(held), Wanted::Stacks);
     let snapshot = read.map_err(|why| unreadable(pid, &why))?;
+    drop(doing);
+    let _doing = Doing::begin(format!("looking through process {pid}"));
     let memory = Process::open(pid).map_err(|why| unreadable(pid, &why))?;
     let reached = reach::unreached(&memory, &snapshot, &held.registers());
     Ok(Looked { snapshot, reached })

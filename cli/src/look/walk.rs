@@ -8,6 +8,7 @@ use crate::format::{count, table};
 use crate::symbols::{Frame, Symbols};
 use ntheap_inspect::Snapshot;
 use ntheap_inspect::model::{Area, Block, Heap, State};
+use ntheap_inspect::progress::Work;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
@@ -64,7 +65,9 @@ fn matching(snapshot: &Snapshot, wanted: &str, symbols: &mut Symbols) -> BTreeSe
     let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let mut known: HashMap<&str, bool> = HashMap::new();
     let mut found = BTreeSet::new();
-    for stack in &snapshot.stacks {
+    let work = Work::of(snapshot.stacks.len() as u64);
+    for (done, stack) in (0..).zip(&snapshot.stacks) {
+        work.at(done);
         for frame in &stack.frames {
             let is_it = *known.entry(frame).or_insert_with(|| match number {
                 Some(number) => {

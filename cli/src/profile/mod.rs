@@ -16,6 +16,7 @@ use crate::symbols::{Frame, Symbols, before};
 use clap::Args;
 use ntheap_inspect::held::Held;
 use ntheap_inspect::profile::{Amount, Profile, of_process};
+use ntheap_inspect::progress::Work;
 use pprof::{Function, Line, Location, Mapping, Sample, Strings, ValueType};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
@@ -57,6 +58,9 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    telling: crate::look::args::Telling,
+
     /// The process's number
     #[arg(value_name = "PID", required_unless_present = "command")]
     pid: Option<i32>,
@@ -108,6 +112,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<u8, Failure> {
+    options.telling.begin();
     let (profile, mut symbols) = match options.pid {
         Some(pid) => {
             let held = Held::stop(pid).map_err(|why| source::unreadable(pid, &why))?;
@@ -164,7 +169,17 @@ impl Named {
         let mut named = Named {
             frames: HashMap::new(),
         };
-        for &address in profile.sites.iter().flat_map(|site| &site.stack) {
+        let _doing = Doing::begin("looking for functions' names");
+        let work = Work::of(
+            profile
+                .sites
+                .iter()
+                .map(|site| site.stack.len() as u64)
+                .sum(),
+        );
+        let addresses = profile.sites.iter().flat_map(|site| &site.stack);
+        for (done, &address) in (0..).zip(addresses) {
+            work.at(done);
             if named.frames.contains_key(&address) {
                 continue;
             }
