@@ -36,6 +36,8 @@ pub mod files;
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod note;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
@@ -99,6 +101,8 @@ pub use faults::{has_handler_before, instruction_of};
 pub use maps::mapping_limit;
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use note::Note;
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
     Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
