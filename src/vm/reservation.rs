@@ -156,8 +156,8 @@ impl Reservation {
     /// Gives committed pages other rights; a guard that they had is gone.
     ///
     /// [`PageError::NotCommitted`] when not all are committed, or the system may be about
-    /// to take what some of them hold ([`reset`](Reservation::reset) and
-    /// [`offer`](Reservation::offer)); [`PageError::Invalid`]; [`PageError::NoMemory`].
+    /// to take what some of them hold (`reset` and
+    /// `offer`); [`PageError::Invalid`]; [`PageError::NoMemory`].
     ///
     /// Source: "VirtualProtect function (memoryapi.h)".
     pub fn protect(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
