@@ -140,7 +140,11 @@ pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
-pub use windows_pages::{commit_as, query};
+pub use windows_pages::{
+    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
+    large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
+    unlock_pages, written_pages,
+};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -201,6 +205,8 @@ pub fn page_size() -> usize {
         return known;
     }
     let asked = os::page_size();
+    #[cfg(feature = "mock")]
+    let asked = fault::page_size().unwrap_or(asked).max(asked);
     PAGE.store(asked, Ordering::Relaxed);
     asked
 }
@@ -472,6 +478,18 @@ pub fn process_id() -> u32 {
 /// The calling thread's number, as the system's tools show it.
 pub fn thread_id() -> u64 {
     os::thread_id()
+}
+
+/// Whether no thread of the process has this number, [`thread_id`]'s. False where the system
+/// cannot tell.
+pub(crate) fn is_gone(thread: u64) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return os::is_gone(thread);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = thread;
+        false
+    }
 }
 
 /// A number that no other live thread has, not 0: where the thread's local

@@ -172,6 +172,14 @@ fn a_compiler_has_nothing_wrong() {
     );
 }
 
+/// Programs in C++, one of which begins the others.
+#[test]
+fn a_formatter_has_nothing_wrong() {
+    let page =
+        ".TH PAGE 1\n.SH NAME\npage \\- a page\n.PP\nWords in a line of \\fBtheir\\fP own.\n";
+    check("groff", &["-man", "-Tascii", "page"], &[("page", page)]);
+}
+
 #[test]
 fn tar_has_nothing_wrong() {
     check(
