@@ -2,12 +2,12 @@
 # What a user of the package meets first: the oldest compiler that is promised,
 # the documentation as docs.rs builds it, and what the package brings with it.
 #
-#   .ci/package.sh [msrv|documentation|dependencies]...
+#   .ci/package.sh [msrv|documentation|dependencies|semver]...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-((${#steps[@]})) || steps=(dependencies msrv documentation)
+((${#steps[@]})) || steps=(dependencies msrv documentation semver)
 features=crt,debug,hardened,win16,win32,pages,trace,outside,memmap2,allocator-api2-02,allocator-api2-04
 
 # The library and what is built of it, by the version that Cargo.toml promises.
@@ -27,6 +27,21 @@ documentation() {
     RUSTDOCFLAGS="--cfg docsrs -D warnings" CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/docsrs \
         cargo +nightly doc -q -p ntheap --all-features --no-deps
     echo "package: the documentation builds as on docs.rs"
+}
+
+# What the public interface lost or changed since the last release, or since the commit
+# that is named, may be no more than the new version's number says.
+semver() {
+    local baseline
+    baseline=${NTHEAP_SEMVER_BASELINE:-$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)}
+    if [[ -z $baseline ]]; then
+        echo "package: nothing is released: there is no public interface to keep"
+        return
+    fi
+    command -v cargo-semver-checks >/dev/null || cargo install cargo-semver-checks --locked
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/semver cargo semver-checks -p ntheap \
+        --baseline-rev "$baseline" --only-explicit-features --features "$features"
+    echo "package: the public interface keeps what $baseline promised"
 }
 
 # Each dependency comes from crates.io under a licence that is compatible with
