@@ -66,24 +66,52 @@ extern "C" fn expect(block: *mut c_void, number: u8) {
 /// An operator of the C++ library's, looked for once.
 #[repr(C)]
 struct Next {
-    /// Where a call goes: to the search, until it has found.
+    /// Where a call goes: to the search, until it is known whether families are told; then to
+    /// the library's operator, or to what tells and calls it.
     leads_to: AtomicPtr<c_void>,
+    /// The library's operator, once it was looked for.
+    found: AtomicPtr<c_void>,
     name: &'static CStr,
     /// What does in its place where there is none, as in a program that has the C++ library
     /// in itself but was linked with this one before.
     otherwise: AtomicPtr<c_void>,
+    /// What tells, and calls what was found.
+    telling: AtomicPtr<c_void>,
 }
+
+/// Where in a [`Next`] the operator is that was found.
+const FOUND: usize = core::mem::offset_of!(Next, found);
 
 /// Libraries that have operators, which a program may have opened for itself alone.
 const LIBRARIES: [&CStr; 3] = [c"libstdc++.so.6", c"libc++.so.1", c"libc++abi.so.1"];
 
-/// The operator that would be called without this library.
+/// Looks for the operator that would be called without this library, if that was not done,
+/// and says where this call goes.
 unsafe extern "C" fn find(next: *const Next) -> *mut c_void {
     // SAFETY: `search` passes a static.
     let next = unsafe { &*next };
-    let name = next.name.as_ptr();
+    let mut found = next.found.load(Ordering::Relaxed);
+    if found.is_null() {
+        found = look(next.name);
+        if found.is_null() {
+            found = next.otherwise.load(Ordering::Relaxed);
+        }
+        next.found.store(found, Ordering::Relaxed);
+    }
+    let telling = next.telling.load(Ordering::Relaxed);
+    if TELLS.load(Ordering::Relaxed) == 0 {
+        next.leads_to.store(found, Ordering::Relaxed);
+        return found;
+    }
+    if checked::tells_families() {
+        next.leads_to.store(telling, Ordering::Relaxed);
+    }
+    telling
+}
+
+fn look(name: &CStr) -> *mut c_void {
     // SAFETY: names. A search allocates only to say that it failed.
-    let mut found = unsafe { libc::dlsym(libc::RTLD_NEXT, name) };
+    let mut found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     for library in LIBRARIES {
         if !found.is_null() {
             break;
@@ -92,14 +120,10 @@ unsafe extern "C" fn find(next: *const Next) -> *mut c_void {
         unsafe {
             let handle = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             if !handle.is_null() {
-                found = libc::dlsym(handle, name);
+                found = libc::dlsym(handle, name.as_ptr());
             }
         }
     }
-    if found.is_null() {
-        found = next.otherwise.load(Ordering::Relaxed);
-    }
-    next.leads_to.store(found, Ordering::Relaxed);
     found
 }
 
@@ -123,16 +147,18 @@ extern "C" fn quiet_aligned_new(size: usize, align: usize) -> *mut c_void {
     crate::malloc::aligned_alloc(align, size)
 }
 
-/// Defines the way to the C++ library's operator of a symbol, as `$next`.
+/// Defines the way to the C++ library's operator of a symbol, as `$next`; `$telling` tells.
 macro_rules! next {
-    ($next:ident, $symbol:literal, $otherwise:path) => {
+    ($next:ident, $symbol:literal, $otherwise:path, $telling:path) => {
         static $next: Next = Next {
             leads_to: AtomicPtr::new(search as *mut c_void),
+            found: AtomicPtr::new(core::ptr::null_mut()),
             name: match CStr::from_bytes_with_nul(concat!($symbol, "\0").as_bytes()) {
                 Ok(name) => name,
                 Err(_) => c"?",
             },
             otherwise: AtomicPtr::new($otherwise as *mut c_void),
+            telling: AtomicPtr::new($telling as *mut c_void),
         };
 
         /// Finds the operator and goes on there, with the arguments that this was called
@@ -164,24 +190,32 @@ macro_rules! next {
     };
 }
 
-/// Defines an operator new that is the C++ library's.
+/// Defines an operator of this symbol that goes where `$next` leads to.
+macro_rules! operator {
+    ($symbol:literal, $next:ident) => {
+        #[unsafe(naked)]
+        #[unsafe(export_name = $symbol)]
+        unsafe extern "C" fn operator() {
+            naked_asm!("jmp qword ptr [rip + {next}]", next = sym $next)
+        }
+    };
+}
+
+/// Defines operators new that are the C++ library's.
 macro_rules! new {
     ($($symbol:literal $family:ident, $otherwise:path;)*) => {$(
         const _: () = {
-            next!(NEXT, $symbol, $otherwise);
+            next!(NEXT, $symbol, $otherwise, telling);
+            operator!($symbol, NEXT);
 
+            /// Calls it and notes what it gave.
             #[unsafe(naked)]
-            #[unsafe(export_name = $symbol)]
-            unsafe extern "C" fn operator() {
+            unsafe extern "C" fn telling() {
                 naked_asm!(
                     ".cfi_startproc",
-                    "cmp byte ptr [rip + {tells}], 0",
-                    "jne 2f",
-                    "jmp qword ptr [rip + {next}]",
-                    "2:",
                     "sub rsp, 8",
                     ".cfi_adjust_cfa_offset 8",
-                    "call qword ptr [rip + {next}]",
+                    "call qword ptr [rip + {next} + {found}]",
                     "mov rdi, rax",
                     "mov esi, {family}",
                     "call {note}",
@@ -189,8 +223,8 @@ macro_rules! new {
                     ".cfi_adjust_cfa_offset -8",
                     "ret",
                     ".cfi_endproc",
-                    tells = sym TELLS,
                     next = sym NEXT,
+                    found = const FOUND,
                     note = sym note,
                     family = const $family,
                 )
@@ -199,9 +233,9 @@ macro_rules! new {
     )*};
 }
 
-/// Defines an operator delete that goes on where `$target` says, an operand.
+/// Defines an operator delete that goes on at the function `$target`.
 macro_rules! delete {
-    ($symbol:literal $family:ident, $target:literal $(, $name:ident = $next:ident)?) => {
+    ($symbol:literal $family:ident, $target:literal) => {
         #[unsafe(naked)]
         #[unsafe(export_name = $symbol)]
         unsafe extern "C" fn operator() {
@@ -209,28 +243,19 @@ macro_rules! delete {
                 ".cfi_startproc",
                 "cmp byte ptr [rip + {tells}], 0",
                 "jne 2f",
-                concat!("jmp qword ptr [rip + ", $target, "]"),
+                concat!("jmp qword ptr [rip + ", $target, "@GOTPCREL]"),
                 "2:",
                 "push rdi",
                 ".cfi_adjust_cfa_offset 8",
-                "push rsi",
-                ".cfi_adjust_cfa_offset 8",
-                "push rdx",
-                ".cfi_adjust_cfa_offset 8",
                 "mov esi, {family}",
                 "call {expect}",
-                "pop rdx",
-                ".cfi_adjust_cfa_offset -8",
-                "pop rsi",
-                ".cfi_adjust_cfa_offset -8",
                 "pop rdi",
                 ".cfi_adjust_cfa_offset -8",
-                concat!("jmp qword ptr [rip + ", $target, "]"),
+                concat!("jmp qword ptr [rip + ", $target, "@GOTPCREL]"),
                 ".cfi_endproc",
                 tells = sym TELLS,
                 expect = sym expect,
                 family = const $family,
-                $($name = sym $next,)?
             )
         }
     };
@@ -240,14 +265,42 @@ macro_rules! delete {
 macro_rules! library_delete {
     ($($symbol:literal $family:ident;)*) => {$(
         const _: () = {
-            next!(NEXT, $symbol, crate::malloc::free);
-            delete!($symbol $family, "{next}", next = NEXT);
+            next!(NEXT, $symbol, crate::malloc::free, telling);
+            operator!($symbol, NEXT);
+
+            /// Compares, and goes on there.
+            #[unsafe(naked)]
+            unsafe extern "C" fn telling() {
+                naked_asm!(
+                    ".cfi_startproc",
+                    "push rdi",
+                    ".cfi_adjust_cfa_offset 8",
+                    "push rsi",
+                    ".cfi_adjust_cfa_offset 8",
+                    "push rdx",
+                    ".cfi_adjust_cfa_offset 8",
+                    "mov esi, {family}",
+                    "call {expect}",
+                    "pop rdx",
+                    ".cfi_adjust_cfa_offset -8",
+                    "pop rsi",
+                    ".cfi_adjust_cfa_offset -8",
+                    "pop rdi",
+                    ".cfi_adjust_cfa_offset -8",
+                    "jmp qword ptr [rip + {next} + {found}]",
+                    ".cfi_endproc",
+                    next = sym NEXT,
+                    found = const FOUND,
+                    expect = sym expect,
+                    family = const $family,
+                )
+            }
         };
     )*};
 }
 
 const _: () = {
-    next!(NEXT, "_Znwm", give_up);
+    next!(NEXT, "_Znwm", give_up, telling);
 
     /// `operator new(std::size_t)`.
     #[unsafe(naked)]
@@ -271,7 +324,7 @@ const _: () = {
             ".cfi_adjust_cfa_offset -8",
             "ret",
             ".cfi_restore_state",
-            // Asks the handler, and throws.
+            // Asks the handler, and throws. What it makes in the end is noted here.
             "3:",
             "mov rdi, qword ptr [rsp]",
             "call qword ptr [rip + {next}]",
@@ -285,6 +338,16 @@ const _: () = {
             tells = sym TELLS,
             note = sym note,
             family = const NEW,
+        )
+    }
+
+    /// The library's, as it is.
+    #[unsafe(naked)]
+    unsafe extern "C" fn telling() {
+        naked_asm!(
+            "jmp qword ptr [rip + {next} + {found}]",
+            next = sym NEXT,
+            found = const FOUND,
         )
     }
 };
@@ -318,11 +381,11 @@ const _: () = {
 };
 
 const _: () = {
-    delete!("_ZdlPv" NEW, "free@GOTPCREL");
+    delete!("_ZdlPv" NEW, "free");
 };
 
 const _: () = {
-    delete!("_ZdaPv" NEW_ARRAY, "_ZdlPv@GOTPCREL");
+    delete!("_ZdaPv" NEW_ARRAY, "_ZdlPv");
 };
 
 new! {

@@ -109,7 +109,7 @@ fn headers(memory: &dyn Memory, copies: &[Copy]) -> Vec<usize> {
     let header = |copy: &Copy| {
         let address = copy.root as usize;
         let record = memory.bytes(address, size_of::<RootRecord>())?;
-        let anchors = root::recognise(record.as_slice().try_into().ok()?, address)?;
+        let anchors = root::recognise(&record, address)?;
         let header = *anchors.get(Anchor::Profile as usize)?;
         (header != 0).then_some(header)
     };

@@ -23,6 +23,10 @@ struct Used {
     seconds: f64,
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "wait4 waits for it, and tells what it used"
+)]
 fn run(mut command: Command, arguments: &[&str], folder: &Path) -> Used {
     steady(&mut command, folder);
     let files = [".stdout", ".stderr"].map(|name| folder.join(name));
