@@ -5,7 +5,10 @@ use crate::pages::row;
 use crate::scene::*;
 use crate::table::{Row, family};
 use ntheap::crt::Crt;
-use ntheap::vm::{GrowingStack, PageAccess, PageError, Reservation, SparseArray, TouchArray};
+use ntheap::vm::{
+    GrowingStack, PageAccess, PageError, PhysicalPages, Placeholder, Reservation, Section,
+    SparseArray, TouchArray, View, ViewAccess, Window,
+};
 use ntheap::win16::GlobalHeap;
 use ntheap::{Heap, HeapError, HeapSnapshot};
 use std::alloc::Layout;
@@ -110,6 +113,7 @@ fn page(error: PageError) -> u32 {
 
 thread_local! {
     static RESERVED: RefCell<Option<Reservation>> = const { RefCell::new(None) };
+    static SECTION: RefCell<Option<Section>> = const { RefCell::new(None) };
     static SPARSE: RefCell<Option<SparseArray<u64>>> = const { RefCell::new(None) };
 }
 
@@ -165,6 +169,71 @@ fn pages_of_rust_programs() {
             |_, _| {
                 reserved(|made| made.commit(2 * PAGE..5 * PAGE).map(drop)).expect("again");
             }
+        ),
+        row!(
+            "`Reservation::guard`",
+            CAUGHT,
+            reservation,
+            |_| reserved(|made| made.guard(2 * PAGE..5 * PAGE, PageAccess::ReadWrite)),
+            |_, _| {
+                let back = |made: &mut Reservation| {
+                    made.protect(2 * PAGE..5 * PAGE, PageAccess::ReadWrite)
+                };
+                reserved(back).expect("protected");
+            }
+        ),
+        row!(
+            "`Reservation::offer`",
+            WANT,
+            reservation,
+            |_| reserved(|made| made.offer(2 * PAGE..5 * PAGE)),
+            |_, _| {
+                reserved(|made| made.reclaim(2 * PAGE..5 * PAGE).map(drop)).expect("reclaimed");
+            }
+        ),
+        row!(
+            "`Placeholder::new`",
+            WANT,
+            Scene::default,
+            |_| Placeholder::new(64 * PAGE).map(boxed).map_err(page),
+            end::<Placeholder>
+        ),
+        row!(
+            "`Section::new`",
+            WANT,
+            Scene::default,
+            |_| Section::new(64 * PAGE).map(boxed).map_err(page),
+            end::<Section>
+        ),
+        row!(
+            "`Section::map`",
+            WANT,
+            || {
+                SECTION.set(Some(Section::new(64 * PAGE).expect("a section")));
+                Scene::default()
+            },
+            |_| SECTION.with_borrow(|section| {
+                let section = section.as_ref().expect("made");
+                section
+                    .map(0, 0, ViewAccess::ReadWrite)
+                    .map(boxed)
+                    .map_err(page)
+            }),
+            end::<View>
+        ),
+        row!(
+            "`PhysicalPages::new`",
+            WANT,
+            Scene::default,
+            |_| PhysicalPages::new(4).map(boxed).map_err(page),
+            end::<PhysicalPages>
+        ),
+        row!(
+            "`Window::new`",
+            WANT,
+            Scene::default,
+            |_| Window::new(4 * PAGE).map(boxed).map_err(page),
+            end::<Window>
         ),
         row!(
             "`SparseArray::new`",
