@@ -27,6 +27,8 @@ use crate::sys;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod copies;
 mod detail;
 #[cfg(feature = "debug")]
 mod json;
@@ -34,6 +36,8 @@ mod json;
 mod long;
 mod stop;
 
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) use copies::begin as begin_copies;
 pub use detail::{BlockLayout, Damage, Families, Layouts, ThreadName, Trace};
 #[cfg(feature = "debug")]
 use long::LongText;
@@ -407,6 +411,8 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
     };
 
     write_out(report);
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    copies::write(report);
     if again {
         sys::abort();
     }

@@ -684,3 +684,39 @@ fn a_heap_is_looked_at_while_others_use_it() {
         });
     }
 }
+
+/// Freed blocks wait until about as many bytes were freed as is said, and not longer: what
+/// waits is bounded, whatever is freed.
+#[test]
+fn what_waits_after_it_was_freed_is_bounded() {
+    const TEST: &str = "what_waits_after_it_was_freed_is_bounded";
+    const DELAY: usize = 256 << 10;
+    const SIZE: usize = 1000;
+    for pages in ["light,delay=256K", "delay=256K"] {
+        let variables = [("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", pages)];
+        succeeds(TEST, &variables, || {
+            // SAFETY: the blocks are this test's.
+            unsafe {
+                let heap = private::create(&Settings::DEFAULT).unwrap();
+                let mut last = BTreeMap::new();
+                let mut least = usize::MAX;
+                for round in 0..10 * DELAY / SIZE {
+                    let block = private::allocate(heap, 0, SIZE).unwrap().as_ptr();
+                    if let Some(before) = last.insert(block.addr(), round) {
+                        least = least.min(round - before);
+                    }
+                    private::free(heap, 0, block).unwrap();
+                }
+                // Ten times as much was freed.
+                assert!(
+                    last.len() * SIZE <= DELAY + 8 * SIZE,
+                    "{} blocks",
+                    last.len()
+                );
+                // With guards a block counts as its page does.
+                assert!(least * 4096 >= DELAY, "{least} rounds");
+                private::destroy(heap).unwrap();
+            }
+        });
+    }
+}

@@ -36,6 +36,8 @@ pub mod files;
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod note;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
@@ -99,6 +101,8 @@ pub use faults::{has_handler_before, instruction_of};
 pub use maps::mapping_limit;
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use note::Note;
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
     Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
@@ -136,7 +140,11 @@ pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
-pub use windows_pages::{commit_as, query};
+pub use windows_pages::{
+    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
+    large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
+    unlock_pages, written_pages,
+};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 

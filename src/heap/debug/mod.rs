@@ -122,6 +122,8 @@ pub(super) fn configure() {
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
     crate::report::set_json(flags.json);
+    #[cfg(target_os = "linux")]
+    crate::report::begin_copies();
     let injects = flags.faults.rate != 0;
     if injects {
         faults::configure(&flags.faults);

@@ -3,11 +3,10 @@
 use super::super::constants::*;
 use super::super::handles;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
-use super::object::{self, SECTION};
-use crate::sys::files;
+use super::object::SECTION;
 use crate::vm;
-use crate::vm::regions::{self, Protect, Refusal, View, Whereabouts};
-use crate::vm::sections;
+use crate::vm::regions::{Protect, Refusal, Whereabouts};
+use crate::vm::sections::views::{self, Unflushed, Unmapped};
 
 /// Which view is wanted.
 pub(super) struct Wanted {
@@ -56,75 +55,20 @@ pub(super) fn map(wanted: &Wanted) -> Result<(usize, usize), NTSTATUS> {
     if !has_rights(handle.access, rights_for(protect)) {
         return Err(STATUS_ACCESS_DENIED);
     }
-    let number = handle.value;
-    let section = sections::add_view(number).ok_or(STATUS_INVALID_HANDLE)?;
-    let mapped = map_section(wanted, number, &section, protect);
-    if mapped.is_err() {
-        sections::drop_view(number);
-    }
-    mapped
-}
-
-fn map_section(
-    wanted: &Wanted,
-    number: usize,
-    section: &sections::Section,
-    protect: Protect,
-) -> Result<(usize, usize), NTSTATUS> {
-    let right = protect.right().number();
-    if object::writes(right) && !object::writes(section.protect)
-        || protect.is_executable() && !object::executes(section.protect)
-    {
-        return Err(STATUS_SECTION_PROTECTION);
-    }
-    let left = section
-        .size
-        .checked_sub(wanted.offset)
-        .filter(|&left| left != 0);
-    let left = usize::try_from(left.ok_or(STATUS_INVALID_VIEW_SIZE)?);
-    let left = left.map_err(|_| STATUS_NO_MEMORY)?;
-    let size = if wanted.size == 0 { left } else { wanted.size };
-    if size > left {
-        return Err(STATUS_INVALID_VIEW_SIZE);
-    }
-    let size = vm::round_to_pages(size).ok_or(STATUS_INVALID_VIEW_SIZE)?;
-    // What is copied on writing is the process's own, all of it.
-    let charged = if protect.is_copy() { size } else { 0 };
-    if !vm::charge(vm::Use::Program, charged) {
-        return Err(STATUS_COMMITMENT_LIMIT);
-    }
-    let view = View {
-        section: number,
+    let part = views::Wanted {
+        at: wanted.at,
         offset: wanted.offset,
-        commits: section.commits,
-        token: section.charges,
-        file: section.data,
-        charged: 0,
-        seen: 0,
-        next: 0,
+        size: wanted.size,
+        protect,
     };
-    let private = !object::writes(right);
-    let map = |base: *mut u8| {
-        // SAFETY: the range was reserved for this view and nobody else knows it.
-        unsafe {
-            files::map(
-                base,
-                size,
-                section.data,
-                wanted.offset,
-                protect.system(),
-                private,
-            )
-            .is_ok()
-        }
-    };
-    match regions::insert_view(&wanted.at, size, view, protect, map) {
-        Ok(base) => Ok((base, size)),
-        Err(refusal) => {
-            vm::credit(vm::Use::Program, charged);
-            Err(status_of(refusal))
-        }
-    }
+    views::map(handle.value, &part).map_err(|unmapped| match unmapped {
+        Unmapped::NoSection => STATUS_INVALID_HANDLE,
+        Unmapped::Protection => STATUS_SECTION_PROTECTION,
+        Unmapped::Size => STATUS_INVALID_VIEW_SIZE,
+        Unmapped::NoMemory => STATUS_NO_MEMORY,
+        Unmapped::CommitLimit => STATUS_COMMITMENT_LIMIT,
+        Unmapped::Region(refusal) => status_of(refusal),
+    })
 }
 
 fn status_of(refusal: Refusal) -> NTSTATUS {
@@ -143,38 +87,14 @@ fn status_of(refusal: Refusal) -> NTSTATUS {
 /// Nobody uses the view any more.
 pub(super) unsafe fn unmap(address: usize, keeps: bool) -> Result<(), NTSTATUS> {
     // SAFETY: the caller's promise.
-    let (view, area) = unsafe { regions::drop_view(address, keeps) }.map_err(status_of)?;
-    let copies = match area.initial.is_copy() {
-        true => area.end - area.start,
-        false => view.charged,
-    };
-    vm::credit(vm::Use::Program, copies);
-    sections::drop_view(view.section);
-    Ok(())
-}
-
-/// Whether a view is of a file's section.
-pub(in crate::win32) fn is_of_file(view: &View) -> bool {
-    sections::get(view.section).is_some_and(|section| section.is_file)
+    unsafe { views::unmap(address, keeps) }.map_err(status_of)
 }
 
 /// Writes what was changed in `size` bytes of a view to its file; 0 for all from
 /// the address on.
 pub(super) fn flush(address: usize, size: usize) -> Result<(), NTSTATUS> {
-    let (view, area) = regions::view_at(address).ok_or(STATUS_NOT_MAPPED_VIEW)?;
-    let start = address & !(vm::page_size() - 1);
-    let end = match size {
-        0 => area.end,
-        _ => address.checked_add(size).ok_or(STATUS_NOT_MAPPED_VIEW)?,
-    };
-    if end > area.end {
-        return Err(STATUS_NOT_MAPPED_VIEW);
-    }
-    if !is_of_file(&view) || !object::writes(area.initial.right().number()) {
-        return Ok(());
-    }
-    let base = core::ptr::with_exposed_provenance_mut(start);
-    // SAFETY: the view is the program's, which does not end it while it asks for
-    // this; should it do so, the system refuses.
-    unsafe { files::flush(base, end - start) }.map_err(|_| STATUS_INSUFFICIENT_RESOURCES)
+    views::flush(address, size).map_err(|unflushed| match unflushed {
+        Unflushed::NoView => STATUS_NOT_MAPPED_VIEW,
+        Unflushed::System(_) => STATUS_INSUFFICIENT_RESOURCES,
+    })
 }
