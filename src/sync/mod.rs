@@ -7,12 +7,12 @@
 //! checker can compile the very same files against its own atomics.
 
 pub(crate) mod forks;
-#[cfg(feature = "crt")]
+#[cfg(any(feature = "crt", feature = "debug"))]
 mod function;
 mod lock;
 mod once;
 
-#[cfg(feature = "crt")]
+#[cfg(any(feature = "crt", feature = "debug"))]
 pub(crate) use function::Function;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) use lock::Guard;
