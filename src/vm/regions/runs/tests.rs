@@ -199,7 +199,7 @@ fn most_looks(count: usize) -> usize {
         let found = runs.find(page * UNIT + 5);
         assert_eq!(
             found.map(|(_, run)| run.start),
-            page.is_multiple_of(2).then_some(page * UNIT)
+            (page.is_multiple_of(2)).then_some(page * UNIT)
         );
         most = most.max(runs.looks.get());
     }
