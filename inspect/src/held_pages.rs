@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 /// Tables").
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
-const PAGEMAP_SCAN: libc::c_ulong = 0xC060_6610;
+const PAGEMAP_SCAN: libc::Ioctl = 0xC060_6610_u32 as libc::Ioctl;
 const IS_PRESENT: u64 = 1 << 3;
 const IS_SWAPPED: u64 = 1 << 4;
 
