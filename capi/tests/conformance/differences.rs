@@ -228,6 +228,9 @@ differences! {
         "section-without-privilege", "section-without-privilege-error", "section-odd-size",
         "section-odd-size-error" => "takes no notice of SEC_LARGE_PAGES";
     }
+    large_sections {
+        "privilege" => "has no such privilege to give";
+    }
     local_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";

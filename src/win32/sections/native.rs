@@ -121,11 +121,11 @@ pub unsafe extern "system" fn NtCreateSection(
 /// STATUS_SUCCESS; STATUS_ACCESS_VIOLATION for a null pointer;
 /// STATUS_INVALID_PARAMETER_4 for zero bits above 21 that are no mask;
 /// STATUS_INVALID_PARAMETER_8 for another `inherit`, _9 for an allocation that is
-/// not 0, MEM_RESERVE or MEM_TOP_DOWN; STATUS_INVALID_HANDLE;
+/// not 0, MEM_RESERVE, MEM_TOP_DOWN or MEM_LARGE_PAGES; STATUS_INVALID_HANDLE;
 /// STATUS_INVALID_PAGE_PROTECTION; STATUS_ACCESS_DENIED when the handle lacks a right;
 /// STATUS_SECTION_PROTECTION; STATUS_INVALID_VIEW_SIZE; STATUS_MAPPED_ALIGNMENT;
-/// STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY; STATUS_COMMITMENT_LIMIT. Any thread
-/// may call it.
+/// STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY; STATUS_COMMITMENT_LIMIT; of large pages
+/// what [`MapViewOfFileEx`](crate::win32::MapViewOfFileEx) tells. Any thread may call it.
 ///
 /// Source: "ZwMapViewOfSection function (wdm.h)".
 ///
@@ -153,7 +153,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
     if inherit != ViewShare && inherit != ViewUnmap {
         return STATUS_INVALID_PARAMETER_8;
     }
-    if allocation & !(MEM_RESERVE | MEM_TOP_DOWN) != 0 {
+    if allocation & !(MEM_RESERVE | MEM_TOP_DOWN | MEM_LARGE_PAGES) != 0 {
         return STATUS_INVALID_PARAMETER_9;
     }
     if !handles::is_own_process(process) {
@@ -177,6 +177,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
         offset: start,
         size: wanted_size,
         protect,
+        large: allocation & MEM_LARGE_PAGES != 0,
     });
     match mapped {
         Ok((at, bytes)) => {

@@ -4,7 +4,7 @@ use super::super::constants::*;
 use super::super::handles;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
 use super::object::{self, SECTION};
-use crate::sys::files;
+use crate::sys::{self, files};
 use crate::vm;
 use crate::vm::regions::{self, Protect, Refusal, View, Whereabouts};
 use crate::vm::sections;
@@ -17,6 +17,8 @@ pub(super) struct Wanted {
     /// Bytes; 0 for all from the offset on.
     pub(super) size: usize,
     pub(super) protect: DWORD,
+    /// Whether it is to be of large pages, as the section then is.
+    pub(super) large: bool,
 }
 
 /// The rights that a handle must have for a view of this protection.
@@ -88,6 +90,14 @@ fn map_section(
         return Err(STATUS_INVALID_VIEW_SIZE);
     }
     let size = vm::round_to_pages(size).ok_or(STATUS_INVALID_VIEW_SIZE)?;
+    let is_large = section.attributes & sections::LARGE_PAGES != 0;
+    let at = if is_large {
+        in_large_pages(wanted, size, protect)?
+    } else if wanted.large {
+        return Err(STATUS_INVALID_PARAMETER);
+    } else {
+        wanted.at
+    };
     // What is copied on writing is the process's own, all of it.
     let charged = if protect.is_copy() { size } else { 0 };
     if !vm::charge(vm::Use::Program, charged) {
@@ -103,7 +113,8 @@ fn map_section(
         seen: 0,
         next: 0,
     };
-    let private = !object::writes(right);
+    // A view that is only read may come to copy; one of large pages never does.
+    let private = !object::writes(right) && !is_large;
     let map = |base: *mut u8| {
         // SAFETY: the range was reserved for this view and nobody else knows it.
         unsafe {
@@ -118,13 +129,34 @@ fn map_section(
             .is_ok()
         }
     };
-    match regions::insert_view(&wanted.at, size, view, protect, map) {
+    let inserted = if is_large {
+        regions::insert_large_view(&at, size, view, protect, map)
+    } else {
+        regions::insert_view(&at, size, view, protect, map)
+    };
+    match inserted {
         Ok(base) => Ok((base, size)),
         Err(refusal) => {
             vm::credit(vm::Use::Program, charged);
             Err(status_of(refusal))
         }
     }
+}
+
+/// Where a view of a section of large pages may be: place, offset and size are multiples
+/// of theirs, and nothing of it is copied.
+fn in_large_pages(wanted: &Wanted, size: usize, protect: Protect) -> Result<Whereabouts, NTSTATUS> {
+    let unit = sys::large_page_size().ok_or(STATUS_INSUFFICIENT_RESOURCES)?;
+    if !wanted.offset.is_multiple_of(unit as u64) || !wanted.at.address.is_multiple_of(unit) {
+        return Err(STATUS_MAPPED_ALIGNMENT);
+    }
+    if !size.is_multiple_of(unit) || protect.is_copy() {
+        return Err(STATUS_INVALID_PARAMETER);
+    }
+    Ok(Whereabouts {
+        alignment: wanted.at.alignment.max(unit),
+        ..wanted.at
+    })
 }
 
 fn status_of(refusal: Refusal) -> NTSTATUS {
