@@ -19,6 +19,12 @@ fn number(told: usize) -> Result<usize, u32> {
     Ok(told)
 }
 
+fn guarantee(bytes: ULONG) -> Result<(), u32> {
+    let mut bytes = bytes;
+    // SAFETY: the number is this function's.
+    truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|_| ())
+}
+
 /// A process that says nothing to whoever started it.
 fn silent() -> Scene {
     let nobody = std::fs::File::options().write(true).open("/dev/null");
@@ -151,6 +157,17 @@ fn the_machine() {
                 truth(done)?;
                 number(told.WorkingSetSize)
             },
+            keep
+        ),
+        row!(
+            "`SetThreadStackGuarantee`",
+            &[ERROR_NOT_ENOUGH_MEMORY],
+            Scene::default,
+            // Once more when there is one, in a thread that then ends.
+            |_| std::thread::spawn(|| guarantee(0x8000).and_then(|()| guarantee(0x2_0000)))
+                .join()
+                .expect("no panic")
+                .map(|()| 0),
             keep
         ),
         row!(

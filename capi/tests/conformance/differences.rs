@@ -399,6 +399,9 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    stack_overflow {
+        "thread-overflows", "(end)" => "ends threads whose stacks overflow";
+    }
     tokens {
         "adjusted-error", "changed" => "holds no such privilege";
     }

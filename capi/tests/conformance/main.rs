@@ -184,7 +184,7 @@ programs! {
     pages_guard_lock pages_guard_system pages_lock pages_write_watch pages_write_watch_errors
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
-    pages_access_violation pages_offer pages_stack
+    pages_access_violation pages_offer pages_stack stack_overflow
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect
