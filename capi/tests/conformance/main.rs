@@ -164,7 +164,7 @@ programs! {
 
     global_handles global_table_full global_data global_handle_is_no_block global_sizes global_flags
     global_lock local_lock global_bad_handles local_bad_handles global_bad_pointers
-    local_bad_pointers global_null local_null global_foreign local_foreign
+    local_bad_pointers global_null local_null foreign
     global_realloc_fixed global_realloc_moveable global_realloc_locked local_realloc_fixed
     local_realloc_moveable local_realloc_locked global_compact
     global_modify global_discard
@@ -185,6 +185,9 @@ programs! {
     pages_write_watch_system pages_guard_watch pages_bad_pointers pages_process_memory
     pages_prefetch pages_placeholders pages_requirements pages_from_app pages_commit_on_touch
     pages_access_violation pages_offer pages_stack stack_overflow
+    commit_limit pages_lock_quota in_page_error pages_guard_stack
+    pages_bad_addresses pages_bad_sizes pages_bad_flags pages_bad_memory native_bad_arguments
+    view_bad_arguments physical_bad_arguments
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size
     mapping_names view_access view_handle_rights view_copy view_copy_protect view_query view_protect
