@@ -91,7 +91,7 @@ fi
 exec {lock}>&-
 [[ ${1-} == --prefix ]] && { printf '%s\n' "$prefix"; exit 0; }
 
-std=$(.ci/std.sh "$target" | tee /dev/stderr | tail -1)
+std=$(.ci/std.sh "$target" | tee -a /dev/stderr | tail -1)
 [[ ${1-} == --prepare ]] && { say "ready in $cache"; exit 0; }
 
 export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc WINEPREFIX=$prefix

@@ -203,8 +203,10 @@ fn a_hook_is_shown_the_report_that_is_written() {
         let found = report.block.unwrap();
         assert_eq!((found.start, found.size), (block, 40));
         assert_eq!(found.state, BlockState::Free);
-        assert!(!report.allocated.unwrap().frames.is_empty());
-        assert!(!report.freed.unwrap().frames.is_empty());
+        // With musl the library cannot ask for a module's unwind tables.
+        let has_frames = cfg!(target_env = "gnu");
+        assert_eq!(!report.allocated.unwrap().frames.is_empty(), has_frames);
+        assert_eq!(!report.freed.unwrap().frames.is_empty(), has_frames);
         print!("{report}{}", report.json());
     }
     let variables = [

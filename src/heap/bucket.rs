@@ -25,7 +25,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use subsegments::DEFAULT;
 #[cfg(feature = "hardened")]
-use subsegments::{OPEN, SHUT};
+use subsegments::OPEN;
 
 /// Classes above the buckets: their subsegments remember which blocks' pages
 /// were never used.
@@ -222,21 +222,6 @@ impl State {
             hard::shuffle(place.kind, entries, got);
             got
         }
-    }
-
-    /// [`State::take`] of blocks of no bytes.
-    ///
-    /// # Safety
-    /// As for [`State::take`].
-    #[cfg(feature = "hardened")]
-    pub(super) unsafe fn take_shut(
-        &mut self,
-        place: &Place<'_>,
-        entries: *mut Entry,
-        want: usize,
-    ) -> usize {
-        // SAFETY: the caller's promise.
-        unsafe { self.take_by::<SHUT>(place, entries, want, hard::fill) }
     }
 
     /// [`State::take`] of the lowest blocks.

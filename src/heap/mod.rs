@@ -81,6 +81,8 @@ mod segment;
 mod seize;
 mod slices;
 mod sparse;
+#[cfg(any(feature = "debug", feature = "hardened"))]
+mod splitmix;
 mod swap;
 mod threads;
 #[cfg(any(feature = "debug", feature = "outside"))]

@@ -10,7 +10,6 @@
 use super::PROCESS;
 use super::bucket::Place;
 use super::descriptor::{BUSY_NOTHING, Descriptor, Kind};
-use super::hard;
 use super::magazine::{Entry, MARKS};
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -37,13 +36,7 @@ pub(super) fn allocate() -> *mut u8 {
     let first = words.as_mut_ptr().cast::<Entry>();
     let mut state = PROCESS.checked.bucket(CLASS).state.lock();
     // SAFETY: there is room for one entry and its key.
-    let got = unsafe {
-        if hard::is_on() {
-            state.take_shut(&place(), first, 1)
-        } else {
-            state.take(&place(), first, 1)
-        }
-    };
+    let got = unsafe { state.take(&place(), first, 1) };
     if got == 0 {
         return ptr::null_mut();
     }

@@ -44,6 +44,20 @@ pub fn end() -> (u64, u64) {
     (SEEN.load(Ordering::SeqCst), STRUCK.load(Ordering::SeqCst))
 }
 
+/// The page size that tests pretend the system has, a multiple of its own: the value of
+/// `MOCK_PAGE_SIZE`, in KiB.
+pub(super) fn page_size() -> Option<usize> {
+    let mut size = None;
+    super::for_each_env(b"MOCK_PAGE_SIZE", &mut |name, value| {
+        let digits = core::str::from_utf8(value).unwrap_or_default();
+        if name == b"MOCK_PAGE_SIZE" {
+            size = digits.parse::<usize>().ok();
+        }
+    });
+    size.filter(|kibibytes| (1..=64).contains(kibibytes) && kibibytes.is_power_of_two())
+        .map(|kibibytes| kibibytes * 1024)
+}
+
 /// Runs `body` with nothing refused.
 #[cfg(all(unix, feature = "pages"))]
 pub(super) fn spared<R>(body: impl FnOnce() -> R) -> R {

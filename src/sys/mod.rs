@@ -198,6 +198,8 @@ pub fn page_size() -> usize {
         return known;
     }
     let asked = os::page_size();
+    #[cfg(feature = "mock")]
+    let asked = fault::page_size().unwrap_or(asked).max(asked);
     PAGE.store(asked, Ordering::Relaxed);
     asked
 }

@@ -308,13 +308,14 @@ mod tests {
         let before = own().expect("it does");
         assert!(before.mapped > before.resident && before.resident > 0);
         assert!(before.peak_resident >= before.resident && before.faults > 0);
-        let more = std::vec![1u8; 64 << 20];
+        // Much more than other tests may give back meanwhile.
+        let more = std::vec![1u8; 256 << 20];
         let after = own().expect("it does");
         assert!(
-            after.resident >= before.resident + (60 << 20),
+            after.resident >= before.resident + (160 << 20),
             "{before:?} {after:?}"
         );
-        assert!(after.private >= before.private + (60 << 20));
+        assert!(after.private >= before.private + (160 << 20));
         drop(more);
         let running = running().expect("it does");
         assert!(running.processes >= 1 && running.threads >= running.processes);

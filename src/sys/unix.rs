@@ -30,6 +30,10 @@ pub(super) fn page_size() -> usize {
 }
 
 pub(super) fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -> *mut u8 {
+    #[cfg(feature = "mock")]
+    if hint.is_null() && super::page_size() > page_size() {
+        return map_larger_pages(size, protection, flags);
+    }
     // SAFETY: without MAP_FIXED the kernel chooses an unused range, so no
     // existing mapping can be touched. `decommit`, which passes MAP_FIXED,
     // owns the range it names.
@@ -38,6 +42,31 @@ pub(super) fn map(hint: *mut u8, size: usize, protection: c_int, flags: c_int) -
         ptr::null_mut()
     } else {
         base.cast()
+    }
+}
+
+/// [`map`] anywhere, at a multiple of the pages that a test pretends the system has.
+#[cfg(feature = "mock")]
+fn map_larger_pages(size: usize, protection: c_int, flags: c_int) -> *mut u8 {
+    let page = super::page_size();
+    let Some(total) = size.checked_add(page) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: the kernel chooses an unused range, of which the front and the end are given
+    // back before anybody knows it.
+    unsafe {
+        let got = call::mmap(ptr::null_mut(), total, protection, flags, -1, 0);
+        if got == c::MAP_FAILED {
+            return ptr::null_mut();
+        }
+        let base = got.cast::<u8>();
+        let head = base.addr().wrapping_neg() & (page - 1);
+        if head != 0 {
+            call::munmap(base.cast(), head);
+        }
+        let block = base.wrapping_add(head);
+        call::munmap(block.wrapping_add(size).cast(), page - head);
+        block
     }
 }
 

@@ -22,7 +22,6 @@ fn set_limit(resource: Resource, bytes: u64) {
     assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0);
 }
 
-#[cfg(target_env = "gnu")]
 /// What a limited process got: refusals of a load, and bytes of 64 KiB blocks
 /// and of 3 MiB blocks until one was refused.
 struct Got {
@@ -31,7 +30,6 @@ struct Got {
     large: usize,
 }
 
-#[cfg(target_env = "gnu")]
 /// A load in a limited process, and another after `lift`.
 fn limited(face: Face, lift: impl FnOnce()) -> Got {
     let mut load = Load::new(face, 3);

@@ -346,9 +346,7 @@ pub(crate) fn mib(bytes: usize) -> String {
 /// Bytes of memory this process occupies.
 #[cfg(target_os = "linux")]
 pub(crate) fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = text.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * ntheap::sys::page_size()
+    status("VmRSS")
 }
 
 /// What the line `name` of /proc/self/status says, in bytes.

@@ -288,6 +288,66 @@ void mismatched(size_t size, bool larger) {
     finish(blocks, "missed");
 }
 
+// 7. What steers a heap that keeps its records in and beside blocks: links in freed
+// blocks, a block's size before its start. "missed" if the heap then hands out what is
+// not its own, or what somebody has.
+Crafted target __attribute__((aligned(16))) = {0, 0x41, {}, 0, 0x41};
+
+void records(size_t size, int kind) {
+    const int count = size > 65536 ? 8 : 64;
+    unsigned char *block[64];
+    for (int at = 0; at < count; ++at) {
+        block[at] = make(size, NEIGHBOUR);
+    }
+    // What is before a block's start and behind its end, as others' heaps have it.
+    const size_t wrong_size = (size + 16) * 8 + 1;
+    switch (kind) {
+    case 0: // The link of each freed block leads to a place of the attacker's.
+        for (int at = 0; at < count; at += 2) {
+            free(block[at]);
+            uintptr_t links[] = {reinterpret_cast<uintptr_t>(&target.data),
+                                 reinterpret_cast<uintptr_t>(&target.data)};
+            memcpy(block[at], links, size < sizeof links ? size : sizeof links);
+        }
+        break;
+    case 1: // All links lead to one block that somebody has.
+        for (int at = 0; at < count; at += 2) {
+            free(block[at]);
+            memcpy(block[at], &block[1], sizeof block[1]);
+        }
+        break;
+    case 2: // A block's size says that it reaches over its neighbours.
+        for (int at = 1; at < count - 1; at += 2) {
+            memcpy(block[at] - sizeof wrong_size, &wrong_size, sizeof wrong_size);
+        }
+        for (int at = 1; at < count - 1; at += 2) {
+            free(block[at]);
+            block[at] = nullptr;
+        }
+        break;
+    }
+    const char *outcome = "harmless";
+    unsigned char *later[128];
+    for (int at = 0; at < 2 * count; ++at) {
+        later[at] = make(kind == 2 && at % 2 == 0 ? size * 2 : size, LATER);
+        const unsigned char *end = later[at] + size;
+        if (later[at] < target.data + sizeof target.data && end > target.data) {
+            outcome = "missed";
+        }
+        for (int other = kind == 2 ? 0 : 1; other < count; other += 2) {
+            if (block[other] != nullptr && later[at] < block[other] + size && end > block[other]) {
+                outcome = "missed";
+            }
+        }
+    }
+    for (int at = 0; at < 2 * count; ++at) {
+        free(later[at]);
+    }
+    Blocks blocks(size);
+    finish(blocks, outcome);
+}
+const char *const RECORDS[] = {"links-to-data", "links-to-a-block", "size-before-a-block"};
+
 // Names the attack, or commits it if it is the one that is wanted.
 struct Runner {
     const char *wanted;
@@ -357,6 +417,12 @@ int main(int count, char **arguments) {
             snprintf(name, sizeof name, "delete-%s-as-%s", SIZE_NAMES[s],
                      larger ? "larger" : "smaller");
             runner.attack(name, [&] { mismatched(SIZES[s], larger); });
+        }
+    }
+    for (int s = 0; s < 3; ++s) {
+        for (int kind = 0; kind < 3; ++kind) {
+            snprintf(name, sizeof name, "records-%s-%s", SIZE_NAMES[s], RECORDS[kind]);
+            runner.attack(name, [&] { records(SIZES[s], kind); });
         }
     }
     return runner.wanted == nullptr || runner.found ? 0 : 2;

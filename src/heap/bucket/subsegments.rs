@@ -1,15 +1,15 @@
 //! How a bucket comes by subsegments and gives them back to the back end.
 //!
-//! A subsegment is made as one of four kinds, which differ in their pages alone: as in the
-//! default heap, with fences beside its blocks (fence.rs), or, in a hardened heap, guarded or
-//! of blocks of no bytes. The kind is a constant of the functions, so that the default one
-//! pays for none of the others.
+//! A subsegment is made as one of three kinds, which differ in their pages alone: as in the
+//! default heap, with fences beside its blocks (fence.rs), or guarded, in a hardened heap.
+//! The kind is a constant of the functions, so that the default one pays for none of the
+//! others.
 
 use super::super::classes;
 use super::super::descriptor::{Descriptor, Geometry, Kind, SUBSEGMENT};
 use super::super::fence;
 #[cfg(feature = "hardened")]
-use super::super::hard::{self, Hard};
+use super::super::hard;
 use super::super::segment::Run;
 use super::super::slices;
 use super::{Place, RUNS, SHARDS, State};
@@ -18,13 +18,12 @@ use crate::sys::{self, Protection};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; of
-/// blocks of no bytes, there; or with fences.
+/// How a subsegment is made: as in the default heap; guarded, as in a hardened one; or
+/// with fences.
 pub(super) const DEFAULT: u8 = 0;
 #[cfg(feature = "hardened")]
 pub(super) const OPEN: u8 = 1;
-pub(super) const SHUT: u8 = 2;
-pub(super) const FENCED: u8 = 3;
+pub(super) const FENCED: u8 = 2;
 
 /// Whether the last page of a new subsegment of `class` is to be a guard page.
 #[inline(always)]
@@ -41,10 +40,8 @@ fn ends_in_guard<const HARD: u8>(class: usize) -> bool {
 #[inline(always)]
 fn prepare<const HARD: u8>(class: usize, run: &Run) -> usize {
     #[cfg(feature = "hardened")]
-    match HARD {
-        OPEN => return hard::prepare(Hard::Open, class, run),
-        SHUT => return hard::prepare(Hard::Shut, class, run),
-        _ => {}
+    if HARD == OPEN {
+        return hard::prepare(class, run);
     }
     let _ = run;
     Geometry::of(class).blocks
@@ -169,7 +166,6 @@ impl State {
             }
             this.first_slice = run.first_slice;
             this.segment = run.segment;
-            this.clean = HARD == SHUT;
             #[cfg(feature = "hardened")]
             if HARD == OPEN {
                 this.room.store(hard::capacity(place.class) as u32, relaxed);
@@ -271,14 +267,7 @@ impl State {
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
             #[cfg(feature = "hardened")]
-            let is_zero = HARD == OPEN && {
-                let hard = if (*descriptor).clean {
-                    Hard::Shut
-                } else {
-                    Hard::Open
-                };
-                hard::undo(hard, place.class, base)
-            };
+            let is_zero = HARD == OPEN && hard::undo(place.class, base);
             let mut back_end = place.back_end.lock();
             #[cfg(feature = "hardened")]
             if is_zero {

@@ -8,8 +8,8 @@
 //! fail as they do where memory is short.
 
 use super::modules;
-use super::random::{STEP, mixed};
 use crate::config::gflags::Faults;
+use crate::heap::splitmix::{STEP, mixed};
 use crate::report::FixedBuffer;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -42,7 +42,7 @@ pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
 pub mod profile;
 mod published;
-pub(in crate::heap) mod random;
+mod random;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;

@@ -1,11 +1,9 @@
 //! Numbers that no pattern of a program's agrees with, and how far apart samples lie.
 
+use crate::heap::splitmix::{STEP, mixed};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 static SEED: AtomicU64 = AtomicU64::new(0);
-
-/// What the state of a source of random bits grows by for each number.
-pub(in crate::heap) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Begins with what the system has of chance.
 pub(super) fn begin() {
@@ -15,14 +13,6 @@ pub(super) fn begin() {
 /// 64 random bits.
 pub(super) fn random() -> u64 {
     mixed(SEED.fetch_add(STEP, Ordering::Relaxed))
-}
-
-/// The random bits of a state (SplitMix64: Steele, Lea, Flood, "Fast Splittable
-/// Pseudorandom Number Generators", 2014).
-pub(in crate::heap) fn mixed(mut bits: u64) -> u64 {
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }
 
 /// Blocks before the next sample by 64 random bits, at one in `rate`: of the

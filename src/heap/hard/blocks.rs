@@ -36,8 +36,7 @@ impl Found {
 
     /// Whether it is a block of no bytes.
     fn is_nothing(&self) -> bool {
-        // SAFETY: as above. A subsegment's `clean` never changes.
-        !self.is_large() && unsafe { (*self.descriptor).clean }
+        !self.is_large() && self.class() == 0
     }
 
     fn set_mark(&self, mark: u8) {

@@ -1,14 +1,11 @@
 //! Chance: random numbers, cheap and of no pattern that a program shows.
 //!
-//! The generator is SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom
-//! Number Generators", 2014), from a state of the system's. It decides where blocks
-//! lie, which a program sees of its own; what must stay secret (pattern.rs) comes from
-//! the system directly.
+//! The generator begins with a state of the system's. It decides where blocks lie, which
+//! a program sees of its own; what must stay secret (pattern.rs) comes from the system
+//! directly.
 
+use crate::heap::splitmix::{STEP, mixed};
 use core::sync::atomic::{AtomicU64, Ordering};
-
-/// What the state grows by for each number.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 static STATE: AtomicU64 = AtomicU64::new(0);
 
@@ -43,13 +40,6 @@ pub(in crate::heap) fn random() -> u64 {
 pub(super) fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(STEP);
     mixed(*state)
-}
-
-#[inline(always)]
-fn mixed(mut bits: u64) -> u64 {
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }
 
 /// A number below `bound`, which is small, from random bits.

@@ -57,15 +57,6 @@ pub(super) use quarantine::{end as end_quarantine, end_spares};
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// How a subsegment's blocks are guarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hard {
-    /// By patterns, guard pages and chance.
-    Open,
-    /// They are of no bytes, and none of them can be accessed.
-    Shut,
-}
-
 /// Whether the heap is hardened: a byte, which `libntheap.so` reads by its address.
 pub static ON: AtomicBool = AtomicBool::new(false);
 

@@ -5,9 +5,9 @@
 //! one of whole pages with two more than it needs, which are shut for as long as the
 //! subsegment lives. Other subsegments end in one guard page.
 
+use super::chance;
 use super::guard::{self, PAGE};
 use super::pattern::{self, LEAST, WHOLE};
-use super::{Hard, chance};
 use crate::heap::bucket::Place;
 use crate::heap::classes::{self, COUNT, MAX_BUCKET_SIZE, MAX_LINEAR_SIZE, SLICE};
 use crate::heap::descriptor::{Descriptor, Geometry, Kind};
@@ -30,10 +30,11 @@ pub(super) fn has_guard(class: usize) -> bool {
     size > GUARD && size.is_multiple_of(PAGE) && guard::in_subsegments()
 }
 
-/// Whether the last page of `class`'s subsegments is a guard page.
+/// Whether the last page of `class`'s subsegments is a guard page. Those of blocks of no
+/// bytes are nothing else.
 #[inline(never)]
 pub(in crate::heap) fn ends_in_guard(class: usize) -> bool {
-    guard::in_subsegments() && !has_guard(class)
+    class != 0 && guard::in_subsegments() && !has_guard(class)
 }
 
 /// [`capacity`] by class.
@@ -94,7 +95,7 @@ fn class_above(size: usize, align: usize) -> Option<usize> {
 
 /// Readies the pages of a new subsegment of `class`; how many blocks it has.
 #[inline(never)]
-pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
+pub(in crate::heap) fn prepare(class: usize, run: &Run) -> usize {
     let bytes = classes::slices_of(class) * SLICE;
     let size = classes::size_of(class).max(1);
     let base = run.base.addr();
@@ -102,9 +103,9 @@ pub(in crate::heap) fn prepare(hard: Hard, class: usize, run: &Run) -> usize {
     // SAFETY: the run was just taken, and nothing in it is used.
     unsafe {
         if !run.is_zero {
-            clear(hard, class, run);
+            clear(class, run);
         }
-        if hard == Hard::Shut {
+        if class == 0 {
             guard::shut(base, bytes);
             return blocks;
         }
@@ -136,7 +137,7 @@ fn blocks_of(class: usize) -> usize {
 ///
 /// # Safety
 /// The run was just taken, and nothing in it is used.
-unsafe fn clear(hard: Hard, class: usize, run: &Run) {
+unsafe fn clear(class: usize, run: &Run) {
     let bytes = classes::slices_of(class) * SLICE;
     let size = classes::size_of(class).max(1);
     let room = capacity(class);
@@ -145,7 +146,7 @@ unsafe fn clear(hard: Hard, class: usize, run: &Run) {
     // anything if it is of one slice. A guard page at its end holds none of a block.
     unsafe {
         let is_there = is_single || run.touched >= bytes / 2;
-        if hard == Hard::Shut || !is_there {
+        if class == 0 || !is_there {
             if !vm::purge(run.base, bytes) {
                 run.base.write_bytes(0, bytes);
             }
@@ -164,25 +165,18 @@ unsafe fn clear(hard: Hard, class: usize, run: &Run) {
 }
 
 /// Ends the guards in a subsegment, but for a guard page at its end, of `class` that goes
-/// back. Whether all of it reads zero.
+/// back, which those of blocks of no bytes never do. Whether all of it reads zero.
 ///
 /// # Safety
 /// The subsegment's blocks are free.
 #[inline(never)]
-pub(in crate::heap) unsafe fn undo(hard: Hard, class: usize, base: usize) -> bool {
+pub(in crate::heap) unsafe fn undo(class: usize, base: usize) -> bool {
     let bytes = classes::slices_of(class) * SLICE;
-    let guards = match hard {
-        Hard::Open if has_guard(class) => classes::blocks_of(class),
-        Hard::Open => 0,
-        _ => 1,
-    };
     // SAFETY: the caller's subsegment, all of it.
-    unsafe {
-        if guards != 0 && !guard::open(base, bytes, guards) {
-            return false;
-        }
+    if has_guard(class) && !unsafe { guard::open(base, bytes, classes::blocks_of(class)) } {
+        return false;
     }
-    hard == Hard::Shut || capacity(class) <= WHOLE
+    capacity(class) <= WHOLE
 }
 
 /// As `refill::fill`, but the blocks are any of those that lie in the pages which were
@@ -233,7 +227,7 @@ pub(in crate::heap) unsafe fn fill(
                 let slot = entries.add(want - got - 1);
                 let block: *mut u8 = ptr::with_exposed_provenance_mut(base + at * size);
                 slot.write(block);
-                if at >= used && size <= MAX_LINEAR_SIZE && !this.clean {
+                if at >= used && size <= MAX_LINEAR_SIZE && place.class != 0 {
                     pattern::touch(block, size);
                 }
                 if place.kind == Kind::Checked {

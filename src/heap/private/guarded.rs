@@ -16,6 +16,7 @@ use crate::config::Action;
 use crate::heap::debug::page::{self, Cell, Request, Rule, State};
 use crate::heap::debug::registry::{self, Family, Record};
 use crate::heap::debug::{self, modules, stacks};
+use crate::heap::splitmix;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -149,7 +150,7 @@ fn random() -> u64 {
     if STATE.load(Ordering::Relaxed) == 0 {
         STATE.store(crate::sys::random() | 1, Ordering::Relaxed);
     }
-    debug::random::mixed(STATE.fetch_add(debug::random::STEP, Ordering::Relaxed))
+    splitmix::mixed(STATE.fetch_add(splitmix::STEP, Ordering::Relaxed))
 }
 
 /// What lies at an address that no descriptor leads to.

@@ -209,7 +209,7 @@ mod tests {
         let mut model = HashMap::new();
         let mut state = 0x1234_5678_9abc_def1u64;
         let mut random = || {
-            state = super::super::super::random::mixed(state);
+            state = crate::heap::splitmix::mixed(state);
             state as usize
         };
         for _ in 0..60_000 {

@@ -44,6 +44,7 @@ pub use sites::Site;
 use super::random::random;
 use super::stacks::{self, Database};
 use crate::config::Config;
+use crate::heap::fingerprint::{START, mix_all};
 use crate::sync::{Lock, Mutex};
 use crate::vm::root;
 use core::ptr;
@@ -96,8 +97,11 @@ pub struct Header {
 }
 
 /// How the header and what it leads to are laid out: another number, another layout.
-pub const LAYOUT: usize = {
-    let sizes = [
+pub const LAYOUT: usize = mix_all(
+    START,
+    &[
+        // A version: for what sizes do not tell.
+        1,
         size_of::<Header>(),
         size_of::<Record>(),
         size_of::<Site>(),
@@ -107,16 +111,8 @@ pub const LAYOUT: usize = {
         core::mem::offset_of!(Site, stack),
         stacks::FRAMES_AT,
         stacks::COUNT_AT,
-    ];
-    // The first byte is a version: for what sizes do not tell.
-    let mut number: usize = 1;
-    let mut at = 0;
-    while at < sizes.len() {
-        number = number.wrapping_mul(131).wrapping_add(sizes[at]);
-        at += 1;
-    }
-    number
-};
+    ],
+) as usize;
 
 static HEADER: Header = Header {
     layout: AtomicUsize::new(0),
