@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Pages have 4 KiB; where the system's are larger (some of its ARM versions)
-//! they have its size.
+//! they have its size, and a range stands for all of them that it touches: the
+//! system gives no part of a page rights of its own (docs/porting.md).
 
 mod advise;
 mod allocate;
