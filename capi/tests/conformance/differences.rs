@@ -290,6 +290,13 @@ differences! {
         "more-than-the-section" => "does not look at the section's protection";
         "bad-protection" => "takes any protection";
     }
+    native_wild_pointers {
+        "watch-addresses-eight", "watch-addresses-eight-error", "watch-addresses-in-the-first-unit",
+        "watch-addresses-in-the-first-unit-error", "watch-addresses-the-systems",
+        "watch-addresses-the-systems-error" => "does not look where nothing is written to";
+        "eight", "in-the-first-unit", "the-systems" =>
+            "has changed the protection when it finds no place for the old one";
+    }
     physical_bad_arguments {
         "privilege" => "holds no such privilege";
     }
@@ -299,6 +306,9 @@ differences! {
     }
     physical_arrays {
         "privilege" => "holds no such privilege";
+    }
+    pages_alloc_conflicts {
+        "protect-two-error" => "says ERROR_INVALID_PARAMETER";
     }
     pages_alloc_arguments {
         "protect-0x404" => "does not tell PAGE_WRITECOMBINE";

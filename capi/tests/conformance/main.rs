@@ -187,6 +187,7 @@ programs! {
     pages_access_violation pages_offer pages_stack stack_overflow
     commit_limit pages_lock_quota in_page_error pages_guard_stack
     pages_bad_addresses pages_bad_sizes pages_bad_flags pages_bad_memory native_bad_arguments
+    native_wild_pointers
     view_bad_arguments physical_bad_arguments
 
     mapping_protections mapping_attributes mapping_query mapping_file_rights mapping_file_size

@@ -82,6 +82,13 @@ fn own(process: HANDLE) -> Result<(), NTSTATUS> {
     }
 }
 
+/// Whether a pointer leads to nothing: null, into the first 64 KiB, which nobody is given,
+/// or beyond the addresses that programs have. What else is no memory the caller answers
+/// for.
+pub(in crate::win32) fn leads_nowhere<T>(pointer: *const T) -> bool {
+    !(crate::vm::GRANULARITY..crate::sys::USER_END).contains(&pointer.addr())
+}
+
 /// Whether `[address, address + size)` lies below the end of what programs have.
 fn is_user_range(address: usize, size: usize) -> bool {
     address

@@ -3,6 +3,7 @@
 
 use super::super::constants::*;
 use super::super::handles;
+use super::super::pages::leads_nowhere;
 use super::super::types::{
     ACCESS_MASK, HANDLE, NTSTATUS, PHANDLE, PLARGE_INTEGER, POBJECT_ATTRIBUTES, PSIZE_T, PVOID,
     SECTION_BASIC_INFORMATION, SECTION_INFORMATION_CLASS, SECTION_INHERIT, SIZE_T, ULONG,
@@ -71,7 +72,7 @@ pub unsafe extern "system" fn NtCreateSection(
     attributes: ULONG,
     file: HANDLE,
 ) -> NTSTATUS {
-    if section.is_null() {
+    if leads_nowhere(section) || !size.is_null() && leads_nowhere(size) {
         return STATUS_ACCESS_VIOLATION;
     }
     let size = if size.is_null() {
@@ -144,7 +145,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
     allocation: ULONG,
     protect: ULONG,
 ) -> NTSTATUS {
-    if base.is_null() || size.is_null() {
+    if leads_nowhere(base) || leads_nowhere(size) || !offset.is_null() && leads_nowhere(offset) {
         return STATUS_ACCESS_VIOLATION;
     }
     if (22..32).contains(&bits) {
@@ -243,7 +244,7 @@ pub unsafe extern "system" fn NtQuerySection(
     if size < needed {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    if buffer.is_null() {
+    if leads_nowhere(buffer) || !length.is_null() && leads_nowhere(length) {
         return STATUS_ACCESS_VIOLATION;
     }
     let Some(handle) = handles::borrow(section, &SECTION) else {
