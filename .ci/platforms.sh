@@ -88,6 +88,8 @@ musl() {
         '-Clink-self-contained=no -Ctarget-feature=+crt-static -Clink-arg=-static'
     make_unwinder
     /usr/bin/cargo test --target "$target" -p ntheap --tests --no-fail-fast
+    say "a pair with musl, and with musl's own malloc"
+    /usr/bin/cargo run -q --release --target "$target" -p ntheap --example pair
 }
 
 # Without what tests start themselves anew for: qemu-user starts no other program. Nor

@@ -38,10 +38,10 @@
 //! | `heaps` | [`Heap`], [`LocalHeap`] and [`heaps()`] |
 //! | `allocator-api2-02`, `allocator-api2-04` | `heaps`, and `&Heap` as an allocator of that crate's 0.2 or 0.4 |
 //! | `nightly` | `heaps`, and `&Heap` as an allocator of the standard library's trait |
-//! | `win32` | `heaps`, and the Windows names, but on Windows itself |
+//! | `win32` | `heaps`, and the Windows names: on Windows itself, the system's own |
 //! | `win16` | memory as 16-bit Windows had it, whose blocks move |
 //! | `crt` | `heaps`, and the C runtime above them: `CrtHeap` and `crt` |
-//! | `pages` | `vm::Reservation`, `SparseArray`, `TouchArray`, `GrowingStack` |
+//! | `pages` | [`vm`]'s types for programs: reservations, placeholders, sections, views, physical pages, arrays and stacks that grow |
 //! | `debug` | `heaps`, and global flags (`NTHEAP_GFLAGS`): blocks checked, and recorded with their stacks |
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
@@ -89,6 +89,10 @@ pub mod win16;
 #[cfg(all(not(windows), feature = "win32"))]
 #[cfg_attr(docsrs, doc(cfg(all(not(windows), feature = "win32"))))]
 pub mod win32;
+#[cfg(all(windows, feature = "win32"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "win32")))]
+#[path = "win32/windows.rs"]
+pub mod win32;
 
 pub use config::{Action, Config, HugePages};
 #[cfg(all(unix, feature = "crt"))]
@@ -102,8 +106,8 @@ pub use own::{
     HeapOptions, HeapShape, HeapSnapshot, HeapSummary, HeapWalk, Heaps, LocalHeap, heaps,
 };
 pub use report::{
-    Block, BlockLayout, BlockState, Damage, Hook, Layouts, Report, Stop, ThreadName, Trace,
-    set_hook,
+    Block, BlockLayout, BlockState, Damage, Families, Hook, Layouts, Report, Stop, ThreadName,
+    Trace, set_hook,
 };
 #[cfg(all(target_os = "linux", feature = "debug"))]
 #[cfg_attr(docsrs, doc(cfg(all(target_os = "linux", feature = "debug"))))]

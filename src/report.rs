@@ -27,6 +27,8 @@ use crate::sys;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod copies;
 mod detail;
 #[cfg(feature = "debug")]
 mod json;
@@ -34,7 +36,9 @@ mod json;
 mod long;
 mod stop;
 
-pub use detail::{BlockLayout, Damage, Layouts, ThreadName, Trace};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) use copies::begin as begin_copies;
+pub use detail::{BlockLayout, Damage, Families, Layouts, ThreadName, Trace};
 #[cfg(feature = "debug")]
 use long::LongText;
 #[cfg(feature = "debug")]
@@ -91,6 +95,9 @@ pub struct Report<'a> {
     pub address: usize,
     /// The block the address belongs to; none where no heap knows it.
     pub block: Option<Block>,
+    /// Whether the block was to have guard pages and has none, since page heap had no more of
+    /// them when it was made.
+    pub lacks_guards: bool,
     /// The name of the operation that found it, such as `free`.
     pub operation: &'a str,
     /// The number of the thread that found it, as the system's tools show it.
@@ -109,6 +116,9 @@ pub struct Report<'a> {
     pub damage: Option<Damage>,
     /// The Layout given and the block's own, where they differ.
     pub layouts: Option<Layouts>,
+    /// The function that the block was given back by and the one that it came from, where
+    /// they do not belong together.
+    pub families: Option<Families>,
     /// Who allocated the block; none where that was not recorded.
     pub allocated: Option<Trace<'a>>,
     /// Who freed it.
@@ -131,6 +141,7 @@ impl Report<'_> {
         heap: "",
         address: 0,
         block: None,
+        lacks_guards: false,
         operation: "",
         thread: 0,
         owner: None,
@@ -139,6 +150,7 @@ impl Report<'_> {
         advice: "",
         damage: None,
         layouts: None,
+        families: None,
         allocated: None,
         freed: None,
     };
@@ -184,6 +196,11 @@ impl fmt::Display for Report<'_> {
             }
             None => Ok(()),
         }?;
+        if self.lacks_guards {
+            out.write_str(
+                "  it has no guard pages: page heap had no more of them when it was made\n",
+            )?;
+        }
         if let Some(owner) = self.owner
             && (owner != self.heap || self.owner_module != self.module)
         {
@@ -196,6 +213,9 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(layouts) = &self.layouts {
             write!(out, "{layouts}")?;
+        }
+        if let Some(families) = &self.families {
+            write!(out, "{families}")?;
         }
         if let Some(trace) = &self.allocated {
             trace.write("allocated", out)?;
@@ -391,6 +411,8 @@ pub(crate) fn raise(report: &Report<'_>, action: Action) {
     };
 
     write_out(report);
+    #[cfg(all(target_os = "linux", feature = "debug"))]
+    copies::write(report);
     if again {
         sys::abort();
     }

@@ -14,18 +14,85 @@ use ntheap::{Config, stats};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
 
 static CONFIG: Config = Config::new();
 
-/// [`isolated`], which must end by SIGSEGV after a report with these lines in it.
-fn faults(test: &str, variables: &[(&str, &str)], lines: &[&str], body: impl FnOnce()) {
-    if let Some(output) = isolated(test, variables, body) {
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{error}");
-        for line in lines {
-            assert!(error.contains(line), "{line}\n{error}");
+/// Prints what the report of a fault beside or in a block is compared with.
+fn announce(block: *mut u8) {
+    let pid = std::process::id();
+    let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    let (thread, start) = (sys::thread_id(), block.addr());
+    println!("\nannounced {pid} {thread} {start} {}", name.trim_end());
+}
+
+/// What such a report says of the block.
+struct Said {
+    /// The heap, as the line says it; empty where it has no name.
+    heap: &'static str,
+    place: &'static str,
+    is_freed: bool,
+    /// Whether stacks are kept.
+    has_stacks: bool,
+}
+
+/// What a process wrote to standard error after [`announce`]: the report of a first-chance
+/// access violation, `distance` bytes from the block's start, word for word. The frames of a stack are not compared, nor where the code and the registers
+/// are.
+fn expect_first_chance(output: &Output, (operation, distance): (&str, usize), said: &Said) {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let words = out
+        .lines()
+        .find_map(|line| line.strip_prefix("announced "))
+        .unwrap_or_else(|| panic!("{output:?}"));
+    let words: Vec<&str> = words.splitn(4, ' ').collect();
+    let [pid, thread, block] = [0, 1, 2].map(|at| words[at].parse::<usize>().unwrap());
+    let name = words[3];
+    let error = String::from_utf8_lossy(&output.stderr);
+    let mut seen = String::new();
+    for line in error.lines() {
+        let label = [" : code that accessed it", " : context record"]
+            .into_iter()
+            .find(|label| line.ends_with(label));
+        if let Some(label) = label {
+            assert_ne!(
+                line.trim_start().strip_suffix(label),
+                Some("0000000000000000")
+            );
+            seen += &format!("    <some>{label}\n");
+        } else if line.starts_with("    #0 ") {
+            assert!(line.contains(" guarded-"), "{error}");
+            seen += "    <frames>\n";
+        } else if !line.starts_with("    #") {
+            seen += &format!("{line}\n");
         }
     }
+    let address = block + distance;
+    let trace = |what: &str| {
+        let frames = if said.has_stacks {
+            ":\n    <frames>"
+        } else {
+            ""
+        };
+        format!("  {what} by thread {thread} {name:?}{frames}\n")
+    };
+    let mut expected = format!(
+        "ntheap: VERIFIER STOP 0000000000000013: pid 0x{pid:X}: first-chance access violation \
+         (FIRST_CHANCE_ACCESS_VIOLATION)\n\
+         \x20   {address:016X} : address accessed\n\
+         \x20   <some> : code that accessed it\n\
+         \x20   0000000000000000 : exception record\n\
+         \x20   <some> : context record\n\
+         \x20 {operation}({address:#x}){}, thread {thread}\n\
+         \x20 the address {}\n",
+        said.heap,
+        said.place.replace("<block>", &format!("{block:#x}"))
+    );
+    expected += &trace("allocated");
+    if said.is_freed {
+        expected += &trace("freed");
+    }
+    assert_eq!(seen, expected, "{error}");
 }
 
 /// Random numbers that are the same in every run (xorshift64*).
@@ -225,23 +292,29 @@ fn the_pool_is_small() {
 
 #[test]
 fn an_overrun_of_rusts_is_told() {
-    faults(
+    let output = isolated(
         "an_overrun_of_rusts_is_told",
         &[("NTHEAP_SAMPLE", "1")],
-        &[
-            // The standard library has a handler, and may be asked next.
-            "first-chance access violation (FIRST_CHANCE_ACCESS_VIOLATION)",
-            "lies 8 bytes past the end of a busy block of 24 bytes",
-            "allocated by thread",
-        ],
         || {
             // Eight bytes beside a multiple of 16: the guard begins eight later.
             let block = Face::Plain.allocate(layout(24, 8), false);
             assert_eq!((block.addr() + 24) % 4096, 0);
+            announce(block);
             // SAFETY: none: this is the planted bug.
             unsafe { block.add(32).write_volatile(1) };
         },
     );
+    if let Some(output) = output {
+        // The standard library has a handler, and may be asked next.
+        let said = Said {
+            heap: " on heap \"process heap\"",
+            place: "lies 8 bytes past the end of a busy block of 24 bytes that starts at <block>",
+            is_freed: false,
+            has_stacks: true,
+        };
+        expect_first_chance(&output, ("write", 32), &said);
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+    }
 }
 
 /// A program's handler that was there before is called after the report.
@@ -259,19 +332,20 @@ fn a_handler_of_the_programs_is_called_after_the_report() {
             unsafe { libc::signal(libc::SIGSEGV, leave as *const () as usize) };
             let block = Face::Checked.allocate(layout(50, 1), false);
             Face::Checked.free(block, layout(50, 1));
+            announce(block);
             // SAFETY: none: this is the planted bug.
             unsafe { block.read_volatile() };
         },
     );
     if let Some(output) = output {
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(7), "{error}");
-        assert!(error.contains("STOP 0000000000000013"), "{error}");
-        assert!(error.contains("(FIRST_CHANCE_ACCESS_VIOLATION)"), "{error}");
-        assert!(
-            error.contains("is the start of a free block of 50 bytes"),
-            "{error}"
-        );
+        let said = Said {
+            heap: " on heap \"process heap\"",
+            place: "is the start of a free block of 50 bytes",
+            is_freed: true,
+            has_stacks: true,
+        };
+        expect_first_chance(&output, ("read", 0), &said);
+        assert_eq!(output.status.code(), Some(7));
     }
 }
 
@@ -506,11 +580,7 @@ fn what_cannot_be_shut_is_used_again() {
         ("NTHEAP_GFLAGS", "+hpa"),
         ("NTHEAP_PAGEHEAP", "mappings,delay=64K"),
     ];
-    let lines = [
-        "access violation",
-        "lies 16 bytes past the end of a busy block of 3000 bytes",
-    ];
-    faults(TEST, &variables, &lines, || {
+    let output = isolated(TEST, &variables, || {
         // SAFETY: no memory of the caller's; the blocks are this test's.
         unsafe {
             let heap = private::create(&Settings::DEFAULT).unwrap();
@@ -537,10 +607,21 @@ fn what_cannot_be_shut_is_used_again() {
             }
             assert!(private::validate(heap, 0, std::ptr::null()));
             let block = private::allocate(heap, 0, 3000).unwrap().as_ptr();
+            announce(block);
             // None: this is the planted bug.
             block.add(3016).write_volatile(1);
         }
     });
+    if let Some(output) = output {
+        let said = Said {
+            heap: "",
+            place: "lies 16 bytes past the end of a busy block of 3000 bytes that starts at <block>",
+            is_freed: false,
+            has_stacks: false,
+        };
+        expect_first_chance(&output, ("write", 3016), &said);
+        assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+    }
 }
 
 /// A heap is valid, and nothing faults, whatever other threads allocate and free
@@ -600,6 +681,42 @@ fn a_heap_is_looked_at_while_others_use_it() {
                 }
             });
             assert!(has_looked());
+        });
+    }
+}
+
+/// Freed blocks wait until about as many bytes were freed as is said, and not longer: what
+/// waits is bounded, whatever is freed.
+#[test]
+fn what_waits_after_it_was_freed_is_bounded() {
+    const TEST: &str = "what_waits_after_it_was_freed_is_bounded";
+    const DELAY: usize = 256 << 10;
+    const SIZE: usize = 1000;
+    for pages in ["light,delay=256K", "delay=256K"] {
+        let variables = [("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", pages)];
+        succeeds(TEST, &variables, || {
+            // SAFETY: the blocks are this test's.
+            unsafe {
+                let heap = private::create(&Settings::DEFAULT).unwrap();
+                let mut last = BTreeMap::new();
+                let mut least = usize::MAX;
+                for round in 0..10 * DELAY / SIZE {
+                    let block = private::allocate(heap, 0, SIZE).unwrap().as_ptr();
+                    if let Some(before) = last.insert(block.addr(), round) {
+                        least = least.min(round - before);
+                    }
+                    private::free(heap, 0, block).unwrap();
+                }
+                // Ten times as much was freed.
+                assert!(
+                    last.len() * SIZE <= DELAY + 8 * SIZE,
+                    "{} blocks",
+                    last.len()
+                );
+                // With guards a block counts as its page does.
+                assert!(least * 4096 >= DELAY, "{least} rounds");
+                private::destroy(heap).unwrap();
+            }
         });
     }
 }

@@ -150,6 +150,19 @@ fn another_layout_is_reported() {
 }
 
 #[test]
+fn another_layout_of_a_large_block_is_reported_when_it_is_resized() {
+    is_reported(
+        "another_layout_of_a_large_block_is_reported_when_it_is_resized",
+        "CORRUPTED_HEAP_BLOCK",
+        "realloc",
+        |face| {
+            let block = face.allocate(layout(3_000_000, 8), false);
+            face.reallocate(block, layout(2_999_992, 8), 3_500_000);
+        },
+    );
+}
+
+#[test]
 fn a_second_free_is_reported_though_others_came_between() {
     is_reported(
         "a_second_free_is_reported_though_others_came_between",

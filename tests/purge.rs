@@ -49,8 +49,58 @@ fn holds(block: *mut u8, size: usize, what: u8) -> bool {
 
 #[test]
 fn purge_reaches_threads_asleep_and_at_work() {
+    // First: scoped threads may still be at their ends after their scope's.
+    #[cfg(target_os = "linux")]
+    ended_without_hooks();
     asleep();
     at_work();
+}
+
+/// A thread that ends by the system call alone gives nothing back.
+#[cfg(target_os = "linux")]
+extern "C" fn end_at_once(_: *mut libc::c_void) -> *mut libc::c_void {
+    let sizes = [16, 64, 1000, 30_000];
+    for size in sizes {
+        let blocks = [(); 20].map(|()| allocate(size));
+        for block in blocks {
+            free(block, size);
+        }
+    }
+    // SAFETY: none: this is the planted bug.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    std::ptr::null_mut()
+}
+
+/// What its cache keeps is taken back whole, and the cache is another thread's afterwards.
+#[cfg(target_os = "linux")]
+fn ended_without_hooks() {
+    // This thread has a cache, too.
+    free(allocate(16), 16);
+    WORD.with(plain::purge);
+    let before = stats();
+    for round in 0..20 {
+        let mut thread = 0;
+        // SAFETY: the function takes nothing, and the thread is waited for: the kernel says
+        // when it has ended.
+        unsafe {
+            let made = libc::pthread_create(
+                &raw mut thread,
+                std::ptr::null(),
+                end_at_once,
+                std::ptr::null_mut(),
+            );
+            assert_eq!(made, 0);
+            assert_eq!(libc::pthread_join(thread, std::ptr::null_mut()), 0);
+        }
+        let kept = stats();
+        assert_eq!(kept.threads, before.threads + 1, "{round}");
+        assert!(cached(&kept) >= cached(&before) + 20, "{round}");
+        WORD.with(plain::purge);
+        let after = stats();
+        assert_eq!(after.threads, before.threads, "{round}");
+        assert_eq!(cached(&after), cached(&before), "{round}");
+        assert_eq!(after.allocated, before.allocated, "{round}");
+    }
 }
 
 fn asleep() {

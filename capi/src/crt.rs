@@ -14,7 +14,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use heap::crt::debug::{DebugHeap, Origin};
 use heap::crt::{Crt, Mode, errno, new_handler};
 
@@ -57,6 +57,14 @@ static PLACES: [Place; 256] = [const {
     }
 }; 256];
 
+/// Whether a module has, or had, a runtime of its own, and with it operators of C++'s.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_modules_own() -> bool {
+    HAS_MODULES_OWN.load(Ordering::Relaxed)
+}
+
+static HAS_MODULES_OWN: AtomicBool = AtomicBool::new(false);
+
 /// A runtime with a heap of its own, unless `NTHEAP_CRT` says otherwise; null
 /// when 256 modules have one. `name` is what reports call the heap.
 ///
@@ -68,6 +76,7 @@ pub unsafe extern "C" fn ntheap_crt_open(name: *const c_char, module: *const c_v
     // SAFETY: the caller's string, which outlives the runtime.
     let name: &'static CStr = unsafe { CStr::from_ptr(name) };
     let name = name.to_str().unwrap_or("C runtime of a module");
+    HAS_MODULES_OWN.store(true, Ordering::Relaxed);
     for place in &PLACES {
         let taken = place
             .state
@@ -278,5 +287,8 @@ pub unsafe extern "C" fn ntheap_crt_new_by(
     size: usize,
 ) -> *mut c_void {
     // SAFETY: malloc takes any size.
-    new_handler::without_asking(|| unsafe { allocate(size) })
+    let block = new_handler::without_asking(|| unsafe { allocate(size) });
+    #[cfg(target_arch = "x86_64")]
+    let block = crate::operators::note(block, heap::heap::checked::Family::New as u8);
+    block
 }

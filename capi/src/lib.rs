@@ -6,10 +6,11 @@
 //! of a process, in a forked child, in threads that end, after exit handlers
 //! ran, preloaded, linked or opened late.
 //!
-//! Operator new and delete are left to the C++ library: its `new` reaches
-//! `malloc` here, calls the new handler, and throws what it must. Sized deletes are
-//! here, for a hardened heap to compare the sizes, and call the library's. (The Windows
-//! library has an operator new, which calls `_set_new_handler`'s handler.)
+//! C++'s operators new and delete lead to `malloc` and `free`, and to the C++ library, whose
+//! `new` calls the handler and throws what it must. They are here so that a block which goes
+//! back by another function than it came from is told of, and for a hardened heap to compare
+//! the sizes of sized deletes. (The Windows library has an operator new of its own, which
+//! calls `_set_new_handler`'s handler.)
 //!
 //! At load nothing of Rust's standard library runs; [`run`] writes one line
 //! if `ntheap run` asked for it. Where panics abort, as in the release profile,
@@ -20,7 +21,11 @@
 
 pub mod crt;
 pub mod crtdbg;
+#[cfg(target_arch = "x86_64")]
+mod judge;
 pub mod malloc;
+#[cfg(target_arch = "x86_64")]
+mod operators;
 mod run;
 #[cfg(target_arch = "x86_64")]
 pub mod sized;

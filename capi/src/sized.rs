@@ -2,18 +2,17 @@
 //! says is compared with the block.
 //!
 //! The C++ library's own forgets the size and calls the delete without one, which a
-//! program may have replaced. So do these, after the comparison; without a C++ library in
-//! reach they free. Blocks of a program's own operator new may be of any size: where
-//! `new`, `delete` and the rest of the library are not of one module, nothing is
+//! program may have replaced. So do these, after the comparison. Blocks of a program's own
+//! operator new may be of any size: where an operator is not this library's, nothing is
 //! compared.
 
+use crate::judge;
 use core::arch::naked_asm;
-use core::ffi::{CStr, c_void};
-use core::ptr;
+use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 use heap::heap::checked;
 
-/// Defines a sized delete that calls `$delete`, or free.
+/// Defines a sized delete that calls `$delete`.
 macro_rules! sized_delete {
     ($(#[$doc:meta])* $name:ident, $delete:literal, ($($argument:ident: $type:ty),*), $save:literal, $restore:literal) => {
         $(#[$doc])*
@@ -44,17 +43,10 @@ macro_rules! sized_delete {
                 ".cfi_adjust_cfa_offset -8",
                 "1:",
                 $restore,
-                concat!(".weak ", $delete),
-                concat!("mov rax, qword ptr [rip + ", $delete, "@GOTPCREL]"),
-                "test rax, rax",
-                "je 2f",
-                "jmp rax",
-                "2:",
-                "jmp {free}",
+                concat!("jmp qword ptr [rip + ", $delete, "@GOTPCREL]"),
                 ".cfi_endproc",
                 expect = sym expect,
                 hardened = sym checked::HARDENED,
-                free = sym crate::malloc::free,
             )
         }
     };
@@ -89,34 +81,11 @@ unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
     }
 }
 
-/// Whether operator new and delete are the C++ library's.
+/// Whether operator new and delete are not the program's own.
 fn is_librarys() -> bool {
     static KNOWN: AtomicBool = AtomicBool::new(false);
-    static IS: AtomicBool = AtomicBool::new(false);
-    if KNOWN.load(Ordering::Acquire) {
-        return IS.load(Ordering::Relaxed);
+    if !KNOWN.load(Ordering::Relaxed) {
+        KNOWN.store(judge::are_called(), Ordering::Relaxed);
     }
-    let modules = [c"_Znwm", c"_ZdlPv", c"_ZSt9terminatev"].map(module_of);
-    let [new, delete, rest] = modules;
-    if rest.is_null() || new.is_null() {
-        // A library that is opened later may have them.
-        return false;
-    }
-    let is = new == delete && delete == rest;
-    IS.store(is, Ordering::Relaxed);
-    KNOWN.store(true, Ordering::Release);
-    is
-}
-
-/// Where the module lies that a function is of; null for none.
-fn module_of(function: &CStr) -> *mut c_void {
-    // SAFETY: a name, and a place for what is found; all zeros are one.
-    unsafe {
-        let address = libc::dlsym(libc::RTLD_DEFAULT, function.as_ptr());
-        let mut info: libc::Dl_info = core::mem::zeroed();
-        if address.is_null() || libc::dladdr(address, &raw mut info) == 0 {
-            return ptr::null_mut();
-        }
-        info.dli_fbase
-    }
+    KNOWN.load(Ordering::Relaxed)
 }

@@ -17,13 +17,17 @@ mod common;
 #[path = "../../tests/bugs/normal.rs"]
 mod normal;
 
-use common::{command, compiled, find, run, skip, text, windows_library};
+use common::{command, compiled_as, find, preloaded, run, skip, text, windows_library};
 use normal::{Ran, compare, normal};
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 fn program(source: &str) -> Option<PathBuf> {
+    program_as(&source.replace('.', "-"), source, &[])
+}
+
+fn program_as(name: &str, source: &str, more: &[&str]) -> Option<PathBuf> {
     let folder = windows_library().parent().expect("in a folder").display();
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let flags = [
@@ -37,8 +41,12 @@ fn program(source: &str) -> Option<PathBuf> {
         "-lntheap".to_owned(),
         format!("-Wl,-rpath,{folder}"),
     ];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    compiled("bugs", source, &flags)
+    let flags: Vec<&str> = flags
+        .iter()
+        .map(String::as_str)
+        .chain(more.iter().copied())
+        .collect();
+    compiled_as(name, "bugs", source, &flags)
 }
 
 fn outcome(program: &Path, name: &str, flags: &str) -> String {
@@ -86,6 +94,27 @@ fn every_bug_planted_in_c_is_reported_as_written_down() {
 #[test]
 fn every_bug_planted_in_cpp_is_reported_as_written_down() {
     check("bugs_new.cpp");
+}
+
+/// A block may go back by another function where the operators are not this library's: a
+/// program's own, or those of a C++ library that it has in itself.
+#[test]
+fn programs_with_operators_of_their_own_may_mix_them() {
+    for (name, flag) in [
+        ("bugs_new-own", "-DOWN_OPERATORS"),
+        ("bugs_new-static", "-static-libstdc++"),
+    ] {
+        let Some(program) = program_as(name, "bugs_new.cpp", &[flag]) else {
+            return;
+        };
+        for bug in ["malloc_and_delete", "new_and_free", "array_and_delete"] {
+            let mut program = preloaded(&program);
+            let ended = run(program.arg(bug).env("NTHEAP_GFLAGS", "+hpc,+ust"));
+            let ended = ended.expect_success(name);
+            assert_eq!(text(&ended.stderr), "", "{name} {bug}");
+            assert!(text(&ended.stdout).ends_with("went on\n"), "{name} {bug}");
+        }
+    }
 }
 
 /// Without a flag the same programs do what they did before: nothing that only a
@@ -146,4 +175,37 @@ fn reports_are_json_where_that_is_asked_for() {
         "{frames:?}"
     );
     assert!(report.get("freed").is_none() && report.get("layouts").is_none());
+}
+
+/// What is in use is counted by the tags of the calls and by the modules that asked.
+#[test]
+fn blocks_are_counted_by_their_tags() {
+    let Some(program) = program("bugs.c") else {
+        return;
+    };
+    for (flags, expected) in [
+        ("+htg,+htd", "1 4000 tag 7, 1 1000 bugs-c, 3 300 tag 5"),
+        ("+htd", "5 5300 bugs-c"),
+        ("+htg", "1 4000 tag 7, 3 300 tag 5"),
+    ] {
+        let ended = run(command(&program)
+            .arg("tagged")
+            .env("NTHEAP_GFLAGS", flags)
+            .env("NTHEAP_SHOW_STATS", "1"));
+        let said = text(&ended.expect_success("tagged").stderr);
+        let (_, tags) = said
+            .split_once("  in use by\n")
+            .unwrap_or_else(|| panic!("{said}"));
+        let lines: Vec<String> = tags
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            // What the system's own libraries have in use is their affair.
+            .filter(|line| line.ends_with(" bugs-c") || line.contains(" tag "))
+            .collect();
+        assert_eq!(lines.join(", "), expected, "{flags}");
+    }
+    let ended = run(command(&program)
+        .arg("tagged")
+        .env("NTHEAP_SHOW_STATS", "1"));
+    assert!(!text(&ended.stderr).contains("in use by"));
 }

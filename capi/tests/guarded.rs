@@ -567,12 +567,44 @@ fn guards_are_no_mappings() {
         common::skip("page heap at the limit of mappings", "the limit is high");
         return;
     }
-    let (most, said) = lines(MAPPED, "25500").expect("it ran before");
+    let ended = ended(MAPPED, &["map_lines", "25500", "damage"]).expect("it ran before");
+    let out = text(&ended.stdout);
+    let (most, rest) = out.split_once('\n').expect("a line");
+    let most: usize = most.parse().expect("a number");
     assert!(most <= limit + 1, "{most}");
+    // A block that would have had guards is told of as such.
+    let words: Vec<usize> = rest
+        .split_whitespace()
+        .map(|word| word.parse().expect("a number"))
+        .collect();
+    let [pid, thread, block, _] = words[..] else {
+        panic!("{rest}");
+    };
+    let heap = text(&ended.stderr);
+    let heap = heap
+        .lines()
+        .find_map(|line| line.trim().strip_suffix(" : heap handle"))
+        .expect("a report");
     assert_eq!(
-        said,
-        "ntheap: page heap: the system has no more pages with guards to give; from here on \
-         blocks have patterns around them instead\n"
+        text(&ended.stderr),
+        format!(
+            "ntheap: page heap: the system has no more pages with guards to give; from here on \
+             blocks have patterns around them instead\n\
+             ntheap: VERIFIER STOP 000000000000000F: pid 0x{pid:X}: written past the end of the \
+             block (CORRUPTED_HEAP_BLOCK_SUFFIX)\n\
+             \x20   {heap} : heap handle\n\
+             \x20   {block:016X} : block\n\
+             \x20   0000000000000064 : size\n\
+             \x20   0000000000000000 : not used\n\
+             \x20 free({block:#x}) on heap \"process heap\", thread {thread}\n\
+             \x20 the address is the start of a busy block of 100 bytes\n\
+             \x20 it has no guard pages: page heap had no more of them when it was made\n\
+             \x20 1 byte is not as expected, the first 0 bytes past the end of the block, at \
+             {end:#x}; expected A0\n\
+             \x20   {end:#x}  01 A0 A0 A0 A0 A0 A0 A0  ........\n\
+             \x20 allocated by thread {thread} \"guarded-c\"\n",
+            end = block + 100,
+        )
     );
 }
 

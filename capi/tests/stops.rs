@@ -86,3 +86,74 @@ fn statistics_are_written_for_prometheus() {
     assert!(written.starts_with("# HELP ntheap_"), "{written}");
     assert!(written.ends_with('\n'), "{written}");
 }
+
+/// The failure types of Windows' heap, "internal" first.
+const FAILURE_TYPES: [&str; 24] = [
+    "internal",
+    "unknown",
+    "generic",
+    "entry_corruption",
+    "multiple_entries_corruption",
+    "virtual_block_corruption",
+    "buffer_overrun",
+    "buffer_underrun",
+    "block_not_busy",
+    "invalid_argument",
+    "invalid_allocation_type",
+    "usage_after_free",
+    "cross_heap_operation",
+    "freelists_corruption",
+    "listentry_corruption",
+    "lfh_bitmap_mismatch",
+    "segment_lfh_bitmap_corruption",
+    "segment_lfh_double_free",
+    "vs_subsegment_corruption",
+    "null_heap",
+    "allocation_limit",
+    "commit_limit",
+    "invalid_va_mgr_query",
+    "segment_lfh_delay_free_corruption",
+];
+
+/// The first cell of a row has each stop's number, or each failure type's name; and the cases
+/// that are named beside it are there.
+#[test]
+fn the_document_tells_of_every_stop_and_every_failure_type() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).expect(file);
+    let document = read("docs/gflags.md");
+    let rows: Vec<Vec<&str>> = document
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let told = |name: &str| {
+        rows.iter()
+            .find(|row| row[0].split(", ").any(|cell| cell == name))
+            .unwrap_or_else(|| panic!("nothing is said of {name}"))
+    };
+    for stop in heap::Stop::ALL {
+        told(&format!("{:#X}", stop.number()).replace("0X", "0x"));
+    }
+    let cases = [
+        "capi/tests/c/bugs.txt",
+        "capi/tests/c/bugs_new.txt",
+        "tests/bugs/bugs.txt",
+        "capi/tests/guarded.rs",
+    ]
+    .map(read)
+    .concat();
+    for name in FAILURE_TYPES {
+        let [_, stop, case] = told(name)[..] else {
+            panic!("three cells say what becomes of {name}");
+        };
+        let named: Vec<&str> = case.split('`').skip(1).step_by(2).collect();
+        let named: Vec<&str> = named.into_iter().filter(|word| *word != "hpa").collect();
+        assert!(stop.starts_with("0x") != named.is_empty(), "{name}: {case}");
+        for case in named {
+            let is_there =
+                cases.contains(&format!("== {case} ")) || cases.contains(&format!("fn {case}()"));
+            assert!(is_there, "{name}: there is no {case}");
+        }
+    }
+}

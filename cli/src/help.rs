@@ -69,7 +69,11 @@ program's own; the report goes to standard error after its end, or to a file.
 The report has the exit status, the time, the peak of resident memory, what the
 heap held at exit, allocations by block size, and calls into the system. A
 program that cannot run on ntheap is refused, or reported by an exit status of
-its own: it never runs on another allocator without a word.";
+its own: it never runs on another allocator without a word.
+
+What the library finds wrong it reports at once, with addresses of code alone. Up to
+64 such stops of each process are told again at the end, with the functions and lines
+that the files of the program and its libraries name.";
 
 pub(crate) const RUN_AFTER: &str = "\
 Counting every allocation makes the program slower; --no-count leaves it out.
@@ -107,8 +111,8 @@ Environment:
   TMPDIR           where a private folder for the library's report is made
   NO_COLOR         when set and not empty, the report is not coloured
 
-Set for the program: LD_PRELOAD, NTHEAP_RUN_REPORT, NTHEAP_RUN_PARENT and,
-without --no-count, NTHEAP_COUNT=1.";
+Set for the program: LD_PRELOAD, NTHEAP_RUN_REPORT, NTHEAP_RUN_STOPS,
+NTHEAP_RUN_PARENT and, without --no-count, NTHEAP_COUNT=1.";
 
 pub(crate) const BENCH_ABOUT: &str = "\
 Compare allocators, each in processes of its own.

@@ -20,6 +20,7 @@
 //!   trace/         a program's calls, layer by layer
 //!   look/          processes and snapshots: walk, validate, diff, leaks, map, top
 //!   profile/       heap profiles, for pprof
+//!   symbols        the functions that addresses lie in
 //! ```
 
 mod args;
@@ -36,6 +37,8 @@ mod process;
 mod profile;
 mod run;
 mod switch;
+#[cfg(target_os = "linux")]
+mod symbols;
 mod trace;
 
 use clap::Parser;

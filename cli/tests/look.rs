@@ -369,13 +369,17 @@ fn planted_leaks_are_found_exactly() {
                 groups.iter().all(|(frames, _)| frames[0].is_string()),
                 "{found}"
             );
+            let calls = &found["lost"][0]["calls"];
+            assert_eq!(calls[0]["functions"][0]["name"], "lose", "{found}");
+            assert_eq!(calls[1]["functions"][0]["name"], "main", "{found}");
             // Nine in one place, three elsewhere.
             groups.sort_by_key(|(_, blocks)| *blocks);
             let counts: Vec<_> = groups.iter().filter_map(|(_, blocks)| *blocks).collect();
             assert_eq!(counts, [1, 1, 1, 9]);
             let out = look(&["leaks", &running.pid()]);
             let text = stdout(&out);
-            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    ";
+            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    \
+                          lose (program+0x";
             assert!(text.contains(record) && !text.contains("\n  0x"), "{text}");
             let out = look(&["leaks", &running.pid(), "--blocks"]);
             let text = stdout(&out);
@@ -736,7 +740,7 @@ fn what_cannot_be_read_has_a_status_and_a_reason() {
 
 #[test]
 fn damage_in_a_snapshot_is_status_1() {
-    use ntheap_inspect::model::{Copy, Heap, Problem};
+    use ntheap_inspect::model::{Area, Block, Copy, Heap, Problem, Stack, State};
     let folder = folder("look-damage");
     let path = folder.join("damaged.heap");
     let snapshot = ntheap_inspect::Snapshot {
@@ -751,6 +755,24 @@ fn damage_in_a_snapshot_is_status_1() {
             address: 0x2000,
             what: "something is wrong".to_owned(),
         }],
+        areas: vec![Area {
+            start: 0x1ff0,
+            reserved: 0x100,
+            count: 1,
+            ..Area::default()
+        }],
+        blocks: vec![Block {
+            address: 0x1ff0,
+            size: 100,
+            slack: 156,
+            stack: 1,
+            state: State::Busy,
+            ..Block::default()
+        }],
+        stacks: vec![Stack {
+            id: 1,
+            frames: vec!["gone.so+0x1234".to_owned()],
+        }],
         missing: vec!["a region".to_owned()],
         ..Default::default()
     };
@@ -759,10 +781,108 @@ fn damage_in_a_snapshot_is_status_1() {
     assert_eq!(out.status.code(), Some(1));
     let text = stdout(&out);
     assert!(
-        text.contains("0x2000, a heap: something is wrong\n1 thing does not agree\n"),
+        text.contains(
+            "0x2000, a heap: something is wrong\n  \
+             in a block of 100 bytes at 0x1ff0, allocated at\n    \
+             gone.so+0x1234\n1 thing does not agree\n"
+        ),
         "{text}"
     );
+    assert!(stderr(&out).contains("ntheap: 1 address in gone.so has no name: "));
     assert!(stderr(&out).contains("partial; what is missing:\n  a region\n"));
-    let out = look(&["walk", path.to_str().expect("UTF-8")]);
+    let path = path.to_str().expect("UTF-8");
+    let found = json(&look(&["validate", path, "--format", "json"]));
+    let problem = &found["problems"][0];
+    assert_eq!(problem["block"]["size"], 100);
+    assert_eq!(problem["calls"][0]["frame"], "gone.so+0x1234");
+    let out = look(&["walk", path]);
     assert_eq!(out.status.code(), Some(3));
+}
+
+/// What is said of work is for people and goes to standard error: lines where there is no
+/// terminal and they are asked for, of which the numbers grow.
+#[test]
+fn progress_is_told_where_it_is_asked_for() {
+    let Some((folder, program)) = built("look-progress", MALLOCS, &[]) else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    let pid = running.pid();
+    let file = folder.join("p.heap");
+    let file = file.to_str().expect("UTF-8");
+    let json = ["--format", "json"];
+    for (args, says) in [
+        (&["snapshot", &pid, "-o", file][..], "reading process"),
+        (&["walk", file][..], "reading "),
+        (&["validate", &pid][..], "checking process"),
+        (&["diff", file, &pid][..], "comparing"),
+        (&["leaks", &pid][..], "looking through process"),
+    ] {
+        let quiet = look(&[args, &json].concat());
+        assert_eq!(stderr(&quiet), "", "{args:?}");
+        let told = look(&[args, &json, &["--progress"]].concat());
+        let said = stderr(&told);
+        let begins = format!("ntheap: {says}");
+        assert!(said.lines().any(|line| line.starts_with(&begins)), "{said}");
+        assert!(said.lines().any(|line| line.ends_with(": done")), "{said}");
+        assert!(!said.contains('\x1b') && !said.contains('\r'), "{said:?}");
+        // Of each thing that is done, and none above all.
+        for line in said.lines().filter(|line| line.ends_with(" %")) {
+            let number = line.trim_end_matches(" %").rsplit(' ').next();
+            let percent: u32 = number.expect("a number").parse().expect(line);
+            assert!(percent <= 100, "{said}");
+        }
+        assert!(serde_json::from_slice::<Value>(&told.stdout).is_ok());
+    }
+    running.end();
+}
+
+/// A terabyte that can be read and is not there is not looked through.
+#[test]
+fn reserved_terabytes_take_no_time() {
+    const RESERVES: &str = r#"
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <sys/mman.h>
+    static char *volatile far;
+    int main(void) {
+        size_t size = (size_t)4 << 40;
+        far = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (far == MAP_FAILED) return 1;
+        /* One page in its middle leads to a block, which leads to another. */
+        void **block = malloc(3000);
+        block[5] = malloc(3001);
+        ((void **)(far + size / 2))[7] = block;
+        block = 0;
+        for (int i = 0; i < 3; i++) ((volatile char *)malloc(2500))[0] = 1;
+        printf("ready\n");
+        fflush(stdout);
+        getchar();
+        return 0;
+    }
+    "#;
+    let Some((_, program)) = built("look-reserved", RESERVES, &["-O0", "-fno-builtin"]) else {
+        return;
+    };
+    let mut command = Command::new(&program);
+    command
+        .env("LD_PRELOAD", library())
+        .env("NTHEAP_GFLAGS", "+htc");
+    let mut running = Running::start(&mut command);
+    running.until_ready();
+    let start = std::time::Instant::now();
+    let found = json(&look(&["leaks", &running.pid(), "--format", "json"]));
+    let taken = start.elapsed();
+    running.end();
+    // A page of four terabytes after the other takes minutes.
+    assert!(taken.as_secs() < 10, "{taken:?}");
+    let groups = found["lost"].as_array().expect("groups").iter();
+    let lost: Vec<u64> = groups.filter_map(|group| group["size"].as_u64()).collect();
+    assert!(
+        lost.contains(&2500) || found["unsure_blocks"].as_u64() >= Some(3),
+        "{found}"
+    );
+    assert!(!lost.contains(&3000) && !lost.contains(&3001), "{found}");
+    assert!(found["bytes_searched"].as_u64() < Some(1 << 30), "{found}");
 }

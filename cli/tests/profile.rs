@@ -112,6 +112,87 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     fields
 }
 
+/// The messages of profile.proto ("github.com/google/pprof/blob/main/proto/profile.proto"),
+/// written down apart from what writes them: each field's number, and what it is: `n` a
+/// number, `p` numbers in a row, `i` a place in the table of strings, `s` a string, or the
+/// message of that name.
+const SCHEMA: [(&str, &[(u64, &str)]); 7] = [
+    (
+        "Profile",
+        &[
+            (1, "ValueType"),
+            (2, "Sample"),
+            (3, "Mapping"),
+            (4, "Location"),
+            (5, "Function"),
+            (6, "s"),
+            (7, "i"),
+            (8, "i"),
+            (9, "n"),
+            (10, "n"),
+            (11, "ValueType"),
+            (12, "n"),
+            (13, "p"),
+            (14, "i"),
+            (15, "i"),
+        ],
+    ),
+    ("ValueType", &[(1, "i"), (2, "i")]),
+    ("Sample", &[(1, "p"), (2, "p"), (3, "Label")]),
+    (
+        "Mapping",
+        &[
+            (1, "n"),
+            (2, "n"),
+            (3, "n"),
+            (4, "n"),
+            (5, "i"),
+            (6, "i"),
+            (7, "n"),
+            (8, "n"),
+            (9, "n"),
+            (10, "n"),
+        ],
+    ),
+    (
+        "Location",
+        &[(1, "n"), (2, "n"), (3, "n"), (4, "Line"), (5, "n")],
+    ),
+    ("Line", &[(1, "n"), (2, "n"), (3, "n")]),
+    (
+        "Function",
+        &[(1, "n"), (2, "i"), (3, "i"), (4, "i"), (5, "n")],
+    ),
+];
+
+/// Whether a message has no other fields than the schema's, each as it says, and places in the
+/// table of strings that are there. How often each kind of message was seen is counted.
+fn conforms(name: &'static str, bytes: &[u8], strings: u64, seen: &mut BTreeMap<&str, usize>) {
+    *seen.entry(name).or_default() += 1;
+    let (_, known) = SCHEMA
+        .iter()
+        .find(|(message, _)| *message == name)
+        .unwrap_or_else(|| panic!("no message {name}"));
+    for (number, field) in fields(bytes) {
+        let kind = known.iter().find(|(field, _)| *field == number);
+        let (_, kind) = kind.unwrap_or_else(|| panic!("{name} has a field {number}"));
+        match (*kind, field) {
+            ("n", Field::Number(_)) => {}
+            ("i", Field::Number(place)) => assert!(place < strings, "{name}.{number}: {place}"),
+            ("s", Field::Bytes(text)) => {
+                assert!(std::str::from_utf8(text).is_ok(), "{name}.{number}");
+            }
+            // Numbers in a row are sent one by one as well.
+            ("p", Field::Number(_)) => {}
+            ("p", Field::Bytes(numbers)) => drop(packed(numbers)),
+            (message, Field::Bytes(bytes)) if message.len() > 1 => {
+                conforms(message, bytes, strings, seen);
+            }
+            (kind, _) => panic!("{name}.{number} is no {kind}"),
+        }
+    }
+}
+
 /// The messages or texts of one field.
 fn all<'a>(of: &[(u64, Field<'a>)], which: u64) -> Vec<&'a [u8]> {
     let own = of.iter().filter(|(field, _)| *field == which);
@@ -159,6 +240,24 @@ fn read(file: &Path) -> Told {
         .read_to_end(&mut bytes)
         .expect("gzip");
     let top = fields(&bytes);
+    let strings = all(&top, 6).len() as u64;
+    let mut seen = BTreeMap::new();
+    conforms("Profile", &bytes, strings, &mut seen);
+    for message in ["ValueType", "Sample", "Mapping", "Location"] {
+        assert!(seen.contains_key(message), "no {message}");
+    }
+    // Numbers of what is referred to are not 0, and each is one thing's.
+    for (field, what) in [(3, "mapping"), (4, "location"), (5, "function")] {
+        let ids: Vec<u64> = all(&top, field)
+            .into_iter()
+            .map(|bytes| one(&fields(bytes), 1))
+            .collect();
+        let different: std::collections::BTreeSet<u64> = ids.iter().copied().collect();
+        assert!(
+            different.len() == ids.len() && !different.contains(&0),
+            "{what}"
+        );
+    }
     let text = |place: u64| {
         let table = all(&top, 6);
         String::from_utf8(table[place as usize].to_vec()).expect("UTF-8")
@@ -298,7 +397,9 @@ fn a_program_at_its_end() {
             );
             assert!(text.contains("Type: inuse_space"), "{text}");
         }
-        Err(_) => eprintln!("pprof's tool is not here: only the format was read"),
+        Err(_) => {
+            common::skip("pprof's own tool on a profile", "go is not installed");
+        }
     }
 }
 

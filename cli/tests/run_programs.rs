@@ -340,3 +340,140 @@ int main(void) {
         "{complaint}"
     );
 }
+
+/// Frees a block twice, from functions that have names.
+const TWICE: &str = r#"
+#include <stdlib.h>
+#include <unistd.h>
+static __attribute__((noinline)) char *make_one(void) { char *p = malloc(40); p[0] = 1; return p; }
+static __attribute__((noinline)) void first_end(char *p) { free(p); p = 0; }
+static __attribute__((noinline)) void second_end(char *p) { free(p); p = 0; }
+int main(int count, char **args) {
+    char *volatile p = make_one();
+    first_end(p);
+    for (int i = 1; i < count; i++) second_end(p);
+    return 0;
+}
+"#;
+
+fn twice(name: &str, flags: &[&str]) -> Option<std::path::PathBuf> {
+    let program = folder(name).join("twice");
+    let flags = [&["-O0", "-fno-inline", "-Wno-use-after-free"], flags].concat();
+    compile(name, TWICE, &program, &flags).then_some(program)
+}
+
+#[test]
+fn stops_are_told_with_names() {
+    let Some(program) = twice("stops-named", &["-g"]) else {
+        return;
+    };
+    let flagged = |options: &[&str], arguments: &[&str]| {
+        let mut command = run(options);
+        command.env("NTHEAP_GFLAGS", "+hpc,+ust");
+        output(command.arg(&program).args(arguments))
+    };
+    let out = flagged(&[], &["x"]);
+    assert_eq!(out.status.code(), Some(134));
+    let text = stderr(&out);
+    let (raw, named) = text
+        .split_once("ntheap: the stop, with names\n")
+        .unwrap_or_else(|| panic!("{text}"));
+    // At once, as it is without the command.
+    assert!(
+        raw.starts_with("ntheap: VERIFIER STOP 0000000000000007"),
+        "{text}"
+    );
+    assert!(raw.contains("#0 0x") && !raw.contains("make_one"), "{text}");
+    assert!(named.starts_with("  DOUBLE_FREE in process "), "{text}");
+    for (function, line) in [("make_one", 4), ("first_end", 5), ("main", 8), ("main", 9)] {
+        let at = format!(
+            "      {function} at {}.c:{line} (twice+0x",
+            program.display()
+        );
+        assert!(named.contains(&at), "no {at:?} in\n{text}");
+    }
+    assert!(named.contains("    allocated by thread "), "{text}");
+    assert!(named.contains("    freed by thread "), "{text}");
+    assert!(
+        named.contains("twice was killed by signal 6 (SIGABRT)"),
+        "{text}"
+    );
+
+    let out = flagged(&["--json"], &["x"]);
+    let told = report(&out);
+    let stops = told["stops"].as_array().expect("stops");
+    assert_eq!(stops.len(), 1, "{told}");
+    assert_eq!(stops[0]["symbol"], "DOUBLE_FREE");
+    let call = &stops[0]["allocated"]["calls"][0];
+    assert_eq!(call["functions"][0]["name"], "make_one");
+    assert_eq!(call["functions"][0]["line"], 4);
+    let frame = call["frame"].as_str().expect("a frame");
+    assert!(frame.starts_with("twice+0x"), "{call}");
+    assert_eq!(
+        stops[0]["freed"]["calls"][0]["functions"][0]["name"],
+        "first_end"
+    );
+
+    // One that goes on has more of them, and not more than are told.
+    let mut command = run(&["--json"]);
+    command
+        .env("NTHEAP_GFLAGS", "+ust")
+        .env("NTHEAP_ON_CORRUPTION", "continue");
+    let out = output(command.arg(&program).args(["x"; 70]));
+    let told = report(&out);
+    assert_eq!(told["exit_code"], 0);
+    assert_eq!(told["stops"].as_array().expect("stops").len(), 64);
+    assert_eq!(stderr(&out).matches("VERIFIER STOP").count(), 70);
+
+    // Nothing wrong, nothing told.
+    let out = flagged(&["--json"], &[]);
+    assert_eq!(report(&out)["stops"], serde_json::json!([]));
+}
+
+#[test]
+fn an_access_is_told_by_its_line() {
+    let folder = folder("stops-access");
+    let program = folder.join("access");
+    let source = "#include <stdlib.h>\n\
+                  static __attribute__((noinline)) void step(char *p, long n) {\n\
+                  p[n] = 1;\n\
+                  }\n\
+                  int main(void) { step(malloc(64), 64); return 0; }\n";
+    if !compile("a bad access", source, &program, &["-g", "-O0"]) {
+        return;
+    }
+    let mut command = run(&["--json"]);
+    command.env("NTHEAP_GFLAGS", "+hpa,+ust");
+    let told = report(&output(command.arg(&program)));
+    assert_eq!(told["stops"][0]["symbol"], "ACCESS_VIOLATION");
+    let code = &told["stops"][0]["code"][0];
+    assert_eq!(
+        (code["name"].as_str(), code["line"].as_u64()),
+        (Some("step"), Some(3)),
+        "{told}"
+    );
+    let mut command = run(&[]);
+    command.env("NTHEAP_GFLAGS", "+hpa,+ust");
+    let text = stderr(&output(command.arg(&program)));
+    let line = format!("    accessed in step at {}.c:3\n", program.display());
+    assert!(text.contains(&line), "{text}");
+}
+
+/// A stripped program has addresses alone, and the report says why.
+#[test]
+fn a_stripped_program_has_stops_without_names() {
+    let Some(program) = twice("stops-stripped", &["-s"]) else {
+        return;
+    };
+    let mut command = run(&[]);
+    command.env("NTHEAP_GFLAGS", "+ust");
+    let text = stderr(&output(command.arg(&program).arg("x")));
+    let (_, named) = text.split_once("with names\n").expect("the stop");
+    assert!(named.contains("\n      twice+0x"), "{text}");
+    assert!(!named.contains("make_one"), "{text}");
+    let said = format!(
+        "addresses in {} have no name: it says nothing of them, as a stripped file does\n",
+        program.display()
+    );
+    assert!(named.contains(&said), "{text}");
+}

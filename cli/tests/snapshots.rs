@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::running::Running;
 use common::{clean, compile, folder, library, ntheap, output, root, stderr, stdout};
 use ntheap_inspect::{Snapshot, file};
 use std::fs;
@@ -195,12 +196,96 @@ fn a_program_makes_snapshots_by_a_call() {
         text.starts_with("+    9c40 (   9c40 -      0)     28 allocs\tBackTrace"),
         "{text}"
     );
+    assert_eq!(text.lines().nth(1), Some("\tprogram!many"), "{text}");
+    assert!(text.ends_with("Total increase == 9c40\n"), "{text}");
+
+    // The process is gone; what its files are was noted.
+    let out = succeeds(ntheap().arg("diff").args(&files));
+    let named = format!("      many ({})\n      main (program+0x", small[0].0[0]);
+    assert!(stdout(&out).contains(&named), "{}", stdout(&out));
+    let out = succeeds(ntheap().arg("diff").args(&files).args(["--format", "json"]));
+    let told: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+    let stack = &told["stacks"][0];
+    assert_eq!(stack["frames"][0], small[0].0[0].as_str());
+    assert_eq!(stack["calls"][0]["frame"], stack["frames"][0]);
+    assert_eq!(stack["calls"][0]["functions"][0]["name"], "many");
+
+    // And so do blocks by a function's name, a part of it, a frame, or an address.
+    let walked = |stack: &str| {
+        let mut command = ntheap();
+        command.arg("walk").arg(&files[1]);
+        let out = succeeds(command.args(["--format", "json", "--stack", stack]));
+        let told: serde_json::Value = serde_json::from_str(&stdout(&out)).expect("JSON");
+        let blocks = told["blocks"].as_array().expect("blocks");
+        let sizes = blocks
+            .iter()
+            .map(|block| block["size"].as_u64().expect("a size"));
+        (sizes.collect::<Vec<u64>>(), told["stacks"].clone())
+    };
+    let frame = small[0].0[0].as_str();
+    let (_, number) = frame.split_once('+').expect("a number");
+    let code = after
+        .mappings
+        .iter()
+        .find(|mapping| mapping.is_executable && mapping.name.ends_with("/program"))
+        .expect("the program's code");
+    let digits = u64::from_str_radix(&number[2..], 16).expect("a number");
+    let address = format!("{:#x}", code.start - code.offset + digits);
+    for wanted in [
+        "many",
+        "man",
+        frame,
+        number,
+        &number.replace("0x", "0X"),
+        &address,
+    ] {
+        let (sizes, stacks) = walked(wanted);
+        // Other blocks of calls that are named alike may be there.
+        let found = sizes.iter().filter(|&&size| size == 1000).count();
+        assert_eq!(found, 40, "{wanted}: {sizes:?}");
+        let first = &stacks[0]["calls"][0]["functions"][0]["name"];
+        assert_eq!(first, "many", "{wanted}: {stacks}");
+    }
+    assert_eq!(walked("many").0.len(), 40);
+    let (sizes, stacks) = walked("one");
+    assert_eq!(sizes, [300_000], "{stacks}");
     assert_eq!(
-        text.lines().nth(1),
-        Some(format!("\t{}", small[0].0[0]).as_str()),
+        walked("no_such_function"),
+        (vec![], serde_json::Value::Null)
+    );
+    assert_eq!(walked("0x7").0, [0; 0]);
+    let mut command = ntheap();
+    command.arg("walk").arg(&files[1]).args(["--stack", "one"]);
+    let text = stdout(&succeeds(&mut command));
+    assert!(
+        text.contains("  lies in            stack  heap\n"),
         "{text}"
     );
-    assert!(text.ends_with("Total increase == 9c40\n"), "{text}");
+    assert!(
+        text.contains("\nstack ") && text.contains("\n    one (program+0x"),
+        "{text}"
+    );
+    let mut command = ntheap();
+    command
+        .arg("walk")
+        .arg(&files[1])
+        .args(["--stack", "many", "--summary"]);
+    let text = stdout(&succeeds(&mut command));
+    assert!(text.contains("1,000      40  40,000"), "{text}");
+
+    // Without the file there are addresses, and a word about it.
+    fs::remove_file(&program).expect("the program");
+    let out = succeeds(ntheap().arg("diff").args(&files));
+    assert!(
+        stdout(&out).contains(&format!("      {frame}\n")),
+        "{}",
+        stdout(&out)
+    );
+    let said = format!(
+        "addresses in {} have no name: the file cannot be read any more\n",
+        program.display()
+    );
+    assert!(stderr(&out).contains(&said), "{}", stderr(&out));
 }
 
 #[test]
@@ -221,6 +306,13 @@ fn without_ust_there_are_no_stacks() {
         "{}",
         stderr(&out)
     );
+    let out = output(ntheap().arg("walk").arg(&file).args(["--stack", "x"]));
+    assert_eq!(out.status.code(), Some(5));
+    let said = format!(
+        "ntheap: {} has no stacks; a process with NTHEAP_GFLAGS=+ust has\n",
+        file.display()
+    );
+    assert_eq!(stderr(&out), said);
 }
 
 #[test]
@@ -382,4 +474,94 @@ fn what_cannot_be_is_said() {
     assert!(stdout(&succeeds(&mut command)).starts_with("0 0\n"));
     command.env("PATH", "/nonexistent:");
     assert!(stdout(&succeeds(&mut command)).starts_with("-1 2\n"));
+}
+
+/// Has as many blocks as it is told, of a few sizes, and then a hundred more.
+const MANY: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    long count = atol(argv[1]);
+    void **kept = malloc((count + 100) * sizeof *kept);
+    for (long i = 0; i < count; i++) kept[i] = malloc(16 + i % 4 * 16);
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    for (long i = 0; i < 100; i++) kept[count + i] = malloc(64);
+    printf("ready\n");
+    fflush(stdout);
+    getchar();
+    return kept[count / 2] == NULL;
+}
+"#;
+
+/// Ten million blocks, with `NTHEAP_LONG`: each look takes less than ten seconds, and a map
+/// less than five megabytes.
+#[test]
+fn many_blocks_take_seconds() {
+    let is_long = std::env::var_os("NTHEAP_LONG").is_some_and(|value| value != "0");
+    let count: u64 = if is_long { 10_000_000 } else { 100_000 };
+    let folder = folder("snapshot-many");
+    let program = folder.join("many");
+    if !compile("snapshot-many", MANY, &program, &["-O1", "-fno-builtin"]) {
+        return;
+    }
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (before, after, map) = (file("before.heap"), file("after.heap"), file("map.html"));
+    let timed = |arguments: &[&str]| {
+        let start = std::time::Instant::now();
+        let out = output(ntheap().args(arguments));
+        let taken = start.elapsed();
+        assert!(out.status.success(), "{arguments:?}: {}", stderr(&out));
+        assert!(taken.as_secs() < 10, "{arguments:?}: {taken:?}");
+        (stdout(&out), taken.as_secs_f64())
+    };
+    let mut command = Command::new(&program);
+    clean(&mut command);
+    command.arg(count.to_string()).env("LD_PRELOAD", library());
+    let mut running = Running::start(&mut command);
+    running.until_ready();
+    let pid = running.pid();
+    let (_, first) = timed(&["snapshot", &pid, "-o", &before]);
+    running.go();
+    running.until_ready();
+    let (_, second) = timed(&["snapshot", &pid, "-o", &after]);
+    let (text, compared) = timed(&["diff", &before, &after, "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert!(
+        told["after"]["blocks"].as_u64() >= Some(count + 100),
+        "{told}"
+    );
+    assert_eq!(told["appeared"]["blocks"], 100);
+    assert_eq!(told["sizes"][0]["growth"], 6400);
+    let (_, drawn) = timed(&["map", &after, "-o", &map]);
+    let bytes = fs::metadata(&map).expect("the map").len();
+    assert!(bytes < 5_000_000, "{bytes} bytes");
+    let kept = fs::metadata(&after).expect("the snapshot").len();
+    println!(
+        "evidence: {count} blocks: snapshots {first:.1} and {second:.1} s, {} KiB; \
+         difference {compared:.1} s; map {drawn:.1} s, {} KiB",
+        kept >> 10,
+        bytes >> 10
+    );
+    if !is_long {
+        // A system call a block is enough to see how far it is.
+        let out = output(ntheap().args(["leaks", "--progress", &pid]));
+        assert!(
+            out.status.code().is_some_and(|code| code < 2),
+            "{}",
+            stderr(&out)
+        );
+        let said = stderr(&out);
+        let (_, search) = said
+            .split_once("looking through process")
+            .expect("the search");
+        let seen: Vec<u32> = search
+            .lines()
+            .filter_map(|line| line.strip_suffix(" %")?.rsplit(' ').next()?.parse().ok())
+            .collect();
+        assert!(seen.len() > 2 && seen.is_sorted(), "{said}");
+    }
+    running.go();
+    running.end();
 }

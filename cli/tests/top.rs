@@ -96,6 +96,12 @@ struct Terminal {
 
 impl Terminal {
     fn start(pid: &str, rows: u16) -> Terminal {
+        let mut command = ntheap();
+        command.args(["top", pid, "--every", "0.1"]);
+        Terminal::run(command, rows)
+    }
+
+    fn run(mut command: Command, rows: u16) -> Terminal {
         // Closed in every program that is started, so that the test's end is the only one.
         let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
         let mut name = [0u8; 64];
@@ -117,9 +123,7 @@ impl Terminal {
             .open(name.to_str().expect("UTF-8"))
             .expect("the other end");
         let copy = || slave.try_clone().expect("a descriptor");
-        let mut command: Command = ntheap();
         command
-            .args(["top", pid, "--every", "0.1"])
             .env("TERM", "xterm-256color")
             .stdin(copy())
             .stdout(copy())
@@ -338,5 +342,75 @@ fn a_terminal_that_is_closed_ends_the_view() {
         };
         assert_eq!(status.code(), Some(0), "after {keys:?}: {status}");
     }
+    running.end();
+}
+
+/// The orders to a terminal that set a colour, or bold.
+fn colours(shown: &str) -> Vec<&str> {
+    let orders = shown.split("\x1b[").skip(1);
+    orders
+        .filter_map(|order| order.split_once('m'))
+        .map(|(numbers, _)| numbers)
+        .filter(|numbers| {
+            let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+            let sets = |number: &str| {
+                // 39 and 49 take a colour away.
+                matches!(number.parse(), Ok(1u32 | 30..=38 | 40..=48 | 90..=107))
+            };
+            numbers.split(';').all(is_number) && numbers.split(';').next().is_some_and(sets)
+        })
+        .collect()
+}
+
+/// What the user says of colours holds where there is a terminal; without one there are none.
+#[test]
+fn no_color_takes_colours_away() {
+    let Some(program) = program("top-colours") else {
+        return;
+    };
+    library();
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    for (value, has_colours) in [(None, true), (Some(""), true), (Some("1"), false)] {
+        let says = |command: &mut Command| {
+            command.env_remove("NO_COLOR");
+            command.envs(value.map(|value| ("NO_COLOR", value)));
+        };
+        let mut run = ntheap();
+        says(run.args(["run", "--", "true"]));
+        let mut terminal = Terminal::run(run, 24);
+        terminal.until("memory at exit");
+        let bold = terminal.shown.contains("\x1b[1mntheap: true exited with 0");
+        assert_eq!(bold, has_colours, "{:?}", terminal.shown);
+        assert_eq!(!colours(&terminal.shown).is_empty(), has_colours);
+
+        let mut top = ntheap();
+        says(top.args(["top", &running.pid(), "--every", "0.1"]));
+        let mut terminal = Terminal::run(top, 24);
+        terminal.until("quit");
+        let coloured = colours(&terminal.shown);
+        let has_more = coloured.iter().any(|numbers| *numbers != "1");
+        assert_eq!(has_more, has_colours, "{value:?}: {coloured:?}");
+    }
+    running.end();
+}
+
+/// On a terminal the line of what is being done is written over, and gone at the end.
+#[test]
+fn progress_is_one_line_of_a_terminal() {
+    let Some(program) = program("top-progress") else {
+        return;
+    };
+    let mut running = Running::preloaded(&program);
+    running.until_ready();
+    let mut leaks = ntheap();
+    leaks.args(["leaks", "--progress", &running.pid()]);
+    leaks.env("NO_COLOR", "1");
+    let mut terminal = Terminal::run(leaks, 24);
+    terminal.until("looking through process");
+    terminal.until("nothing leads to ");
+    assert_eq!(colours(&terminal.shown), [""; 0]);
+    assert!(terminal.shown.contains("\x1b[2K"), "{:?}", terminal.shown);
+    assert!(!terminal.shown.contains(": done"), "{:?}", terminal.shown);
     running.end();
 }

@@ -24,6 +24,7 @@ use crate::model::{
     Area, AreaKind, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot,
     Stack,
 };
+use crate::progress::Work;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -136,7 +137,9 @@ pub fn write_to(snapshot: &Snapshot, to: &mut dyn Write) -> io::Result<()> {
         out.number(range.end - range.start);
     });
     out.end(RECORDS)?;
-    for areas in snapshot.areas.chunks(AREAS_EACH) {
+    let work = Work::of(snapshot.areas.len().div_ceil(AREAS_EACH) as u64);
+    for (nth, areas) in (0..).zip(snapshot.areas.chunks(AREAS_EACH)) {
+        work.at(nth);
         list(&mut out, areas, |out, area| {
             area_and_blocks(out, area, snapshot.blocks_of(area));
         });
@@ -225,6 +228,7 @@ fn mapping(out: &mut Section<'_>, mapping: &Mapping) {
         mapping.is_shared,
         mapping.is_file,
         mapping.resident.is_some(),
+        mapping.offset != 0,
     ];
     let flags = bits
         .iter()
@@ -233,6 +237,9 @@ fn mapping(out: &mut Section<'_>, mapping: &Mapping) {
     out.number(flags);
     if let Some(resident) = mapping.resident {
         out.number(resident);
+    }
+    if mapping.offset != 0 {
+        out.number(mapping.offset);
     }
     out.text(&mapping.name);
 }

@@ -28,12 +28,14 @@ pub mod diff;
 mod error;
 pub mod file;
 pub mod held;
+mod held_pages;
 mod kept;
 pub mod maps;
 pub mod memory;
 pub mod model;
 mod parse;
 pub mod profile;
+pub mod progress;
 pub mod reach;
 pub mod read;
 #[cfg(test)]

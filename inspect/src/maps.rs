@@ -44,7 +44,7 @@ fn head(line: &str) -> Option<Mapping> {
     let end = u64::from_str_radix(end, 16).ok()?;
     let mut fields = rest.splitn(5, ' ');
     let rights = fields.next()?.as_bytes();
-    let _offset = fields.next()?;
+    let offset = u64::from_str_radix(fields.next()?, 16).ok()?;
     let _device = fields.next()?;
     let inode: u64 = fields.next()?.parse().ok()?;
     let name = fields.next().unwrap_or_default().trim().to_owned();
@@ -57,6 +57,7 @@ fn head(line: &str) -> Option<Mapping> {
         is_executable: has(2, b'x'),
         is_shared: has(3, b's'),
         is_file: inode != 0,
+        offset,
         resident: None,
         name,
     })
@@ -97,6 +98,7 @@ Rss:                   0 kB
         assert_eq!(maps[0].name, "/usr/bin/some thing");
         assert_eq!(maps[0].resident, Some(4096));
         assert!(maps[0].is_executable && maps[0].is_file && !maps[0].is_writable);
+        assert_eq!(maps[0].offset, 0x1000);
         assert!(!maps[1].is_readable && maps[1].name.is_empty() && !maps[1].is_file);
         assert!(maps[2].is_shared && maps[2].is_writable && maps[2].resident.is_none());
     }

@@ -1,6 +1,7 @@
 //! Another process's memory, copied out a piece at a time.
 
-use crate::Error;
+use crate::model::Range;
+use crate::{Error, held_pages};
 use std::cell::Cell;
 use std::fs;
 use std::io;
@@ -12,6 +13,12 @@ const MOST: usize = 1 << 30;
 pub trait Memory {
     /// Copies the bytes at `address`; false when not all of them can be read.
     fn read(&self, address: usize, to: &mut [u8]) -> bool;
+
+    /// The parts of a range of whole pages that hold something; the range itself where that is
+    /// not known.
+    fn held(&self, range: Range) -> Vec<Range> {
+        vec![range]
+    }
 
     /// Copies `bytes` bytes into a fresh array. What is asked for is what another
     /// process says, so there may be no room for it: not more than a gigabyte.
@@ -96,6 +103,10 @@ impl Process {
 }
 
 impl Memory for Process {
+    fn held(&self, range: Range) -> Vec<Range> {
+        held_pages::of(self.pid, range)
+    }
+
     fn read(&self, address: usize, to: &mut [u8]) -> bool {
         let mut done = 0;
         while done < to.len() {

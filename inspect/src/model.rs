@@ -66,6 +66,8 @@ pub struct Mapping {
     pub is_shared: bool,
     /// Whether it is a file's.
     pub is_file: bool,
+    /// Where in the file it begins.
+    pub offset: u64,
     /// Bytes of memory that it holds, where the system told.
     pub resident: Option<u64>,
     /// The file's path, or the system's name for it.
@@ -293,6 +295,14 @@ impl Snapshot {
     pub fn blocks_of(&self, area: &Area) -> &[Block] {
         let end = area.first.saturating_add(area.count);
         self.blocks.get(area.first..end).unwrap_or_default()
+    }
+
+    /// The frames of the stack that the block was allocated at; none where it was not
+    /// noted. Stacks are by their numbers, from 1.
+    pub fn frames_of(&self, block: &Block) -> &[String] {
+        let place = (block.stack as usize).checked_sub(1);
+        let stack = place.and_then(|place| self.stacks.get(place));
+        stack.map_or(&[], |stack| &stack.frames)
     }
 
     /// Whether something is missing from it.

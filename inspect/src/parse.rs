@@ -9,6 +9,7 @@ use crate::model::{
     Area, AreaKind, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot,
     Stack, State,
 };
+use crate::progress::Work;
 
 pub(crate) fn snapshot(bytes: &[u8]) -> Result<Snapshot, Error> {
     if !bytes.starts_with(&MAGIC) {
@@ -27,7 +28,9 @@ pub(crate) fn snapshot(bytes: &[u8]) -> Result<Snapshot, Error> {
         return Err(Error::FileVersion(version));
     }
     let mut snapshot = Snapshot::default();
+    let work = Work::of(bytes.len() as u64);
     loop {
+        work.at((bytes.len() - rest.len()) as u64);
         let (name, after) = rest.split_first_chunk::<4>().ok_or(Error::Truncated)?;
         let (sum, after) = after.split_first_chunk::<4>().ok_or(Error::Truncated)?;
         let (length, after) = after.split_first_chunk::<8>().ok_or(Error::Truncated)?;
@@ -231,6 +234,7 @@ fn mapping(from: &mut Contents<'_>) -> Result<Mapping, Error> {
     let flags = from.number()?;
     let has = |bit: u32| flags >> bit & 1 != 0;
     let resident = if has(5) { Some(from.number()?) } else { None };
+    let offset = if has(6) { from.number()? } else { 0 };
     Ok(Mapping {
         start,
         end,
@@ -239,6 +243,7 @@ fn mapping(from: &mut Contents<'_>) -> Result<Mapping, Error> {
         is_executable: has(2),
         is_shared: has(3),
         is_file: has(4),
+        offset,
         resident,
         name: from.text()?,
     })

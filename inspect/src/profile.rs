@@ -8,7 +8,7 @@ use crate::Error;
 use crate::held::Held;
 use crate::maps;
 use crate::memory::{Memory, Process};
-use crate::model::{Mapping, ProcessInfo, Snapshot};
+use crate::model::{Copy, Mapping, ProcessInfo, Snapshot};
 use ntheap::outside::profile::{self as bytes, Facts, ONE};
 use ntheap::vm::root::{self, Anchor, RootRecord};
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ pub fn of_process(pid: i32, held: &Held) -> Result<Option<Profile>, Error> {
     };
     profile.process.was_held = true;
     let mut has_header = false;
-    for header in headers(&memory, &profile.mappings) {
+    for header in headers(&memory, &snapshot.copies) {
         has_header = true;
         let facts = memory
             .bytes(header, bytes::HEADER_BYTES)
@@ -104,25 +104,16 @@ pub fn of_process(pid: i32, held: &Held) -> Result<Option<Profile>, Error> {
     Ok(has_header.then_some(profile))
 }
 
-/// The addresses of the headers that the copies' root records lead to.
-fn headers(memory: &dyn Memory, mappings: &[Mapping]) -> Vec<usize> {
-    let mut headers = Vec::new();
-    for mapping in mappings {
-        let address = mapping.start as usize;
-        let can_be = mapping.is_readable
-            && mapping.is_writable
-            && address.is_multiple_of(ntheap::vm::GRANULARITY);
-        let mut record = [0; size_of::<RootRecord>()];
-        if can_be
-            && memory.read(address, &mut record)
-            && let Some(anchors) = root::recognise(&record, address)
-            && let Some(&header) = anchors.get(Anchor::Profile as usize)
-            && header != 0
-        {
-            headers.push(header);
-        }
-    }
-    headers
+/// The addresses of the headers that the root records of the copies lead to.
+fn headers(memory: &dyn Memory, copies: &[Copy]) -> Vec<usize> {
+    let header = |copy: &Copy| {
+        let address = copy.root as usize;
+        let record = memory.bytes(address, size_of::<RootRecord>())?;
+        let anchors = root::recognise(&record, address)?;
+        let header = *anchors.get(Anchor::Profile as usize)?;
+        (header != 0).then_some(header)
+    };
+    copies.iter().filter_map(header).collect()
 }
 
 /// Adds what one copy has noted.

@@ -11,12 +11,15 @@
 //!                                block ---> block      nothing leads to these
 //! ```
 //!
+//! Of a large mapping only those pages are looked through that hold something.
+//!
 //! So a block that is reached may be lost all the same, because an old word or a
 //! number looks like its address; one that is not reached is lost, unless the
 //! program hides addresses: in files, in other processes, or with bits added.
 
 use crate::memory::Memory;
 use crate::model::{Mapping, Range, Snapshot, State};
+use crate::progress::Work;
 
 /// Bytes that are looked through at a time.
 const PIECE: usize = 256 * 1024;
@@ -52,16 +55,25 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
             .last()
             .map_or(0, |area| area.start + area.reserved),
         bytes: 0,
+        work: None,
     };
     for &word in registers {
         scan.word(word);
     }
     // It leads nowhere but by the blocks in it.
     let own = snapshot.own_ranges();
+    let mut ranges = Vec::new();
     for mapping in &snapshot.mappings {
         if mapping.is_readable && mapping.is_writable && !mapping.is_shared {
-            scan.mapping(mapping, &own);
+            scan.parts(mapping, &own, &mut ranges);
         }
+    }
+    let sizes = ranges.iter().map(|range| range.end - range.start);
+    let held = snapshot.blocks.iter().filter(|block| block.state.is_held());
+    let total: u64 = sizes.chain(held.map(|block| block.size)).sum();
+    scan.work = Some(Work::of(total));
+    for range in ranges {
+        scan.range(range.start, range.end);
     }
     while let Some(number) = scan.pending.pop() {
         if let Some(block) = snapshot.blocks.get(number) {
@@ -91,7 +103,11 @@ struct Scan<'a> {
     low: u64,
     high: u64,
     bytes: u64,
+    work: Option<Work>,
 }
+
+/// Ranges from here on are asked of the system for what they hold.
+const LARGE: u64 = 1 << 20;
 
 impl Scan<'_> {
     fn word(&mut self, word: u64) {
@@ -106,9 +122,25 @@ impl Scan<'_> {
         }
     }
 
-    /// The parts of a mapping that are not the heaps' own; of a stack, those that
-    /// are in use.
-    fn mapping(&mut self, mapping: &Mapping, own: &[Range]) {
+    /// Adds the parts of a mapping that are not the heaps' own and hold something; of a stack,
+    /// those that are in use.
+    fn parts(&self, mapping: &Mapping, own: &[Range], to: &mut Vec<Range>) {
+        let mut add = |start: u64, end: u64| {
+            if end.saturating_sub(start) < LARGE {
+                to.extend((start < end).then_some(Range { start, end }));
+                return;
+            }
+            // The pages that the ends lie in are asked for as a whole.
+            let page = PAGE as u64;
+            let whole = Range {
+                start: start / page * page,
+                end: end.next_multiple_of(page),
+            };
+            to.extend(self.memory.held(whole).into_iter().map(|held| Range {
+                start: held.start.max(start),
+                end: held.end.min(end),
+            }));
+        };
         let pointers = &self.snapshot.process.stack_pointers;
         let inside = pointers
             .iter()
@@ -123,10 +155,10 @@ impl Scan<'_> {
             if range.start >= mapping.end {
                 break;
             }
-            self.range(at, range.start);
+            add(at, range.start);
             at = at.max(range.end);
         }
-        self.range(at, mapping.end);
+        add(at, mapping.end);
     }
 
     fn range(&mut self, from: u64, to: u64) {
@@ -153,6 +185,9 @@ impl Scan<'_> {
 
     fn words(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
+        if let Some(work) = &self.work {
+            work.at(self.bytes);
+        }
         for word in bytes.as_chunks::<8>().0 {
             let word = u64::from_ne_bytes(*word);
             if word >= self.low && word < self.high {

@@ -10,6 +10,7 @@ use crate::area::{self, Found};
 use crate::kept;
 use crate::memory::Memory;
 use crate::model::{Block, Copy, Heap, Mapping, Problem, Range, Segment, Snapshot, State};
+use crate::progress::Work;
 use crate::traces;
 use ntheap::outside::profile::{self as bytes, Facts};
 use ntheap::outside::{self, SLICE_BYTES, Slices};
@@ -421,6 +422,8 @@ impl<'a> Reader<'a> {
         let mut seen = HashSet::new();
         let mut next = 0;
         let mut bytes = vec![0; ENTRIES * size_of::<usize>()];
+        let work = Work::of(self.mappings.bytes());
+        let mut before = 0;
         for mapping in mappings {
             let mut slice = (mapping.start as usize / SLICE_BYTES).max(next);
             let end = (mapping.end as usize).div_ceil(SLICE_BYTES);
@@ -448,7 +451,10 @@ impl<'a> Reader<'a> {
                     }
                 }
                 slice += count;
+                let into = (slice * SLICE_BYTES) as u64;
+                work.at(before + into.saturating_sub(mapping.start));
             }
+            before += mapping.end - mapping.start;
             next = next.max(end);
         }
     }

@@ -83,7 +83,7 @@ pub static FLAGS: [Flag; 31] = [
         "hpc",
         VALIDATE_PARAMETERS,
         "HEAP_VALIDATE_PARAMETERS",
-        "htc, hfc, and every call's arguments checked, Rust's Layout too",
+        "htc, hfc, and every call's arguments checked, Rust's Layout and C++'s delete too",
     ),
     flag(
         "hvc",
@@ -93,7 +93,12 @@ pub static FLAGS: [Flag; 31] = [
     ),
     flag("vrf", 0x100, "APPLICATION_VERIFIER", ""),
     flag("ptg", 0x400, "POOL_ENABLE_TAGGING", ""),
-    flag("htg", TAGGING, "HEAP_ENABLE_TAGGING", ""),
+    flag(
+        "htg",
+        TAGGING,
+        "HEAP_ENABLE_TAGGING",
+        "blocks counted by the number in their call's flags, in the statistics at the end",
+    ),
     flag(
         "ust",
         STACK_TRACES,
@@ -102,7 +107,12 @@ pub static FLAGS: [Flag; 31] = [
     ),
     flag("kst", 0x2000, "KERNEL_STACK_TRACE_DB", ""),
     flag("otl", 0x4000, "MAINTAIN_OBJECT_TYPELIST", ""),
-    flag("htd", TAG_BY_DLL, "HEAP_ENABLE_TAG_BY_DLL", ""),
+    flag(
+        "htd",
+        TAG_BY_DLL,
+        "HEAP_ENABLE_TAG_BY_DLL",
+        "blocks counted by the module that asked, in the statistics at the end",
+    ),
     flag("dse", 0x0001_0000, "DISABLE_STACK_EXTENSION", ""),
     flag("d32", 0x0002_0000, "ENABLE_CSRDEBUG", ""),
     flag("ksl", 0x0004_0000, "ENABLE_KDEBUG_SYMBOL_LOAD", ""),

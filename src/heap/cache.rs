@@ -150,8 +150,12 @@ pub struct ThreadCache {
     pub(super) home: u8,
     /// The shard whose blocks go to the bins that the thread takes from.
     pub(super) own_row: u8,
-    /// The thread's number, to know it by after a fork.
+    /// The thread's number, to know it by after a fork; 0 while no thread has the cache.
     owner: AtomicU64,
+    /// The process that it was a thread of when it got the cache.
+    process: AtomicU32,
+    /// Counts the threads that got caches: of two caches, which got its own later.
+    since: AtomicU64,
     /// The thread's word, which leads here.
     pub(super) word: Cell<*const Word>,
     /// The next cache of the front end's list, or of its free list.
@@ -268,6 +272,8 @@ impl ThreadCache {
             home: 0,
             own_row: 0,
             owner: AtomicU64::new(0),
+            process: AtomicU32::new(0),
+            since: AtomicU64::new(0),
             word: Cell::new(ptr::null()),
             next: AtomicPtr::new(ptr::null_mut()),
             secrets: Cell::new([0; 2]),
@@ -402,8 +408,23 @@ impl ThreadCache {
 
     /// Makes the cache the calling thread's.
     pub(super) fn belong(&self, word: &Word) {
+        static BELONGINGS: AtomicU64 = AtomicU64::new(0);
         self.word.set(word);
+        let since = BELONGINGS.fetch_add(1, Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
+        self.process
+            .store(crate::sys::process_id(), Ordering::Relaxed);
         self.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
+    }
+
+    /// The number of the thread that has the cache, 0 for none; the process that it was of
+    /// then; and a number that is greater the later it got the cache.
+    pub(super) fn owner(&self) -> (u64, u32, u64) {
+        (
+            self.owner.load(Ordering::Relaxed),
+            self.process.load(Ordering::Relaxed),
+            self.since.load(Ordering::Relaxed),
+        )
     }
 
     /// Makes the cache no thread's.
@@ -701,6 +722,8 @@ impl ThreadCache {
         let own = owner == from || owner == to;
         if own {
             self.owner.store(to, Ordering::Relaxed);
+            self.process
+                .store(crate::sys::process_id(), Ordering::Relaxed);
         }
         own
     }

@@ -10,6 +10,8 @@ use super::counted;
 #[cfg(feature = "debug")]
 use super::debug;
 #[cfg(feature = "debug")]
+pub use super::debug::registry::Family;
+#[cfg(feature = "debug")]
 use super::descriptor::NOTED;
 use super::descriptor::{BUSY, Descriptor, Kind, LARGE, is_busy};
 #[cfg(feature = "hardened")]
@@ -612,6 +614,29 @@ pub(super) fn note(address: usize) {
         // SAFETY: the block is handed out, so its descriptor is live.
         unsafe { (*Descriptor::mark(descriptor, index)).store(NOTED, Ordering::Relaxed) };
     }
+}
+
+/// Whether it matters which operator of C++'s a block came from. Known once something was
+/// allocated.
+#[cfg(feature = "debug")]
+pub fn tells_families() -> bool {
+    private::families::are_told()
+}
+
+/// Notes that the block that starts at `address` came from an operator of C++'s; `judge`
+/// says, whenever one goes back by another function, whether that is a mistake.
+#[cfg(feature = "debug")]
+pub fn note_family(address: *mut u8, family: Family, judge: fn() -> bool) {
+    private::families::judge_by(judge);
+    private::families::note(address.addr(), family);
+}
+
+/// Reports the block that starts at `address`, and that an operator delete is about to free,
+/// if it came from another family of functions.
+#[cfg(feature = "debug")]
+pub fn expect_family(address: *mut u8, family: Family) {
+    let operation = private::families::operation(family);
+    private::families::expect(operation, address.addr(), family);
 }
 
 /// The usable bytes of the block that starts at `address`; 0 for null.

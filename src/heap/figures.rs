@@ -114,5 +114,7 @@ extern "C" fn show() {
     let mut text = FixedBuffer::<16384>::new();
     // The buffer truncates and never fails.
     let _ = collect().write_text(&mut text);
+    #[cfg(feature = "debug")]
+    let _ = super::debug::tags::write(&mut text);
     crate::sys::write_stderr(text.as_bytes());
 }

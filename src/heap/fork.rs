@@ -57,6 +57,7 @@ fn child() {
     #[cfg(feature = "debug")]
     {
         private::forget_stays();
+        super::debug::threads::forget_others();
         #[cfg(unix)]
         super::debug::page::forget_telling();
         #[cfg(target_os = "linux")]

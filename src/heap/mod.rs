@@ -62,6 +62,7 @@ mod idle;
 mod large;
 #[cfg(feature = "debug")]
 pub(crate) mod layout;
+mod lost;
 mod magazine;
 mod meta;
 mod misuse;
@@ -219,6 +220,11 @@ impl Heap {
             return;
         }
         self.serves_plain.store(true, Ordering::Release);
+        #[cfg(feature = "debug")]
+        if debug::sample::is_on() {
+            return;
+        }
+        plain::resize_at_once();
     }
 
     #[cold]
@@ -510,7 +516,9 @@ impl Heap {
         // Of a hardened heap, every word leads to a cache of that front end.
         #[cfg(feature = "hardened")]
         let kind = if hard::is_on() { Kind::Checked } else { kind };
+        let is_told = self.shows_stats.load(Ordering::Relaxed);
         for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
+            front.take_lost(self.shared(of), is_told);
             let own = (of == kind).then_some(word);
             front.purge(self.shared(of), own);
         }

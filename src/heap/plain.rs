@@ -18,6 +18,7 @@ use super::word::Word;
 use super::{PROCESS, misuse, slices};
 use crate::config::Config;
 use core::alloc::Layout;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 // A linear size, rounded up, is its bin's offset.
 const _: () = assert!(BIN == 16);
@@ -399,6 +400,48 @@ pub unsafe fn reallocate(
     layout: Layout,
     size: usize,
 ) -> *mut u8 {
+    if size > RESIZED_AT_ONCE.load(Ordering::Relaxed) {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { reallocate_rarely(word, config, block, layout, size) };
+    }
+    // SAFETY: a Layout's alignment is at most half of the largest size, and this size at most
+    // a quarter of it: rounded up to the alignment it is one that a Layout may have.
+    let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { reallocate_own(word, config, block, layout, new_layout) }
+}
+
+/// Bytes up to which a Layout may have them whatever its alignment.
+const ANY_ALIGN: usize = isize::MAX as usize / 4;
+
+/// As many, while no block can be other than the front end's own, which a resizing then need
+/// not ask for; else 0. Whatever features there are: it costs nothing that nobody looks.
+static RESIZED_AT_ONCE: AtomicUsize =
+    AtomicUsize::new(if cfg!(any(feature = "debug", feature = "hardened")) {
+        0
+    } else {
+        ANY_ALIGN
+    });
+
+/// From here on all blocks are the front end's own: it serves, and nothing is sampled.
+#[cfg(any(feature = "debug", feature = "hardened"))]
+pub(super) fn resize_at_once() {
+    RESIZED_AT_ONCE.store(ANY_ALIGN, Ordering::Relaxed);
+}
+
+/// [`reallocate`] to a size that a Layout may not have, or of a block that may be another's.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn reallocate_rarely(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    size: usize,
+) -> *mut u8 {
     #[cfg(any(feature = "debug", feature = "hardened"))]
     if !PROCESS.serves_plain(config) {
         #[cfg(feature = "hardened")]
@@ -418,6 +461,23 @@ pub unsafe fn reallocate(
         // SAFETY: the caller's block and its layout.
         return unsafe { move_alien(word, config, block, new_layout) };
     }
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { reallocate_own(word, config, block, layout, new_layout) }
+}
+
+/// [`reallocate`] of a block of the front end's.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[inline(always)]
+unsafe fn reallocate_own(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    new_layout: Layout,
+) -> *mut u8 {
+    let size = new_layout.size();
     let old_class = classes::class_for(layout.size(), layout.align());
     let new_class = classes::class_for(size, layout.align());
     if old_class == new_class {

@@ -237,7 +237,12 @@ impl Front {
         };
         count_as_out(shared, cache);
         self.drain(shared, cache);
-        let mut caches = self.caches.lock();
+        self.forget(&mut self.caches.lock(), place);
+        misuse::report_late();
+    }
+
+    /// Takes a cache that was drained off the list of those in use.
+    pub(super) fn forget(&self, caches: &mut Caches, place: *mut ThreadCache) {
         let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
         let mut at = caches.live;
         while !at.is_null() && at != place {
@@ -250,6 +255,8 @@ impl Front {
         if at.is_null() {
             return;
         }
+        // SAFETY: a cache of the list's.
+        let cache = unsafe { &*place };
         let next = cache.next.load(Ordering::Relaxed);
         if link.is_null() {
             caches.live = next;
@@ -261,8 +268,6 @@ impl Front {
         caches.free = place;
         caches.count -= 1;
         self.count_shard(cache.shard, -1, 0);
-        drop(caches);
-        misuse::report_late();
     }
 
     /// Does what others asked of this thread's cache.

@@ -272,3 +272,30 @@ impl fmt::Display for Layouts {
         )
     }
 }
+
+/// The function that a block was given back by, and the one that it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Families {
+    /// What it was given back by, such as `operator delete`.
+    pub given: &'static str,
+    /// What it was allocated by, such as `malloc`.
+    pub allocated: &'static str,
+}
+
+impl Families {
+    #[cfg(feature = "debug")]
+    pub(crate) fn new(given: &'static str, allocated: &'static str) -> Families {
+        Families { given, allocated }
+    }
+}
+
+impl fmt::Display for Families {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "  given back by {}, allocated by {}",
+            self.given, self.allocated
+        )
+    }
+}

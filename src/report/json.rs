@@ -71,6 +71,9 @@ impl fmt::Display for Json<'_, '_> {
         text(out, "module", report.module)?;
         if let Some(block) = &report.block {
             write_block(block, report.address, out)?;
+            if report.lacks_guards {
+                out.write_str(",\"lacks_guards\":true")?;
+            }
         }
         text(out, "owner", report.owner.unwrap_or_default())?;
         text(out, "owner_module", report.owner_module)?;
@@ -91,6 +94,13 @@ impl fmt::Display for Json<'_, '_> {
             out.write_str(",\"allocated\":")?;
             write_layout(&layouts.allocated, out)?;
             out.write_char('}')?;
+        }
+        if let Some(families) = &report.families {
+            write!(
+                out,
+                ",\"families\":{{\"given\":\"{}\",\"allocated\":\"{}\"}}",
+                families.given, families.allocated
+            )?;
         }
         for (name, trace) in [("allocated", &report.allocated), ("freed", &report.freed)] {
             if let Some(trace) = trace {

@@ -221,6 +221,34 @@ fn stops_are_those_of_the_page() {
     }
 }
 
+/// The longest names of a block's two functions.
+const FAMILIES: Families = Families {
+    given: "operator delete[] with an alignment",
+    allocated: "operator new[] with an alignment",
+};
+
+#[test]
+fn text_of_a_block_without_guards_that_goes_back_by_another_function() {
+    let report = Report {
+        lacks_guards: true,
+        families: Some(FAMILIES),
+        ..DOUBLE_FREE
+    };
+    let text = report.to_string();
+    let told = "  the address is the start of a free block of 64 bytes\n\
+                \x20 it has no guard pages: page heap had no more of them when it was made\n\
+                \x20 given back by operator delete[] with an alignment, allocated by operator \
+                new[] with an alignment\n";
+    assert!(text.ends_with(told), "{text}");
+    #[cfg(feature = "debug")]
+    {
+        let json = report.json().to_string();
+        let more = ",\"lacks_guards\":true,\"families\":{\"given\":\"operator delete[] with an \
+                    alignment\",\"allocated\":\"operator new[] with an alignment\"}";
+        assert_eq!(json, json_of_the_double_free(&json, more));
+    }
+}
+
 /// A report with the largest numbers, and this name for what has one.
 fn longest(stop: Stop, name: &str) -> Report<'_> {
     Report {
@@ -234,6 +262,8 @@ fn longest(stop: Stop, name: &str) -> Report<'_> {
             size: usize::MAX / 3,
             state: BlockState::Cached,
         }),
+        lacks_guards: true,
+        families: Some(FAMILIES),
         thread: u64::MAX,
         ..Report::NOTHING
     }

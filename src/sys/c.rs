@@ -35,6 +35,7 @@ pub(super) const AT_SECURE: c_ulong = 23;
 pub(super) const CLOCK_MONOTONIC: c_int = 1;
 pub(super) const EFAULT: c_int = 14;
 pub(super) const EINTR: c_int = 4;
+pub(super) const ESRCH: c_int = 3;
 pub(super) const FUTEX_PRIVATE_FLAG: c_int = 128;
 pub(super) const FUTEX_WAIT: c_int = 0;
 pub(super) const FUTEX_WAKE: c_int = 1;
@@ -64,6 +65,7 @@ pub(super) const SYS_getrandom: c_long = 318;
 pub(super) const SYS_gettid: c_long = 186;
 pub(super) const SYS_membarrier: c_long = 324;
 pub(super) const SYS_rt_sigprocmask: c_long = 14;
+pub(super) const SYS_tgkill: c_long = 234;
 
 unsafe extern "C" {
     pub(super) fn __errno_location() -> *mut c_int;
@@ -146,7 +148,7 @@ mod tests {
             MAP_FIXED MAP_FIXED_NOREPLACE MAP_NORESERVE MAP_PRIVATE MREMAP_FIXED
             MREMAP_MAYMOVE O_CLOEXEC O_RDONLY PROT_EXEC PROT_NONE PROT_READ PROT_WRITE
             RLIMIT_AS RLIM_INFINITY SIGTRAP SYS_futex SYS_getrandom SYS_gettid SYS_membarrier
-            SYS_rt_sigprocmask
+            SYS_rt_sigprocmask SYS_tgkill ESRCH
         }
     }
 

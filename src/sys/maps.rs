@@ -70,6 +70,15 @@ pub fn file_at(address: usize, name: &mut [u8]) -> usize {
     }
 }
 
+/// Shows `visit` what the system says of all mappings, byte by byte.
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(super) fn for_each_byte(visit: &mut dyn FnMut(u8)) {
+    linux::read(&mut |byte| {
+        visit(byte);
+        true
+    });
+}
+
 /// The last part of a line's path, as it is read.
 struct FileName<'a> {
     bytes: &'a mut [u8],

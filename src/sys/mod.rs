@@ -36,6 +36,8 @@ pub mod files;
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
+#[cfg(all(target_os = "linux", feature = "debug"))]
+mod note;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
 #[cfg(all(unix, feature = "pages"))]
@@ -99,6 +101,8 @@ pub use faults::{has_handler_before, instruction_of};
 pub use maps::mapping_limit;
 #[cfg(unix)]
 pub use maps::{Mapping, file_at, for_each_mapping};
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub use note::Note;
 #[cfg(all(unix, feature = "pages"))]
 pub use pages::{
     Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
@@ -137,7 +141,11 @@ pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
-pub use windows_pages::{commit_as, query};
+pub use windows_pages::{
+    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
+    large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
+    unlock_pages, written_pages,
+};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -471,6 +479,18 @@ pub fn process_id() -> u32 {
 /// The calling thread's number, as the system's tools show it.
 pub fn thread_id() -> u64 {
     os::thread_id()
+}
+
+/// Whether no thread of the process has this number, [`thread_id`]'s. False where the system
+/// cannot tell.
+pub(crate) fn is_gone(thread: u64) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return os::is_gone(thread);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = thread;
+        false
+    }
 }
 
 /// A number that no other live thread has, not 0: where the thread's local

@@ -571,6 +571,21 @@ pub(super) fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
     }
 }
 
+/// A signal of number 0 is sent to nobody, but the kernel looks for the thread. errno stays
+/// as it was.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_gone(thread: u64) -> bool {
+    // SAFETY: numbers alone; errno is the calling thread's own.
+    unsafe {
+        let errno = errno_location();
+        let before = errno.read();
+        let sent = c::syscall(c::SYS_tgkill, c::getpid(), thread as core::ffi::c_int, 0);
+        let is_gone = sent != 0 && errno.read() == c::ESRCH;
+        errno.write(before);
+        is_gone
+    }
+}
+
 pub(super) fn thread_id() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: no arguments, no memory.

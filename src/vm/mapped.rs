@@ -3,31 +3,12 @@
 //! What `CreateFileMapping` and `MapViewOfFile` give to programs by Windows' names, in
 //! Rust's terms: a view is a slice, and it is given back when it is dropped.
 
+use super::plain::Plain;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use memmap2::{Mmap, MmapMut, MmapOptions};
 use std::fs::File;
 use std::io;
-
-/// Types of which any bytes are a value, so that a file's may be.
-///
-/// # Safety
-/// Each pattern of bytes is a value of the type, which has no padding and no reference.
-pub unsafe trait Plain: Copy + 'static {}
-
-macro_rules! plain {
-    ($($type:ty)*) => {
-        $(
-            // SAFETY: a number, of which any bits are one.
-            unsafe impl Plain for $type {}
-        )*
-    };
-}
-
-plain! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
-
-// SAFETY: an array's bytes are those of its elements.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// How many elements so many bytes are; an error if they are not whole elements.
 fn count<T>(bytes: usize) -> io::Result<usize> {

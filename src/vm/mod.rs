@@ -19,6 +19,8 @@
 //!   from outside without calling code.
 
 mod budget;
+#[cfg(feature = "pages")]
+mod contents;
 #[cfg(all(unix, feature = "heaps"))]
 pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
@@ -32,14 +34,29 @@ pub(crate) mod guarded;
 mod left;
 #[cfg(feature = "memmap2")]
 mod mapped;
+#[cfg(all(unix, feature = "pages"))]
+pub(crate) mod numbers;
+#[cfg(feature = "pages")]
+mod options;
 #[cfg(feature = "pages")]
 mod pages;
+#[cfg(all(unix, feature = "pages"))]
+mod physical;
+#[cfg(feature = "pages")]
+mod placeholder;
+#[cfg(any(all(unix, feature = "pages"), feature = "memmap2"))]
+mod plain;
+#[cfg(feature = "pages")]
+#[cfg_attr(not(feature = "win32"), allow(dead_code))]
+pub(crate) mod query;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod regions;
 #[cfg(feature = "pages")]
 mod reservation;
 pub mod root;
+#[cfg(all(unix, feature = "pages"))]
+mod section;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
 pub(crate) mod sections;
@@ -53,6 +70,8 @@ mod sparse;
 mod stack;
 #[cfg(all(unix, feature = "pages"))]
 pub(crate) mod table;
+#[cfg(all(unix, feature = "pages"))]
+mod view;
 
 use crate::sys;
 use crate::trace::{Argument, Outcome, during_as};
@@ -61,13 +80,27 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
 pub(crate) use budget::Budget;
+#[cfg(all(unix, feature = "pages"))]
+pub use fault::{GuardHandler, set_guard_handler};
 pub(crate) use left::give_back;
 #[cfg(feature = "memmap2")]
-pub use mapped::{MappedFile, MappedFileMut, Plain};
+pub use mapped::{MappedFile, MappedFileMut};
 #[cfg(feature = "pages")]
-pub use pages::{PageAccess, PageError};
+pub use options::{ReserveOptions, large_page_size};
+#[cfg(feature = "pages")]
+pub use pages::{PageAccess, PageError, Refused};
+#[cfg(all(unix, feature = "pages"))]
+pub use physical::{PhysicalPages, Shown, Window};
+#[cfg(feature = "pages")]
+pub use placeholder::Placeholder;
+#[cfg(any(all(unix, feature = "pages"), feature = "memmap2"))]
+pub use plain::Plain;
+#[cfg(feature = "pages")]
+pub use query::{PageInfo, PageKind, PageState, query};
 #[cfg(feature = "pages")]
 pub use reservation::{PageRun, Reservation};
+#[cfg(all(unix, feature = "pages"))]
+pub use section::{Section, SectionOptions};
 #[cfg(all(unix, feature = "pages"))]
 pub use sparse::TouchArray;
 #[cfg(feature = "pages")]
@@ -78,6 +111,8 @@ pub use sparse::{SparseArray, Zeroed};
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub use stack::GrowingStack;
+#[cfg(all(unix, feature = "pages"))]
+pub use view::{View, ViewAccess};
 
 /// What a region is for; the account is kept per use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,31 @@
 //! A reservation of a program's own, safe.
 
-use super::pages::{self, PageAccess, PageError};
+use super::options::ReserveOptions;
+use super::pages::{self, Alike, PageAccess, PageError, Refused, Wanted};
+use super::placeholder::Placeholder;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 
 /// Address space that is a program's own: reserved first, committed, protected
 /// and decommitted by the page, and given back when it is dropped.
 ///
 /// Offsets are in bytes from its start. Ranges of bytes stand for all pages that
-/// they touch. On Unix `VirtualQuery` tells of it as of any reservation, and its
-/// committed bytes are counted as [`Use::Program`](super::Use::Program).
+/// they touch, unless it is said that they are whole pages. On Unix `VirtualQuery`
+/// tells of it as of any reservation, and its committed bytes are counted as
+/// [`Use::Program`](super::Use::Program).
 ///
 /// Operations take a system call or none; finding what pages are takes a time
-/// that grows with the logarithm of the number of regions in the process.
+/// that grows with the logarithm of the number of regions in the process. None panics.
+/// What changes pages borrows the reservation mutably, so that nobody has a reference to
+/// bytes that go away; through a shared reference any thread may read.
+///
+/// Safe functions show only bytes whose access does not fault: pages that are reserved,
+/// without access, guarded or offered are refused. Whoever uses [`as_ptr`] on such pages
+/// faults, which ends the process unless a handler goes on.
+///
+/// A reservation that is forgotten stays, as any memory does that is leaked.
+///
+/// Source: "VirtualAlloc function (memoryapi.h)" and the pages of its kin.
 ///
 /// ```
 /// use ntheap::vm::{PageAccess, Reservation};
@@ -25,25 +39,63 @@ use core::ops::Range;
 /// assert!(gigabyte.bytes(0..1).is_err());
 /// # Ok::<(), ntheap::vm::PageError>(())
 /// ```
+///
+/// [`as_ptr`]: Reservation::as_ptr
 #[derive(Debug)]
 pub struct Reservation {
     start: usize,
     size: usize,
 }
 
-/// Pages in a row of a reservation that are alike.
+/// Pages in a row of a reservation or a view that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageRun {
-    /// Where they lie, in bytes from the reservation's start.
+    /// Where they lie, in bytes from its start.
     pub range: Range<usize>,
     /// Their access; `None` where they are only reserved.
     pub access: Option<PageAccess>,
+    /// Whether the next access is caught ([`Reservation::guard`]).
+    pub is_guard: bool,
+    /// Whether they are locked in memory. On Windows never: the system does not tell.
+    pub is_locked: bool,
+    /// Whether they are offered to the system, and barred until they are reclaimed. On
+    /// Windows never.
+    pub is_offered: bool,
+}
+
+impl PageRun {
+    /// Pages of a range of offsets, as the table tells of them.
+    pub(super) fn of(range: Range<usize>, told: &Alike) -> PageRun {
+        PageRun {
+            range,
+            access: told.access,
+            is_guard: told.is_guard,
+            is_locked: told.is_locked,
+            is_offered: told.is_offered,
+        }
+    }
 }
 
 impl Reservation {
     /// Reserves `size` bytes, rounded up to pages, at a multiple of 64 KiB.
+    ///
+    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses;
+    /// [`PageError::NoMemory`].
     pub fn new(size: usize) -> Result<Reservation, PageError> {
-        let (start, size) = pages::reserve(size)?;
+        Reservation::wanted(&Wanted::default(), size)
+    }
+
+    /// How a reservation is to be made: [`ReserveOptions::new`].
+    pub fn options() -> ReserveOptions {
+        ReserveOptions::new()
+    }
+
+    pub(super) fn wanted(wanted: &Wanted, size: usize) -> Result<Reservation, PageError> {
+        #[cfg(unix)]
+        let (start, size) = pages::reserve(wanted, size, super::regions::Touch::Fault)?;
+        #[cfg(windows)]
+        let (start, size) = pages::reserve(wanted, size)?;
         Ok(Reservation { start, size })
     }
 
@@ -52,14 +104,19 @@ impl Reservation {
         size: usize,
         touch: super::regions::Touch,
     ) -> Result<Reservation, PageError> {
-        let (start, size) = pages::reserve_touched(size, touch)?;
+        let (start, size) = pages::reserve(&Wanted::default(), size, touch)?;
         Ok(Reservation { start, size })
+    }
+
+    /// The reservation of these bytes, which nobody else has.
+    pub(super) fn of(start: usize, size: usize) -> Reservation {
+        Reservation { start, size }
     }
 
     /// The first byte. What lies there may be used only where it is committed,
     /// and not across a call that takes the reservation mutably.
     pub fn as_ptr(&self) -> *mut u8 {
-        core::ptr::with_exposed_provenance_mut(self.start)
+        pages::pointer(self.start)
     }
 
     /// How many bytes are reserved.
@@ -68,34 +125,112 @@ impl Reservation {
     }
 
     /// The address and length of a range that lies inside.
-    fn part(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+    pub(super) fn part(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
         if range.start > range.end || range.end > self.size {
             return Err(PageError::Invalid);
         }
         Ok((self.start + range.start, range.end - range.start))
     }
 
+    /// The same of a range that is not empty.
+    pub(super) fn pages(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+        let (start, length) = self.part(range)?;
+        if length == 0 {
+            return Err(PageError::Invalid);
+        }
+        Ok((start, length))
+    }
+
     /// Commits pages, readable and writable, and shows the bytes named: 0 where
     /// they were not committed, what they held where they were. Refused as a whole
     /// or done as a whole.
+    ///
+    /// [`PageError::Invalid`] for an empty range or one that is not inside, and in large
+    /// pages; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
     pub fn commit(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
-        let (start, length) = self.part(&range)?;
+        let (start, length) = self.pages(&range)?;
         pages::commit(start, length, PageAccess::ReadWrite)?;
         self.bytes_mut(range)
     }
 
-    /// Gives committed pages other rights.
+    /// Gives committed pages other rights; a guard that they had is gone.
+    ///
+    /// [`PageError::NotCommitted`] when not all are committed, or the system may be about
+    /// to take what some of them hold (`reset` and
+    /// `offer`); [`PageError::Invalid`]; [`PageError::NoMemory`].
+    ///
+    /// Source: "VirtualProtect function (memoryapi.h)".
     pub fn protect(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
-        let (start, length) = self.part(&range)?;
-        pages::protect(start, length, access)
+        let (start, length) = self.settled(&range)?;
+        pages::protect(start, length, access, false)
+    }
+
+    /// Gives committed pages this access, and has the next access to each be caught
+    /// (PAGE_GUARD): a guard page is an alarm that rings once.
+    ///
+    /// What happens on the first access to a guarded page, by [`as_ptr`] or from code
+    /// that runs there, reading or writing: the page is no guard any more, then
+    /// handlers are asked. With `win32` those are exception handlers, who see
+    /// STATUS_GUARD_PAGE_VIOLATION; on Unix one that `set_guard_handler` has set comes
+    /// before. If one of them goes on, the access is made with the rights of `access`, and
+    /// so are all that follow. If none does, the page is a guard page again, handlers of
+    /// the system are asked, and the process ends. [`lock`](Reservation::lock) takes a
+    /// guard away as well, and says so. A system call that meets a guard page (`read`
+    /// into it) fails on Unix, and leaves it.
+    ///
+    /// Safe functions do not touch guard pages: [`bytes`](Reservation::bytes) and its kin
+    /// are refused, until the guard is gone.
+    ///
+    /// [`PageError::Invalid`] for [`PageAccess::None`] and large pages' parts;
+    /// [`PageError::Unsupported`] when faults cannot be caught; otherwise as
+    /// [`protect`](Reservation::protect).
+    ///
+    /// Source: "Creating Guard Pages", "Memory Protection Constants".
+    ///
+    /// ```
+    /// use ntheap::vm::{PageAccess, PageError, Reservation};
+    ///
+    /// let mut memory = Reservation::new(4096)?;
+    /// memory.commit(0..4096)?;
+    /// memory.guard(0..4096, PageAccess::ReadWrite)?;
+    /// assert!(memory.bytes(0..1).is_err());
+    /// memory.protect(0..4096, PageAccess::Read)?;
+    /// assert_eq!(memory.bytes(0..1), Ok(&[0][..]));
+    /// # Ok::<(), PageError>(())
+    /// ```
+    ///
+    /// [`as_ptr`]: Reservation::as_ptr
+    pub fn guard(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
+        let (start, length) = self.settled(&range)?;
+        pages::protect(start, length, access, true)
+    }
+
+    /// The pages of a range, once nothing that they hold is the system's to take.
+    fn settled(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+        let (start, length) = self.pages(range)?;
+        #[cfg(unix)]
+        {
+            let mut at = range.start;
+            while at < range.end {
+                let told = pages::query(self.start + at).ok_or(PageError::Invalid)?;
+                if told.is_offered {
+                    return Err(PageError::NotCommitted);
+                }
+                if told.may_go && !pages::keep(start, length) {
+                    return Err(PageError::NotCommitted);
+                }
+                at = told.end - self.start;
+            }
+        }
+        Ok((start, length))
     }
 
     /// Gives pages back: they are reserved again, and what they held is gone.
+    ///
+    /// [`PageError::Invalid`] for an empty range or one that is not inside, and in large
+    /// pages; [`PageError::NoMemory`] when the system has no room for another mapping.
     pub fn decommit(&mut self, range: Range<usize>) -> Result<(), PageError> {
-        let (start, length) = self.part(&range)?;
-        if length == 0 {
-            return Err(PageError::Invalid);
-        }
+        let (start, length) = self.pages(&range)?;
         // SAFETY: whoever had a reference to the bytes borrowed the reservation,
         // which is borrowed mutably here.
         unsafe { pages::decommit(start, length) }
@@ -106,49 +241,59 @@ impl Reservation {
         if offset >= self.size {
             return None;
         }
-        let (start, end, access) = pages::query(self.start + offset)?;
-        Some(PageRun {
-            range: start.max(self.start) - self.start..end.min(self.start + self.size) - self.start,
-            access,
-        })
+        let told = pages::query(self.start + offset)?;
+        let end = self.start + self.size;
+        let range = told.start.max(self.start) - self.start..told.end.min(end) - self.start;
+        Some(PageRun::of(range, &told))
     }
 
-    /// Whether all pages of a range have an access that `fits`.
-    fn all(&self, range: &Range<usize>, fits: impl Fn(PageAccess) -> bool) -> bool {
+    /// Whether all pages of a range can be accessed, without a fault, as `fits` says of
+    /// their access, and stay as they are.
+    fn opens(&self, range: &Range<usize>, fits: impl Fn(PageAccess) -> bool) -> bool {
         let mut at = range.start;
+        let mut may_go = false;
         while at < range.end {
-            match self.query(at) {
-                Some(run) if run.access.is_some_and(&fits) => at = run.range.end,
+            match pages::query(self.start + at) {
+                Some(told) if told.opens_to(&fits) => {
+                    at = told.end - self.start;
+                    may_go |= told.may_go;
+                }
                 _ => return false,
             }
         }
-        true
+        #[cfg(unix)]
+        if may_go {
+            // A page that was reset may become zeros at any moment, which no reference
+            // may see: from now on it holds what it holds now.
+            return pages::keep(self.start + range.start, range.end - range.start);
+        }
+        !may_go
     }
 
-    /// Bytes that are committed and readable.
+    /// Bytes that are committed and readable; an empty range is always.
+    ///
+    /// [`PageError::NotCommitted`] when not all are committed, or some are guarded,
+    /// offered or without access; [`PageError::Invalid`] beyond the end.
     pub fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
         let (start, length) = self.part(&range)?;
-        if !self.all(&range, |access| access != PageAccess::None) {
+        if !self.opens(&range, PageAccess::reads) {
             return Err(PageError::NotCommitted);
         }
         // SAFETY: the bytes are committed and readable, as was just seen, and
         // stay so while the reservation is borrowed; nobody writes to them.
-        Ok(unsafe {
-            core::slice::from_raw_parts(core::ptr::with_exposed_provenance(start), length)
-        })
+        Ok(unsafe { core::slice::from_raw_parts(pages::pointer(start), length) })
     }
 
-    /// Bytes that are committed and writable.
+    /// Bytes that are committed and writable. Errors are those of
+    /// [`bytes`](Reservation::bytes).
     pub fn bytes_mut(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
         let (start, length) = self.part(&range)?;
-        let fits = |access| matches!(access, PageAccess::ReadWrite | PageAccess::ReadWriteExecute);
-        if !self.all(&range, fits) {
+        if !self.opens(&range, PageAccess::writes) {
             return Err(PageError::NotCommitted);
         }
-        let start = core::ptr::with_exposed_provenance_mut(start);
         // SAFETY: the bytes are committed and writable, as was just seen, and
         // stay so while the reservation is borrowed, mutably.
-        Ok(unsafe { core::slice::from_raw_parts_mut(start, length) })
+        Ok(unsafe { core::slice::from_raw_parts_mut(pages::pointer(start), length) })
     }
 
     /// How many bytes are committed.
@@ -162,6 +307,23 @@ impl Reservation {
             at = run.range.end;
         }
         sum
+    }
+
+    /// Makes a reservation that took a placeholder's place a placeholder again: its pages
+    /// are given back, and its addresses are kept.
+    ///
+    /// Refused, with the reservation: [`PageError::Invalid`] when it was none;
+    /// [`PageError::NoMemory`].
+    ///
+    /// Source: "VirtualFree function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
+    pub fn into_placeholder(self) -> Result<Placeholder, Refused<Reservation>> {
+        let own = ManuallyDrop::new(self);
+        let (start, size) = (own.start, own.size);
+        // SAFETY: the reservation is this function's alone, and nobody borrows from it.
+        match unsafe { super::placeholder::make(start, size) } {
+            Ok(()) => Ok(Placeholder::of(start, size)),
+            Err(error) => Err(Refused::new(error, ManuallyDrop::into_inner(own))),
+        }
     }
 }
 

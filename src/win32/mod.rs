@@ -38,8 +38,8 @@
 //! }
 //! ```
 //!
-//! On Windows itself this module does not exist: the names are the system's
-//! own, and `windows-sys` has them.
+//! On Windows itself the module of this name has the system's own functions
+//! (`windows.rs`), as far as `windows-sys` has them.
 
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::upper_case_acronyms)]

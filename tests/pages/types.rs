@@ -78,6 +78,12 @@ fn errors_of_pages_say_what_they_are() {
             "the limit of committed memory is reached",
         ),
         (PageError::Unsupported, "the system cannot do it"),
+        (PageError::InUse, "something else is there"),
+        (PageError::Guard, "a guard page was touched"),
+        (PageError::LockLimit, "the system locks no more pages"),
+        (PageError::NotLocked, "pages were not locked"),
+        (PageError::NotFound, "there is no section of that name"),
+        (PageError::Denied, "the system does not allow it"),
     ];
     for (error, text) in told {
         assert_eq!(error.to_string(), text);

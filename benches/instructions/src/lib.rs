@@ -40,6 +40,7 @@ pub struct Bench {
     ntheap: Library,
     c_loops: PathBuf,
     rust_loops: PathBuf,
+    flagged_loops: PathBuf,
     windows_loops: PathBuf,
     callgrind: Callgrind,
     /// What the loops of nothing took.
@@ -56,6 +57,7 @@ impl Bench {
             c_loops: built.folder.join("loops"),
             windows_loops: built.folder.join("windows"),
             rust_loops: built.release.join("ntheap-loop-pairs"),
+            flagged_loops: built.flagged,
             ntheap: built.ntheap,
             callgrind: Callgrind {
                 folder: built.folder,
@@ -118,6 +120,25 @@ impl Bench {
             }
         };
         Ok((measured - empty) / plan.per_turn as f64 + plan.empty as f64)
+    }
+
+    /// Instructions of a row of Rust's in a program built with the feature that global flags
+    /// need, with all flags off, and in one without it: those of all turns, so that one
+    /// instruction in one of them shows.
+    pub fn count_flags_off(&self, row: &Row) -> Result<[u64; 2], String> {
+        let plan = row.plan();
+        let (n, size) = (plan.turns.to_string(), row.size.to_string());
+        let arguments = [plan.loops[0], &n, &size];
+        let count = |program: &Path| -> Result<u64, String> {
+            let counts = self
+                .callgrind
+                .count(&Library::system(), program, &arguments, &[])?;
+            match counts[..] {
+                [_, once, twice] if twice > once => Ok(twice - once),
+                _ => Err(format!("{counts:?} are no counts of once and twice")),
+            }
+        };
+        Ok([count(&self.flagged_loops)?, count(&self.rust_loops)?])
     }
 
     fn nothing(&self) -> std::sync::MutexGuard<'_, HashMap<(Program, &'static str), f64>> {

@@ -30,6 +30,8 @@ pub(crate) struct Programs {
     pub(crate) ntheap: Library,
     /// Where the Rust programs lie.
     pub(crate) release: PathBuf,
+    /// The Rust loops with what global flags need.
+    pub(crate) flagged: PathBuf,
     /// Where the C programs lie, and whatever else is made.
     pub(crate) folder: PathBuf,
 }
@@ -43,10 +45,15 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     }
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let folder = target.join("instructions");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let release = target.join("release");
+    let flagged = folder.join("flagged-pairs");
     for part in [
-        ["--package=ntheap-capi", "--lib"],
-        ["--package=ntheap-win32-capi", "--lib"],
-        ["--package=ntheap-loops", "--bins"],
+        &["--package=ntheap-loops", "--bins", "--features=debug"][..],
+        &["--package=ntheap-capi", "--lib"],
+        &["--package=ntheap-win32-capi", "--lib"],
+        &["--package=ntheap-loops", "--bins"],
     ] {
         run(Command::new(&cargo)
             .args(["build", "--release"])
@@ -55,9 +62,12 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
             .arg(target)
             .env_remove("CARGO_BUILD_TARGET")
             .current_dir(package))?;
+        // The loops without it are built in its place.
+        if part.contains(&"--features=debug") {
+            let copied = fs::copy(release.join("ntheap-loop-pairs"), &flagged);
+            copied.map_err(|e| format!("{}: {e}", flagged.display()))?;
+        }
     }
-    let folder = target.join("instructions");
-    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let compile = |source: &str, program: &str, arguments: &[&str]| {
         // Made beside the one that another test may run, then put in its place.
         let new = folder.join(format!("{program}.{}", std::process::id()));
@@ -81,7 +91,6 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     ];
     compile("loops.c", "loops", &libraries)?;
     compile("growth.c", "growth", &libraries)?;
-    let release = target.join("release");
     let place = release.display();
     let (search, found) = (format!("-L{place}"), format!("-Wl,-rpath,{place}"));
     let libraries = [
@@ -96,6 +105,7 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
     Ok(Programs {
         ntheap: Library::at("ntheap", &release.join("libntheap.so"))?,
         release,
+        flagged,
         folder,
     })
 }

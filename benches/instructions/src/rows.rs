@@ -154,6 +154,12 @@ impl Row {
         self.plan().program == Program::C
     }
 
+    /// Whether it is a row of a Rust program, in which `NtHeap` can be built without what
+    /// global flags need.
+    pub fn is_rust(&self) -> bool {
+        self.plan().program == Program::Rust
+    }
+
     pub(crate) fn plan(&self) -> Plan {
         let single = |program, loops, empty| Plan {
             program,

@@ -27,15 +27,18 @@ const HEAP_PAIRS: [(Load, f64); 3] = [
     (Load::HeapLocal, 35.0),
 ];
 
+/// The loops, or `None` and a line that names the test.
+fn bench(test: &str) -> Option<&'static Bench> {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
+    let target = target(test)?;
+    Some(BENCH.get_or_init(|| Bench::prepare(&target).unwrap_or_else(|e| panic!("{e}"))))
+}
+
 /// All rows counted, or `None` and a line that names the test.
 fn counted(test: &str) -> Option<&'static Figures> {
     static COUNTED: OnceLock<Figures> = OnceLock::new();
-    let target = target(test)?;
-    Some(COUNTED.get_or_init(|| {
-        Bench::prepare(&target)
-            .and_then(|bench| bench.figures())
-            .unwrap_or_else(|e| panic!("{e}"))
-    }))
+    let bench = bench(test)?;
+    Some(COUNTED.get_or_init(|| bench.figures().unwrap_or_else(|e| panic!("{e}"))))
 }
 
 /// Asserts that rows of up to 1 KiB take at most `most` instructions.
@@ -145,6 +148,23 @@ fn a_pair_by_the_windows_names_takes_at_most_75_instructions() {
         let count = counted.counts[&row.to_string()];
         assert!(count > 6.0, "{row}: {count} counts nothing");
         assert!(count <= most, "{row}: {count} instructions");
+    }
+}
+
+/// Not about as many: exactly.
+#[test]
+fn global_flags_cost_not_one_instruction_while_they_are_off() {
+    let Some(bench) = bench("instructions with global flags off") else {
+        return;
+    };
+    let rows = Row::all().into_iter().filter(Row::is_rust);
+    let rows: Vec<Row> = rows.filter(|row| row.load != Load::HeapAmong).collect();
+    assert!(rows.len() > 10);
+    for row in rows {
+        let [off, without] = bench
+            .count_flags_off(&row)
+            .unwrap_or_else(|e| panic!("{row}: {e}"));
+        assert_eq!(off, without, "{row}");
     }
 }
 

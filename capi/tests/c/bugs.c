@@ -8,6 +8,8 @@
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <windows.h>
 
 static void tell(const char *name, const void *address)
@@ -444,6 +446,51 @@ static void uninitialised_read(void)
     CHECK(block[3] == 0xBAADF00D);
 }
 
+/* A thread that ends by the system call: nothing that was to run at its end does. */
+static void *ends_at_once(void *unused)
+{
+    pthread_setname_np(pthread_self(), "hasty");
+    make(100);
+    free(make_next(200));
+    syscall(SYS_exit, 0);
+    return unused;
+}
+
+static void thread_without_exit_hooks(void)
+{
+    in_thread("hasty", ends_at_once, NULL);
+}
+
+/* And one that ends as it should. */
+static void *ends_well(void *unused)
+{
+    make(100);
+    return unused;
+}
+
+static void thread_with_exit_hooks(void)
+{
+    int i;
+    for (i = 0; i < 20; i++)
+        in_thread("well", ends_well, NULL);
+    if (fork() == 0)
+        exit(0);
+    CHECK(wait(NULL) > 0);
+}
+
+/* Nothing wrong: blocks with tags of their calls', and one of the program's. */
+static void tagged(void)
+{
+    char *block;
+    int i;
+    for (i = 0; i < 3; i++)
+        CHECK(HeapAlloc(GetProcessHeap(), 5 << 18, 100));
+    block = HeapReAlloc(GetProcessHeap(), 0, HeapAlloc(GetProcessHeap(), 7 << 18, 16), 4000);
+    CHECK(block);
+    drop(malloc(10));
+    CHECK(make(1000));
+}
+
 /* Nothing wrong. */
 static void nothing(void)
 {
@@ -492,6 +539,7 @@ static const struct {
     CASE(destroyed_heap_allocates), CASE(destroyed_heap_frees), CASE(destroyed_twice),
     CASE(block_of_destroyed_heap), CASE(handle_of_nothing), CASE(process_heap_destroyed),
     CASE(negative_size), CASE(negative_size_in_heap), CASE(race), CASE(uninitialised_read),
+    CASE(thread_without_exit_hooks), CASE(thread_with_exit_hooks), CASE(tagged),
     CASE(nothing),
 };
 

@@ -6,10 +6,31 @@
 #include "check.h"
 #include <map>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
 #include <windows.h>
+
+#ifdef OWN_OPERATORS
+/* A program may say that its objects are malloc's. */
+void *operator new(size_t size)
+{
+    void *block = malloc(size);
+    CHECK(block);
+    return block;
+}
+
+void operator delete(void *block) noexcept
+{
+    free(block);
+}
+
+void operator delete(void *block, size_t) noexcept
+{
+    free(block);
+}
+#endif
 
 namespace {
 
@@ -127,6 +148,125 @@ void negative_length()
     CHECK(!new (std::nothrow) char[static_cast<size_t>(length)]);
 }
 
+/* Blocks that go back by another function than they came from. */
+
+void *from_malloc()
+{
+    void *block = malloc(24);
+    tell("block", block);
+    return block;
+}
+
+void malloc_and_delete()
+{
+    delete hidden(static_cast<Account *>(from_malloc()));
+}
+
+void malloc_and_delete_array()
+{
+    delete[] hidden(static_cast<char *>(from_malloc()));
+}
+
+void strdup_and_delete()
+{
+    char *name = strdup("somebody's name");
+    tell("block", name);
+    delete[] hidden(name);
+}
+
+void new_and_free()
+{
+    free(hidden(open_account()));
+}
+
+void new_and_realloc()
+{
+    void *larger = realloc(hidden(open_account()), 100);
+    free(hidden(larger));
+}
+
+void new_and_delete_array()
+{
+    delete[] hidden(open_account());
+}
+
+int *open_array()
+{
+    int *numbers = new (std::nothrow) int[10];
+    tell("block", numbers);
+    return numbers;
+}
+
+void array_and_delete()
+{
+    delete hidden(open_array());
+}
+
+void array_and_free()
+{
+    free(hidden(open_array()));
+}
+
+struct alignas(64) Line {
+    char bytes[64];
+};
+
+Line *open_line()
+{
+    Line *line = new Line();
+    tell("block", line);
+    return line;
+}
+
+void aligned_and_plain_delete()
+{
+    ::operator delete(hidden(open_line()));
+}
+
+void aligned_and_delete_array()
+{
+    delete[] hidden(open_line());
+}
+
+void plain_and_aligned_delete()
+{
+    ::operator delete(hidden(open_account()), std::align_val_t(64));
+}
+
+void aligned_array_and_delete()
+{
+    Line *lines = new Line[2];
+    tell("block", lines);
+    delete hidden(lines);
+}
+
+/* Nothing wrong: each form of new with a form of delete that belongs to it. */
+void all_operators()
+{
+    typedef std::align_val_t Align;
+    const std::nothrow_t &quiet = std::nothrow;
+    for (size_t size : {0, 24, 5000, 200000}) {
+        ::operator delete(hidden(::operator new(size)));
+        ::operator delete(hidden(::operator new(size)), size);
+        ::operator delete(hidden(::operator new(size, quiet)), quiet);
+        ::operator delete[](hidden(::operator new[](size)));
+        ::operator delete[](hidden(::operator new[](size)), size);
+        ::operator delete[](hidden(::operator new[](size, quiet)), quiet);
+        ::operator delete[](hidden(::operator new[](size, quiet)));
+        ::operator delete(hidden(::operator new(size, Align(64))), Align(64));
+        ::operator delete(hidden(::operator new(size, Align(64))), size, Align(64));
+        ::operator delete(hidden(::operator new(size, Align(64), quiet)), Align(64), quiet);
+        ::operator delete[](hidden(::operator new[](size, Align(64))), Align(64));
+        ::operator delete[](hidden(::operator new[](size, Align(64))), size, Align(64));
+        ::operator delete[](hidden(::operator new[](size, Align(64), quiet)), Align(64), quiet);
+        free(hidden(realloc(hidden(malloc(size)), size + 100)));
+        free(hidden(calloc(size, 1)));
+        free(hidden(aligned_alloc(64, size)));
+    }
+    ::operator delete(nullptr);
+    ::operator delete[](nullptr);
+}
+
 /* Nothing wrong. */
 void nothing()
 {
@@ -150,7 +290,11 @@ const struct {
     CASE(overrun_of_an_object), CASE(overrun_of_an_array), CASE(underrun_of_an_array),
     CASE(deleted_twice), CASE(owned_twice), CASE(use_of_deleted), CASE(use_after_the_vector_grew),
     CASE(delete_of_a_part), CASE(delete_of_a_local), CASE(deleted_and_freed),
-    CASE(negative_length), CASE(nothing),
+    CASE(negative_length), CASE(malloc_and_delete), CASE(malloc_and_delete_array),
+    CASE(strdup_and_delete), CASE(new_and_free), CASE(new_and_realloc), CASE(new_and_delete_array),
+    CASE(array_and_delete), CASE(array_and_free), CASE(aligned_and_plain_delete),
+    CASE(aligned_and_delete_array), CASE(plain_and_aligned_delete),
+    CASE(aligned_array_and_delete), CASE(all_operators), CASE(nothing),
 };
 
 } // namespace

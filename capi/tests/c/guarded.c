@@ -259,7 +259,13 @@ int main(int count, char **arguments)
             lines++;
         fclose(file);
         printf("%d\n", lines);
-        for (i = 0; i < blocks; i++)
+        if (arguments[3]) {
+            block = kept[blocks - 1];
+            block[100] = 1;
+            announce(block, block);
+            fflush(stdout);
+        }
+        for (i = blocks; i-- > 0;)
             free(kept[i]);
         free(kept);
     }

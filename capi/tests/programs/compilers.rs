@@ -110,20 +110,25 @@ fn has_own_malloc(program: &Path) -> Option<bool> {
     }))
 }
 
-#[test]
-fn rustc_of_the_distribution() {
-    const NAME: &str = "a rustc without a malloc of its own";
-    // The one that rustup installs has jemalloc in it.
+/// The distribution's rustc, which has no malloc of its own: the one that rustup installs has
+/// jemalloc in it. `None`, and a line that says what is not tried, where there is none.
+pub(crate) fn distributions_rustc(what: &str) -> Option<PathBuf> {
     let program = PathBuf::from("/usr/bin/rustc");
-    if !program.is_file() {
-        return skip(NAME, "/usr/bin/rustc is not there");
-    }
-    match has_own_malloc(&program) {
-        Some(false) => {}
-        Some(true) => return skip(NAME, "/usr/bin/rustc brings a malloc"),
-        None => return skip(NAME, "nm is not installed"),
-    }
-    let source = r#"
+    let why = if program.is_file() {
+        match has_own_malloc(&program) {
+            Some(false) => return Some(program),
+            Some(true) => "/usr/bin/rustc brings a malloc",
+            None => "nm is not installed",
+        }
+    } else {
+        "/usr/bin/rustc is not there"
+    };
+    skip(what, why);
+    None
+}
+
+/// A small crate, with much of the standard library to instantiate.
+pub(crate) const SHAPES: &str = r#"
         use std::collections::{BTreeMap, HashMap};
         use std::fmt::Debug;
 
@@ -165,6 +170,12 @@ fn rustc_of_the_distribution() {
             println!("{:?}", groups[&0].first());
         }
     "#;
+
+#[test]
+fn rustc_of_the_distribution() {
+    let Some(program) = distributions_rustc("a rustc without a malloc of its own") else {
+        return;
+    };
     let compiled = Trial {
         name: "rustc",
         program,
@@ -176,7 +187,7 @@ fn rustc_of_the_distribution() {
             "main.rs",
         ],
         environment: &[],
-        input: &[("main.rs", source)],
+        input: &[("main.rs", SHAPES)],
         output: &["main.s", "main"],
         processes: 2,
     }

@@ -14,6 +14,7 @@
 mod common;
 mod compilers;
 mod flagged;
+mod page_heap;
 mod redis;
 mod scripts;
 

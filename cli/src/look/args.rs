@@ -7,9 +7,31 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What commands say of themselves while they work.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Telling {
+    /// Say at once what is being done and how much of it is done, terminal or not
+    ///
+    /// On a terminal that is said without it of what takes more than two seconds. It goes to
+    /// standard error.
+    #[arg(long, verbatim_doc_comment)]
+    progress: bool,
+}
+
+impl Telling {
+    pub(crate) fn begin(self) {
+        if self.progress {
+            super::progress::ask_for();
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_long_help = help::WALK_AFTER)]
 pub(crate) struct Walk {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// A process's number, or a snapshot's file
     ///
     /// A file whose name is a number is told by its folder, as in ./1234.
@@ -23,6 +45,14 @@ pub(crate) struct Walk {
     /// Only blocks of these sizes, in bytes: N, N-M, N- or -M
     #[arg(long, value_name = "RANGE", value_parser = sizes, allow_hyphen_values = true)]
     pub(crate) size: Option<Sizes>,
+
+    /// Only blocks that were allocated through a call whose function, file or place has
+    /// TEXT in it, or that returns to the address 0xTEXT
+    ///
+    /// A place is as stacks show it, program+0x1189. The process must keep stacks
+    /// (NTHEAP_GFLAGS=+ust).
+    #[arg(long, value_name = "TEXT", verbatim_doc_comment)]
+    pub(crate) stack: Option<String>,
 
     /// Only blocks in these states [default: busy,out]
     ///
@@ -92,6 +122,9 @@ fn sizes(text: &str) -> Result<Sizes, String> {
 #[derive(Debug, Args)]
 #[command(after_long_help = help::VALIDATE_AFTER)]
 pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// A process's number, or a snapshot's file
     #[arg(value_name = "PID|FILE")]
     pub(crate) source: OsString,
@@ -108,6 +141,9 @@ pub(crate) struct Validate {
 #[derive(Debug, Args)]
 #[command(after_long_help = help::SNAPSHOT_AFTER)]
 pub(crate) struct Snapshot {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// The process's number
     #[arg(value_name = "PID")]
     pub(crate) pid: i32,
@@ -128,6 +164,9 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Args)]
 #[command(after_long_help = help::DIFF_AFTER)]
 pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// The earlier snapshot's file
     #[arg(value_name = "BEFORE")]
     pub(crate) before: OsString,
@@ -152,6 +191,9 @@ pub(crate) struct Diff {
 #[derive(Debug, Args)]
 #[command(after_long_help = help::LEAKS_AFTER)]
 pub(crate) struct Leaks {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// The process's number
     #[arg(value_name = "PID", required_unless_present = "command")]
     pub(crate) pid: Option<i32>,
@@ -176,6 +218,9 @@ pub(crate) struct Leaks {
 #[derive(Debug, Args)]
 #[command(after_long_help = help::MAP_AFTER)]
 pub(crate) struct Map {
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+
     /// A process's number, or a snapshot's file
     #[arg(value_name = "PID|FILE")]
     pub(crate) source: OsString,

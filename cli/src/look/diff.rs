@@ -5,6 +5,7 @@ use super::output::{self, Out, hex};
 use super::progress::Doing;
 use super::source::{FILE, Failure, Source};
 use crate::format::{bytes, count, table};
+use crate::symbols::Symbols;
 use ntheap_inspect::diff::{self, HeapName, Line, Sum};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     let before = Source::of(&options.before).read(false)?;
     let after = Source::of(&options.after).read(false)?;
     let doing = Doing::begin("comparing");
-    let found = diff::between(&before, &after);
+    let mut found = diff::between(&before, &after);
     drop(doing);
     if options.umdh && found.stacks.is_empty() {
         return Err(Failure::new(
@@ -21,18 +22,28 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
             "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have",
         ));
     }
+    // The later one's files are looked at first, for both.
+    let mut mappings = after.mappings.clone();
+    mappings.extend(before.mappings.iter().cloned());
+    mappings.sort_by_key(|mapping| mapping.start);
+    let mut symbols = Symbols::of(mappings);
     let mut out = output::out();
     let written = if options.umdh {
+        for line in &mut found.stacks {
+            let frames = line.key.frames.iter();
+            line.key.frames = frames.map(|frame| symbols.umdh(frame)).collect();
+        }
         let mut text = String::new();
         // A string takes all that is written to it.
         let _ = found.write_umdh(&mut text);
         out.write_all(text.as_bytes())
     } else if options.format == Format::Json {
-        output::write_json(&mut out, &as_json(&found, options.top))
+        output::write_json(&mut out, &as_json(&found, options.top, &mut symbols))
     } else {
-        text(&mut out, &found, options.top)
+        text(&mut out, &found, options.top, &mut symbols)
     };
     output::finish(out, written)?;
+    symbols.tell_nameless();
     let code = output::tell_missing(&before, 0);
     Ok(output::tell_missing(&after, code))
 }
@@ -60,7 +71,7 @@ fn changed<K>(lines: &[Line<K>], top: usize) -> impl Iterator<Item = &Line<K>> {
     lines.iter().filter(is_changed).take(top)
 }
 
-fn text(out: &mut Out, found: &diff::Diff, top: usize) -> io::Result<()> {
+fn text(out: &mut Out, found: &diff::Diff, top: usize, symbols: &mut Symbols) -> io::Result<()> {
     let total = Line {
         key: (),
         before: found.before,
@@ -132,15 +143,13 @@ fn text(out: &mut Out, found: &diff::Diff, top: usize) -> io::Result<()> {
                 signed(line.block_growth()),
                 line.key.id
             )?;
-            for frame in &line.key.frames {
-                writeln!(out, "      {}", super::output::plain(frame))?;
-            }
+            symbols.write(out, &line.key.frames, "      ")?;
         }
     }
     Ok(())
 }
 
-fn as_json(found: &diff::Diff, top: usize) -> Value {
+fn as_json(found: &diff::Diff, top: usize, symbols: &mut Symbols) -> Value {
     let sum = |sum: Sum| json!({ "blocks": sum.blocks, "bytes": sum.bytes });
     // Growth fits: it is a difference of two sums of sizes in one address space.
     let growth = |bytes: i128| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -166,6 +175,7 @@ fn as_json(found: &diff::Diff, top: usize) -> Value {
         .map(|line| {
             json!({
                 "stack": line.key.id, "frames": line.key.frames,
+                "calls": symbols.json(&line.key.frames),
                 "growth": growth(line.growth()),
                 "before": sum(line.before), "after": sum(line.after),
             })

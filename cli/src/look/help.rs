@@ -13,6 +13,10 @@ NtHeap built for release does not mark its blocks; there the caches themselves
 tell, and a block that is on its way between two of them counts as in use.
 Should they not be readable, such blocks are `out`: in use or cached.
 
+Of a process with NTHEAP_GFLAGS=+ust each block has the number of the stack it was
+allocated at, and the stacks follow: the function and line of each call, as the
+modules' files tell them, or the module and the address in it where they do not.
+
 The blocks that NTHEAP_SAMPLE chose, at most 256, lie in guarded pages of their own and
 are not seen from outside: the answer is partial then, and says so.";
 
@@ -21,6 +25,7 @@ Examples:
   ntheap walk 1234
   ntheap walk 1234 --summary
   ntheap walk before.heap --heap 'process heap' --size 4096-
+  ntheap walk before.heap --stack parse_line
   ntheap walk 1234 --state free --format json
 
 Exit status:

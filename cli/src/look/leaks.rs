@@ -6,6 +6,7 @@ use super::output::{self, Out, area_name, heap_name, hex};
 use super::progress::Doing;
 use super::source::{FOUND, Failure, unreadable};
 use crate::format::{bytes, count, table};
+use crate::symbols::Symbols;
 use ntheap_inspect::Wanted;
 use ntheap_inspect::held::Held;
 use ntheap_inspect::memory::Process;
@@ -29,12 +30,20 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
         }
         None => at_end::run(&options.command)?,
     };
+    let mut symbols = Symbols::of(looked.snapshot.mappings.clone());
     let mut out = output::out();
     let written = match options.format {
-        Format::Json => output::write_json(&mut out, &as_json(&looked, options.top)),
-        Format::Text => text(&mut out, &looked, (options.top, options.blocks)),
+        Format::Json => {
+            let answer = as_json(&looked, options.top, &mut symbols);
+            output::write_json(&mut out, &answer)
+        }
+        Format::Text => {
+            let wanted = (options.top, options.blocks);
+            text(&mut out, &looked, wanted, &mut symbols)
+        }
     };
     output::finish(out, written)?;
+    symbols.tell_nameless();
     let code = if looked.reached.lost.is_empty() {
         0
     } else {
@@ -45,9 +54,11 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
 
 /// Looks at a process that is held.
 pub(crate) fn look(pid: i32, held: &Held) -> Result<Looked, Failure> {
-    let _doing = Doing::begin(format!("looking through process {pid}"));
+    let doing = Doing::begin(format!("reading process {pid}"));
     let read = ntheap_inspect::of_process(pid, Some(held), Wanted::Stacks);
     let snapshot = read.map_err(|why| unreadable(pid, &why))?;
+    drop(doing);
+    let _doing = Doing::begin(format!("looking through process {pid}"));
     let memory = Process::open(pid).map_err(|why| unreadable(pid, &why))?;
     let reached = reach::unreached(&memory, &snapshot, &held.registers());
     Ok(Looked { snapshot, reached })
@@ -77,7 +88,7 @@ fn groups(looked: &Looked) -> Vec<Group<'_>> {
             lies_in: area_name(area),
             sizes: (block.size, block.size),
             bytes: 0,
-            stack: frames(snapshot, block.stack),
+            stack: snapshot.frames_of(block),
             addresses: Vec::new(),
         });
         group.sizes.0 = group.sizes.0.min(block.size);
@@ -88,13 +99,6 @@ fn groups(looked: &Looked) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.bytes));
     groups
-}
-
-/// The frames of a stack, which a snapshot has by number, from 1.
-fn frames(snapshot: &Snapshot, stack: u32) -> &[String] {
-    let place = (stack as usize).checked_sub(1);
-    let stack = place.and_then(|place| snapshot.stacks.get(place));
-    stack.map_or(&[], |stack| &stack.frames)
 }
 
 /// Lost blocks that are alike.
@@ -125,7 +129,12 @@ impl Group<'_> {
 /// Addresses that a line shows.
 const SHOWN: usize = 3;
 
-fn text(out: &mut Out, looked: &Looked, (top, blocks): (usize, bool)) -> io::Result<()> {
+fn text(
+    out: &mut Out,
+    looked: &Looked,
+    (top, blocks): (usize, bool),
+    symbols: &mut Symbols,
+) -> io::Result<()> {
     let top = if top == 0 { usize::MAX } else { top };
     let reached = &looked.reached;
     let groups = groups(looked);
@@ -154,7 +163,7 @@ fn text(out: &mut Out, looked: &Looked, (top, blocks): (usize, bool)) -> io::Res
         .take(top)
         .partition(|group| !group.stack.is_empty());
     for group in by_stack {
-        stack_text(out, group, blocks)?;
+        stack_text(out, group, blocks, symbols)?;
     }
     let head = ["heap", "lies in", "size", "blocks", "bytes", "at"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -188,7 +197,12 @@ fn text(out: &mut Out, looked: &Looked, (top, blocks): (usize, bool)) -> io::Res
 }
 
 /// The blocks of one stack: how many, and who allocated them.
-fn stack_text(out: &mut Out, group: &Group<'_>, blocks: bool) -> io::Result<()> {
+fn stack_text(
+    out: &mut Out,
+    group: &Group<'_>,
+    blocks: bool,
+    symbols: &mut Symbols,
+) -> io::Result<()> {
     let number = group.addresses.len() as u64;
     writeln!(
         out,
@@ -199,9 +213,7 @@ fn stack_text(out: &mut Out, group: &Group<'_>, blocks: bool) -> io::Result<()> 
         group.size(),
         group.heap
     )?;
-    for frame in group.stack {
-        writeln!(out, "    {}", output::plain(frame))?;
-    }
+    symbols.write(out, group.stack, "    ")?;
     if blocks {
         for &address in &group.addresses {
             writeln!(out, "  {}", hex(address))?;
@@ -210,12 +222,12 @@ fn stack_text(out: &mut Out, group: &Group<'_>, blocks: bool) -> io::Result<()> 
     Ok(())
 }
 
-fn as_json(looked: &Looked, top: usize) -> Value {
+fn as_json(looked: &Looked, top: usize, symbols: &mut Symbols) -> Value {
     let top = if top == 0 { usize::MAX } else { top };
     let reached = &looked.reached;
     let groups = groups(looked);
     let mut map = output::head(&looked.snapshot);
-    let line = |group: &Group<'_>| {
+    let mut line = |group: &Group<'_>| {
         let mut line = json!({
             "handle": hex(group.handle), "heap": group.heap, "lies_in": group.lies_in,
             "size": group.sizes.0, "blocks": group.addresses.len(), "bytes": group.bytes,
@@ -223,6 +235,7 @@ fn as_json(looked: &Looked, top: usize) -> Value {
         });
         if !group.stack.is_empty() {
             line["frames"] = json!(group.stack);
+            line["calls"] = symbols.json(group.stack);
             line["largest"] = group.sizes.1.into();
         }
         line
@@ -235,7 +248,7 @@ fn as_json(looked: &Looked, top: usize) -> Value {
     map.insert("bytes_searched".to_owned(), reached.bytes.into());
     map.insert(
         "lost".to_owned(),
-        groups.iter().take(top).map(line).collect(),
+        groups.iter().take(top).map(&mut line).collect(),
     );
     map.into()
 }

@@ -43,13 +43,31 @@ pub(crate) enum Command<'a> {
 /// Runs a command; its exit status is told by its manual.
 pub(crate) fn main(command: &Command<'_>) -> ExitCode {
     let done = match command {
-        Command::Diff(options) => diff::run(options),
-        Command::Leaks(options) => leaks::run(options),
-        Command::Map(options) => map::run(options),
-        Command::Snapshot(options) => snapshot::run(options),
+        Command::Diff(options) => {
+            options.telling.begin();
+            diff::run(options)
+        }
+        Command::Leaks(options) => {
+            options.telling.begin();
+            leaks::run(options)
+        }
+        Command::Map(options) => {
+            options.telling.begin();
+            map::run(options)
+        }
+        Command::Snapshot(options) => {
+            options.telling.begin();
+            snapshot::run(options)
+        }
         Command::Top(options) => top::run(options),
-        Command::Validate(options) => validate::run(options),
-        Command::Walk(options) => walk::run(options),
+        Command::Validate(options) => {
+            options.telling.begin();
+            validate::run(options)
+        }
+        Command::Walk(options) => {
+            options.telling.begin();
+            walk::run(options)
+        }
     };
     ExitCode::from(done.unwrap_or_else(|Failure { code, message }| {
         // Nobody is left to tell if standard error is gone.

@@ -4,9 +4,11 @@ use super::args::{Format, Validate};
 use super::output::{self, Out, hex};
 use super::progress::Doing;
 use super::source::{FOUND, Failure, Source, unreadable};
+use crate::format::count;
+use crate::symbols::Symbols;
 use ntheap_inspect::Snapshot;
 use ntheap_inspect::held::Held;
-use ntheap_inspect::model::Problem;
+use ntheap_inspect::model::{Block, Problem};
 use serde_json::json;
 use std::io::{self, Write};
 use std::thread;
@@ -21,23 +23,34 @@ pub(crate) fn run(options: &Validate) -> Result<u8, Failure> {
         Source::Process(pid) => process(pid, !options.live)?,
         source => source.read(false)?,
     };
+    let mut symbols = Symbols::of(snapshot.mappings.clone());
     let mut out = output::out();
     let written = match options.format {
         Format::Json => {
             let mut map = output::head(&snapshot);
             let problems = snapshot.problems.iter().map(|problem| {
-                json!({
+                let mut value = json!({
                     "heap": hex(problem.heap), "address": hex(problem.address),
                     "what": problem.what,
-                })
+                });
+                if let Some(block) = block_of(&snapshot, problem) {
+                    value["block"] = json!({ "address": hex(block.address), "size": block.size });
+                    let frames = snapshot.frames_of(block);
+                    if !frames.is_empty() {
+                        value["frames"] = json!(frames);
+                        value["calls"] = symbols.json(frames);
+                    }
+                }
+                value
             });
             map.insert("is_sound".to_owned(), snapshot.problems.is_empty().into());
             map.insert("problems".to_owned(), problems.collect());
             output::write_json(&mut out, &map)
         }
-        Format::Text => text(&mut out, &snapshot),
+        Format::Text => text(&mut out, &snapshot, &mut symbols),
     };
     output::finish(out, written)?;
+    symbols.tell_nameless();
     let code = if snapshot.problems.is_empty() {
         0
     } else {
@@ -78,7 +91,13 @@ fn is_same(one: &Problem, other: &Problem) -> bool {
     (one.heap, one.address) == (other.heap, other.address) && words(one) == words(other)
 }
 
-fn text(out: &mut Out, snapshot: &Snapshot) -> io::Result<()> {
+/// The block that a problem was found in, if a program has it.
+fn block_of<'a>(snapshot: &'a Snapshot, problem: &Problem) -> Option<&'a Block> {
+    let number = snapshot.held_at(problem.address)?;
+    snapshot.blocks.get(number)
+}
+
+fn text(out: &mut Out, snapshot: &Snapshot, symbols: &mut Symbols) -> io::Result<()> {
     writeln!(out, "{}", output::title(snapshot))?;
     for problem in &snapshot.problems {
         let heap = snapshot
@@ -87,6 +106,17 @@ fn text(out: &mut Out, snapshot: &Snapshot) -> io::Result<()> {
             .find(|heap| heap.handle == problem.heap);
         let name = heap.map_or_else(|| "no heap known".to_owned(), output::heap_name);
         writeln!(out, "{:#x}, {name}: {}", problem.address, problem.what)?;
+        if let Some(block) = block_of(snapshot, problem) {
+            let (size, address) = (count(block.size), block.address);
+            let frames = snapshot.frames_of(block);
+            let by = if frames.is_empty() {
+                ""
+            } else {
+                ", allocated at"
+            };
+            writeln!(out, "  in a block of {size} bytes at {address:#x}{by}")?;
+            symbols.write(out, frames, "    ")?;
+        }
     }
     let verdict = match snapshot.problems.len() {
         0 => "everything agrees".to_owned(),

@@ -2,37 +2,119 @@
 
 use super::args::{BlockState, Format, Walk};
 use super::output::{self, Out, area_name, heap_name, hex};
-use super::source::{Failure, Source};
+use super::progress::Doing;
+use super::source::{FILE, Failure, PROCESS, Source};
 use crate::format::{count, table};
+use crate::symbols::{Frame, Symbols};
 use ntheap_inspect::Snapshot;
 use ntheap_inspect::model::{Area, Block, Heap, State};
+use ntheap_inspect::progress::Work;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 
 pub(crate) fn run(options: &Walk) -> Result<u8, Failure> {
-    let snapshot = Source::of(&options.source).read(options.stop)?;
+    let source = Source::of(&options.source);
+    let snapshot = source.read(options.stop)?;
+    let mut symbols = Symbols::of(snapshot.mappings.clone());
+    let stacks = match &options.stack {
+        Some(_) if snapshot.stacks.is_empty() => {
+            let code = match source {
+                Source::Process(_) => PROCESS,
+                Source::File(_) => FILE,
+            };
+            return Err(Failure::new(
+                code,
+                format!("{source} has no stacks; a process with NTHEAP_GFLAGS=+ust has"),
+            ));
+        }
+        Some(wanted) => Some(matching(&snapshot, wanted, &mut symbols)),
+        None => None,
+    };
     let mut out = output::out();
-    let chosen = Chosen {
+    let mut chosen = Chosen {
         snapshot: &snapshot,
         options,
+        stacks,
+        calls: Vec::new(),
     };
     let written = match (options.format, options.summary) {
-        (Format::Json, false) => output::write_json(&mut out, &chosen),
+        (Format::Json, false) => {
+            chosen.calls = calls(&chosen, &mut symbols);
+            output::write_json(&mut out, &chosen)
+        }
         (Format::Json, true) => output::write_json(&mut out, &summary_json(&chosen)),
-        (Format::Text, false) => text(&mut out, &chosen),
+        (Format::Text, false) => text(&mut out, &chosen, &mut symbols),
         (Format::Text, true) => summary_text(&mut out, &chosen),
     };
     output::finish(out, written)?;
+    symbols.tell_nameless();
     Ok(output::tell_missing(&snapshot, 0))
+}
+
+/// The numbers of the stacks that have a frame of which `wanted` is a part: of its functions'
+/// names or files, or of how it is told without them. A number after 0x is that of an
+/// address as well, in the process or in the module.
+fn matching(snapshot: &Snapshot, wanted: &str, symbols: &mut Symbols) -> BTreeSet<u32> {
+    let _doing = Doing::begin("looking for functions' names");
+    let digits = wanted
+        .strip_prefix("0x")
+        .or_else(|| wanted.strip_prefix("0X"));
+    let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    let mut found = BTreeSet::new();
+    let work = Work::of(snapshot.stacks.len() as u64);
+    for (done, stack) in (0..).zip(&snapshot.stacks) {
+        work.at(done);
+        for frame in &stack.frames {
+            let is_it = *known.entry(frame).or_insert_with(|| match number {
+                Some(number) => {
+                    let in_module = frame.rsplit_once('+').map_or(frame.as_str(), |(_, at)| at);
+                    in_module == format!("{number:#x}") || symbols.address(frame) == Some(number)
+                }
+                None => {
+                    let has = |function: &Frame| {
+                        let texts = [&function.name, &function.symbol, &function.file];
+                        texts.iter().any(|text| text.contains(wanted))
+                    };
+                    frame.contains(wanted) || symbols.call(frame).iter().any(has)
+                }
+            });
+            if is_it {
+                found.insert(stack.id);
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The stacks of the blocks that are asked for, by number.
+fn stacks_of(chosen: &Chosen<'_>) -> BTreeMap<u32, Block> {
+    let blocks = chosen.blocks().map(|(_, _, block)| (block.stack, *block));
+    blocks.filter(|&(stack, _)| stack != 0).collect()
+}
+
+/// The same for programs, with their functions' names.
+fn calls(chosen: &Chosen<'_>, symbols: &mut Symbols) -> Vec<serde_json::Value> {
+    let stacks = stacks_of(chosen).into_iter();
+    let one = |(stack, block): (u32, Block)| {
+        let frames = chosen.snapshot.frames_of(&block);
+        json!({ "stack": stack, "frames": frames, "calls": symbols.json(frames) })
+    };
+    stacks.map(one).collect()
 }
 
 /// The blocks that are asked for.
 struct Chosen<'a> {
     snapshot: &'a Snapshot,
     options: &'a Walk,
+    /// The numbers of the stacks that are asked for, if not all.
+    stacks: Option<BTreeSet<u32>>,
+    /// The stacks of the blocks, for programs.
+    calls: Vec<serde_json::Value>,
 }
 
 impl<'a> Chosen<'a> {
@@ -50,6 +132,12 @@ impl<'a> Chosen<'a> {
         let sizes = self.options.size;
         sizes.is_none_or(|sizes| (sizes.first..=sizes.last).contains(&block.size))
             && self.has_state(block.state)
+            && self.has_stack(block.stack)
+    }
+
+    fn has_stack(&self, stack: u32) -> bool {
+        let stacks = self.stacks.as_ref();
+        stacks.is_none_or(|stacks| stacks.contains(&stack))
     }
 
     fn has_state(&self, state: State) -> bool {
@@ -79,24 +167,37 @@ impl<'a> Chosen<'a> {
     }
 }
 
-fn text(out: &mut Out, chosen: &Chosen<'_>) -> io::Result<()> {
+/// A line for each block; where stacks were kept, with its stack's number, by which the
+/// stacks follow.
+fn text(out: &mut Out, chosen: &Chosen<'_>, symbols: &mut Symbols) -> io::Result<()> {
+    let has_stacks = !chosen.snapshot.stacks.is_empty();
+    let column = if has_stacks { "   stack" } else { "" };
     writeln!(out, "{}", output::title(chosen.snapshot))?;
     writeln!(
         out,
-        "{:>18}  {:>12}  {:>8}  {:<6}  {:<16}  heap",
+        "{:>18}  {:>12}  {:>8}  {:<6}  {:<16}{column}  heap",
         "address", "size", "unused", "state", "lies in"
     )?;
     for (heap, area, block) in chosen.blocks() {
-        writeln!(
+        write!(
             out,
-            "{:#18x}  {:>12}  {:>8}  {:<6}  {:<16}  {}",
+            "{:#18x}  {:>12}  {:>8}  {:<6}  {:<16}",
             block.address,
             block.size,
             block.slack,
             block.state.name(),
             area_name(area),
-            heap_name(heap),
         )?;
+        match block.stack {
+            _ if !has_stacks => {}
+            0 => write!(out, "  {:>6}", "-")?,
+            stack => write!(out, "  {stack:>6}")?,
+        }
+        writeln!(out, "  {}", heap_name(heap))?;
+    }
+    for (stack, block) in stacks_of(chosen) {
+        writeln!(out, "stack {stack}")?;
+        symbols.write(out, chosen.snapshot.frames_of(&block), "    ")?;
     }
     Ok(())
 }
@@ -169,6 +270,9 @@ impl Serialize for Chosen<'_> {
             .collect();
         map.serialize_entry("heaps", &heaps)?;
         map.serialize_entry("blocks", &Blocks(self))?;
+        if !self.calls.is_empty() {
+            map.serialize_entry("stacks", &self.calls)?;
+        }
         map.end()
     }
 }

@@ -3,19 +3,20 @@
 //!
 //! ```text
 //!   PID, or PROGRAM at its end --> ntheap_inspect::profile: sites, by stack
-//!                                    symbols.rs: functions and lines
+//!                                    crate::symbols: functions and lines
 //!                                    pprof.rs: the file
 //! ```
 
 mod pprof;
-mod symbols;
 
 use crate::format::{bytes, count, table_of_words};
 use crate::look::progress::Doing;
 use crate::look::{Failure, at_end, output, source};
+use crate::symbols::{Frame, Symbols, before};
 use clap::Args;
 use ntheap_inspect::held::Held;
 use ntheap_inspect::profile::{Amount, Profile, of_process};
+use ntheap_inspect::progress::Work;
 use pprof::{Function, Line, Location, Mapping, Sample, Strings, ValueType};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +25,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
-use symbols::{Frame, Symbols};
 
 pub(crate) const ABOUT: &str = "\
 Write a heap profile: which calls allocated what is in use, and what was allocated
@@ -58,6 +58,9 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    telling: crate::look::args::Telling,
+
     /// The process's number
     #[arg(value_name = "PID", required_unless_present = "command")]
     pid: Option<i32>,
@@ -109,6 +112,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<u8, Failure> {
+    options.telling.begin();
     let (profile, mut symbols) = match options.pid {
         Some(pid) => {
             let held = Held::stop(pid).map_err(|why| source::unreadable(pid, &why))?;
@@ -134,7 +138,7 @@ fn run(options: &Options) -> Result<u8, Failure> {
         crate::look::args::Format::Text => text(&mut out, &profile, &named, options, size),
     };
     output::finish(out, written)?;
-    Ok(tell_missing(&profile, &named))
+    Ok(tell_missing(&profile, &symbols))
 }
 
 /// Reads the profile of process `pid`, by the number of a thread of it that is held.
@@ -151,33 +155,35 @@ fn look(pid: i32, thread: i32, held: &Held) -> Result<(Profile, Symbols), Failur
         )
     })?;
     profile.process.pid = u64::from(pid.unsigned_abs());
-    Ok((profile, Symbols::of(symbols::codes(thread))))
+    let symbols = Symbols::of(profile.mappings.clone());
+    Ok((profile, symbols))
 }
 
 /// The addresses of all stacks, each with its functions.
 struct Named {
     frames: HashMap<u64, Vec<Frame>>,
-    /// Files of which an address has no name.
-    without: BTreeMap<String, usize>,
 }
 
 impl Named {
     fn of(profile: &Profile, symbols: &mut Symbols) -> Named {
         let mut named = Named {
             frames: HashMap::new(),
-            without: BTreeMap::new(),
         };
-        for &address in profile.sites.iter().flat_map(|site| &site.stack) {
+        let _doing = Doing::begin("looking for functions' names");
+        let work = Work::of(
+            profile
+                .sites
+                .iter()
+                .map(|site| site.stack.len() as u64)
+                .sum(),
+        );
+        let addresses = profile.sites.iter().flat_map(|site| &site.stack);
+        for (done, &address) in (0..).zip(addresses) {
+            work.at(done);
             if named.frames.contains_key(&address) {
                 continue;
             }
-            let frames = symbols.frames(call(address));
-            if frames.is_empty() {
-                let code = symbols.code_at(call(address));
-                let file = code.and_then(|at| symbols.codes().get(at));
-                let file = file.map_or("no file", |code| &code.file).to_owned();
-                *named.without.entry(file).or_default() += 1;
-            }
+            let frames = symbols.frames(before(address));
             named.frames.insert(address, frames);
         }
         named
@@ -220,11 +226,6 @@ fn is_ours(name: &str) -> bool {
             .any(|ours| name.ends_with(ours))
 }
 
-/// The address of a call, by the one that it returns to.
-fn call(address: u64) -> u64 {
-    address.saturating_sub(1)
-}
-
 /// The file's contents.
 fn file(profile: &Profile, named: &Named, symbols: &mut Symbols) -> pprof::Profile {
     let mut strings = Strings::new();
@@ -254,7 +255,7 @@ fn file(profile: &Profile, named: &Named, symbols: &mut Symbols) -> pprof::Profi
             continue;
         }
         let location_id = site.stack.iter().map(|&address| {
-            let code = symbols.code_at(call(address));
+            let code = symbols.code_at(before(address));
             locations.of(address, code, named, &mut strings)
         });
         samples.push(Sample {
@@ -270,8 +271,8 @@ fn file(profile: &Profile, named: &Named, symbols: &mut Symbols) -> pprof::Profi
             memory_start: code.start,
             memory_limit: code.end,
             file_offset: code.offset,
-            filename: strings.of(&code.file),
-            build_id: strings.of(&symbols.build_id(&code.file)),
+            filename: strings.of(&code.name),
+            build_id: strings.of(&symbols.build_id(&code.name)),
             has_functions: has_names.is_some(),
             has_filenames: has_names == Some(true),
             has_line_numbers: has_names == Some(true),
@@ -338,7 +339,7 @@ impl Locations {
         self.all.push(Location {
             id: number,
             mapping_id: code.map_or(0, |code| code as u64 + 1),
-            address: call(address),
+            address: before(address),
             line,
         });
         self.numbers.insert(address, number);
@@ -457,16 +458,8 @@ fn as_json(profile: &Profile, named: &Named, options: &Options, size: usize) -> 
 }
 
 /// Says on standard error what the profile lacks; the exit status that says so.
-fn tell_missing(profile: &Profile, named: &Named) -> u8 {
-    for (file, count) in &named.without {
-        // Nobody is left to tell if standard error is gone.
-        let _ = writeln!(
-            io::stderr(),
-            "ntheap: {count} addresses in {} have no name: it says nothing of them, as a \
-             stripped file does",
-            output::plain(file)
-        );
-    }
+fn tell_missing(profile: &Profile, symbols: &Symbols) -> u8 {
+    symbols.tell_nameless();
     let mut missing = profile.missing.clone();
     if profile.lost > 0 {
         missing.push(format!(

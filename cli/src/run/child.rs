@@ -37,6 +37,8 @@ pub(crate) struct Surroundings<'a> {
     /// Preloaded, in this order.
     pub(crate) libraries: &'a [&'a Path],
     pub(crate) report: &'a Path,
+    /// The folder that copies of the library's stops go to, if they do.
+    pub(crate) stops: Option<&'a Path>,
     /// Where calls are told, if they are.
     pub(crate) trace: Option<&'a Path>,
     pub(crate) count: bool,
@@ -66,6 +68,10 @@ pub(crate) fn run(
     starter
         .env("NTHEAP_RUN_REPORT", with.report)
         .env("NTHEAP_RUN_PARENT", std::process::id().to_string());
+    match with.stops {
+        Some(path) => starter.env("NTHEAP_RUN_STOPS", path),
+        None => starter.env_remove("NTHEAP_RUN_STOPS"),
+    };
     match with.trace {
         Some(path) => starter.env("NTHEAP_RUN_TRACE", path),
         None => starter.env_remove("NTHEAP_RUN_TRACE"),

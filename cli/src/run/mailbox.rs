@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// An empty file in a private folder; both go when it is dropped.
+/// An empty file and a folder for reports in a private folder; all go when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     folder: PathBuf,
@@ -45,12 +45,18 @@ impl Mailbox {
             folder,
         };
         fs::File::create_new(&mailbox.file)?;
+        fs::create_dir(mailbox.stops())?;
         Ok(mailbox)
     }
 
     /// The file's path.
     pub(crate) fn path(&self) -> &Path {
         &self.file
+    }
+
+    /// The folder that copies of reports go to.
+    pub(crate) fn stops(&self) -> PathBuf {
+        self.folder.join("stops")
     }
 
     /// What was written so far.
@@ -66,6 +72,7 @@ impl Drop for Mailbox {
         // A process that outlives the program may write at this moment; what
         // is left then is an empty folder in the temporary one.
         let _ = fs::remove_file(&self.file);
+        let _ = fs::remove_dir_all(self.stops());
         let _ = fs::remove_dir(&self.folder);
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!   library, program -> child (preloaded) -> mailbox -> events -> report
+//!                                                    -> stops -/
 //! ```
 
 #[cfg(target_os = "linux")]
@@ -27,6 +28,8 @@ mod program;
 mod report;
 #[cfg(target_os = "linux")]
 mod start;
+#[cfg(target_os = "linux")]
+mod stops;
 
 #[cfg(target_os = "linux")]
 pub(crate) use start::main;

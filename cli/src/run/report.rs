@@ -48,8 +48,8 @@ impl Facts<'_> {
     }
 }
 
-/// One JSON object on one line.
-pub(crate) fn json(facts: &Facts) -> String {
+/// One JSON object on one line, with the stops that were reported.
+pub(crate) fn json(facts: &Facts, stops: Value) -> String {
     let ended = facts.ended;
     let end = facts.process.end.as_ref();
     let others = facts.events.others(ended.pid);
@@ -75,6 +75,7 @@ pub(crate) fn json(facts: &Facts) -> String {
             "on_another_malloc": others.on_another_malloc,
             "without_exit_line": others.without_end,
         },
+        "stops": stops,
         "unreadable_lines": facts.events.unreadable,
     });
     format!("{value}\n")

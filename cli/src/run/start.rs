@@ -5,7 +5,7 @@ use super::events::{Events, Process};
 use super::failure::{Failure, INTERNAL, NOT_LOADED, OWN_MALLOC};
 use super::mailbox::Mailbox;
 use super::report::{self, Facts};
-use super::{library, program};
+use super::{library, program, stops};
 use crate::args::Run;
 use crate::format;
 use crate::look::timeline;
@@ -31,10 +31,12 @@ fn run(options: &Run) -> Result<u8, Failure> {
     let library = library::find()?;
     let program = program::find(&options.command[0])?;
     let mailbox = Mailbox::new()?;
+    let copies = mailbox.stops();
     let run = |started: Option<&dyn Fn(i32)>| {
         let surroundings = Surroundings {
             libraries: &[&library],
             report: mailbox.path(),
+            stops: Some(&copies),
             trace: None,
             count: !options.no_count,
             started,
@@ -54,7 +56,7 @@ fn run(options: &Run) -> Result<u8, Failure> {
         events: &events,
         counted: !options.no_count,
     };
-    write(options, &facts)?;
+    write(options, &facts, &mut stops::read(&copies))?;
     // What was measured is told whatever became of the picture.
     drawn?;
     Ok(match ended.status {
@@ -150,12 +152,12 @@ pub(crate) fn judge_events(
     judge(events.process(ended.pid), ended, command).map(|_| ())
 }
 
-fn write(options: &Run, facts: &Facts) -> Result<(), Failure> {
+fn write(options: &Run, facts: &Facts, stops: &mut [stops::Stop]) -> Result<(), Failure> {
     let to_terminal = options.output.is_none() && format::colours(&io::stderr());
     let text = if options.answer.is_json() {
-        report::json(facts)
+        report::json(facts, stops::json(stops))
     } else {
-        report::text(facts, to_terminal)
+        stops::text(stops) + &report::text(facts, to_terminal)
     };
     match &options.output {
         Some(file) => fs::write(file, text).map_err(|e| {

@@ -51,6 +51,7 @@ fn run(options: &Trace) -> Result<u8, Failure> {
         let surroundings = Surroundings {
             libraries: &[&trace, &library],
             report: report.path(),
+            stops: None,
             trace: Some(calls.path()),
             count: false,
             started: None,

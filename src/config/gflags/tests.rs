@@ -118,7 +118,7 @@ fn mistakes_are_told_once_a_variable_and_the_rest_counts() {
     assert_eq!(
         warnings,
         "ntheap: NTHEAP_GFLAGS: +xyz is not known and ignored; valid: a number, or + or - and \
-         one of htc hfc hpc hvc ust dhc hpa; or fault=RATE:SECONDS:seed=N\n"
+         one of htc hfc hpc hvc htg ust htd dhc hpa; or fault=RATE:SECONDS:seed=N\n"
     );
     for wrong in [
         "size=5-4",

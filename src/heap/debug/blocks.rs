@@ -58,6 +58,9 @@ pub(in crate::heap) fn begun() {
     if options().has(gflags::PAGE_ALLOCS) {
         crate::sys::at_exit(private::light::look_at_kept);
     }
+    if options().has(gflags::VALIDATE_PARAMETERS) {
+        super::threads::follow();
+    }
     #[cfg(target_os = "linux")]
     crate::snapshot::begin();
     if page::is_on() {

@@ -46,6 +46,7 @@ mod random;
 pub mod registry;
 pub(in crate::heap) mod sample;
 pub mod stacks;
+pub mod tags;
 pub(super) mod threads;
 
 pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size_of};
@@ -67,6 +68,8 @@ const OF_HEAPS: u32 = gflags::TAIL_CHECK
     | gflags::VALIDATE_ALL
     | gflags::STACK_TRACES
     | gflags::DISABLE_COALESCING
+    | gflags::TAGGING
+    | gflags::TAG_BY_DLL
     | gflags::PAGE_ALLOCS;
 
 /// Options that are written once, before anybody reads them.
@@ -119,6 +122,8 @@ pub(super) fn configure() {
     // is called once.
     unsafe { *OPTIONS.0.get() = flags };
     crate::report::set_json(flags.json);
+    #[cfg(target_os = "linux")]
+    crate::report::begin_copies();
     let injects = flags.faults.rate != 0;
     if injects {
         faults::configure(&flags.faults);
@@ -126,6 +131,7 @@ pub(super) fn configure() {
     // Who asks is found by the stack.
     let by_module =
         (injects || flags.has(gflags::PAGE_ALLOCS)) && flags.page.modules().next().is_some();
+    let by_module = by_module || flags.has(gflags::TAG_BY_DLL);
     if flags.has(gflags::STACK_TRACES) || by_module {
         stacks::begin(flags.trace_bytes);
     }

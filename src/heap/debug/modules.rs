@@ -77,21 +77,21 @@ fn look(address: usize) -> bool {
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-fn key(address: usize) -> Option<u64> {
+pub(super) fn key(address: usize) -> Option<u64> {
     crate::sys::module_key(address)
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
-fn key(_: usize) -> Option<u64> {
+pub(super) fn key(_: usize) -> Option<u64> {
     None
 }
 
 #[cfg(unix)]
-fn file_at(address: usize, name: &mut [u8]) -> usize {
+pub(super) fn file_at(address: usize, name: &mut [u8]) -> usize {
     crate::sys::file_at(address, name)
 }
 
 #[cfg(not(unix))]
-fn file_at(_: usize, _: &mut [u8]) -> usize {
+pub(super) fn file_at(_: usize, _: &mut [u8]) -> usize {
     0
 }

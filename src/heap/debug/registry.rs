@@ -34,10 +34,12 @@ pub enum Family {
     New,
     /// C++'s operator new[].
     NewArray,
+    /// C++'s operator new with an alignment.
+    AlignedNew,
+    /// C++'s operator new[] with an alignment.
+    AlignedNewArray,
     /// Rust's allocator interface, with a Layout.
     Layout,
-    /// A record of a kind that this version does not know.
-    Unknown,
 }
 
 /// Where a block is in its life.
@@ -83,6 +85,8 @@ pub struct Record {
     pub mark: u8,
     /// As above.
     pub extra: [usize; 2],
+    /// What asked for it, as a number (tags.rs); 0 for nobody that is known.
+    pub tag: u16,
 }
 
 impl Record {
@@ -102,6 +106,7 @@ impl Record {
             align: 4,
             mark: 0,
             extra: [0; 2],
+            tag: 0,
         }
     }
 }

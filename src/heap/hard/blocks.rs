@@ -618,7 +618,7 @@ pub(in crate::heap) unsafe fn reallocate(
     address: *mut u8,
     size: usize,
     align: usize,
-    layout: Option<usize>,
+    mut layout: Option<usize>,
 ) -> Option<*mut u8> {
     let found = match place_of(address.addr()) {
         Place::Busy(found) => found,
@@ -638,6 +638,12 @@ pub(in crate::heap) unsafe fn reallocate(
         };
         let class = class_for(size, align);
         if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
+            let (is, is_whole) = LargeList::size_of(found.descriptor);
+            if let Some(expected) = layout.filter(|&expected| is_whole && expected != is) {
+                misuse::wrong_layout(operation, address.addr(), expected);
+                // Told of once.
+                layout = None;
+            }
             let resized = resize_large(&found, address, size);
             if !resized.is_null() {
                 return Some(resized);

@@ -3,7 +3,7 @@
 
 use super::advice::Modules;
 use super::heap::PrivateHeap;
-use super::misuse;
+use super::{light, misuse};
 use crate::config::Action;
 use crate::heap::PROCESS_HEAP;
 use crate::heap::debug::registry::{self, Family, Record, State};
@@ -109,7 +109,7 @@ fn newer(one: Record, other: Record) -> Record {
     if is_newer { other } else { one }
 }
 
-fn block_of(record: &Record) -> Block {
+pub(super) fn block_of(record: &Record) -> Block {
     Block {
         start: record.start,
         size: record.size,
@@ -185,6 +185,7 @@ pub(super) fn raise(operation: &str, heap: &PrivateHeap, finding: &Finding) {
         address: start,
         block: finding.block,
         damage: Some(finding.damage),
+        lacks_guards: finding.record.as_ref().is_some_and(light::lacks_guards),
         allocated,
         freed,
         advice,
@@ -246,6 +247,7 @@ fn wrong_layout(operation: &str, record: &Record, align: usize, layout: Layout) 
         thread: crate::sys::thread_id(),
         address: record.start,
         block: Some(block_of(record)),
+        lacks_guards: light::lacks_guards(record),
         layouts: Some(Layouts::new(
             BlockLayout::new(layout.size(), layout.align()),
             BlockLayout::new(record.size, align),

@@ -45,10 +45,18 @@ pub(super) fn place(
     if size > LARGEST {
         return Some(Err(Error::NoMemory));
     }
-    if let Some(block) = place_guarded(heap, all, info, size, align, caller) {
+    let is_wanting = is_chosen(size) && modules::are_for(caller.stack);
+    if is_wanting && let Some(block) = place_guarded(heap, all, info, size, align, caller) {
         return Some(Ok(block));
     }
-    Some(light::place(heap, all, info, size, align, caller))
+    Some(light::place(
+        heap,
+        all,
+        info,
+        (size, align),
+        caller,
+        is_wanting,
+    ))
 }
 
 /// Fills what lies at a heap's handle as page heap does, where other heaps have their
@@ -69,7 +77,7 @@ pub(super) fn has_pages(heap: &PrivateHeap) -> bool {
     heap.flags.load(Ordering::Relaxed) & flags::PAGE_ALLOCS != 0
 }
 
-/// A guarded block, if it is chosen and there is room for it.
+/// A guarded block, if there is room for it.
 fn place_guarded(
     heap: &PrivateHeap,
     all: u32,
@@ -78,7 +86,8 @@ fn place_guarded(
     align: usize,
     caller: Caller,
 ) -> Option<NonNull<u8>> {
-    if !is_chosen(size) || !modules::are_for(caller.stack) {
+    if !page::is_on() {
+        tell_of_no_room();
         return None;
     }
     let options = &debug::options().page;
@@ -135,12 +144,10 @@ fn tell_of_no_room() {
 
 /// Whether a block of this size gets guards.
 fn is_chosen(size: usize) -> bool {
-    if !page::is_on() {
-        return false;
-    }
     let options = &debug::options().page;
     let (least, most) = options.sizes;
-    (least..=most).contains(&size)
+    !options.light
+        && (least..=most).contains(&size)
         && (options.percent >= 100 || random() % 100 < u64::from(options.percent))
 }
 

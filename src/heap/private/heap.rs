@@ -317,6 +317,9 @@ fn plan(settings: &Settings<'_>) -> Result<First, Error> {
 /// Makes a heap and enters it in the list, last or, for the process heap,
 /// first.
 pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, Error> {
+    // Whoever asks what lies at an address is told of heaps' memory from now on.
+    #[cfg(all(unix, feature = "pages"))]
+    crate::vm::query::ask(super::info::owned_at);
     let first = plan(settings)?;
     if !PROCESS.is_ready(&Config::new()) {
         return Err(Error::NoMemory);

@@ -282,6 +282,19 @@ pub fn region_of(address: usize) -> Option<RegionInfo> {
     }
 }
 
+/// What a private heap has reserved at an address, for the layer below.
+#[cfg(all(unix, feature = "pages"))]
+pub(super) fn owned_at(address: usize) -> Option<crate::vm::query::Owned> {
+    let region = region_of(address)?;
+    let flags = flags_of(region.heap).unwrap_or(0);
+    Some(crate::vm::query::Owned {
+        base: region.base,
+        reserved: region.reserved,
+        committed: region.committed,
+        executable: flags & flags::CREATE_ENABLE_EXECUTE != 0,
+    })
+}
+
 /// Adds the private heaps' figures to the process's: their blocks to what is
 /// allocated (those of regions and large blocks as they were asked for, those of
 /// buckets with the bucket's size), their pages to what is active, and what

@@ -27,9 +27,21 @@ use crate::report::Stop;
 use crate::sync::Mutex;
 use core::ptr::{self, NonNull};
 
-/// A record's mark of a light block. `extra` is the address of the block it lies in,
-/// and of the light block that was freed after it.
+/// The bit in a record's mark of a light block. `extra` is the address of the block it lies
+/// in, and of the light block that was freed after it.
 const LIGHT: u8 = 1;
+
+/// Beside [`LIGHT`], of a block that would have guards if there had been room for them.
+const LACKS_GUARDS: u8 = 2;
+
+fn is_light(record: &Record) -> bool {
+    record.mark & LIGHT != 0
+}
+
+/// Whether a block was to have guards and has none.
+pub(super) fn lacks_guards(record: &Record) -> bool {
+    record.mark & LACKS_GUARDS != 0
+}
 
 /// Bytes of the suffix.
 const SUFFIX: usize = 8;
@@ -93,14 +105,14 @@ fn information(record: &Record) -> Information {
     }
 }
 
-/// A light block.
+/// A light block; `is_wanting` if it was to have guards.
 pub(super) fn place(
     heap: &'static PrivateHeap,
     all: u32,
     info: u8,
-    size: usize,
-    align: usize,
+    (size, align): (usize, usize),
     caller: Caller,
+    is_wanting: bool,
 ) -> Result<NonNull<u8>, Error> {
     let before = before(align);
     let total = size.checked_add(before + SUFFIX).ok_or(Error::NoMemory)?;
@@ -115,7 +127,11 @@ pub(super) fn place(
         sequence: registry::next_sequence(),
         family: Family::Heap,
         align: align.trailing_zeros() as u8,
-        mark: LIGHT,
+        mark: if is_wanting {
+            LIGHT | LACKS_GUARDS
+        } else {
+            LIGHT
+        },
         extra: [outer_start, 0],
         ..Record::busy(start, size, heap.handle().address())
     };
@@ -151,9 +167,8 @@ pub(super) fn place(
 /// The record of the light block of the heap that starts at `address`, busy or kept.
 pub(super) fn find(heap: &PrivateHeap, address: usize) -> Option<Record> {
     let handle = heap.handle().address();
-    registry::find(address).filter(|record| {
-        record.mark == LIGHT && record.heap == handle && record.state != State::Freed
-    })
+    registry::find(address)
+        .filter(|record| is_light(record) && record.heap == handle && record.state != State::Freed)
 }
 
 /// The block of the heap that the light block at `address` lies in; the address itself
@@ -218,6 +233,7 @@ pub(super) fn view(record: &Record) -> View {
         heap: record.heap,
         threads: (u64::from(record.thread), u64::from(record.free_thread)),
         stacks: (record.stack, record.free_stack),
+        lacks_guards: lacks_guards(record),
     }
 }
 
@@ -245,7 +261,7 @@ pub(super) unsafe fn free(
 ) -> Option<Result<(), Error>> {
     let handle = heap.handle().address();
     let known =
-        || registry::find(address).filter(|record| record.mark == LIGHT && record.heap == handle);
+        || registry::find(address).filter(|record| is_light(record) && record.heap == handle);
     known()?;
     // Whoever holds the heap may look at its blocks, this one too.
     let core = heap.enter(call_flags);
@@ -384,7 +400,7 @@ pub(in crate::heap) extern "C" fn look_at_kept() {
     let mut found = [const { None::<(Record, Finding)> }; SHOWN_AT_EXIT];
     let mut places = found.iter_mut();
     registry::for_each(&mut |record| {
-        if record.mark == LIGHT
+        if is_light(record)
             && record.state == State::Kept
             // SAFETY: a kept block's bytes are the heap's again only after its record
             // says so, which waits until it was shown.
@@ -404,7 +420,7 @@ pub(super) fn are_sound(heap: &PrivateHeap) -> bool {
     let handle = heap.handle().address();
     let mut are = true;
     registry::for_each(&mut |record| {
-        let is_own = record.mark == LIGHT && record.heap == handle;
+        let is_own = is_light(record) && record.heap == handle;
         if are && is_own && record.state != State::Freed {
             // SAFETY: a block of the heap, which is locked, that is busy or kept; one
             // that is kept leaves only after its record says so.

@@ -1,6 +1,8 @@
 //! Blocks of heaps that C's functions meet: those that HeapAlloc took from the
 //! process heap, for there `malloc` and `HeapAlloc` may free each other's, and
 //! those of the heap that serves malloc in the front end's place.
+//!
+//! With a flag on, records say that a block is malloc's, and families.rs compares.
 
 #[cfg(feature = "crt")]
 use super::HeapRef;
@@ -9,7 +11,7 @@ use super::{
     reallocate_as, size_of, validate,
 };
 #[cfg(feature = "debug")]
-use super::{damage, watched};
+use super::{damage, families, watched};
 #[cfg(feature = "debug")]
 use crate::heap::debug::registry::Family;
 use crate::heap::misuse;
@@ -107,10 +109,19 @@ pub(in crate::heap) fn serves_malloc() -> bool {
     MALLOC_HANDLE.load(Ordering::Relaxed) != 0
 }
 
-/// A block of that heap, null when there is no memory.
+/// A block of that heap for malloc, null when there is no memory.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn allocate(size: usize, align: usize, zero: bool) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if crate::heap::debug::is_on() {
+        return allocate_as(Family::Malloc, size, align, zero);
+    }
+    allocate_any(size, align, zero)
+}
+
+/// A block of that heap, null when there is no memory.
+fn allocate_any(size: usize, align: usize, zero: bool) -> *mut u8 {
     let Some(heap) = malloc_heap() else {
         return ptr::null_mut();
     };
@@ -126,7 +137,7 @@ pub(in crate::heap) fn allocate(size: usize, align: usize, zero: bool) -> *mut u
     block.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
-/// [`allocate`] of a block that is freed as `family` says.
+/// [`allocate_any`] of a block that is freed as `family` says.
 #[cfg(feature = "debug")]
 pub(in crate::heap) fn allocate_as(
     family: Family,
@@ -134,7 +145,7 @@ pub(in crate::heap) fn allocate_as(
     align: usize,
     zero: bool,
 ) -> *mut u8 {
-    let block = allocate(size, align, zero);
+    let block = allocate_any(size, align, zero);
     if !block.is_null() {
         watched::note_family(block.addr(), family, align);
     }
@@ -191,6 +202,8 @@ fn heap_of(operation: &str, address: usize) -> Option<Handle> {
 #[inline(never)]
 pub(in crate::heap) unsafe fn free(address: *mut u8) {
     if let Some(heap) = malloc_heap() {
+        #[cfg(feature = "debug")]
+        families::expect("free", address.addr(), Family::Malloc);
         // SAFETY: the caller's block. What is none was reported.
         let _ = unsafe { free_as("free", heap, address) };
         return;
@@ -223,10 +236,16 @@ pub(in crate::heap) unsafe fn reallocate(address: *mut u8, size: usize) -> *mut 
     let Some(heap) = heap_of("realloc", address.addr()) else {
         return ptr::null_mut();
     };
+    #[cfg(feature = "debug")]
+    families::expect("realloc", address.addr(), Family::Malloc);
     loop {
         // SAFETY: the caller's promise is the callee's.
         match unsafe { reallocate_as("realloc", heap, 0, address, size) } {
-            Ok(new) => return new.as_ptr(),
+            Ok(new) => {
+                #[cfg(feature = "debug")]
+                families::note(new.addr().get(), Family::Malloc);
+                return new.as_ptr();
+            }
             Err(Error::NoMemory | Error::LimitReached) if tries_again(size) => {}
             Err(_) => return ptr::null_mut(),
         }

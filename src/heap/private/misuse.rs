@@ -132,10 +132,11 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
     #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
     let mut advice = advice::advice(operation, address, handle, is_runtimes, owner.as_ref());
     #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
-    let (mut allocated, mut freed) = (None, None);
+    let (mut allocated, mut freed, mut lacks_guards) = (None, None, false);
     #[cfg(feature = "debug")]
     if let Some(record) = &record {
         (allocated, freed) = super::damage::traces(record);
+        lacks_guards = super::light::lacks_guards(record);
         if is_twice && advice.is_empty() && freed.is_none_or(|by| by.frames.is_empty()) {
             advice = super::damage::ADVICE_TWICE;
         }
@@ -149,6 +150,7 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             heap: heap.name(),
             address,
             block,
+            lacks_guards,
             operation,
             thread: crate::sys::thread_id(),
             owner: owner.as_ref().map(|owner| owner.name.as_str()),

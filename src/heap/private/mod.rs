@@ -50,6 +50,8 @@ mod advice;
 mod damage;
 #[cfg(unix)]
 mod elsewhere;
+#[cfg(feature = "debug")]
+pub(in crate::heap) mod families;
 mod fast;
 mod fingerprint;
 mod free;

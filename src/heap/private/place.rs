@@ -12,6 +12,8 @@ use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::UNIT;
 use super::{Error, LARGEST, flags, home, settable};
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
+#[cfg(feature = "debug")]
+use crate::heap::debug::tags;
 use crate::trace;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -54,6 +56,10 @@ pub(super) fn allocate(
         let all = call_flags | heap.flags.load(Ordering::Relaxed);
         let info = info_of(call_flags);
         let block = place_block(heap, all, info, size, align)?;
+        #[cfg(feature = "debug")]
+        if super::watched::is_watched(heap) {
+            tags::note(block.addr().get(), call_flags);
+        }
         if all & flags::ZERO_MEMORY != 0 && size <= LARGEST {
             // SAFETY: the block holds `size` bytes. Larger ones are fresh pages.
             unsafe { block.write_bytes(0, size) };

@@ -10,6 +10,8 @@ use super::units::UNIT;
 use super::{Error, flags};
 use crate::heap::checked;
 use crate::heap::classes;
+#[cfg(feature = "debug")]
+use crate::heap::debug::tags;
 use crate::heap::descriptor::Descriptor;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
@@ -85,6 +87,8 @@ pub(super) unsafe fn reallocate(
         return Err(Error::NotInPlace);
     }
     let new = place_block(heap, all, info, size, 16)?;
+    #[cfg(feature = "debug")]
+    tags::carry(block.addr(), new.addr().get(), call_flags);
     // SAFETY: the new block is as large as what both hold, and the old one is
     // the caller's to give up.
     unsafe {
@@ -137,6 +141,8 @@ unsafe fn reallocate_light(
         value = found.value().map(|value| unsafe { value.read() });
     }
     let new = place_block(heap, all, info, size, 16)?;
+    #[cfg(feature = "debug")]
+    tags::carry(block.addr(), new.addr().get(), call_flags);
     // SAFETY: the new block is as large as what both hold, and the old one is
     // the caller's to give up.
     unsafe {

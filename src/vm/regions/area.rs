@@ -68,6 +68,11 @@ pub(crate) struct Area {
 }
 
 impl Area {
+    /// Whether pages of it were ever offered to the system, which may take what they hold.
+    pub(crate) const fn was_offered(&self) -> bool {
+        !self.offered.is_none()
+    }
+
     /// Ends what is noted about the pages.
     pub(super) fn free_notes(&self) {
         let pages = (self.end - self.start) / super::super::page_size();

@@ -58,13 +58,35 @@ pub(crate) fn reset_undo(address: usize, size: usize) -> Result<(usize, usize), 
     }
 }
 
-/// Offers committed pages of one private area, which are read-write: they
+/// Has pages of one private area hold from now on what they hold, taken by the system or
+/// not. False if it may still take it from some: those that were offered and cannot be
+/// written to.
+pub(crate) fn keep(address: usize, size: usize) -> Result<bool, Refusal> {
+    let start = round_down_to_page(address);
+    let end = end_of(address, size)?;
+    let regions = hold();
+    let (_, area) = regions.area_at(start).ok_or(Refusal::Conflict)?;
+    if end > area.end {
+        return Err(Refusal::Conflict);
+    }
+    if area.offered.is_none() {
+        return Ok(true);
+    }
+    regions.keep_pages(&area, start, end);
+    let number = |address: usize| (address - area.start) / vm::page_size();
+    Ok(area.offered.first(number(start), number(end)).is_none())
+}
+
+/// Offers committed pages of one private area, which are read-write and no guards: they
 /// cannot be accessed until they are reclaimed, and the system may take what
 /// they hold. Locked ones are no longer locked.
 pub(crate) fn offer(address: usize, size: usize) -> Result<(), Refusal> {
     let mut regions = hold();
     let (id, area, end) = regions.whole_pages(address, size)?;
-    let fits = |run: &super::Run| run.committed.map(Protect::right) == Some(Protect::READ_WRITE);
+    let fits = |run: &super::Run| {
+        let is_plain = |own: Protect| own.right() == Protect::READ_WRITE && !own.is_guard();
+        run.committed.is_some_and(is_plain)
+    };
     if !regions.runs_in(address, end).all(|run| fits(&run)) {
         return Err(Refusal::Protection);
     }
@@ -288,7 +310,7 @@ impl Regions {
             let last = (run.end - area.start) / page;
             let mut next = first;
             while let Some(number) = area.offered.first(next, last) {
-                kept &= keep(area.start + number * page);
+                kept &= keep_page(area.start + number * page);
                 area.offered.clear(number);
                 next = number + 1;
             }
@@ -330,7 +352,7 @@ fn first_word(address: usize) -> Option<(&'static AtomicU64, u64)> {
 
 /// Writes to a page what it holds, so that the system does not take it. False if
 /// it holds nothing any more.
-fn keep(address: usize) -> bool {
+fn keep_page(address: usize) -> bool {
     while let Some((word, value)) = first_word(address) {
         if word
             .compare_exchange(value, value, Ordering::Relaxed, Ordering::Relaxed)

@@ -56,7 +56,7 @@ pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
 pub(crate) use change::{commit, decommit, protect};
 pub(crate) use contents::{
-    Locked, discard, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
+    Locked, discard, keep, lock_pages, offer, reclaim, reset, reset_undo, unlock_pages,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use physical::Physical;
@@ -68,7 +68,7 @@ pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
 pub(crate) use views::{drop_view, insert_large_view, insert_view, view_at};
-pub(crate) use watch::{Unwatched, forget_written, written};
+pub(crate) use watch::{Unwatched, forget_written, tell_written};
 
 /// Why something was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

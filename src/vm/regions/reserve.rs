@@ -27,6 +27,20 @@ pub(crate) struct Whereabouts {
     pub(crate) replaces: bool,
 }
 
+impl Whereabouts {
+    /// Whether the bounds are some that addresses can have: whole 64 KiB from `lowest`
+    /// on, whole pages below `limit`, a power of two that is at least 64 KiB.
+    pub(crate) fn are_bounds(&self) -> bool {
+        let fits = self.limit.is_multiple_of(vm::page_size()) && self.limit <= sys::USER_END;
+        let above = self.lowest.is_multiple_of(GRANULARITY)
+            && self.lowest < sys::USER_END
+            && (self.limit == 0 || self.lowest < self.limit);
+        let aligned = self.alignment == 0
+            || self.alignment.is_power_of_two() && self.alignment >= GRANULARITY;
+        fits && above && aligned
+    }
+}
+
 /// What an area is to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {

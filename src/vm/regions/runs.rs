@@ -76,6 +76,9 @@ pub(super) struct Runs {
     /// Where the last run was that was looked for. Changes leave it as it is: whatever
     /// is there now is asked before it is believed.
     last: Cell<Place>,
+    /// Records that were looked at to find others.
+    #[cfg(test)]
+    looks: Cell<usize>,
 }
 
 impl Runs {
@@ -85,6 +88,8 @@ impl Runs {
             spare: Table::new(),
             count: 0,
             last: Cell::new(Place { leaf: 0, index: 0 }),
+            #[cfg(test)]
+            looks: Cell::new(0),
         }
     }
 
@@ -122,12 +127,12 @@ impl Runs {
             return place;
         }
         let leaves = self.directory.records();
-        let after = leaves.partition_point(|leaf| leaf.start <= address);
+        let after = leaves.partition_point(|leaf| self.looks_at(leaf.start) <= address);
         let Some(leaf) = after.checked_sub(1) else {
             return Place { leaf: 0, index: 0 };
         };
         let runs = self.leaf(leaf);
-        let index = runs.partition_point(|run| run.end <= address);
+        let index = runs.partition_point(|run| self.looks_at(run.end) <= address);
         if index == runs.len() {
             return Place {
                 leaf: after,
@@ -137,6 +142,14 @@ impl Runs {
         let place = Place { leaf, index };
         self.last.set(place);
         place
+    }
+
+    /// An address of a record that is looked at; tests count how many are.
+    #[inline]
+    fn looks_at(&self, address: usize) -> usize {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
+        address
     }
 
     /// The same, if it is near what was found last and in its leaf.
@@ -150,7 +163,9 @@ impl Runs {
             return None;
         }
         let steps = runs.iter().take(NEAR);
-        let step = steps.take_while(|run| run.end <= address).count();
+        let step = steps
+            .take_while(|run| self.looks_at(run.end) <= address)
+            .count();
         if step == NEAR.min(runs.len()) {
             return None;
         }

@@ -23,7 +23,7 @@ pub(crate) enum Unwatched {
 /// since they were committed or last forgotten, in order, until it returns
 /// false; those that it saw are forgotten if `forgets` says so. The range is
 /// whole in one watched area.
-pub(crate) fn written(
+fn written(
     address: usize,
     size: usize,
     forgets: bool,
@@ -47,6 +47,47 @@ pub(crate) fn written(
         next = found + 1;
     }
     Ok(())
+}
+
+/// Shows `tell` up to `most` pages of `[address, address + size)` that were written to,
+/// as [`written`] does, with their number from 0 on. How many. What `tell` writes to may
+/// lie in any pages, watched ones too: they are told a piece at a time, with no lock held.
+pub(crate) fn tell_written(
+    address: usize,
+    size: usize,
+    forgets: bool,
+    most: usize,
+    mut tell: impl FnMut(usize, usize),
+) -> Result<usize, Unwatched> {
+    const PIECE: usize = 128;
+    let mut told = 0;
+    let mut next = address;
+    let end = address.checked_add(size).ok_or(Unwatched::NotWatched)?;
+    while told < most && next < end {
+        let mut piece = [0usize; PIECE];
+        let mut filled = 0;
+        let wanted = PIECE.min(most - told);
+        written(next, end - next, forgets, |page| {
+            if let Some(place) = piece.get_mut(filled)
+                && filled < wanted
+            {
+                *place = page;
+                filled += 1;
+                return true;
+            }
+            false
+        })?;
+        for (index, &page) in piece.iter().take(filled).enumerate() {
+            tell(told + index, page);
+        }
+        told += filled;
+        let last = filled.checked_sub(1).and_then(|last| piece.get(last));
+        match last {
+            Some(&page) if filled == wanted => next = page + vm::page_size(),
+            _ => break,
+        }
+    }
+    Ok(told)
 }
 
 /// Forgets which pages of a range were written to.

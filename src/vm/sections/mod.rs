@@ -26,6 +26,7 @@
 
 pub(crate) mod control;
 mod names;
+pub(crate) mod views;
 
 use super::table::Table;
 use super::{Use, charge, credit};
@@ -237,6 +238,41 @@ fn child() {
     }
     SECTIONS.raw().reset();
     names::LOOKUP.reset();
+}
+
+/// The bytes of a section of memory: whole pages; `None` for more than there are addresses.
+pub(crate) fn memory_size(size: u64) -> Option<u64> {
+    let size = super::round_to_pages(usize::try_from(size).ok()?)?;
+    isize::try_from(size).is_ok().then_some(size as u64)
+}
+
+/// Why a file is none that a section of a size can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It is empty, and no size is asked for.
+    Empty,
+    /// It is shorter than that, and must not be written to.
+    TooShort,
+    /// The system refuses to make it longer.
+    System(Errno),
+}
+
+/// The bytes of a section of a file that has `length` of them: `size`, or all for 0. A
+/// file that is shorter is made longer, if it may be written to.
+pub(crate) fn file_size(
+    file: Descriptor,
+    length: u64,
+    size: u64,
+    writes: bool,
+) -> Result<u64, Unfit> {
+    match (size, length) {
+        (0, 0) => return Err(Unfit::Empty),
+        (0, _) => return Ok(length),
+        _ if size <= length => {}
+        _ if !writes => return Err(Unfit::TooShort),
+        _ => files::set_size(file, size).map_err(Unfit::System)?,
+    }
+    Ok(size)
 }
 
 /// Makes a section, or opens the one that has the name already. Its number,

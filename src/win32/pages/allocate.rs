@@ -9,7 +9,6 @@ use super::super::types::{
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
 use super::{EXECUTE_RIGHTS, is_user_range, own, status_of};
-use crate::sys::USER_END;
 use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
 use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
@@ -219,18 +218,18 @@ unsafe fn requirements(
     let lowest = wanted.LowestStartingAddress.addr();
     let highest = wanted.HighestEndingAddress.addr();
     let alignment = wanted.Alignment;
-    let page = crate::sys::page_size();
     // The last byte of a page, and then one past it: at most the end of all.
-    let limit = if highest == 0 {
-        0
-    } else {
-        highest.wrapping_add(1)
+    let limit = match highest {
+        0 => 0,
+        last => last.checked_add(1).ok_or(STATUS_INVALID_PARAMETER)?,
     };
-    let fits = limit % page == 0 && (highest == 0 || (limit != 0 && limit <= USER_END));
-    let above =
-        lowest % GRANULARITY == 0 && lowest < USER_END && (highest == 0 || lowest < highest);
-    let aligned = alignment == 0 || (alignment.is_power_of_two() && alignment >= GRANULARITY);
-    if !fits || !above || !aligned {
+    let bounds = Whereabouts {
+        lowest,
+        limit,
+        alignment,
+        ..Whereabouts::default()
+    };
+    if !bounds.are_bounds() {
         return Err(STATUS_INVALID_PARAMETER);
     }
     extended.lowest = lowest;

@@ -90,41 +90,14 @@ unsafe fn tell(
         return Err(ERROR_NOACCESS);
     }
     let forgets = flags & WRITE_WATCH_FLAG_RESET != 0;
-    let mut told = 0;
-    // The array may lie in watched pages: it is written a piece at a time, with
-    // no lock held, after the pages were told.
-    const PIECE: usize = 128;
-    let mut next = base.addr();
-    let end = next + size;
-    while told < room && next < end {
-        let mut piece = [0usize; PIECE];
-        let mut filled = 0;
-        let most = PIECE.min(room - told);
-        regions::written(next, end - next, forgets, |page| {
-            if let Some(place) = piece.get_mut(filled)
-                && filled < most
-            {
-                *place = page;
-                filled += 1;
-                return true;
-            }
-            false
-        })
-        .map_err(error_of)?;
-        for (index, &page) in piece.iter().take(filled).enumerate() {
-            // SAFETY: the caller's array has room for `room` addresses.
-            unsafe {
-                let place = addresses.add(told + index);
-                place.write_unaligned(ptr::with_exposed_provenance_mut(page));
-            }
+    let told = regions::tell_written(base.addr(), size, forgets, room, |nth, page| {
+        // SAFETY: the caller's array has room for `room` addresses.
+        unsafe {
+            let place = addresses.add(nth);
+            place.write_unaligned(ptr::with_exposed_provenance_mut(page));
         }
-        told += filled;
-        let last = filled.checked_sub(1).and_then(|last| piece.get(last));
-        match last {
-            Some(&page) if filled == most => next = page + sys::page_size(),
-            _ => break,
-        }
-    }
+    })
+    .map_err(error_of)?;
     // SAFETY: the caller's numbers, wherever they lie.
     unsafe {
         count.write_unaligned(told);

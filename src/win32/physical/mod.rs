@@ -16,8 +16,8 @@ use super::constants::*;
 use super::types::{BOOL, DWORD, HANDLE, PULONG_PTR, PVOID, ULONG_PTR};
 use super::{handles, tokens};
 use crate::sys;
+use crate::vm::numbers::Numbers;
 use crate::vm::regions::{self, Refusal};
-use numbers::Numbers;
 
 fn error_of(refusal: Refusal) -> DWORD {
     match refusal {
@@ -54,10 +54,10 @@ unsafe fn named(process: HANDLE, count: PULONG_PTR, frames: PULONG_PTR) -> Resul
 /// # Safety
 /// `count` can be written to.
 unsafe fn write(count: PULONG_PTR, pages: usize) -> Result<(), DWORD> {
-    let mut one = Numbers::new(1)?;
+    let mut one = numbers::room(1)?;
     one.get_mut().fill(pages);
     // SAFETY: the caller's promise.
-    unsafe { one.write(count, 1) }
+    unsafe { numbers::write(&one, count, 1) }
 }
 
 /// Allocates `*count` pages of memory that no address shows yet; the numbers that
@@ -87,14 +87,14 @@ pub unsafe extern "system" fn AllocateUserPhysicalPages(
         if !tokens::may_lock_memory() {
             return Err(ERROR_PRIVILEGE_NOT_HELD);
         }
-        let mut numbers = Numbers::new(wanted)?;
-        let given = regions::allocate_frames(numbers.get_mut()).map_err(error_of)?;
+        let mut own = numbers::room(wanted)?;
+        let given = regions::allocate_frames(own.get_mut()).map_err(error_of)?;
         // SAFETY: the caller has room for as many numbers as it asked for.
-        let written = unsafe { numbers.write(frames, given) };
+        let written = unsafe { numbers::write(&own, frames, given) };
         // SAFETY: the caller's pointer can be written to.
         let written = written.and_then(|()| unsafe { write(count, given) });
         if written.is_err() {
-            let own = numbers.get().get(..given).unwrap_or_default();
+            let own = own.get().get(..given).unwrap_or_default();
             // Nobody was told of them. Refused, they stay charged, as they are.
             let _ = regions::free_frames(own);
         }
@@ -126,7 +126,7 @@ pub unsafe extern "system" fn FreeUserPhysicalPages(
     let wanted = unsafe { named(process, count, frames) };
     told(wanted.and_then(|wanted| {
         // SAFETY: the caller has as many numbers as it says.
-        let numbers = unsafe { Numbers::copied(frames, wanted) }?;
+        let numbers = unsafe { numbers::copied(frames, wanted) }?;
         let (freed, result) = regions::free_frames(numbers.get());
         // SAFETY: the caller's pointer can be written to.
         unsafe { write(count, freed) }?;
@@ -179,7 +179,7 @@ unsafe fn numbers_of(frames: PULONG_PTR, count: usize) -> Result<Option<Numbers>
         return Ok(None);
     }
     // SAFETY: the caller's promise.
-    unsafe { Numbers::copied(frames, count) }.map(Some)
+    unsafe { numbers::copied(frames, count) }.map(Some)
 }
 
 fn show(
@@ -210,7 +210,7 @@ pub unsafe extern "system" fn MapUserPhysicalPagesScatter(
     }
     // SAFETY: the caller has as many addresses and numbers as it says.
     let named = unsafe {
-        Numbers::copied(addresses.cast_const().cast(), count)
+        numbers::copied(addresses.cast_const().cast(), count)
             .and_then(|places| Ok((places, numbers_of(frames, count)?)))
     };
     told(named.and_then(|(places, numbers)| {

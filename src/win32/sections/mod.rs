@@ -23,7 +23,7 @@ mod native;
 mod object;
 mod view;
 
-pub(super) use view::is_of_file;
+pub(super) use crate::vm::sections::views::is_of_file;
 
 pub use calls::{
     CreateFileMappingA, CreateFileMappingW, FlushViewOfFile, MapViewOfFile, MapViewOfFile3,

@@ -7,8 +7,7 @@ use super::super::tokens;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
 use crate::sys;
 use crate::sys::files::{self, Errno};
-use crate::vm;
-use crate::vm::sections::{self, Failure, LONGEST_NAME, Request};
+use crate::vm::sections::{self, Failure, LONGEST_NAME, Request, Unfit};
 
 /// A section. Its value is the section's number.
 pub(super) static SECTION: Kind = Kind {
@@ -150,14 +149,11 @@ fn of_memory(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
     if wanted.attributes & SEC_LARGE_PAGES != 0 {
         check_large(wanted.size)?;
     }
-    let size = usize::try_from(wanted.size)
-        .ok()
-        .and_then(vm::round_to_pages);
-    let size = size.filter(|&size| isize::try_from(size).is_ok());
+    let size = sections::memory_size(wanted.size);
     let request = Request {
         name: wanted.name,
         file: None,
-        size: size.ok_or(STATUS_SECTION_TOO_BIG)? as u64,
+        size: size.ok_or(STATUS_SECTION_TOO_BIG)?,
         protect: wanted.protect,
         attributes: wanted.attributes,
         writes: true,
@@ -192,18 +188,13 @@ fn of_file(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
     if wanted.attributes & SEC_LARGE_PAGES != 0 {
         return Err(STATUS_INVALID_PARAMETER_6);
     }
-    let mut size = wanted.size;
-    if size == 0 {
-        size = status.size;
-        if size == 0 {
-            return Err(STATUS_MAPPED_FILE_SIZE_ZERO);
-        }
-    } else if size > status.size {
-        if !writes(wanted.protect) {
-            return Err(STATUS_SECTION_TOO_BIG);
-        }
-        files::set_size(descriptor, size).map_err(|error| status_of(error.into()))?;
-    }
+    let may_write = writes(wanted.protect);
+    let size = sections::file_size(descriptor, status.size, wanted.size, may_write);
+    let size = size.map_err(|unfit| match unfit {
+        Unfit::Empty => STATUS_MAPPED_FILE_SIZE_ZERO,
+        Unfit::TooShort => STATUS_SECTION_TOO_BIG,
+        Unfit::System(error) => status_of(error.into()),
+    })?;
     let request = Request {
         name: wanted.name,
         file: Some(descriptor),

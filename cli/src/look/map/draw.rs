@@ -488,7 +488,7 @@ fn draw_buckets(canvas: &mut Canvas, buckets: &[Bucket]) {
         canvas.y,
         "dim",
         Anchor::Start,
-        "share of blocks, as wide as the bucket's bytes",
+        "share of blocks, as wide as the root of the bucket's bytes",
     );
     canvas.y += 6.0;
     let most = buckets.iter().map(Bucket::bytes).max().unwrap_or(1);

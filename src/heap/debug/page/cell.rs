@@ -70,6 +70,8 @@ pub(in crate::heap) struct View {
     pub(in crate::heap) threads: (u64, u64),
     /// The numbers of their stacks.
     pub(in crate::heap) stacks: (u32, u32),
+    /// Whether it lies in no cell, for want of one.
+    pub(in crate::heap) lacks_guards: bool,
 }
 
 impl Cell {
@@ -118,6 +120,7 @@ impl Cell {
                 self.stack.load(Ordering::Relaxed),
                 self.freeing_stack.load(Ordering::Relaxed),
             ),
+            lacks_guards: false,
         }
     }
 }

@@ -94,6 +94,7 @@ pub(in crate::heap) fn finding(operation: &str, view: &View, finding: &Finding) 
         heap: shown.name,
         address: view.start,
         block: Some(block_of(view)),
+        lacks_guards: view.lacks_guards,
         operation,
         thread: crate::sys::thread_id(),
         damage: Some(finding.damage),

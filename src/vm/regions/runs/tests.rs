@@ -176,3 +176,49 @@ fn insertions_take_no_more_leaves_than_there_is_room_for() {
         }
     }
 }
+
+/// The most records that finding one of so many runs looks at.
+fn most_looks(count: usize) -> usize {
+    let mut runs = Runs::new();
+    for nth in 0..count {
+        assert!(runs.room(1));
+        runs.insert(Run {
+            start: 2 * nth * UNIT,
+            end: (2 * nth + 1) * UNIT,
+            area: area((nth % 200) as u8),
+            committed: None,
+        });
+    }
+    assert_eq!(runs.len(), count);
+    let mut seed = 3u64;
+    let mut most = 0;
+    for _ in 0..20_000 {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1);
+        let page = (seed >> 33) as usize % (2 * count);
+        runs.looks.set(0);
+        let found = runs.find(page * UNIT + 5);
+        assert_eq!(
+            found.map(|(_, run)| run.start),
+            (page % 2 == 0).then_some(page * UNIT)
+        );
+        most = most.max(runs.looks.get());
+    }
+    most
+}
+
+/// What a query among many reservations costs, by a count: it grows with the logarithm.
+#[test]
+fn finding_looks_at_as_many_records_as_the_number_has_bits() {
+    // Beside the halving: the runs near the last one, and what halving a directory and
+    // a leaf takes more than halving one list.
+    const MORE: usize = NEAR + 4;
+    for bits in [4, 8, 12, 16, 18] {
+        let looks = most_looks(1 << bits);
+        assert!(looks <= bits + MORE, "{looks} of {} runs", 1 << bits);
+        assert!(
+            looks >= bits / 2,
+            "{looks} of {} runs: not counted",
+            1 << bits
+        );
+    }
+}

@@ -1,0 +1,330 @@
+//! Pages that a program has by their numbers, and windows that show them in turn.
+//!
+//! ```text
+//!   PhysicalPages   0 1 2 3 4 5 6 7 ...     memory, wherever the system has it
+//!                       |   |
+//!   Window          | 2 | 4 | - | - |       addresses
+//! ```
+//!
+//! A page is shown in one place at most, which the table of regions sees to. So what a
+//! window shows of pages is borrowed from both ([`Shown`]), and while it is, nobody else
+//! shows these pages, and nobody ends them.
+
+use super::numbers::Numbers;
+use super::pages::{self, PageAccess, PageError};
+use super::regions::{self, Kind, Protect, Refusal, Request, Whereabouts};
+use crate::sys;
+use core::ops::Range;
+
+/// Pages of memory that no address shows yet: more of them than there is room for in a
+/// window (AWE). They hold 0 at first, keep what they hold while they are not shown, and
+/// are locked in memory as far as the system lets the process lock any.
+///
+/// Here they are known by their places, from 0 on. They are charged as committed, and given
+/// back when they are dropped. Any thread may have them. In a child of a fork they are the
+/// parent's, and cannot be shown. Nothing panics.
+///
+/// On Windows they are not there: the system's own are `AllocateUserPhysicalPages` and its
+/// kin, which `ntheap::win32` has.
+///
+/// Source: "Address Windowing Extensions", "AllocateUserPhysicalPages function
+/// (memoryapi.h)".
+///
+/// ```
+/// use ntheap::vm::{PhysicalPages, Window, page_size};
+///
+/// let pages = PhysicalPages::new(8)?;
+/// let mut window = Window::new(2 * page_size())?;
+/// let mut shown = window.show(&pages)?;
+/// for half in 0..pages.len() / 2 {
+///     // The same two pages of addresses, each time two other pages of memory.
+///     shown.unmap(0..2)?;
+///     shown.map(0, 2 * half..2 * half + 2)?;
+///     shown.bytes_mut(0..1)?[0] = half as u8;
+/// }
+/// shown.unmap(0..2)?;
+/// shown.map(1, 4..5)?;
+/// assert_eq!(shown.bytes(page_size()..page_size() + 1)?, [2]);
+/// # Ok::<(), ntheap::vm::PageError>(())
+/// ```
+#[derive(Debug)]
+pub struct PhysicalPages {
+    numbers: Numbers,
+    count: usize,
+    /// The process that they are of.
+    owner: u32,
+}
+
+fn error_of(refusal: Refusal) -> PageError {
+    match refusal {
+        // All else is checked before: numbers are the process's own, addresses a window's.
+        Refusal::Invalid => PageError::InUse,
+        other => pages::error_of(other),
+    }
+}
+
+impl PhysicalPages {
+    /// Takes so many pages from the system, or fewer where it has not as many:
+    /// [`len`](PhysicalPages::len) says how many.
+    ///
+    /// [`PageError::Invalid`] for 0; [`PageError::NoMemory`] when there is not one;
+    /// [`PageError::CommitLimit`]. The time grows with their number.
+    pub fn new(count: usize) -> Result<PhysicalPages, PageError> {
+        if count == 0 {
+            return Err(PageError::Invalid);
+        }
+        let mut numbers = Numbers::new(count).ok_or(PageError::NoMemory)?;
+        let given = regions::allocate_frames(numbers.get_mut()).map_err(pages::error_of)?;
+        Ok(PhysicalPages {
+            numbers,
+            count: given,
+            owner: sys::process_id(),
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none: never.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Their numbers, if they are this process's: a child of a fork may have others by the
+    /// numbers of its parent's.
+    fn numbers(&self) -> Result<&[usize], PageError> {
+        if self.owner != sys::process_id() {
+            return Err(PageError::Invalid);
+        }
+        Ok(self.numbers.get().get(..self.count).unwrap_or_default())
+    }
+}
+
+impl Drop for PhysicalPages {
+    fn drop(&mut self) {
+        if let Ok(numbers) = self.numbers() {
+            // Refused, those that are left stay charged, as they are.
+            let _ = regions::free_frames(numbers);
+        }
+    }
+}
+
+/// Addresses that pages are shown at, one after the other.
+///
+/// It is given back when it is dropped. Any thread may have it. Nothing panics.
+///
+/// Source: "VirtualAlloc function (memoryapi.h)", MEM_PHYSICAL.
+#[derive(Debug)]
+pub struct Window {
+    start: usize,
+    size: usize,
+    /// Whether it shows nothing, as far as is known: what showed pages may have been
+    /// forgotten.
+    is_empty: bool,
+}
+
+impl Window {
+    /// Reserves a window of `size` bytes, rounded up to pages, at a multiple of 64 KiB.
+    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses;
+    /// [`PageError::NoMemory`].
+    pub fn new(size: usize) -> Result<Window, PageError> {
+        let request = Request {
+            kind: Kind::Physical,
+            ..Request::private(Protect::READ_WRITE)
+        };
+        let reserved = regions::reserve(&Whereabouts::default(), size, &request);
+        let (start, size) = reserved.map_err(pages::error_of)?;
+        Ok(Window {
+            start,
+            size,
+            is_empty: true,
+        })
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many pages it has.
+    pub fn len(&self) -> usize {
+        self.size / super::page_size()
+    }
+
+    /// Whether it has none: never.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    /// Has the window show these pages: at first none of them.
+    ///
+    /// [`PageError::Invalid`] for the pages of a parent of this process;
+    /// [`PageError::NoMemory`] when something that showed pages before was forgotten, and
+    /// the system refuses to end what it showed.
+    pub fn show<'a>(&'a mut self, pages: &'a PhysicalPages) -> Result<Shown<'a>, PageError> {
+        pages.numbers()?;
+        self.empty()?;
+        Ok(Shown {
+            window: self,
+            pages,
+        })
+    }
+
+    /// Shows nothing any more.
+    fn empty(&mut self) -> Result<(), PageError> {
+        if !self.is_empty {
+            self.map(0..self.len(), |_| None)?;
+        }
+        self.is_empty = true;
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        at: Range<usize>,
+        frame: impl Fn(usize) -> Option<usize>,
+    ) -> Result<(), PageError> {
+        let page = super::page_size();
+        let first = self.start + at.start * page;
+        let count = at.end - at.start;
+        regions::map_frames(count, |nth| first + nth * page, frame).map_err(error_of)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: whoever showed anything in the window borrowed it. Refused, it stays.
+        let _ = unsafe { regions::release(self.start) };
+    }
+}
+
+/// What a window shows of pages. Places are counted in pages, of the window and of
+/// [`PhysicalPages`]; bytes from the window's beginning.
+///
+/// While it is there, the pages cannot be given back, and what it shows nobody else does.
+/// When it is dropped, the window shows nothing again; the pages hold what they held.
+/// Several windows may show pages of the same [`PhysicalPages`] at once, each page in one
+/// of them.
+///
+/// Changes are all or nothing. Pages in a row that come to lie in a row are one call of
+/// the system. In a child of a fork a window shows what the parent's does, the same
+/// memory, until it is changed: a program that forks while pages are shown must not use
+/// them in both.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    window: &'a mut Window,
+    pages: &'a PhysicalPages,
+}
+
+impl Shown<'_> {
+    fn inside(&self, at: &Range<usize>) -> Result<(), PageError> {
+        if at.start >= at.end || at.end > self.window.len() {
+            return Err(PageError::Invalid);
+        }
+        Ok(())
+    }
+
+    /// Shows pages in a row, from the page `at` of the window on, in place of what was shown
+    /// there.
+    ///
+    /// [`PageError::Invalid`] for no pages, and places that are not there;
+    /// [`PageError::InUse`] for a page that is shown elsewhere, here or in another window,
+    /// and stays there; [`PageError::NoMemory`] when the system has no more mappings.
+    ///
+    /// Source: "MapUserPhysicalPages function (memoryapi.h)".
+    pub fn map(&mut self, at: usize, which: Range<usize>) -> Result<(), PageError> {
+        let numbers = self.pages.numbers()?;
+        let numbers = numbers.get(which).ok_or(PageError::Invalid)?;
+        let end = at.checked_add(numbers.len()).ok_or(PageError::Invalid)?;
+        self.inside(&(at..end))?;
+        // A number that is not there is no page's.
+        let number = |nth| Some(numbers.get(nth).copied().unwrap_or(0));
+        self.window.is_empty = false;
+        self.window.map(at..end, number)
+    }
+
+    /// Shows nothing in these pages of the window. [`PageError::Invalid`] for no pages, and
+    /// places that are not there; [`PageError::NoMemory`].
+    pub fn unmap(&mut self, at: Range<usize>) -> Result<(), PageError> {
+        self.inside(&at)?;
+        self.window.map(at, |_| None)
+    }
+
+    /// Shows pages in any order: of each pair, at the first, a page of the window, the
+    /// second, one of the pages. Two pages may change places in one call.
+    ///
+    /// [`PageError::InUse`] as well when either is named twice; otherwise as
+    /// [`map`](Shown::map). The pairs are copied first.
+    ///
+    /// Source: "MapUserPhysicalPagesScatter function (winbase.h)".
+    pub fn scatter(&mut self, pairs: &[(usize, usize)]) -> Result<(), PageError> {
+        if pairs.is_empty() {
+            return Err(PageError::Invalid);
+        }
+        let page = super::page_size();
+        let numbers = self.pages.numbers()?;
+        let mut places = Numbers::new(pairs.len()).ok_or(PageError::NoMemory)?;
+        let mut wanted = Numbers::new(pairs.len()).ok_or(PageError::NoMemory)?;
+        let copies = places.get_mut().iter_mut().zip(wanted.get_mut());
+        for ((place, number), &(at, which)) in copies.zip(pairs) {
+            if at >= self.window.len() {
+                return Err(PageError::Invalid);
+            }
+            *place = self.window.start + at * page;
+            *number = numbers.get(which).copied().ok_or(PageError::Invalid)?;
+        }
+        // A place that is not there is no window's, and a number no page's.
+        let at = |numbers: &Numbers, nth| numbers.get().get(nth).copied().unwrap_or(0);
+        self.window.is_empty = false;
+        let mapped = regions::map_frames(
+            pairs.len(),
+            |nth| at(&places, nth),
+            |nth| Some(at(&wanted, nth)),
+        );
+        mapped.map_err(error_of)
+    }
+
+    /// The address and length of bytes in pages that show something.
+    fn part(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+        if range.start > range.end || range.end > self.window.size {
+            return Err(PageError::Invalid);
+        }
+        let start = self.window.start + range.start;
+        let end = self.window.start + range.end;
+        let mut at = start;
+        while at < end {
+            match pages::query(at) {
+                Some(told) if told.opens_to(PageAccess::writes) => at = told.end,
+                _ => return Err(PageError::NotCommitted),
+            }
+        }
+        Ok((start, end - start))
+    }
+
+    /// Bytes of pages that are shown. [`PageError::NotCommitted`] where nothing is;
+    /// [`PageError::Invalid`] beyond the end.
+    pub fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
+        let (start, length) = self.part(&range)?;
+        // SAFETY: the bytes are those of pages that are shown, here alone, as long as this
+        // value is borrowed: what changes that borrows it mutably, and the pages, which are
+        // borrowed too, are given back after it. Nobody writes to them meanwhile.
+        Ok(unsafe { core::slice::from_raw_parts(pages::pointer(start), length) })
+    }
+
+    /// The same, to be written to.
+    pub fn bytes_mut(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
+        let (start, length) = self.part(&range)?;
+        // SAFETY: as in `bytes`, and this value is borrowed mutably.
+        Ok(unsafe { core::slice::from_raw_parts_mut(pages::pointer(start), length) })
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        // Refused, it is tried again before the window shows anything else, and what is
+        // shown meanwhile nobody can reach.
+        let _ = self.window.empty();
+    }
+}

@@ -1,0 +1,353 @@
+//! Views of sections, whose bytes others may change at any time.
+//!
+//! Rust takes it that what a reference shows does not change but through it. Bytes that
+//! another view, another process or a file's other users write to keep no such promise, so
+//! that no safe function lends them: they are copied, by accesses that are atomic, byte for
+//! byte. A value that is copied while others write to it may be part old and part new; it
+//! is a value all the same, for its type is [`Plain`].
+
+use super::pages::{self, Alike, PageError, Refused};
+use super::placeholder::Placeholder;
+use super::plain::Plain;
+use super::regions::{self, Protect, Refusal, Whereabouts};
+use super::reservation::PageRun;
+use super::sections::{
+    self,
+    views::{self, Unflushed, Unmapped, Wanted},
+};
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+/// What may be done with a view's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ViewAccess {
+    /// Reading (FILE_MAP_READ).
+    Read,
+    /// Reading and writing; what is written all views show (FILE_MAP_WRITE).
+    ReadWrite,
+    /// Reading and writing; a page that is written to becomes the view's own, and nobody
+    /// else sees it (FILE_MAP_COPY). Whether one that is not shows what others write later
+    /// is not said.
+    Copy,
+}
+
+/// A part of a section at an address of this process.
+///
+/// Offsets are in bytes from the view's beginning. Through a shared reference any thread
+/// may read and write: what others do at the same time is seen byte by byte, in no order
+/// that is promised. Bytes that are copied take a step each; whoever needs more takes
+/// [`as_ptr`](View::as_ptr), or [`bytes`](View::bytes) where it can promise that nobody
+/// writes.
+///
+/// A view of a file whose end another program takes away meanwhile has pages with nothing
+/// behind them: touching one is a fault, which ends the process. It is no undefined
+/// behaviour, and nothing can be done against it but to map files that nobody shortens.
+///
+/// Dropped, the view ends; its section goes on as long as somebody has it. Forgotten, it
+/// stays. In a child of a fork it shows the same section still. Nothing panics.
+///
+/// Source: "MapViewOfFile function (memoryapi.h)".
+#[derive(Debug)]
+pub struct View {
+    start: usize,
+    size: usize,
+    access: ViewAccess,
+    /// Whether pages are committed one by one.
+    is_sparse: bool,
+}
+
+fn protect_of(access: ViewAccess) -> Protect {
+    match access {
+        ViewAccess::Read => Protect::READ,
+        ViewAccess::ReadWrite => Protect::READ_WRITE,
+        ViewAccess::Copy => Protect::WRITE_COPY,
+    }
+}
+
+fn error_of(unmapped: Unmapped) -> PageError {
+    match unmapped {
+        Unmapped::NoSection | Unmapped::Size | Unmapped::LargeAlignment | Unmapped::Large => {
+            PageError::Invalid
+        }
+        Unmapped::Protection => PageError::Denied,
+        Unmapped::NoMemory => PageError::NoMemory,
+        Unmapped::CommitLimit => PageError::CommitLimit,
+        Unmapped::Region(refusal) => pages::error_of_taking(refusal),
+    }
+}
+
+impl View {
+    pub(super) fn map(
+        section: usize,
+        at: &Whereabouts,
+        offset: u64,
+        size: usize,
+        access: ViewAccess,
+    ) -> Result<View, PageError> {
+        let is_sparse = sections::get(section).is_some_and(|section| section.commits != 0);
+        let wanted = Wanted {
+            at: *at,
+            offset,
+            size,
+            protect: protect_of(access),
+            large: false,
+        };
+        let (start, size) = views::map(section, &wanted).map_err(error_of)?;
+        Ok(View {
+            start,
+            size,
+            access,
+            is_sparse,
+        })
+    }
+
+    /// The first byte. Others may write to what lies there; a page of a reserved section
+    /// that is not committed faults.
+    pub fn as_ptr(&self) -> *mut u8 {
+        pages::pointer(self.start)
+    }
+
+    /// How many bytes there are: whole pages.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What it was made for.
+    pub fn access(&self) -> ViewAccess {
+        self.access
+    }
+
+    /// The bytes named, if they are inside and can be accessed.
+    fn part(&self, offset: usize, length: usize, writes: bool) -> Result<*mut u8, PageError> {
+        let end = offset.checked_add(length).ok_or(PageError::Invalid)?;
+        if end > self.size {
+            return Err(PageError::Invalid);
+        }
+        if writes && self.access == ViewAccess::Read {
+            return Err(PageError::NotCommitted);
+        }
+        if self.is_sparse {
+            // Pages that are committed stay so.
+            let mut at = offset;
+            while at < end {
+                let told = self.alike(at).filter(|told| told.access.is_some());
+                at = told.ok_or(PageError::NotCommitted)?.end - self.start;
+            }
+        }
+        Ok(pages::pointer(self.start + offset))
+    }
+
+    fn alike(&self, offset: usize) -> Option<Alike> {
+        pages::query(self.start + offset)
+    }
+
+    /// Copies bytes out of the view.
+    ///
+    /// [`PageError::Invalid`] beyond the end; [`PageError::NotCommitted`] where pages of a
+    /// reserved section are not committed.
+    pub fn read_bytes(&self, offset: usize, to: &mut [u8]) -> Result<(), PageError> {
+        let from = self.part(offset, to.len(), false)?;
+        for (nth, byte) in to.iter_mut().enumerate() {
+            // SAFETY: the byte lies in the view, which is mapped and can be read; it is only
+            // loaded, which does for memory that cannot be written to. Whoever else accesses
+            // it in this process by safe functions does so by atomic accesses of one byte,
+            // and by `atomic_u32` and `bytes` as their callers promise.
+            let shared = unsafe { &*from.add(nth).cast::<AtomicU8>() };
+            *byte = shared.load(Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes into the view.
+    ///
+    /// [`PageError::NotCommitted`] in a view that is only read as well; otherwise as
+    /// [`read_bytes`](View::read_bytes).
+    pub fn write_bytes(&self, offset: usize, from: &[u8]) -> Result<(), PageError> {
+        let to = self.part(offset, from.len(), true)?;
+        for (nth, byte) in from.iter().enumerate() {
+            // SAFETY: as in `read_bytes`, and the byte can be written to.
+            unsafe { AtomicU8::from_ptr(to.add(nth)) }.store(*byte, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Reads a value, wherever it lies. Errors are those of
+    /// [`read_bytes`](View::read_bytes).
+    pub fn read<T: Plain>(&self, offset: usize) -> Result<T, PageError> {
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: so many bytes, which were made 0, of a value of this function's.
+        let bytes =
+            unsafe { core::slice::from_raw_parts_mut(value.as_mut_ptr().cast(), size_of::<T>()) };
+        self.read_bytes(offset, bytes)?;
+        // SAFETY: any bytes are a value of the type.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Writes a value, wherever it is to lie. Errors are those of
+    /// [`write_bytes`](View::write_bytes).
+    pub fn write<T: Plain>(&self, offset: usize, value: T) -> Result<(), PageError> {
+        // SAFETY: the value's own bytes, of which none is padding.
+        let bytes =
+            unsafe { core::slice::from_raw_parts((&raw const value).cast(), size_of::<T>()) };
+        self.write_bytes(offset, bytes)
+    }
+
+    /// A number that is counted or waited for together with others, at a multiple of 4:
+    /// [`PageError::Invalid`] elsewhere. The view is one that can be written to. Beyond that
+    /// errors are those of [`write_bytes`](View::write_bytes).
+    ///
+    /// ```
+    /// use ntheap::vm::{Section, ViewAccess};
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// // How many instances of the program are running.
+    /// let name = format!("instances-{}", std::process::id());
+    /// let section = match Section::options().named(&name).create(4096) {
+    ///     // This system has no names of sections.
+    ///     Err(ntheap::vm::PageError::Unsupported) => return Ok(()),
+    ///     other => other?,
+    /// };
+    /// let view = section.map(0, 0, ViewAccess::ReadWrite)?;
+    /// // SAFETY: all instances use these four bytes by this function alone.
+    /// let instances = unsafe { view.atomic_u32(0) }?;
+    /// assert_eq!(instances.fetch_add(1, Ordering::Relaxed), 0);
+    /// # Ok::<(), ntheap::vm::PageError>(())
+    /// ```
+    ///
+    /// # Safety
+    /// While anybody in this process uses what is returned, its bytes are accessed by
+    /// atomic accesses of four bytes alone, or at other times: Rust has no meaning for
+    /// accesses of different sizes at the same time, one of which writes.
+    pub unsafe fn atomic_u32(&self, offset: usize) -> Result<&AtomicU32, PageError> {
+        let at = self.aligned(offset, size_of::<u32>())?;
+        // SAFETY: the bytes lie in the view, aligned, and can be written to; they are there
+        // as long as the view is borrowed. Beyond that it is the caller's promise.
+        Ok(unsafe { AtomicU32::from_ptr(at.cast()) })
+    }
+
+    /// As [`atomic_u32`](View::atomic_u32), of eight bytes at a multiple of 8.
+    ///
+    /// # Safety
+    /// As for [`atomic_u32`](View::atomic_u32), with accesses of eight bytes.
+    pub unsafe fn atomic_u64(&self, offset: usize) -> Result<&AtomicU64, PageError> {
+        let at = self.aligned(offset, size_of::<u64>())?;
+        // SAFETY: as in `atomic_u32`.
+        Ok(unsafe { AtomicU64::from_ptr(at.cast()) })
+    }
+
+    fn aligned(&self, offset: usize, size: usize) -> Result<*mut u8, PageError> {
+        if !offset.is_multiple_of(size) {
+            return Err(PageError::Invalid);
+        }
+        self.part(offset, size, true)
+    }
+
+    /// The bytes themselves, to be read. Errors are those of
+    /// [`read_bytes`](View::read_bytes); an offset beyond the end is
+    /// [`PageError::Invalid`].
+    ///
+    /// # Safety
+    /// As long as they are borrowed, nobody, in any process, writes to them, by this view
+    /// or another, or to the file, or makes the file shorter.
+    pub unsafe fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
+        let length = range.end.checked_sub(range.start);
+        let length = length.ok_or(PageError::Invalid)?;
+        let at = self.part(range.start, length, false)?;
+        // SAFETY: the bytes are mapped and can be read as long as the view is borrowed;
+        // nobody writes to them, as the caller promises.
+        Ok(unsafe { core::slice::from_raw_parts(at, length) })
+    }
+
+    /// The bytes themselves, to be written to. Errors are those of
+    /// [`write_bytes`](View::write_bytes).
+    ///
+    /// # Safety
+    /// As long as they are borrowed, nobody else, in any process, reads or writes them.
+    pub unsafe fn bytes_mut(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
+        let length = range.end.checked_sub(range.start);
+        let length = length.ok_or(PageError::Invalid)?;
+        let at = self.part(range.start, length, true)?;
+        // SAFETY: the bytes are mapped and can be written to as long as the view is
+        // borrowed; nobody else uses them, as the caller promises.
+        Ok(unsafe { core::slice::from_raw_parts_mut(at, length) })
+    }
+
+    /// Commits pages of a [`reserved`](super::SectionOptions::reserved) section, in all its
+    /// views at once, here and in other processes; they stay committed as long as the
+    /// section. They hold 0, or what was written since another view committed them.
+    ///
+    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a section all
+    /// of whose pages are committed; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
+    ///
+    /// Source: "VirtualAlloc function (memoryapi.h)", "CreateFileMappingW function
+    /// (memoryapi.h)", SEC_RESERVE.
+    pub fn commit(&self, range: Range<usize>) -> Result<(), PageError> {
+        if range.start >= range.end || range.end > self.size {
+            return Err(PageError::Invalid);
+        }
+        let (start, length) = (self.start + range.start, range.end - range.start);
+        let done = regions::commit(start, length, protect_of(self.access));
+        done.map(|_| ()).map_err(pages::error_of)
+    }
+
+    /// The pages around a byte that are alike; `None` beyond the end. Pages of a
+    /// [`Copy`](ViewAccess::Copy) are told as [`PageAccess::ReadWrite`](super::PageAccess::ReadWrite).
+    pub fn query(&self, offset: usize) -> Option<PageRun> {
+        if offset >= self.size {
+            return None;
+        }
+        let told = self.alike(offset)?;
+        let end = self.start + self.size;
+        let range = told.start.max(self.start) - self.start..told.end.min(end) - self.start;
+        Some(PageRun::of(range, &told))
+    }
+
+    /// Writes what was changed in a range to the file, and waits until the system has it;
+    /// whether it is on the disk the file's own functions say. Views of memory, copies,
+    /// and views that are only read have nothing to write.
+    ///
+    /// [`PageError::Invalid`] for an empty range or one that is not inside;
+    /// [`PageError::NoMemory`] when the system cannot write.
+    ///
+    /// Source: "FlushViewOfFile function (memoryapi.h)".
+    pub fn flush(&self, range: Range<usize>) -> Result<(), PageError> {
+        if range.start >= range.end || range.end > self.size {
+            return Err(PageError::Invalid);
+        }
+        let flushed = views::flush(self.start + range.start, range.end - range.start);
+        flushed.map_err(|unflushed| match unflushed {
+            Unflushed::NoView => PageError::Invalid,
+            Unflushed::System(_) => PageError::NoMemory,
+        })
+    }
+
+    /// Ends a view that took a placeholder's place, and leaves the placeholder.
+    ///
+    /// Refused, with the view: [`PageError::Invalid`] when it took none's;
+    /// [`PageError::NoMemory`].
+    ///
+    /// Source: "UnmapViewOfFile2 function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
+    pub fn into_placeholder(self) -> Result<Placeholder, Refused<View>> {
+        let own = ManuallyDrop::new(self);
+        // SAFETY: the view is this function's alone, and nobody borrows from it.
+        match unsafe { views::unmap(own.start, true) } {
+            Ok(()) => Ok(Placeholder::of(own.start, own.size)),
+            Err(refusal) => {
+                let error = match refusal {
+                    Refusal::NoMemory => PageError::NoMemory,
+                    _ => PageError::Invalid,
+                };
+                Err(Refused::new(error, ManuallyDrop::into_inner(own)))
+            }
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // SAFETY: the view's owner is gone, and with it all that borrowed from it. Refused,
+        // it stays mapped.
+        let _ = unsafe { views::unmap(self.start, false) };
+    }
+}
