@@ -1,4 +1,4 @@
-/* The calling process and its token.
+/* The calling process and its token, and its threads' stacks.
  *
  * Follows "processthreadsapi.h header" on Microsoft Learn. */
 #ifndef NTHEAP_PROCESSTHREADSAPI_H
@@ -12,6 +12,7 @@ extern "C" {
 
 WINBASEAPI HANDLE WINAPI GetCurrentProcess(void);
 WINBASEAPI DWORD WINAPI GetCurrentProcessId(void);
+WINBASEAPI BOOL WINAPI SetThreadStackGuarantee(PULONG StackSizeInBytes);
 WINBASEAPI BOOL WINAPI OpenProcessToken(HANDLE ProcessHandle, DWORD DesiredAccess,
                                         PHANDLE TokenHandle);
 

@@ -145,6 +145,38 @@ fn virtual_memory_is_reserved_committed_and_given_back() {
 }
 
 #[test]
+fn a_spreadsheet_commits_the_pages_of_the_cells_that_are_used() {
+    let Some(report) = both("spreadsheet", ["", ""]) else {
+        return;
+    };
+    let kib = |nth| number(&report, "committed KB", nth);
+    let cells = |nth| number(&report, "used cells", nth);
+    let sum = |nth| number(&report, "sum", nth);
+    assert_eq!(number(&report, "cells", 0), 16_777_216);
+    assert_eq!(number(&report, "reserved MB", 0), 1024);
+    assert!((1024..1040).contains(&number(&report, "less address space MB", 0)));
+    // A row is four pages, of 64 cells each: a thousand of them, the first one's with the
+    // corner in it, and the last.
+    let all = [
+        (0, 0, 0),
+        (1001 * 4, 1002, 999 * 1000 / 2 + 3),
+        (1001 * 4, 1002, 999 * 1000 + 3),
+        (4, 1, 2),
+        (8, 2, 9),
+    ];
+    for (nth, (committed, used, total)) in all.into_iter().enumerate() {
+        assert_eq!(
+            (kib(nth), cells(nth), sum(nth)),
+            (committed, used, total),
+            "{nth}:\n{report}"
+        );
+    }
+    let commits = |nth| number(&report, "commits by the handler", nth);
+    assert_eq!((commits(0), commits(1)), (1001, 1001), "{report}");
+    assert!(report.ends_with("released\n"), "{report}");
+}
+
+#[test]
 fn windows_of_pages_show_two_values_at_one_address() {
     let is_alone = |report: &str| {
         number(report, "less page file", 0).abs() < 64 * MIB

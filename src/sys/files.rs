@@ -151,7 +151,33 @@ pub fn anonymous(size: u64) -> Result<Descriptor, Errno> {
     Ok(file)
 }
 
-/// The same, to be resized by its owner.
+/// The same in large pages ([`super::large_page_size`]), of which `size` is a multiple:
+/// all of them are taken from the system's pool at once. ENOMEM when that has too few,
+/// or what opening a file fails with.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn anonymous_large(size: u64) -> Result<Descriptor, Errno> {
+    if !admit(Call::File) {
+        return Err(Errno(libc::ENOMEM));
+    }
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | libc::MFD_HUGETLB;
+    // SAFETY: a constant text; the name is for the system's lists only.
+    let file = checked(unsafe { libc::memfd_create(c"ntheap".as_ptr(), flags) })?;
+    // Without this the pool would be asked at the first touch, whose failure is a fault.
+    if set_size(file, size).is_err() || !populate(file, 0, size) {
+        close(file);
+        return Err(Errno(libc::ENOMEM));
+    }
+    seal(file);
+    Ok(file)
+}
+
+/// Elsewhere there is no pool of large pages.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn anonymous_large(_: u64) -> Result<Descriptor, Errno> {
+    Err(Errno(libc::ENOMEM))
+}
+
+/// The same as [`anonymous`], to be resized by its owner.
 pub fn anonymous_growing() -> Result<Descriptor, Errno> {
     if !admit(Call::File) {
         return Err(Errno(libc::ENOMEM));
@@ -253,8 +279,8 @@ pub fn set_size(file: Descriptor, size: u64) -> Result<(), Errno> {
     checked(unsafe { libc::ftruncate(file, size) }).map(|_| ())
 }
 
-/// Takes memory for a part of [`anonymous_growing`], so that touching it
-/// cannot fail any more. False when there is none.
+/// Takes memory for a part of such memory, so that touching it cannot fail any more. False
+/// when there is none.
 pub fn populate(file: Descriptor, offset: u64, size: u64) -> bool {
     if !admit(Call::File) {
         return false;
@@ -264,9 +290,15 @@ pub fn populate(file: Descriptor, offset: u64, size: u64) -> bool {
         return false;
     };
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: a call about an open file, without memory.
-    unsafe {
-        libc::fallocate(file, 0, offset, size) == 0
+    loop {
+        // SAFETY: a call about an open file, without memory.
+        if unsafe { libc::fallocate(file, 0, offset, size) } == 0 {
+            return true;
+        }
+        // What was taken before a signal came stays.
+        if Errno::last() != Errno(libc::EINTR) {
+            return false;
+        }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {

@@ -122,7 +122,8 @@ pub use spawn::{forget_running, is_program, run as run_program};
 pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
 pub use stack::{
-    Stack, grow_stack, own_stack, restore_alternate_stack, set_alternate_stack, set_growing_stack,
+    Stack, alternate_stack, forget_alternate_stack, grow_stack, own_stack, restore_alternate_stack,
+    set_alternate_stack, set_growing_stack,
 };
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
 pub use thread_name::thread_name;
@@ -525,6 +526,13 @@ pub fn at_thread_exit(slot: usize, hook: unsafe extern "C" fn(*mut u8), value: *
         return false;
     }
     os::at_thread_exit(slot, hook, value)
+}
+
+/// The value that the calling thread's hook in a slot is to be called with; null for none.
+/// Safe in a signal handler.
+#[cfg(all(unix, feature = "pages"))]
+pub fn thread_exit_value(slot: usize) -> *mut u8 {
+    os::exit_value(slot)
 }
 
 /// The most address space this process may have, in bytes; `usize::MAX` where

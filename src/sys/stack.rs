@@ -14,6 +14,8 @@ pub struct Stack {
     pub usable: usize,
     /// The byte after the highest.
     pub high: usize,
+    /// Whether it is the first thread's, which the system makes larger as it is used.
+    pub is_first: bool,
 }
 
 /// The calling thread's stack; `None` where the system does not tell. It may
@@ -53,6 +55,7 @@ pub fn own_stack() -> Option<Stack> {
             },
             usable: low,
             high,
+            is_first,
         })
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -87,6 +90,31 @@ pub unsafe fn set_alternate_stack(base: *mut u8, size: usize) -> Option<libc::st
 pub unsafe fn restore_alternate_stack(before: &libc::stack_t) {
     // SAFETY: the caller's promise.
     unsafe { libc::sigaltstack(&raw const *before, core::ptr::null_mut()) };
+}
+
+/// The stack that the calling thread's signals are handled on, if they are on one: its
+/// lowest address and its bytes.
+pub fn alternate_stack() -> Option<(usize, usize)> {
+    let mut now = core::mem::MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: nothing is set; what there is is written by the call.
+    let now = unsafe {
+        if libc::sigaltstack(ptr::null(), now.as_mut_ptr()) != 0 {
+            return None;
+        }
+        now.assume_init()
+    };
+    (now.ss_flags & libc::SS_DISABLE == 0).then(|| (now.ss_sp.addr(), now.ss_size))
+}
+
+/// Has the calling thread's signals handled on its own stack from now on.
+pub fn forget_alternate_stack() {
+    let none = libc::stack_t {
+        ss_sp: ptr::null_mut(),
+        ss_flags: libc::SS_DISABLE,
+        ss_size: 0,
+    };
+    // SAFETY: no memory is given to the system.
+    unsafe { libc::sigaltstack(&raw const none, ptr::null_mut()) };
 }
 
 /// Calls `function(argument)` on another stack, of which `top` is the end.

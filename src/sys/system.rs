@@ -166,7 +166,9 @@ fn memory_of(text: &[u8]) -> Memory {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
-    use super::super::files::{self, Disposition};
+    use super::super::admit;
+    use super::super::counters::Call;
+    use super::super::files::{self, Descriptor, Disposition};
     use super::{Memory, Own, Running, memory_of, number, words};
     use core::ffi::CStr;
 
@@ -243,6 +245,18 @@ mod linux {
         size.checked_mul(u64::from(blocks))
     }
 
+    /// Reads entries of a folder; how many bytes they are, 0 at its end. `None` when the
+    /// system refuses.
+    fn entries(file: Descriptor, room: &mut [u8]) -> Option<usize> {
+        if !admit(Call::File) {
+            return None;
+        }
+        // SAFETY: the system writes at most the buffer's length into it.
+        let got =
+            unsafe { libc::syscall(libc::SYS_getdents64, file, room.as_mut_ptr(), room.len()) };
+        usize::try_from(got).ok()
+    }
+
     /// How many entries of a folder have names that are meant.
     fn count(folder: &CStr, mut is_meant: impl FnMut(&[u8]) -> bool) -> Option<u32> {
         // Where in an entry its length and its name are.
@@ -252,10 +266,10 @@ mod linux {
         let mut room = [0u8; 4096];
         let mut count = 0;
         loop {
-            // SAFETY: the system writes at most the buffer's length into it.
-            let got =
-                unsafe { libc::syscall(libc::SYS_getdents64, file, room.as_mut_ptr(), room.len()) };
-            let got = usize::try_from(got).unwrap_or(0);
+            let Some(got) = entries(file, &mut room) else {
+                files::close(file);
+                return None;
+            };
             let Some(mut rest) = room.get(..got).filter(|rest| !rest.is_empty()) else {
                 break;
             };

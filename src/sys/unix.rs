@@ -644,6 +644,19 @@ pub(super) fn at_thread_exit(
     unsafe { c::pthread_setspecific((stored - 1) as c::pthread_key_t, value.cast()) == 0 }
 }
 
+/// What the calling thread last gave [`at_thread_exit`] in a slot; null for nothing.
+#[cfg(feature = "pages")]
+pub(super) fn exit_value(slot: usize) -> *mut u8 {
+    let stored = EXIT_KEYS
+        .get(slot)
+        .map_or(0, |key| key.load(Ordering::Acquire));
+    if stored == 0 {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the key was created by pthread_key_create and is never deleted.
+    unsafe { libc::pthread_getspecific((stored - 1) as libc::pthread_key_t) }.cast()
+}
+
 pub(super) fn at_fork(
     prepare: unsafe extern "C" fn(),
     parent: unsafe extern "C" fn(),

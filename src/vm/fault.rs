@@ -11,6 +11,7 @@
 //!                          +--> handlers that were there before
 //! ```
 
+use super::guarantee;
 use super::regions::{self, Access, Touched};
 use crate::sync::Once;
 use crate::sys::{self, Fault, Wanted};
@@ -164,6 +165,7 @@ fn answer(fault: &Fault) -> bool {
         Touched::Guard => Meaning::Guard,
         Touched::StackEnd => Meaning::StackEnd,
         _ if fault.is_bus => Meaning::Nothing,
+        Touched::Foreign if guarantee::is_stack_end(fault.address) => Meaning::StackEnd,
         _ => Meaning::Violation,
     };
     let above = ABOVE.load(Ordering::Acquire);

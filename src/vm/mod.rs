@@ -26,6 +26,9 @@ pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
+#[cfg(all(unix, feature = "pages"))]
+#[cfg_attr(not(feature = "win32"), allow(dead_code))]
+pub(crate) mod guarantee;
 #[cfg(feature = "debug")]
 pub(crate) mod guarded;
 mod left;

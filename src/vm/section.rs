@@ -68,7 +68,7 @@ pub struct SectionOptions<'a> {
 fn error_of(failure: Failure) -> PageError {
     match failure {
         Failure::NotFound => PageError::NotFound,
-        Failure::NoMemory => PageError::NoMemory,
+        Failure::NoMemory | Failure::NoLargePages => PageError::NoMemory,
         Failure::CommitLimit => PageError::CommitLimit,
         Failure::System(Errno(libc::EACCES | libc::EPERM)) => PageError::Denied,
         Failure::System(Errno(libc::ENOSYS)) => PageError::Unsupported,

@@ -67,7 +67,9 @@ fn protect_of(access: ViewAccess) -> Protect {
 
 fn error_of(unmapped: Unmapped) -> PageError {
     match unmapped {
-        Unmapped::NoSection | Unmapped::Size => PageError::Invalid,
+        Unmapped::NoSection | Unmapped::Size | Unmapped::LargeAlignment | Unmapped::Large => {
+            PageError::Invalid
+        }
         Unmapped::Protection => PageError::Denied,
         Unmapped::NoMemory => PageError::NoMemory,
         Unmapped::CommitLimit => PageError::CommitLimit,
@@ -89,6 +91,7 @@ impl View {
             offset,
             size,
             protect: protect_of(access),
+            large: false,
         };
         let (start, size) = views::map(section, &wanted).map_err(error_of)?;
         Ok(View {

@@ -108,7 +108,9 @@ const HANDLE_OF_RANK_0: i64 = 1 << 62;
 /// code) and the address, STATUS_GUARD_PAGE_VIOLATION with the same, and
 /// STATUS_IN_PAGE_ERROR where a view has nothing behind it. A handler that goes
 /// on has the instruction tried again, with the registers that the context then
-/// has (on x86-64). It is called from a signal handler, on the thread's
+/// has (on x86-64). A thread's stack that overflows raises STATUS_STACK_OVERFLOW where
+/// [`SetThreadStackGuarantee`](super::SetThreadStackGuarantee) was called by the thread. It
+/// is called from a signal handler, on the thread's
 /// alternate stack where it has one; leaving by `longjmp` is allowed.
 /// May be called from any thread, and from handlers. The time grows
 /// with the number of handlers.

@@ -5,7 +5,8 @@
 //!
 //! This runs while any code is interrupted, on the thread's alternate stack where
 //! it has one. A handler that needs much of the stack, or is to serve stacks that
-//! overflow, has its thread set one up that is large enough.
+//! overflow, has its thread set one up that is large enough, as SetThreadStackGuarantee
+//! does.
 
 use super::constants::{
     STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_IN_PAGE_ERROR,

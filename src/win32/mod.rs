@@ -69,6 +69,7 @@ mod physical;
 mod rtl;
 mod rtl_create;
 mod sections;
+mod stacks;
 mod status;
 mod system;
 mod tokens;
@@ -153,6 +154,7 @@ pub use sections::{
     NtMapViewOfSection, NtQuerySection, NtUnmapViewOfSection, OpenFileMappingA, OpenFileMappingW,
     UnmapViewOfFile, UnmapViewOfFile2, UnmapViewOfFileEx,
 };
+pub use stacks::SetThreadStackGuarantee;
 pub use system::{
     GetLargePageMinimum, GetNativeSystemInfo, GetPhysicallyInstalledSystemMemory, GetSystemInfo,
     GlobalMemoryStatus, GlobalMemoryStatusEx, K32GetPerformanceInfo, K32GetProcessMemoryInfo,

@@ -12,4 +12,5 @@ mod pages;
 mod rust;
 mod scene;
 mod sections;
+mod system;
 mod table;

@@ -33,6 +33,10 @@ fn fill(first: usize, pages: usize) {
     }
 }
 
+extern "system" fn code() -> isize {
+    0
+}
+
 fn nothing() -> Scene {
     Scene::pages(BASE..BASE + PAGES * PAGE)
 }
@@ -747,6 +751,14 @@ fn asking_and_advising() {
             committed,
             // SAFETY: as above.
             |_| Ok(unsafe { IsBadHugeWritePtr(pointer(BASE), PAGE) } as usize),
+            keep
+        ),
+        row!(
+            "`IsBadCodePtr`",
+            &[],
+            Scene::default,
+            // SAFETY: any address may be asked about; the code is never run.
+            |_| Ok(unsafe { IsBadCodePtr(Some(code)) } as usize),
             keep
         ),
         row!(

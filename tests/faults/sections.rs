@@ -1,5 +1,6 @@
 //! Handles, files, sections and their views, frames.
 
+use crate::answers::NULL;
 use crate::pages::row;
 use crate::scene::*;
 use crate::table::{Row, family};
@@ -54,6 +55,36 @@ fn reserved() -> Scene {
 fn map(section: LPVOID, access: DWORD, at: usize) -> Result<usize, u32> {
     // SAFETY: nobody has the place.
     got(unsafe { MapViewOfFileEx(section, access, 0, 0, 0, pointer(at)) })
+}
+
+type Map3 = unsafe extern "system" fn(
+    HANDLE,
+    HANDLE,
+    PVOID,
+    u64,
+    SIZE_T,
+    ULONG,
+    ULONG,
+    PMEM_EXTENDED_PARAMETER,
+    ULONG,
+) -> PVOID;
+
+fn map_3(scene: &Scene, function: Map3) -> Result<usize, u32> {
+    let none = null_mut();
+    // SAFETY: a new view is nobody's.
+    got(unsafe {
+        function(
+            scene.at(0),
+            OWN,
+            none,
+            0,
+            0,
+            0,
+            PAGE_READWRITE,
+            null_mut(),
+            0,
+        )
+    })
 }
 
 fn unmap(view: usize) -> Result<usize, u32> {
@@ -125,6 +156,13 @@ fn open(disposition: DWORD) -> Result<usize, u32> {
 fn file() -> Scene {
     std::fs::write(path(), [7; SIZE]).expect("written");
     Scene::given(&[open(OPEN_EXISTING).expect("opened")])
+}
+
+/// A descriptor of the file.
+fn descriptor() -> Scene {
+    std::fs::write(path(), [7; SIZE]).expect("written");
+    let file = std::fs::File::open(path()).expect("opened");
+    Scene::given(&[std::os::fd::IntoRawFd::into_raw_fd(file) as usize])
 }
 
 fn named() -> Scene {
@@ -371,26 +409,14 @@ fn views() {
             "`MapViewOfFile3`",
             WANT,
             shared,
-            |scene| {
-                let (none, rights) = (null_mut(), PAGE_READWRITE);
-                // SAFETY: as above.
-                got(unsafe {
-                    MapViewOfFile3(scene.at(0), OWN, none, 0, 0, 0, rights, null_mut(), 0)
-                })
-            },
+            |scene| map_3(scene, MapViewOfFile3),
             unmap_it
         ),
         row!(
             "`MapViewOfFile3FromApp`",
             WANT,
             shared,
-            |scene| {
-                let (none, rights) = (null_mut(), PAGE_READWRITE);
-                // SAFETY: as above.
-                got(unsafe {
-                    MapViewOfFile3FromApp(scene.at(0), OWN, none, 0, 0, 0, rights, null_mut(), 0)
-                })
-            },
+            |scene| map_3(scene, MapViewOfFile3FromApp),
             unmap_it
         ),
         row!(
@@ -551,6 +577,42 @@ fn files() {
                 _ => Ok(0),
             },
             keep
+        ),
+        row!(
+            "`SetFilePointerEx`",
+            ANY,
+            file,
+            |scene| {
+                let mut place = 0;
+                // SAFETY: the pointer is a variable of this function.
+                truth(unsafe { SetFilePointerEx(scene.at(0), 5, &raw mut place, FILE_BEGIN) })
+            },
+            keep
+        ),
+        row!(
+            "`_get_osfhandle`",
+            &[NULL],
+            descriptor,
+            |scene| match _get_osfhandle(scene.at(0).addr() as i32) {
+                -1 => Err(NULL),
+                handle => Ok(handle.cast_unsigned()),
+            },
+            close_it
+        ),
+        row!(
+            "`_open_osfhandle`",
+            &[NULL],
+            file,
+            |scene| match _open_osfhandle(scene.at(0).addr().cast_signed(), 0) {
+                -1 => Err(NULL),
+                descriptor => Ok(descriptor as usize),
+            },
+            |scene, descriptor| {
+                close(scene.at(0).addr());
+                // SAFETY: the descriptor is the program's since it was asked for.
+                assert_eq!(unsafe { libc::close(descriptor as i32) }, 0);
+                scene.put(0, open(OPEN_EXISTING).expect("opened"));
+            }
         ),
         row!(
             "`FlushFileBuffers`",

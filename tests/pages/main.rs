@@ -7,6 +7,7 @@
 mod contents;
 mod faults;
 mod fork;
+mod larger;
 mod limits;
 mod model;
 mod physical;

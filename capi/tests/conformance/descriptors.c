@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 #include "check.h"
+#include <errno.h>
 #include <fcntl.h>
 #ifdef _WIN32
 #define descriptor_of _fileno
@@ -42,6 +43,17 @@ int main(void)
     EQUAL("read", read(descriptor, bytes, 4), 4);
     EQUAL("read-byte", bytes[3], 3);
     EQUAL("closed", close(descriptor), 0);
+    errno = 0;
+    EQUAL("of-no-descriptor", _get_osfhandle(9999), -1);
+    EQUAL("of-no-descriptor-errno", errno, EBADF);
+    errno = 0;
+    EQUAL("of-a-negative-one", _get_osfhandle(-5), -1);
+    EQUAL("of-a-negative-one-errno", errno, EBADF);
+    EQUAL("of-a-closed-one", _get_osfhandle(descriptor), -1);
+    HANDLE closed = open_file(path, GENERIC_READ);
+    CHECK("closed-handle", closed != INVALID_HANDLE_VALUE && CloseHandle(closed));
+    EQUAL("of-a-closed-handle", _open_osfhandle((intptr_t)closed, O_RDONLY), -1);
+    EQUAL("of-garbage", _open_osfhandle((intptr_t)0xDEADBEE8, O_RDONLY), -1);
     remove(path);
     return finish();
 }

@@ -69,6 +69,12 @@ differences! {
         "inside", "inside-calls", "still-there", "freed-calls", "refused-inside" =>
             "lets go at once of a spy that is revoked within PreAlloc";
     }
+    commit_limit {
+        "at-once-error" => "says ERROR_NOT_ENOUGH_MEMORY";
+        "the-rest", "the-rest-error", "untouched", "section", "section-error", "sparse-commit",
+        "sparse-commit-error", "sparse-untouched" => "has no limit";
+        "nt" => "refuses to make pages that hold anything read-write again";
+    }
     compatibility_no_heap {
         "refused", "error", "length-untouched", "value-untouched" => "does not look at the heap";
     }
@@ -140,6 +146,17 @@ differences! {
     fixed_reservation {
         "32-KiB", "20-KiB", "64-KiB-and-1", "260-KiB" => "reserves in units of its own";
     }
+    foreign {
+        "global-static-flags", "global-static-flags-error", "global-stack-flags",
+        "global-stack-flags-error", "global-inside-flags", "global-inside-flags-error",
+        "global-other-heap-flags", "global-other-heap-flags-error", "global-heap-handle-flags",
+        "global-heap-handle-flags-error", "global-freed-flags", "global-freed-flags-error",
+        "local-static-flags", "local-static-flags-error", "local-stack-flags",
+        "local-stack-flags-error", "local-inside-flags", "local-inside-flags-error",
+        "local-other-heap-flags", "local-other-heap-flags-error", "local-heap-handle-flags",
+        "local-heap-handle-flags-error", "local-freed-flags", "local-freed-flags-error" =>
+            "does not look at the address";
+    }
     free_multiple {
         "(end)" => "has no RtlMultipleAllocateHeap and ends the program";
     }
@@ -180,12 +197,6 @@ differences! {
     }
     global_flags {
         "local-shows-no-sharing" => "shows it";
-    }
-    global_foreign {
-        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
-        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
-        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
-            "does not look at the address";
     }
     global_modify {
         "data-copied" => "makes the block the handle's data";
@@ -228,15 +239,12 @@ differences! {
         "section-without-privilege", "section-without-privilege-error", "section-odd-size",
         "section-odd-size-error" => "takes no notice of SEC_LARGE_PAGES";
     }
+    large_sections {
+        "privilege" => "has no such privilege to give";
+    }
     local_bad_pointers {
         "flags", "flags-error" => "does not look at the address";
         "free-error", "realloc-error", "handle-error" => "says ERROR_INVALID_HANDLE";
-    }
-    local_foreign {
-        "static-flags", "static-flags-error", "stack-flags", "stack-flags-error", "inside-flags",
-        "inside-flags-error", "other-heap-flags", "other-heap-flags-error", "heap-handle-flags",
-        "heap-handle-flags-error", "freed-flags", "freed-flags-error" =>
-            "does not look at the address";
     }
     local_null {
         "unlock-error" => "says ERROR_INVALID_HANDLE";
@@ -269,6 +277,12 @@ differences! {
         "faults-grow" => "counts no faults";
         "private" => "does not tell it";
     }
+    native_bad_arguments {
+        "advise-nobody", "advise-flags" => "does not look at them";
+        "create-two-kinds" => "says STATUS_INVALID_PARAMETER";
+        "map-inherit-0", "map-inherit-3", "map-allocation", "nothing-mapped", "size-as-it-was" =>
+            "maps all the same";
+    }
     native_section_files {
         "file-view-type" => "tells no type";
     }
@@ -276,12 +290,25 @@ differences! {
         "more-than-the-section" => "does not look at the section's protection";
         "bad-protection" => "takes any protection";
     }
+    native_wild_pointers {
+        "watch-addresses-eight", "watch-addresses-eight-error", "watch-addresses-in-the-first-unit",
+        "watch-addresses-in-the-first-unit-error", "watch-addresses-the-systems",
+        "watch-addresses-the-systems-error" => "does not look where nothing is written to";
+        "eight", "in-the-first-unit", "the-systems" =>
+            "has changed the protection when it finds no place for the old one";
+    }
+    physical_bad_arguments {
+        "privilege" => "holds no such privilege";
+    }
     physical_pages {
         "without-privilege-error" => "has no physical pages: ERROR_CALL_NOT_IMPLEMENTED";
         "privilege" => "holds no such privilege";
     }
     physical_arrays {
         "privilege" => "holds no such privilege";
+    }
+    pages_alloc_conflicts {
+        "protect-two-error" => "says ERROR_INVALID_PARAMETER";
     }
     pages_alloc_arguments {
         "protect-0x404" => "does not tell PAGE_WRITECOMBINE";
@@ -291,6 +318,25 @@ differences! {
         "protect-nocache-and-writecombine", "protect-nocache-and-writecombine-error" =>
             "takes modifiers that exclude each other";
         "watch-commit", "watch-commit-error" => "takes MEM_WRITE_WATCH without MEM_RESERVE";
+    }
+    pages_bad_addresses {
+        "(end)" => "has no DiscardVirtualMemory";
+    }
+    pages_bad_flags {
+        "here-reset-reserve", "here-reset-reserve-error", "anywhere-reset-reserve",
+        "anywhere-reset-reserve-error", "nothing-there" => "takes MEM_RESERVE with it";
+        "here-no-protection-bit-error", "anywhere-no-protection-bit",
+        "anywhere-no-protection-bit-error", "here-high-protection-bit-error",
+        "anywhere-high-protection-bit", "anywhere-high-protection-bit-error",
+        "protect-0x80000004", "protect-0x80000004-error" => "takes bits that mean nothing";
+        "protect-0x101", "protect-0x101-error", "protect-0x302", "protect-0x302-error" =>
+            "takes modifiers that exclude each other";
+    }
+    pages_bad_memory {
+        "(end)" => "raises the guard page's exception";
+    }
+    pages_bad_sizes {
+        "(end)" => "has no DiscardVirtualMemory";
     }
     pages_commit {
         "all-reserved" => "decommits one page when a size of 0 names all";
@@ -306,6 +352,10 @@ differences! {
         "no-access-refused-error" => "says another error";
         "not-locked", "not-locked-error", "no-count", "no-count-error", "partly-locked",
         "partly-locked-error" => "unlocks whatever it is given";
+    }
+    pages_lock_quota {
+        "too-much", "too-much-error" => "locks as much as the system lets its user";
+        "not-locked", "not-locked-error" => "unlocks whatever it is given";
     }
     pages_nt_allocate {
         "past-the-end" => "says STATUS_NOT_MAPPED_VIEW";
@@ -355,7 +405,8 @@ differences! {
     pages_requirements {
         "bounds", "type-twice", "type-twice-error", "lowest-of-a-page", "lowest-of-a-page-error",
         "lowest-above-all", "lowest-above-all-error", "crossed", "crossed-error", "no-room",
-        "no-room-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
+        "no-room-error", "no-partition-3", "no-partition-3-error", "no-partition-4",
+        "no-partition-4-error", "ec-code", "ec-code-error" => "looks at the alignment and the highest";
         "size-of-no-page", "size-of-no-page-error", "address-of-a-page-error" =>
             "rounds address and size";
     }
@@ -396,6 +447,9 @@ differences! {
     size_null {
         "(end)" => "reads before the address and faults";
     }
+    stack_overflow {
+        "thread-overflows", "(end)" => "ends threads whose stacks overflow";
+    }
     tokens {
         "adjusted-error", "changed" => "holds no such privilege";
     }
@@ -418,6 +472,11 @@ differences! {
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    view_bad_arguments {
+        "map-at-the-end-error", "map-behind-the-end-error" => "says ERROR_INVALID_PARAMETER";
+        "map-at-no-address", "map-at-the-last-unit" => "maps elsewhere";
+        "section-of-all-bytes" => "makes it";
     }
     view_copy_protect {
         "not-the-others", "still-not-the-others" => "writes to the section";

@@ -1,5 +1,5 @@
 /* Large pages: asked for wrongly, without the privilege, and where there are none. */
-#include "check.h"
+#include "privilege.h"
 
 static void refused(const char *name, const void *result, DWORD want)
 {
@@ -36,22 +36,15 @@ int main(void)
             VirtualAlloc(NULL, large, MEM_RESERVE | MEM_LARGE_PAGES, PAGE_READWRITE),
             ERROR_INVALID_PARAMETER);
 
-    HANDLE token;
-    TOKEN_PRIVILEGES privileges;
-    privileges.PrivilegeCount = 1;
-    privileges.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED;
-    NEED("token", OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token));
-    NEED("privilege",
-         LookupPrivilegeValue(NULL, SE_LOCK_MEMORY_NAME, &privileges.Privileges[0].Luid) &&
-             AdjustTokenPrivileges(token, FALSE, &privileges, 0, NULL, NULL) &&
-             GetLastError() == ERROR_SUCCESS);
-    CloseHandle(token);
+    NEED("privilege", set_privilege(SE_PRIVILEGE_ENABLED));
     SetLastError(UNTOUCHED);
     refused("pages-odd-size", VirtualAlloc(NULL, large + 0x1000, all, PAGE_READWRITE),
             ERROR_INVALID_PARAMETER);
-    refused("section-of-none", section(SEC_COMMIT | SEC_LARGE_PAGES, large),
+    /* There are as many as the machine's owner says, mostly none, and never so many. */
+    refused("section-of-many",
+            CreateFileMappingA(INVALID_HANDLE_VALUE, NULL,
+                               PAGE_READWRITE | SEC_COMMIT | SEC_LARGE_PAGES, 0x100, 0, NULL),
             ERROR_NO_SYSTEM_RESOURCES);
-    /* There are as many as the machine's owner says, mostly none. */
     char *memory = (char *)VirtualAlloc(NULL, large, all, PAGE_READWRITE);
     DWORD error = GetLastError();
     if (memory) {

@@ -31,11 +31,16 @@ int main(void)
                              before.PeakWorkingSetSize >= before.WorkingSetSize);
     char *pages = (char *)VirtualAlloc(NULL, 64 * MIB, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     NEED("pages", pages);
+    NEED("process-then", GetProcessMemoryInfo(self, &after, sizeof after));
+    CHECK("committing-takes-no-memory", after.WorkingSetSize < before.WorkingSetSize + 32 * MIB);
     memset(pages, 1, 64 * MIB);
     NEED("process-again", GetProcessMemoryInfo(self, &after, sizeof after));
     CHECK("working-set-grows", after.WorkingSetSize - before.WorkingSetSize >= 60 * MIB);
     CHECK("faults-grow", after.PageFaultCount > before.PageFaultCount);
     CHECK("commit-grows", after.PagefileUsage - before.PagefileUsage >= 60 * MIB);
+    NEED("decommitted", VirtualFree(pages, 64 * MIB, MEM_DECOMMIT));
+    NEED("process-after", GetProcessMemoryInfo(self, &before, sizeof before));
+    CHECK("decommitting-gives-memory", before.WorkingSetSize + 60 * MIB <= after.WorkingSetSize);
     VirtualFree(pages, 0, MEM_RELEASE);
     NEED("process-more", GetProcessMemoryInfo(self, (PROCESS_MEMORY_COUNTERS *)&more, sizeof more));
     EQUAL("private", more.PrivateUsage, more.PagefileUsage);

@@ -23,7 +23,8 @@ static LONG CALLBACK repair(EXCEPTION_POINTERS *exception)
         exception->ContextRecord->Rax = 42;
         return EXCEPTION_CONTINUE_EXECUTION;
     }
-    VirtualProtect(base, PAGE, PAGE_READWRITE, &old);
+    if (!VirtualProtect(base, PAGE, PAGE_READWRITE, &old))
+        VirtualAlloc(base, PAGE, MEM_COMMIT, PAGE_READWRITE);
     return EXCEPTION_CONTINUE_EXECUTION;
 }
 
@@ -43,6 +44,10 @@ int main(void)
     EQUAL("write-kind", kind, 1);
     EQUAL("write-address", address, base + 9);
     EQUAL("written", base[9], 4);
+    CHECK("decommitted", VirtualFree(base, PAGE, MEM_DECOMMIT));
+    EQUAL("read-decommitted", *(volatile char *)(base + 9), 0);
+    EQUAL("decommitted-kind", kind, 0);
+    EQUAL("decommitted-address", address, base + 9);
     int (*code)(void) = (int (*)(void))(ULONG_PTR)base;
     EQUAL("run", code(), 42);
     EQUAL("run-kind", kind, 8);

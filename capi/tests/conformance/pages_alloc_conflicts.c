@@ -30,6 +30,17 @@ int main(void)
     CHECK("nothing-committed", tells(two, UNIT, MEM_RESERVE, 0, two));
     CHECK("nothing-committed-there", tells(three, UNIT, MEM_RESERVE, 0, three));
 
+    DWORD old = 0;
+    NEED("both-committed", VirtualAlloc(two, UNIT, MEM_COMMIT, PAGE_READWRITE) &&
+                               VirtualAlloc(three, UNIT, MEM_COMMIT, PAGE_READWRITE));
+    FAILS("protect-two", VirtualProtect(two + UNIT - PAGE, 2 * PAGE, PAGE_READONLY, &old), FALSE,
+          ERROR_INVALID_ADDRESS);
+    FAILS("decommit-two", VirtualFree(two + UNIT - PAGE, 2 * PAGE, MEM_DECOMMIT), FALSE,
+          ERROR_INVALID_PARAMETER);
+    FAILS("reset-two", VirtualAlloc(two + UNIT - PAGE, 2 * PAGE, MEM_RESET, PAGE_NOACCESS), 0,
+          ERROR_INVALID_ADDRESS);
+    CHECK("both-kept", tells(two, UNIT, MEM_COMMIT, PAGE_READWRITE, two) &&
+                           tells(three, UNIT, MEM_COMMIT, PAGE_READWRITE, three));
     MEMORY_BASIC_INFORMATION info = query(one + PAGE);
     EQUAL("rest-is-free", info.State, MEM_FREE);
     EQUAL("rest-reservation", info.AllocationBase, 0);

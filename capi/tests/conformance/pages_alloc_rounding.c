@@ -27,6 +27,11 @@ int main(void)
     CHECK("committed", tells(base, PAGE, MEM_COMMIT, PAGE_READONLY, base));
     CHECK("released-too", VirtualFree(base, 0, MEM_RELEASE));
 
+    /* From the highest address down, above what any 32-bit address could be. */
+    base = (char *)VirtualAlloc(NULL, UNIT, MEM_RESERVE | MEM_TOP_DOWN, PAGE_NOACCESS);
+    CHECK("top-down", (ULONGLONG)(ULONG_PTR)base > 0xFFFFFFFFu);
+    CHECK("top-down-unit", (ULONG_PTR)base % UNIT == 0 && VirtualFree(base, 0, MEM_RELEASE));
+
     /* An address that is free: a larger region was there. */
     char *room = (char *)VirtualAlloc(NULL, 16 * UNIT, MEM_RESERVE, PAGE_NOACCESS);
     NEED("room", room);

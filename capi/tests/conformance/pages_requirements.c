@@ -82,6 +82,23 @@ int main(void)
     two[0].Type = MemExtendedParameterNumaNode;
     at = (char *)alloc2(NULL, NULL, UNIT, MEM_RESERVE, PAGE_READWRITE, two, 1);
     CHECK("node", at && VirtualFree(at, 0, MEM_RELEASE));
+    /* There is no partition but the system's, nor a handle of one. */
+    static const int handles[] = {MemExtendedParameterPartitionHandle,
+                                  MemExtendedParameterUserPhysicalHandle};
+    for (int i = 0; i < 2; i++) {
+        char name[64];
+        two[0].Type = (DWORD64)handles[i] & 0xFF;
+        two[0].Handle = (HANDLE)0xDEADBEE8;
+        SetLastError(UNTOUCHED);
+        at = (char *)alloc2(NULL, NULL, UNIT, MEM_RESERVE, PAGE_READWRITE, two, 1);
+        DWORD error = GetLastError();
+        snprintf(name, sizeof name, "no-partition-%d", handles[i]);
+        CHECK(name, !at);
+        snprintf(name, sizeof name, "no-partition-%d-error", handles[i]);
+        CHECK(name, error == ERROR_NOT_SUPPORTED || error == ERROR_INVALID_HANDLE ||
+                        error == ERROR_INVALID_PARAMETER);
+    }
+    memset(two, 0, sizeof two);
     two[0].Type = MemExtendedParameterAttributeFlags;
     two[0].ULong64 = 0x40;
     SetLastError(UNTOUCHED);

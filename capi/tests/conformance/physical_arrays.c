@@ -1,20 +1,6 @@
 /* Arrays of page numbers that cannot be accessed, and pages that change places. */
 #include "pages.h"
-
-static BOOL set_privilege(void)
-{
-    HANDLE token;
-    TOKEN_PRIVILEGES privileges;
-    privileges.PrivilegeCount = 1;
-    privileges.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED;
-    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token))
-        return FALSE;
-    BOOL done = LookupPrivilegeValue(NULL, SE_LOCK_MEMORY_NAME, &privileges.Privileges[0].Luid) &&
-                AdjustTokenPrivileges(token, FALSE, &privileges, 0, NULL, NULL) &&
-                GetLastError() == ERROR_SUCCESS;
-    CloseHandle(token);
-    return done;
-}
+#include "privilege.h"
 
 static void refused(const char *name, BOOL done, DWORD want)
 {
@@ -29,7 +15,7 @@ static void refused(const char *name, BOOL done, DWORD want)
 int main(void)
 {
     HANDLE self = GetCurrentProcess();
-    NEED("privilege", set_privilege());
+    NEED("privilege", set_privilege(SE_PRIVILEGE_ENABLED));
     /* Two pages, the second of which cannot be accessed. */
     char *memory = (char *)VirtualAlloc(NULL, 2 * PAGE, MEM_RESERVE, PAGE_NOACCESS);
     NEED("memory", memory && VirtualAlloc(memory, PAGE, MEM_COMMIT, PAGE_READWRITE));

@@ -1,20 +1,5 @@
 /* Pages that are known by their numbers, in windows. */
-#include "check.h"
-
-static BOOL set_privilege(DWORD attributes)
-{
-    HANDLE token;
-    TOKEN_PRIVILEGES privileges;
-    privileges.PrivilegeCount = 1;
-    privileges.Privileges[0].Attributes = attributes;
-    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token))
-        return FALSE;
-    BOOL done = LookupPrivilegeValue(NULL, SE_LOCK_MEMORY_NAME, &privileges.Privileges[0].Luid) &&
-                AdjustTokenPrivileges(token, FALSE, &privileges, 0, NULL, NULL) &&
-                GetLastError() == ERROR_SUCCESS;
-    CloseHandle(token);
-    return done;
-}
+#include "privilege.h"
 
 static void refused(const char *name, BOOL done, DWORD want)
 {

@@ -1,6 +1,11 @@
 /* What FILE_MAP_... make of a view. */
 #include "check.h"
 
+/* MinGW's headers do not have it. */
+#ifndef FILE_MAP_TARGETS_INVALID
+#define FILE_MAP_TARGETS_INVALID 0x40000000
+#endif
+
 static void gives(const char *name, HANDLE section, DWORD access, DWORD protect)
 {
     char full[64];
@@ -46,6 +51,8 @@ int main(void)
     gives("read-run", all, FILE_MAP_READ | FILE_MAP_EXECUTE, PAGE_EXECUTE_READ);
     gives("write-run", all, FILE_MAP_WRITE | FILE_MAP_EXECUTE, PAGE_EXECUTE_READWRITE);
     gives("map-execute-is-nothing", all, FILE_MAP_READ | SECTION_MAP_EXECUTE, PAGE_READONLY);
+    gives("no-targets", all, FILE_MAP_READ | FILE_MAP_EXECUTE | FILE_MAP_TARGETS_INVALID,
+          PAGE_EXECUTE_READ);
     CloseHandle(all);
 
     HANDLE read = make_section(PAGE_READONLY, 0x1000);

@@ -27,6 +27,11 @@ int main(void)
     MEMORY_BASIC_INFORMATION info;
     VirtualQuery(view, &info, sizeof info);
     EQUAL("whole-pages", info.RegionSize, 0x11000);
+    char *rest = (char *)MapViewOfFile(section, FILE_MAP_READ, 0, 0x30000, 0);
+    NEED("rest", rest);
+    VirtualQuery(rest, &info, sizeof info);
+    EQUAL("to-the-end", info.RegionSize, 0x10000);
+    UnmapViewOfFile(rest);
     SetLastError(UNTOUCHED);
     refused("occupied", MapViewOfFileEx(section, FILE_MAP_READ, 0, 0, 0, view),
             ERROR_INVALID_ADDRESS);

@@ -35,6 +35,9 @@ int main(void)
     SetLastError(UNTOUCHED);
     CHECK("decommit-refused", !VirtualFree(view + 0x2000, 0x1000, MEM_DECOMMIT));
     EQUAL("decommit-error", GetLastError(), ERROR_INVALID_PARAMETER);
+    SetLastError(UNTOUCHED);
+    CHECK("release-refused", !VirtualFree(view, 0, MEM_RELEASE));
+    EQUAL("release-error", GetLastError(), ERROR_INVALID_PARAMETER);
     char *third = (char *)MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
     NEED("third", third);
     is("third-committed", third + 0x2000, MEM_COMMIT, PAGE_READWRITE, 0x2000);

@@ -199,6 +199,8 @@ pub(crate) fn protect(
     match area.kind {
         Kind::Private if protect.is_copy() => return Err(Refusal::Protection),
         Kind::View(_) if !area.initial.allows(protect) => return Err(Refusal::Protection),
+        // The system copies ordinary pages only.
+        Kind::View(_) if area.is_large && protect.is_copy() => return Err(Refusal::Protection),
         Kind::View(view) if view.commits != 0 => {
             regions.refresh(id);
         }
@@ -228,7 +230,12 @@ pub(crate) fn protect(
         if let Some(shift) = shift {
             regions.share_again(&area, start, end, protect, shift);
         }
-        return Err(Refusal::NoMemory);
+        // Of a large page no part has rights of its own.
+        return Err(if area.is_large {
+            Refusal::Invalid
+        } else {
+            Refusal::NoMemory
+        });
     }
     if let Some(shift) = shift {
         regions.settle_copies(id, shift);

@@ -21,6 +21,28 @@ pub(crate) fn insert_view(
     initial: Protect,
     map: impl FnOnce(*mut u8) -> bool,
 ) -> Result<usize, Refusal> {
+    insert(at, size, view, initial, false, map)
+}
+
+/// The same of large pages, in which the place, the alignment and the size are given.
+pub(crate) fn insert_large_view(
+    at: &Whereabouts,
+    size: usize,
+    view: View,
+    initial: Protect,
+    map: impl FnOnce(*mut u8) -> bool,
+) -> Result<usize, Refusal> {
+    insert(at, size, view, initial, true, map)
+}
+
+fn insert(
+    at: &Whereabouts,
+    size: usize,
+    view: View,
+    initial: Protect,
+    large: bool,
+    map: impl FnOnce(*mut u8) -> bool,
+) -> Result<usize, Refusal> {
     if view.commits != 0 && !fault::catch() {
         return Err(Refusal::Unsupported);
     }
@@ -34,6 +56,7 @@ pub(crate) fn insert_view(
     let request = Request {
         kind: Kind::View(view),
         commits: view.commits == 0,
+        large,
         ..Request::private(initial)
     };
     if view.commits != 0 {

@@ -41,6 +41,8 @@ pub(crate) use control::{end_own, new_own};
 
 /// SEC_RESERVE: pages are committed one by one.
 pub(crate) const RESERVED: u32 = 0x400_0000;
+/// SEC_LARGE_PAGES: memory of large pages.
+pub(crate) const LARGE_PAGES: u32 = 0x8000_0000;
 
 /// What a section is to be.
 pub(crate) struct Request<'a> {
@@ -65,6 +67,8 @@ pub(crate) enum Failure {
     NotFound,
     /// The system has no memory.
     NoMemory,
+    /// The system has too few large pages.
+    NoLargePages,
     /// The limit of committed bytes is reached.
     CommitLimit,
     /// The system refused.
@@ -329,9 +333,17 @@ fn make(request: &Request<'_>) -> Result<Record, Failure> {
     }
     let data = match request.file {
         Some(file) => files::duplicate(file),
+        None if request.attributes & LARGE_PAGES != 0 => files::anonymous_large(request.size),
         None => files::anonymous(request.size),
     };
-    let data = data.inspect_err(|_| credit(Use::Program, charged))?;
+    let data = data.map_err(|error| {
+        credit(Use::Program, charged);
+        match error {
+            Errno(libc::EMFILE | libc::ENFILE) => error.into(),
+            _ if request.attributes & LARGE_PAGES != 0 => Failure::NoLargePages,
+            other => other.into(),
+        }
+    })?;
     let mut record = Record {
         section: Section {
             data,

@@ -2,8 +2,11 @@
 
 use super::super::regions::{self, Protect, Refusal, View, Whereabouts};
 use super::super::{Use, charge, credit, page_size, round_to_pages};
-use super::{Section, add_view, drop_view, get};
-use crate::sys::files::{self, Errno};
+use super::{LARGE_PAGES, Section, add_view, drop_view, get};
+use crate::sys::{
+    self,
+    files::{self, Errno},
+};
 
 /// Which view is wanted.
 pub(crate) struct Wanted {
@@ -16,6 +19,8 @@ pub(crate) struct Wanted {
     pub(crate) size: usize,
     /// The pages' protection.
     pub(crate) protect: Protect,
+    /// Whether it is to be of large pages, as the section then is.
+    pub(crate) large: bool,
 }
 
 /// Why there is no view.
@@ -27,6 +32,11 @@ pub(crate) enum Unmapped {
     Protection,
     /// The section has no such part.
     Size,
+    /// The section is of large pages, and the place or the offset is no multiple of
+    /// theirs.
+    LargeAlignment,
+    /// The section has no large pages, or what is asked for cannot be had in them.
+    Large,
     /// The system has no memory.
     NoMemory,
     /// The limit of committed bytes is reached.
@@ -71,6 +81,14 @@ fn map_section(
         return Err(Unmapped::Size);
     }
     let size = round_to_pages(size).ok_or(Unmapped::Size)?;
+    let is_large = section.attributes & LARGE_PAGES != 0;
+    let at = if is_large {
+        in_large_pages(wanted, size)?
+    } else if wanted.large {
+        return Err(Unmapped::Large);
+    } else {
+        wanted.at
+    };
     // What is copied on writing is the process's own, all of it.
     let charged = if protect.is_copy() { size } else { 0 };
     if !charge(Use::Program, charged) {
@@ -86,13 +104,19 @@ fn map_section(
         seen: 0,
         next: 0,
     };
-    let private = !protect.writes_through();
+    // A view that is only read may come to copy; one of large pages never does.
+    let private = !protect.writes_through() && !is_large;
     let map = |base: *mut u8| {
         let (file, offset) = (section.data, wanted.offset);
         // SAFETY: the range was reserved for this view and nobody else knows it.
         unsafe { files::map(base, size, file, offset, protect.system(), private).is_ok() }
     };
-    match regions::insert_view(&wanted.at, size, view, protect, map) {
+    let inserted = if is_large {
+        regions::insert_large_view(&at, size, view, protect, map)
+    } else {
+        regions::insert_view(&at, size, view, protect, map)
+    };
+    match inserted {
         Ok(base) => Ok((base, size)),
         Err(refusal) => {
             credit(Use::Program, charged);
@@ -103,6 +127,22 @@ fn map_section(
             })
         }
     }
+}
+
+/// Where a view of a section of large pages may be: place, offset and size are multiples
+/// of theirs, and nothing of it is copied.
+fn in_large_pages(wanted: &Wanted, size: usize) -> Result<Whereabouts, Unmapped> {
+    let unit = sys::large_page_size().ok_or(Unmapped::NoMemory)?;
+    if !wanted.offset.is_multiple_of(unit as u64) || !wanted.at.address.is_multiple_of(unit) {
+        return Err(Unmapped::LargeAlignment);
+    }
+    if !size.is_multiple_of(unit) || wanted.protect.is_copy() {
+        return Err(Unmapped::Large);
+    }
+    Ok(Whereabouts {
+        alignment: wanted.at.alignment.max(unit),
+        ..wanted.at
+    })
 }
 
 /// Ends the view that an address is in; a placeholder stays if `keeps` says so.

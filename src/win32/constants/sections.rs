@@ -60,7 +60,7 @@ constants! { DWORD:
     SEC_NOCACHE = 0x1000_0000;
     /// A section whose writes may be combined: noted, without effect.
     SEC_WRITECOMBINE = 0x4000_0000;
-    /// A section of large pages: there is none.
+    /// A section of large pages, from the pool of the system.
     SEC_LARGE_PAGES = 0x8000_0000;
     /// The right to ask about a section.
     SECTION_QUERY = 0x1;
@@ -86,7 +86,7 @@ constants! { DWORD:
     FILE_MAP_EXECUTE = 0x20;
     /// Everything; of a view, reading and writing.
     FILE_MAP_ALL_ACCESS = 0xF_001F;
-    /// A view of large pages: refused.
+    /// A view of large pages, which its section has.
     FILE_MAP_LARGE_PAGES = 0x2000_0000;
     /// A view that no indirect call leads into: noted, without effect.
     FILE_MAP_TARGETS_INVALID = 0x4000_0000;

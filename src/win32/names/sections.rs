@@ -18,6 +18,7 @@ macro_rules! win32_names_sections {
             ) -> BOOL;
             fn GetCurrentProcess() -> HANDLE;
             fn GetCurrentProcessId() -> DWORD;
+            fn SetThreadStackGuarantee(bytes: PULONG) -> BOOL;
 
             fn CreateFileA(
                 path: LPCSTR,

@@ -6,7 +6,7 @@ use super::super::types::{
     BOOL, DWORD, HANDLE, LPVOID, NTSTATUS, OFFER_PRIORITY, PVOID, PWIN32_MEMORY_RANGE_ENTRY,
     SIZE_T, ULONG, ULONG_PTR,
 };
-use super::{is_user_range, own, status_of, truth};
+use super::{is_user_range, leads_nowhere, own, status_of, truth};
 use crate::sys;
 use crate::vm::regions::{self, Locked, Refusal};
 use core::ptr;
@@ -130,7 +130,7 @@ pub(super) unsafe fn prefetch(
     if count == 0 {
         return Err(STATUS_INVALID_PARAMETER_3);
     }
-    if ranges.is_null() {
+    if leads_nowhere(ranges) {
         return Err(STATUS_ACCESS_VIOLATION);
     }
     for index in 0..count {

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Pages have 4 KiB; where the system's are larger (some of its ARM versions)
-//! they have its size.
+//! they have its size, and a range stands for all of them that it touches: the
+//! system gives no part of a page rights of its own (docs/porting.md).
 
 mod advise;
 mod allocate;
@@ -79,6 +80,13 @@ fn own(process: HANDLE) -> Result<(), NTSTATUS> {
     } else {
         Err(STATUS_INVALID_HANDLE)
     }
+}
+
+/// Whether a pointer leads to nothing: null, into the first 64 KiB, which nobody is given,
+/// or beyond the addresses that programs have. What else is no memory the caller answers
+/// for.
+pub(in crate::win32) fn leads_nowhere<T>(pointer: *const T) -> bool {
+    !(crate::vm::GRANULARITY..crate::sys::USER_END).contains(&pointer.addr())
 }
 
 /// Whether `[address, address + size)` lies below the end of what programs have.

@@ -1,5 +1,6 @@
 //! The native functions: addresses and sizes go in and come back rounded, and
-//! the answer is a status.
+//! the answer is a status. A pointer into the first 64 KiB, or beyond what programs
+//! have, is as null.
 
 use super::super::answers::status;
 use super::super::constants::*;
@@ -10,7 +11,7 @@ use super::super::types::{
     ULONG_PTR, VIRTUAL_MEMORY_INFORMATION_CLASS,
 };
 use super::allocate::{Extended, allocate, extended};
-use super::{advise, free, own, protect, query};
+use super::{advise, free, leads_nowhere, own, protect, query};
 use crate::vm::regions::{self, Kind};
 use core::mem::offset_of;
 use core::ptr;
@@ -20,7 +21,7 @@ use core::ptr;
 /// # Safety
 /// Both are null or lead to what they say.
 unsafe fn read(base: *mut PVOID, size: PSIZE_T) -> Result<(usize, usize), NTSTATUS> {
-    if base.is_null() || size.is_null() {
+    if leads_nowhere(base) || leads_nowhere(size) {
         return Err(STATUS_ACCESS_VIOLATION);
     }
     // SAFETY: the caller's variables, wherever they lie.
@@ -192,7 +193,7 @@ pub unsafe extern "system" fn NtProtectVirtualMemory(
     old: PULONG,
 ) -> NTSTATUS {
     let done = own(process).and_then(|()| {
-        if old.is_null() {
+        if leads_nowhere(old) {
             return Err(STATUS_ACCESS_VIOLATION);
         }
         // SAFETY: the caller's promise is the callee's.
@@ -241,7 +242,7 @@ pub unsafe extern "system" fn NtQueryVirtualMemory(
         if length < least {
             return Err(STATUS_INFO_LENGTH_MISMATCH);
         }
-        if buffer.is_null() {
+        if leads_nowhere(buffer) || !written.is_null() && leads_nowhere(written) {
             return Err(STATUS_ACCESS_VIOLATION);
         }
         let basic = query(address.addr()).map_err(|_| STATUS_INVALID_PARAMETER)?;
@@ -342,6 +343,9 @@ pub unsafe extern "system" fn NtSetInformationVirtualMemory(
         }
         if length as usize != size_of::<ULONG>() {
             return Err(STATUS_INVALID_PARAMETER_6);
+        }
+        if leads_nowhere(information) {
+            return Err(STATUS_ACCESS_VIOLATION);
         }
         // SAFETY: the caller's number, wherever it lies.
         let flags = unsafe { information.cast::<ULONG>().read_unaligned() };

@@ -2,7 +2,7 @@
 
 use super::super::constants::*;
 use super::super::types::{BOOL, DWORD, HANDLE, LPVOID, NTSTATUS, PDWORD, PVOID, SIZE_T, ULONG};
-use super::{EXECUTE_RIGHTS, is_user_range, own, query, status_of, truth};
+use super::{EXECUTE_RIGHTS, is_user_range, leads_nowhere, own, query, status_of, truth};
 use crate::sys;
 use crate::vm::regions::{self, Protect, Refusal};
 use core::ptr;
@@ -74,7 +74,7 @@ unsafe fn protect_win32(
     wanted: DWORD,
     old: PDWORD,
 ) -> Result<(), NTSTATUS> {
-    if old.is_null() {
+    if leads_nowhere(old) {
         return Err(STATUS_ACCESS_VIOLATION);
     }
     let (_, _, before) = protect(address.expose_provenance(), size, wanted)?;

@@ -5,7 +5,7 @@ use super::super::last_error;
 use super::super::types::{
     DWORD, HANDLE, LPCVOID, MEMORY_BASIC_INFORMATION, PMEMORY_BASIC_INFORMATION, SIZE_T,
 };
-use super::own;
+use super::{leads_nowhere, own};
 use crate::vm::PageKind;
 use crate::vm::query::{self, Untold};
 use core::ptr;
@@ -37,7 +37,7 @@ pub unsafe extern "system" fn VirtualQuery(
     buffer: PMEMORY_BASIC_INFORMATION,
     length: SIZE_T,
 ) -> SIZE_T {
-    let answer = if buffer.is_null() {
+    let answer = if leads_nowhere(buffer) {
         Err(ERROR_NOACCESS)
     } else if length < size_of::<MEMORY_BASIC_INFORMATION>() {
         Err(ERROR_BAD_LENGTH)

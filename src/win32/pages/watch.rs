@@ -3,7 +3,7 @@
 use super::super::constants::*;
 use super::super::last_error;
 use super::super::types::{DWORD, LPVOID, PULONG, PULONG_PTR, PVOID, SIZE_T, UINT};
-use super::is_user_range;
+use super::{is_user_range, leads_nowhere};
 use crate::sys;
 use crate::vm::regions::{self, Unwatched};
 use core::ptr;
@@ -74,7 +74,7 @@ unsafe fn tell(
     count: PULONG_PTR,
     granularity: PULONG,
 ) -> Result<(), DWORD> {
-    if count.is_null() || granularity.is_null() {
+    if leads_nowhere(count) || leads_nowhere(granularity) {
         return Err(ERROR_NOACCESS);
     }
     // SAFETY: the caller's number, wherever it lies.
@@ -86,7 +86,7 @@ unsafe fn tell(
     {
         return Err(ERROR_INVALID_PARAMETER);
     }
-    if addresses.is_null() {
+    if leads_nowhere(addresses) {
         return Err(ERROR_NOACCESS);
     }
     let forgets = flags & WRITE_WATCH_FLAG_RESET != 0;

@@ -111,10 +111,12 @@ fn create(
 /// file and no size; ERROR_NOT_ENOUGH_MEMORY, also for a file that would have to
 /// grow and may not; ERROR_DISK_FULL; ERROR_TOO_MANY_OPEN_FILES, since sections are
 /// files to the system; ERROR_COMMITMENT_LIMIT at the limit of committed bytes;
-/// ERROR_BAD_EXE_FORMAT with SEC_IMAGE, always; SEC_LARGE_PAGES, which takes a
-/// multiple of [`GetLargePageMinimum`](crate::win32::GetLargePageMinimum) of memory
-/// and no file, is ERROR_PRIVILEGE_NOT_HELD without SeLockMemoryPrivilege and
-/// ERROR_NO_SYSTEM_RESOURCES with it: there are no large pages for sections here;
+/// ERROR_BAD_EXE_FORMAT with SEC_IMAGE, always; for SEC_LARGE_PAGES, which goes with
+/// SEC_COMMIT and takes a multiple of
+/// [`GetLargePageMinimum`](crate::win32::GetLargePageMinimum) of memory and no file,
+/// ERROR_PRIVILEGE_NOT_HELD unless SeLockMemoryPrivilege is in force, and
+/// ERROR_NO_SYSTEM_RESOURCES when the system's pool has too few: all of them are taken
+/// at once;
 /// ERROR_PATH_NOT_FOUND for a name with other backslashes;
 /// ERROR_FILENAME_EXCED_RANGE above 260 characters. Any thread may call it. With a
 /// name it takes a few hundred microseconds: the system's list of local sockets is
@@ -224,21 +226,17 @@ fn protection_for(access: DWORD) -> DWORD {
 }
 
 fn map(section: HANDLE, access: DWORD, offset: u64, size: usize, base: usize) -> LPVOID {
-    let mapped = if access & FILE_MAP_LARGE_PAGES != 0 {
-        Err(STATUS_INVALID_PARAMETER)
-    } else {
-        view::map(&Wanted {
-            section,
-            at: Whereabouts {
-                address: base,
-                ..Whereabouts::default()
-            },
-            offset,
-            size,
-            protect: protection_for(access),
-        })
-    };
-    answers::address(mapped)
+    answers::address(view::map(&Wanted {
+        section,
+        at: Whereabouts {
+            address: base,
+            ..Whereabouts::default()
+        },
+        offset,
+        size,
+        protect: protection_for(access),
+        large: access & FILE_MAP_LARGE_PAGES != 0,
+    }))
 }
 
 /// As [`MapViewOfFileEx`], at any address.
@@ -267,11 +265,18 @@ pub unsafe extern "system" fn MapViewOfFile(
 ///   view is to begin, unless that is null. The view ends with a page.
 /// - All views of a section show the same, in all processes, but for pages that were
 ///   copied. A view that copies is charged as committed, whole.
+/// - A view of a section of large pages is of large pages, with FILE_MAP_LARGE_PAGES or
+///   without; its place, offset and size are multiples of
+///   [`GetLargePageMinimum`](crate::win32::GetLargePageMinimum), and nothing of it can
+///   be copied when it is written to. FILE_MAP_TARGETS_INVALID has no effect: this
+///   system guards no calls.
 ///
 /// The address of the view; null and the last error otherwise:
 /// ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED when the handle lacks a right or the
 /// view goes beyond the section; ERROR_INVALID_PARAMETER when the section's
-/// protection does not allow the view's; ERROR_MAPPED_ALIGNMENT;
+/// protection does not allow the view's, for FILE_MAP_LARGE_PAGES of a section of
+/// ordinary pages, and for a size or copies that large pages do not have;
+/// ERROR_MAPPED_ALIGNMENT;
 /// ERROR_INVALID_ADDRESS when the addresses are in use; ERROR_NOT_ENOUGH_MEMORY;
 /// ERROR_COMMITMENT_LIMIT. Any thread may call it.
 ///
@@ -344,7 +349,8 @@ unsafe fn whereabouts(
 ///
 /// - `allocation` is 0, MEM_RESERVE, which changes nothing, or
 ///   MEM_REPLACE_PLACEHOLDER: then `base` and `size` are exactly a placeholder's, and
-///   they and the offset are multiples of the page size only.
+///   they and the offset are multiples of the page size only. MEM_LARGE_PAGES is as
+///   FILE_MAP_LARGE_PAGES.
 /// - `count` further arguments at `parameters`, as for
 ///   [`VirtualAlloc2`](crate::win32::VirtualAlloc2): limits and alignment of the
 ///   address, if `base` is null.
@@ -377,7 +383,7 @@ pub unsafe extern "system" fn MapViewOfFile3(
         // SAFETY: the caller's parameters are as many as it says.
         unsafe { whereabouts(base, parameters, count) }.and_then(|at| {
             let replaces = allocation & MEM_REPLACE_PLACEHOLDER != 0;
-            let known = MEM_RESERVE | MEM_REPLACE_PLACEHOLDER;
+            let known = MEM_RESERVE | MEM_REPLACE_PLACEHOLDER | MEM_LARGE_PAGES;
             if allocation & !known != 0 || replaces && base.is_null() {
                 return Err(STATUS_INVALID_PARAMETER);
             }
@@ -387,6 +393,7 @@ pub unsafe extern "system" fn MapViewOfFile3(
                 offset,
                 size,
                 protect,
+                large: allocation & MEM_LARGE_PAGES != 0,
             })
         })
     };

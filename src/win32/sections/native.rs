@@ -3,6 +3,7 @@
 
 use super::super::constants::*;
 use super::super::handles;
+use super::super::pages::leads_nowhere;
 use super::super::types::{
     ACCESS_MASK, HANDLE, NTSTATUS, PHANDLE, PLARGE_INTEGER, POBJECT_ATTRIBUTES, PSIZE_T, PVOID,
     SECTION_BASIC_INFORMATION, SECTION_INFORMATION_CLASS, SECTION_INHERIT, SIZE_T, ULONG,
@@ -71,7 +72,7 @@ pub unsafe extern "system" fn NtCreateSection(
     attributes: ULONG,
     file: HANDLE,
 ) -> NTSTATUS {
-    if section.is_null() {
+    if leads_nowhere(section) || !size.is_null() && leads_nowhere(size) {
         return STATUS_ACCESS_VIOLATION;
     }
     let size = if size.is_null() {
@@ -121,11 +122,11 @@ pub unsafe extern "system" fn NtCreateSection(
 /// STATUS_SUCCESS; STATUS_ACCESS_VIOLATION for a null pointer;
 /// STATUS_INVALID_PARAMETER_4 for zero bits above 21 that are no mask;
 /// STATUS_INVALID_PARAMETER_8 for another `inherit`, _9 for an allocation that is
-/// not 0, MEM_RESERVE or MEM_TOP_DOWN; STATUS_INVALID_HANDLE;
+/// not 0, MEM_RESERVE, MEM_TOP_DOWN or MEM_LARGE_PAGES; STATUS_INVALID_HANDLE;
 /// STATUS_INVALID_PAGE_PROTECTION; STATUS_ACCESS_DENIED when the handle lacks a right;
 /// STATUS_SECTION_PROTECTION; STATUS_INVALID_VIEW_SIZE; STATUS_MAPPED_ALIGNMENT;
-/// STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY; STATUS_COMMITMENT_LIMIT. Any thread
-/// may call it.
+/// STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY; STATUS_COMMITMENT_LIMIT; of large pages
+/// what [`MapViewOfFileEx`](crate::win32::MapViewOfFileEx) tells. Any thread may call it.
 ///
 /// Source: "ZwMapViewOfSection function (wdm.h)".
 ///
@@ -144,7 +145,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
     allocation: ULONG,
     protect: ULONG,
 ) -> NTSTATUS {
-    if base.is_null() || size.is_null() {
+    if leads_nowhere(base) || leads_nowhere(size) || !offset.is_null() && leads_nowhere(offset) {
         return STATUS_ACCESS_VIOLATION;
     }
     if (22..32).contains(&bits) {
@@ -153,7 +154,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
     if inherit != ViewShare && inherit != ViewUnmap {
         return STATUS_INVALID_PARAMETER_8;
     }
-    if allocation & !(MEM_RESERVE | MEM_TOP_DOWN) != 0 {
+    if allocation & !(MEM_RESERVE | MEM_TOP_DOWN | MEM_LARGE_PAGES) != 0 {
         return STATUS_INVALID_PARAMETER_9;
     }
     if !handles::is_own_process(process) {
@@ -177,6 +178,7 @@ pub unsafe extern "system" fn NtMapViewOfSection(
         offset: start,
         size: wanted_size,
         protect,
+        large: allocation & MEM_LARGE_PAGES != 0,
     });
     match mapped {
         Ok((at, bytes)) => {
@@ -242,7 +244,7 @@ pub unsafe extern "system" fn NtQuerySection(
     if size < needed {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    if buffer.is_null() {
+    if leads_nowhere(buffer) || !length.is_null() && leads_nowhere(length) {
         return STATUS_ACCESS_VIOLATION;
     }
     let Some(handle) = handles::borrow(section, &SECTION) else {

@@ -92,6 +92,7 @@ fn status_of(failure: Failure) -> NTSTATUS {
     match failure {
         Failure::NotFound => STATUS_OBJECT_NAME_NOT_FOUND,
         Failure::NoMemory => STATUS_NO_MEMORY,
+        Failure::NoLargePages => STATUS_INSUFFICIENT_RESOURCES,
         Failure::CommitLimit => STATUS_COMMITMENT_LIMIT,
         Failure::System(Errno(libc::EMFILE | libc::ENFILE)) => STATUS_TOO_MANY_OPENED_FILES,
         Failure::System(Errno(libc::ENOSPC | libc::EFBIG | libc::EDQUOT)) => STATUS_DISK_FULL,
@@ -124,17 +125,17 @@ pub(super) fn create(wanted: &Wanted<'_>) -> Result<(HANDLE, bool), NTSTATUS> {
     Ok((handle.ok_or(STATUS_NO_MEMORY)?, existed))
 }
 
-/// Why there is no section of large pages of this size. What is always left is that the
-/// system has none: its pool's pages cannot be protected, committed or copied by 4 KiB,
-/// as views of a section can, with or without large pages.
-fn without_large_pages(size: u64) -> NTSTATUS {
+/// Whether a section of large pages can be asked for.
+fn check_large(size: u64) -> Result<(), NTSTATUS> {
     let unit = sys::large_page_size().map_or(0, |unit| unit as u64);
     if unit != 0 && !size.is_multiple_of(unit) {
-        STATUS_INVALID_PARAMETER_4
+        Err(STATUS_INVALID_PARAMETER_4)
     } else if !tokens::may_lock_memory() {
-        STATUS_PRIVILEGE_NOT_HELD
+        Err(STATUS_PRIVILEGE_NOT_HELD)
+    } else if unit == 0 {
+        Err(STATUS_INSUFFICIENT_RESOURCES)
     } else {
-        STATUS_INSUFFICIENT_RESOURCES
+        Ok(())
     }
 }
 
@@ -146,7 +147,7 @@ fn of_memory(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
         return Err(STATUS_INVALID_PARAMETER_4);
     }
     if wanted.attributes & SEC_LARGE_PAGES != 0 {
-        return Err(without_large_pages(wanted.size));
+        check_large(wanted.size)?;
     }
     let size = sections::memory_size(wanted.size);
     let request = Request {

@@ -16,6 +16,8 @@ pub(super) struct Wanted {
     /// Bytes; 0 for all from the offset on.
     pub(super) size: usize,
     pub(super) protect: DWORD,
+    /// Whether it is to be of large pages, as the section then is.
+    pub(super) large: bool,
 }
 
 /// The rights that a handle must have for a view of this protection.
@@ -60,11 +62,14 @@ pub(super) fn map(wanted: &Wanted) -> Result<(usize, usize), NTSTATUS> {
         offset: wanted.offset,
         size: wanted.size,
         protect,
+        large: wanted.large,
     };
     views::map(handle.value, &part).map_err(|unmapped| match unmapped {
         Unmapped::NoSection => STATUS_INVALID_HANDLE,
         Unmapped::Protection => STATUS_SECTION_PROTECTION,
         Unmapped::Size => STATUS_INVALID_VIEW_SIZE,
+        Unmapped::LargeAlignment => STATUS_MAPPED_ALIGNMENT,
+        Unmapped::Large => STATUS_INVALID_PARAMETER,
         Unmapped::NoMemory => STATUS_NO_MEMORY,
         Unmapped::CommitLimit => STATUS_COMMITMENT_LIMIT,
         Unmapped::Region(refusal) => status_of(refusal),
