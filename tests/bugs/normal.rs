@@ -16,19 +16,20 @@ pub(crate) struct Ran<'a> {
     pub(crate) stderr: &'a str,
 }
 
-/// The function that an offset of the program lies in.
-fn function(program: &Path, offset: &str) -> String {
+/// The functions that an offset of the program lies in, what was inlined there first.
+fn functions(program: &Path, offset: &str) -> Vec<String> {
     // A return address: the call lies before it.
     let number = u64::from_str_radix(offset.trim_start_matches("0x"), 16).expect("an offset");
     let output = Command::new("addr2line")
-        .args(["-C", "-f", "-e"])
+        .args(["-C", "-f", "-i", "-e"])
         .arg(program)
         .arg(format!("{:#x}", number - 1))
         .output()
         .expect("addr2line runs");
     assert!(output.status.success(), "{output:?}");
+    // Functions and lines in turn.
     let output = String::from_utf8_lossy(&output.stdout);
-    output.lines().next().expect("a function").to_owned()
+    output.lines().step_by(2).map(str::to_owned).collect()
 }
 
 /// A report with nothing in it that differs from run to run: of stacks, the
@@ -78,11 +79,12 @@ pub(crate) fn normal(ran: &Ran<'_>, keeps: &dyn Fn(&str) -> (bool, bool)) -> Str
             match place.strip_prefix(&format!("{name}+")) {
                 // What is below the last one is the system's.
                 Some(offset) if !is_done => {
-                    let function = function(program, offset);
-                    let (is_kept, is_last) = keeps(&function);
-                    is_done = is_last;
-                    if is_kept {
-                        writeln!(normal, "    {function}").expect("written");
+                    for function in functions(program, offset) {
+                        let (is_kept, is_last) = keeps(&function);
+                        is_done |= is_last;
+                        if is_kept {
+                            writeln!(normal, "    {function}").expect("written");
+                        }
                     }
                 }
                 _ => {}
