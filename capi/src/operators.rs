@@ -25,6 +25,8 @@ use heap::heap::checked::{self, Family};
 /// Whether a family is to be noted or compared: 0 for no. Not known before the heap
 /// begins: until then it is as with a flag on.
 static TELLS: AtomicU8 = AtomicU8::new(1);
+/// Its value where allocations fail by chance.
+const INJECTS: u8 = 2;
 
 const NEW: u8 = Family::New as u8;
 const NEW_ARRAY: u8 = Family::NewArray as u8;
@@ -44,7 +46,12 @@ fn family(number: u8) -> Family {
 /// Whether families are told, now that something was allocated.
 fn tells() -> bool {
     let tells = checked::tells_families();
-    TELLS.store(u8::from(tells), Ordering::Relaxed);
+    let value = if checked::injects_faults() {
+        INJECTS
+    } else {
+        u8::from(tells)
+    };
+    TELLS.store(value, Ordering::Relaxed);
     tells
 }
 
@@ -95,6 +102,10 @@ unsafe extern "C" fn find(next: *const Next) -> *mut c_void {
         found = look(next.name);
         if found.is_null() {
             found = next.otherwise.load(Ordering::Relaxed);
+            if TELLS.load(Ordering::Relaxed) == 0 {
+                // A C++ library may be there the next time.
+                return found;
+            }
         }
         next.found.store(found, Ordering::Relaxed);
     }
@@ -150,7 +161,7 @@ extern "C" fn quiet_aligned_new(size: usize, align: usize) -> *mut c_void {
 /// Defines the way to the C++ library's operator of a symbol, as `$next`; `$telling` tells.
 macro_rules! next {
     ($next:ident, $symbol:literal, $otherwise:path, $telling:path) => {
-        static $next: Next = Next {
+        pub(super) static $next: Next = Next {
             leads_to: AtomicPtr::new(search as *mut c_void),
             found: AtomicPtr::new(core::ptr::null_mut()),
             name: match CStr::from_bytes_with_nul(concat!($symbol, "\0").as_bytes()) {
@@ -203,8 +214,10 @@ macro_rules! operator {
 
 /// Defines operators new that are the C++ library's.
 macro_rules! new {
-    ($($symbol:literal $family:ident, $otherwise:path;)*) => {$(
-        const _: () = {
+    ($($module:ident: $symbol:literal $family:ident, $otherwise:path;)*) => {$(
+        mod $module {
+            use super::*;
+
             next!(NEXT, $symbol, $otherwise, telling);
             operator!($symbol, NEXT);
 
@@ -229,7 +242,7 @@ macro_rules! new {
                     family = const $family,
                 )
             }
-        };
+        }
     )*};
 }
 
@@ -263,8 +276,10 @@ macro_rules! delete {
 
 /// Defines operators delete that are the C++ library's.
 macro_rules! library_delete {
-    ($($symbol:literal $family:ident;)*) => {$(
-        const _: () = {
+    ($($module:ident: $symbol:literal $family:ident;)*) => {$(
+        mod $module {
+            use super::*;
+
             next!(NEXT, $symbol, crate::malloc::free, telling);
             operator!($symbol, NEXT);
 
@@ -295,11 +310,13 @@ macro_rules! library_delete {
                     family = const $family,
                 )
             }
-        };
+        }
     )*};
 }
 
-const _: () = {
+mod plain_new {
+    use super::*;
+
     next!(NEXT, "_Znwm", give_up, telling);
 
     /// `operator new(std::size_t)`.
@@ -310,14 +327,14 @@ const _: () = {
             ".cfi_startproc",
             "push rdi",
             ".cfi_adjust_cfa_offset 8",
+            "cmp byte ptr [rip + {tells}], 0",
+            "jne 5f",
             // A size of 0 is served as 1, as the C++ library does.
             "cmp rdi, 1",
             "adc rdi, 0",
             "call qword ptr [rip + malloc@GOTPCREL]",
             "test rax, rax",
             "je 3f",
-            "cmp byte ptr [rip + {tells}], 0",
-            "jne 4f",
             "2:",
             ".cfi_remember_state",
             "pop rdi",
@@ -333,9 +350,21 @@ const _: () = {
             "mov esi, {family}",
             "call {note}",
             "jmp 2b",
+            // Where allocations fail by chance the C++ library asks, and only it: of what
+            // is asked for twice next to nothing would fail.
+            "5:",
+            "cmp byte ptr [rip + {tells}], {injects}",
+            "je 3b",
+            "cmp rdi, 1",
+            "adc rdi, 0",
+            "call qword ptr [rip + malloc@GOTPCREL]",
+            "test rax, rax",
+            "jne 4b",
+            "jmp 3b",
             ".cfi_endproc",
             next = sym NEXT,
             tells = sym TELLS,
+            injects = const INJECTS,
             note = sym note,
             family = const NEW,
         )
@@ -350,7 +379,7 @@ const _: () = {
             found = const FOUND,
         )
     }
-};
+}
 
 const _: () = {
     /// `operator new[](std::size_t)`.
@@ -389,21 +418,52 @@ const _: () = {
 };
 
 new! {
-    "_ZnwmRKSt9nothrow_t" NEW, crate::malloc::malloc;
-    "_ZnamRKSt9nothrow_t" NEW_ARRAY, crate::malloc::malloc;
-    "_ZnwmSt11align_val_t" ALIGNED, aligned_new;
-    "_ZnamSt11align_val_t" ALIGNED_ARRAY, aligned_new;
-    "_ZnwmSt11align_val_tRKSt9nothrow_t" ALIGNED, quiet_aligned_new;
-    "_ZnamSt11align_val_tRKSt9nothrow_t" ALIGNED_ARRAY, quiet_aligned_new;
+    quiet_new: "_ZnwmRKSt9nothrow_t" NEW, crate::malloc::malloc;
+    quiet_new_array: "_ZnamRKSt9nothrow_t" NEW_ARRAY, crate::malloc::malloc;
+    aligned: "_ZnwmSt11align_val_t" ALIGNED, aligned_new;
+    aligned_array: "_ZnamSt11align_val_t" ALIGNED_ARRAY, aligned_new;
+    quiet_aligned: "_ZnwmSt11align_val_tRKSt9nothrow_t" ALIGNED, quiet_aligned_new;
+    quiet_aligned_array: "_ZnamSt11align_val_tRKSt9nothrow_t" ALIGNED_ARRAY, quiet_aligned_new;
 }
 
 library_delete! {
-    "_ZdlPvRKSt9nothrow_t" NEW;
-    "_ZdaPvRKSt9nothrow_t" NEW_ARRAY;
-    "_ZdlPvSt11align_val_t" ALIGNED;
-    "_ZdaPvSt11align_val_t" ALIGNED_ARRAY;
-    "_ZdlPvSt11align_val_tRKSt9nothrow_t" ALIGNED;
-    "_ZdaPvSt11align_val_tRKSt9nothrow_t" ALIGNED_ARRAY;
+    quiet_delete: "_ZdlPvRKSt9nothrow_t" NEW;
+    quiet_delete_array: "_ZdaPvRKSt9nothrow_t" NEW_ARRAY;
+    aligned_delete: "_ZdlPvSt11align_val_t" ALIGNED;
+    aligned_delete_array: "_ZdaPvSt11align_val_t" ALIGNED_ARRAY;
+    quiet_aligned_delete: "_ZdlPvSt11align_val_tRKSt9nothrow_t" ALIGNED;
+    quiet_aligned_delete_array: "_ZdaPvSt11align_val_tRKSt9nothrow_t" ALIGNED_ARRAY;
+}
+
+/// All that are looked for.
+static NEXTS: [&Next; 13] = [
+    &plain_new::NEXT,
+    &quiet_new::NEXT,
+    &quiet_new_array::NEXT,
+    &aligned::NEXT,
+    &aligned_array::NEXT,
+    &quiet_aligned::NEXT,
+    &quiet_aligned_array::NEXT,
+    &quiet_delete::NEXT,
+    &quiet_delete_array::NEXT,
+    &aligned_delete::NEXT,
+    &aligned_delete_array::NEXT,
+    &quiet_aligned_delete::NEXT,
+    &quiet_aligned_delete_array::NEXT,
+];
+
+/// Looks for the operators while the program is loaded: later a search would wait for
+/// whoever opens a library, who may wait for the thread that searches.
+pub(crate) fn look_early() {
+    for next in NEXTS {
+        // SAFETY: a name.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, next.name.as_ptr()) };
+        // Without the first there is no C++ library: the others need not be looked for.
+        if found.is_null() {
+            return;
+        }
+        next.found.store(found, Ordering::Relaxed);
+    }
 }
 
 /// The symbols of all operators of the C++ library, those of sized.rs included.

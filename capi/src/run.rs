@@ -152,6 +152,8 @@ fn is_direct_child() -> bool {
 
 extern "C" fn at_load() {
     heap::heap::debug::stacks::leave_out((at_load as extern "C" fn() as *const ()).addr());
+    #[cfg(target_arch = "x86_64")]
+    crate::operators::look_early();
     let path = environment(c"NTHEAP_RUN_REPORT");
     if !path.is_null() {
         tell_load(path);

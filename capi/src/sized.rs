@@ -9,7 +9,7 @@
 use crate::judge;
 use core::arch::naked_asm;
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use heap::heap::checked;
 
 /// Defines a sized delete that calls `$delete`.
@@ -83,9 +83,10 @@ unsafe extern "C" fn expect(block: *mut c_void, size: usize, align: usize) {
 
 /// Whether operator new and delete are not the program's own.
 fn is_librarys() -> bool {
-    static KNOWN: AtomicBool = AtomicBool::new(false);
-    if !KNOWN.load(Ordering::Relaxed) {
-        KNOWN.store(judge::are_called(), Ordering::Relaxed);
+    const UNKNOWN: u8 = 2;
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+    if ANSWER.load(Ordering::Relaxed) == UNKNOWN {
+        ANSWER.store(u8::from(judge::are_called()), Ordering::Relaxed);
     }
-    KNOWN.load(Ordering::Relaxed)
+    ANSWER.load(Ordering::Relaxed) == 1
 }

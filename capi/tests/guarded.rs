@@ -15,6 +15,8 @@ type Mode = &'static [(&'static str, &'static str)];
 
 const SAMPLED: Mode = &[("NTHEAP_SAMPLE", "1")];
 const FULL: Mode = &[("NTHEAP_GFLAGS", "+hpa")];
+/// Checked at each call, and recorded, too: threads are told of at their ends.
+const CHECKED: Mode = &[("NTHEAP_GFLAGS", "+hpa,+hpc")];
 const MAPPED: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "mappings")];
 const BACKWARDS: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "backwards")];
 const UNALIGNED: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "unaligned")];
@@ -331,6 +333,8 @@ fn overruns_run_into_the_guard() {
             "lies 3940 bytes past the end of a busy block of 60 bytes that starts at <block>";
         expect(mode, "overrun_far", &fault("write", past));
     }
+    let end = "is the end of a busy block of 64 bytes that starts at <block>";
+    expect(CHECKED, "overrun_by_one", &fault("write", end));
     // Without regard to the alignment, by the first byte.
     let end = "is the end of a busy block of 60 bytes that starts at <block>";
     expect(UNALIGNED, "overrun_in_the_rest", &fault("write", end));
@@ -471,7 +475,7 @@ fn wrong_frees_are_told_with_the_block() {
 /// A fault elsewhere is none of ours: the program ends as without us.
 #[test]
 fn other_faults_are_not_told_of() {
-    for mode in [SAMPLED, FULL] {
+    for mode in [SAMPLED, FULL, CHECKED] {
         let Some(ended) = ended(mode, &["wild"]) else {
             return;
         };
@@ -700,5 +704,29 @@ fn faults_are_injected() {
              (rate 10000 in 10000, seed 5)\n"
         );
         assert_eq!(text(&ended.stderr), told, "{modules}");
+    }
+}
+
+/// An operator new is one allocation: a fifth of them fail where a fifth are to.
+#[test]
+fn faults_are_injected_once_for_each_new() {
+    let Some(program) = compiled("faults-new", "faults_new.cpp", &[]) else {
+        return;
+    };
+    // With some seeds the C++ library has no memory for exceptions, and ends the program.
+    let ended = (1..=8)
+        .map(|seed| format!("fault=2000:0:seed={seed}"))
+        .map(|flags| run(preloaded(&program).env("NTHEAP_GFLAGS", flags)))
+        .find(|ended| ended.status.success())
+        .expect("a seed");
+    let said = text(&ended.stdout);
+    let counts: Vec<u32> = said
+        .split_whitespace()
+        .map(|count| count.parse().expect("a number"))
+        .collect();
+    assert_eq!(counts.len(), 2, "{said}");
+    // Were each asked twice, it were a twenty-fifth.
+    for count in counts {
+        assert!((150..=250).contains(&count), "{count} of 1000");
     }
 }

@@ -715,15 +715,17 @@ impl ThreadCache {
         self.request.ask(|row| self.bins_of(row));
     }
 
-    /// Whether the cache is thread `from`'s or `to`'s; it is `to`'s then. A
-    /// fork gives the one thread that survives a new number.
+    /// Whether the cache is thread `from`'s, or `to`'s of this process; it is `to`'s then. A
+    /// fork gives the one thread that survives a new number, which a thread of the parent's
+    /// may have had before.
     pub(super) fn change_owner(&self, from: u64, to: u64) -> bool {
+        let process = crate::sys::process_id();
         let owner = self.owner.load(Ordering::Relaxed);
-        let own = owner == from || owner == to;
+        let is_this = self.process.load(Ordering::Relaxed) == process;
+        let own = owner == from || (owner == to && is_this);
         if own {
             self.owner.store(to, Ordering::Relaxed);
-            self.process
-                .store(crate::sys::process_id(), Ordering::Relaxed);
+            self.process.store(process, Ordering::Relaxed);
         }
         own
     }

@@ -623,6 +623,12 @@ pub fn tells_families() -> bool {
     private::families::are_told()
 }
 
+/// Whether allocations fail by chance.
+#[cfg(feature = "debug")]
+pub fn injects_faults() -> bool {
+    debug::injects()
+}
+
 /// Notes that the block that starts at `address` came from an operator of C++'s; `judge`
 /// says, whenever one goes back by another function, whether that is a mistake.
 #[cfg(feature = "debug")]

@@ -92,7 +92,7 @@ fn is_lost(caches: &Caches, cache: &ThreadCache, process: u32) -> bool {
 
 impl Front {
     /// Takes back the caches of threads that ended without their hooks, and says which
-    /// those were if `is_told`. No lock may be held.
+    /// those were if `is_told`. No lock may be held but that of reclaiming.
     pub(super) fn take_lost(&self, shared: Shared<'_>, is_told: bool) {
         let mut found = [Lost::default(); TOLD];
         let mut places = found.iter_mut();

@@ -515,11 +515,28 @@ pub fn thread_token() -> usize {
     os::thread_token()
 }
 
+/// Whose the slots of hooks at threads' ends are: one number each, which the compiler sees
+/// to. A hook of one must never be called with the value of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum ThreadHook {
+    /// Of the front end of Rust's programs.
+    Plain = 0,
+    /// Of the front end of C's.
+    Checked = 1,
+    /// Of heaps of a program's own.
+    Homes = 2,
+    /// Of what is told of threads that end without their hooks.
+    Notes = 3,
+    /// Of stacks that are guaranteed to a thread whose own is full.
+    Guarantee = 4,
+}
+
 /// The number of thread-exit hooks a process can have.
-pub const THREAD_HOOKS: usize = 4;
+pub const THREAD_HOOKS: usize = ThreadHook::Guarantee as usize + 1;
 
 /// Has `hook(value)` called when the calling thread ends, `value` not null.
-/// There are [`THREAD_HOOKS`] slots; every call for one slot passes the same
+/// `slot` is a [`ThreadHook`]'s; every call for one slot passes the same
 /// hook, and a thread's latest value counts. False when the system refuses.
 pub fn at_thread_exit(slot: usize, hook: unsafe extern "C" fn(*mut u8), value: *mut u8) -> bool {
     if !admit(Call::ThreadHook) {

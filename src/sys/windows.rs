@@ -497,6 +497,7 @@ static EXIT_CALLBACKS: [ExitCallback; THREAD_HOOKS] = [
     run_exit_hook::<1>,
     run_exit_hook::<2>,
     run_exit_hook::<3>,
+    run_exit_hook::<4>,
 ];
 
 unsafe extern "system" fn run_exit_hook<const HOOK: usize>(value: *const c_void) {

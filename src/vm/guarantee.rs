@@ -22,8 +22,7 @@ use core::ops::Range;
 use core::ptr;
 
 /// The slot of the hook that ends a thread's guarantee.
-const HOOK: usize = 3;
-const _: () = assert!(HOOK < sys::THREAD_HOOKS);
+const HOOK: usize = sys::ThreadHook::Guarantee as usize;
 
 /// What the handler of faults itself needs of its stack, the registers that the system
 /// saves there included.

@@ -210,6 +210,7 @@ fn thread_exit_hooks_run_once_with_the_latest_value() {
         exit_hook::<1>,
         exit_hook::<2>,
         exit_hook::<3>,
+        exit_hook::<4>,
     ];
     let value = |number: usize| std::ptr::without_provenance_mut::<u8>(number);
     // A thread with one value, twice over: the second thread reuses the slots.

@@ -71,8 +71,9 @@ fn check(name: &str, program: &Path, arguments: &[&str], input: &[(&str, &str)])
     assert_eq!(ours.status, system.status, "{name}");
     assert!(ours.stdout == system.stdout, "{name}: the output differs");
     assert!(ours.peak < 16 << 30, "{name}: {} bytes", ours.peak);
-    // Every block has a page of its own.
-    assert!(ours.peak > system.peak, "{name}: {} bytes", ours.peak);
+    // Every block has a page of its own; but no peak is below what this process had when it
+    // forked.
+    assert!(ours.peak >= system.peak, "{name}: {} bytes", ours.peak);
     let mib = |bytes: u64| bytes >> 20;
     println!(
         "evidence: full page heap, {name}: {:.2} CPU s and {} MiB; without ntheap {:.2} and {}",

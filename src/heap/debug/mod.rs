@@ -104,7 +104,7 @@ pub fn has(bits: u32) -> bool {
 
 /// Whether allocations fail by chance.
 #[inline]
-fn injects() -> bool {
+pub(super) fn injects() -> bool {
     BITS.load(Ordering::Relaxed) & FAULTS != 0
 }
 

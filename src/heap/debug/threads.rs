@@ -20,8 +20,7 @@ const PLACES: usize = 512;
 const OFTEN: u32 = 256;
 
 /// The slot of [`crate::sys::at_thread_exit`].
-const HOOK: usize = 3;
-const _: () = assert!(HOOK < crate::sys::THREAD_HOOKS);
+const HOOK: usize = crate::sys::ThreadHook::Notes as usize;
 
 /// The process whose threads are called back; 0 for none.
 static PROCESS: AtomicU32 = AtomicU32::new(0);

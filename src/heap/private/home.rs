@@ -20,8 +20,7 @@ use core::ptr;
 static NUMBERS: Numbers<SLOTS> = Numbers::new();
 
 /// Which of the system's hooks is told of a thread's end.
-const HOOK: usize = 2;
-const _: () = assert!(HOOK < crate::sys::THREAD_HOOKS);
+const HOOK: usize = crate::sys::ThreadHook::Homes as usize;
 
 /// What a thread has that has no number yet: no slot is found by it.
 pub(super) const NONE: usize = SLOTS;
