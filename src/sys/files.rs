@@ -290,15 +290,24 @@ pub fn populate(file: Descriptor, offset: u64, size: u64) -> bool {
         return false;
     };
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    loop {
-        // SAFETY: a call about an open file, without memory.
-        if unsafe { libc::fallocate(file, 0, offset, size) } == 0 {
-            return true;
-        }
-        // What was taken before a signal came stays.
-        if Errno::last() != Errno(libc::EINTR) {
+    {
+        // A call that a signal interrupts takes nothing: in memory the system undoes what it
+        // did. A piece is short enough to be done between two ticks of a timer.
+        const PIECE: libc::off_t = 4 << 20;
+        let Some(end) = offset.checked_add(size) else {
             return false;
+        };
+        let mut next = offset;
+        while next < end {
+            let piece = PIECE.min(end - next);
+            // SAFETY: a call about an open file, without memory.
+            if unsafe { libc::fallocate(file, 0, next, piece) } == 0 {
+                next += piece;
+            } else if Errno::last() != Errno(libc::EINTR) {
+                return false;
+            }
         }
+        true
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {

@@ -49,15 +49,16 @@ static GUARDS: AtomicUsize = AtomicUsize::new(0);
 /// nobody. The one that was set before is asked no more. See
 /// [`Reservation::guard`](super::Reservation::guard) for what happens then.
 ///
-/// [`PageError::Unsupported`](super::PageError::Unsupported) when faults cannot be caught.
-/// Any thread may call it.
+/// [`PageError::Unsupported`](super::PageError::Unsupported) when faults cannot be caught:
+/// who was asked before still is. Any thread may call it.
 ///
 /// On Windows there is none: `AddVectoredExceptionHandler` is the system's own.
 ///
 /// # Safety
 /// The handler is called from a signal handler, at any instruction of any thread that
 /// touches a guard page: it does only what may be done there, so that it takes no lock that
-/// the thread may hold, and does not allocate. Functions of pages may be called.
+/// the thread may hold, and does not allocate. Functions of pages may be called, but for
+/// [`query`](super::query()).
 ///
 /// ```
 /// use ntheap::vm::{PageAccess, Reservation, set_guard_handler};
@@ -83,15 +84,14 @@ static GUARDS: AtomicUsize = AtomicUsize::new(0);
 /// # Ok::<(), ntheap::vm::PageError>(())
 /// ```
 pub unsafe fn set_guard_handler(handler: Option<GuardHandler>) -> Result<(), super::PageError> {
+    if handler.is_some() && !catch() {
+        return Err(super::PageError::Unsupported);
+    }
     GUARDS.store(
         handler.map_or(0, |handler| handler as usize),
         Ordering::Release,
     );
-    if handler.is_none() || catch() {
-        Ok(())
-    } else {
-        Err(super::PageError::Unsupported)
-    }
+    Ok(())
 }
 
 /// Whether the handler of guard pages has the access be made.

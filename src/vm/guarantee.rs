@@ -48,6 +48,21 @@ struct Record {
     before: *mut Record,
 }
 
+impl Record {
+    /// Has handlers run on this stack again, if another took its place. False when the
+    /// system refuses.
+    fn put_back(&self) -> bool {
+        let low = self.base.wrapping_add(super::page_size());
+        if sys::alternate_stack().is_some_and(|(now, _)| now == low.addr()) {
+            return true;
+        }
+        let size = ptr::from_ref(self).addr() - low.addr();
+        // SAFETY: the bytes below the record are for the thread's handlers until it ends, and
+        // for nothing else, as when they were first given to the system.
+        unsafe { sys::set_alternate_stack(low, size) }.is_some()
+    }
+}
+
 /// Why there is no guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -72,6 +87,10 @@ pub(crate) fn guarantee(bytes: usize) -> Result<usize, Refused> {
     let had = unsafe { before.as_ref() }.map_or(0, |record| record.bytes);
     let bytes = super::round_to_pages(bytes).ok_or(Refused::TooLarge)?;
     if bytes <= had {
+        // SAFETY: as above.
+        if bytes != 0 && !unsafe { before.as_ref() }.is_some_and(Record::put_back) {
+            return Err(Refused::NoMemory);
+        }
         return Ok(had);
     }
     let stack = sys::own_stack().ok_or(Refused::Unknown)?;
@@ -141,13 +160,19 @@ pub(crate) fn is_stack_end(address: usize) -> bool {
     unsafe { own().as_ref() }.is_some_and(|record| record.ends.contains(&address))
 }
 
-/// The end of a thread with a guarantee: its memory goes, with what took its place before.
+/// The end of a thread with a guarantee: its memory goes, with what took its place before;
+/// but a stack that the thread ends on is left, and charged.
 unsafe extern "C" fn ended(value: *mut u8) {
     let mut next = value.cast::<Record>();
     while !next.is_null() {
         // SAFETY: a record of the thread, which ends and has no other use for it.
         let record = unsafe { ptr::read(next) };
         let memory = record.base.addr()..record.base.addr() + record.size;
+        if memory.contains(&(&raw const record).addr()) {
+            // A handler ends the thread: this runs on that very stack, which stays.
+            next = record.before;
+            continue;
+        }
         if sys::alternate_stack().is_some_and(|(low, _)| memory.contains(&low)) {
             sys::forget_alternate_stack();
         }

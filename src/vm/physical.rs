@@ -13,6 +13,7 @@
 use super::numbers::Numbers;
 use super::pages::{self, PageAccess, PageError};
 use super::regions::{self, Kind, Protect, Refusal, Request, Whereabouts};
+use crate::sync::forks;
 use crate::sys;
 use core::ops::Range;
 
@@ -52,7 +53,23 @@ pub struct PhysicalPages {
     numbers: Numbers,
     count: usize,
     /// The process that they are of.
-    owner: u32,
+    owner: Process,
+}
+
+/// A process and how many forks there were before it: another may have its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    id: u32,
+    generation: u32,
+}
+
+impl Process {
+    fn own() -> Process {
+        Process {
+            id: sys::process_id(),
+            generation: forks::generation(),
+        }
+    }
 }
 
 fn error_of(refusal: Refusal) -> PageError {
@@ -78,7 +95,7 @@ impl PhysicalPages {
         Ok(PhysicalPages {
             numbers,
             count: given,
-            owner: sys::process_id(),
+            owner: Process::own(),
         })
     }
 
@@ -95,7 +112,7 @@ impl PhysicalPages {
     /// Their numbers, if they are this process's: a child of a fork may have others by the
     /// numbers of its parent's.
     fn numbers(&self) -> Result<&[usize], PageError> {
-        if self.owner != sys::process_id() {
+        if self.owner != Process::own() {
             return Err(PageError::Invalid);
         }
         Ok(self.numbers.get().get(..self.count).unwrap_or_default())
@@ -104,9 +121,11 @@ impl PhysicalPages {
 
 impl Drop for PhysicalPages {
     fn drop(&mut self) {
-        if let Ok(numbers) = self.numbers() {
-            // Refused, those that are left stay charged, as they are.
-            let _ = regions::free_frames(numbers);
+        let mut left = self.numbers().unwrap_or_default();
+        while !left.is_empty() {
+            // One that is refused stays charged, as it is.
+            let (freed, _) = regions::free_frames(left);
+            left = left.get(freed.saturating_add(1)..).unwrap_or_default();
         }
     }
 }
@@ -210,8 +229,8 @@ impl Drop for Window {
 ///
 /// Changes are all or nothing. Pages in a row that come to lie in a row are one call of
 /// the system. In a child of a fork a window shows what the parent's does, the same
-/// memory, until it is changed: a program that forks while pages are shown must not use
-/// them in both.
+/// memory, until it is changed, and gives no bytes of it: a program that forks while it
+/// has borrowed some must not use them in both.
 #[derive(Debug)]
 pub struct Shown<'a> {
     window: &'a mut Window,
@@ -288,6 +307,7 @@ impl Shown<'_> {
 
     /// The address and length of bytes in pages that show something.
     fn part(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+        self.pages.numbers()?;
         if range.start > range.end || range.end > self.window.size {
             return Err(PageError::Invalid);
         }
@@ -304,7 +324,7 @@ impl Shown<'_> {
     }
 
     /// Bytes of pages that are shown. [`PageError::NotCommitted`] where nothing is;
-    /// [`PageError::Invalid`] beyond the end.
+    /// [`PageError::Invalid`] beyond the end, and for the pages of a parent of this process.
     pub fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
         let (start, length) = self.part(&range)?;
         // SAFETY: the bytes are those of pages that are shown, here alone, as long as this

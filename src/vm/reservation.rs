@@ -211,15 +211,17 @@ impl Reservation {
         #[cfg(unix)]
         {
             let mut at = range.start;
+            let mut may_go = false;
             while at < range.end {
                 let told = pages::query(self.start + at).ok_or(PageError::Invalid)?;
                 if told.is_offered {
                     return Err(PageError::NotCommitted);
                 }
-                if told.may_go && !pages::keep(start, length) {
-                    return Err(PageError::NotCommitted);
-                }
+                may_go |= told.may_go;
                 at = told.end - self.start;
+            }
+            if may_go && !pages::keep(start, length) {
+                return Err(PageError::NotCommitted);
             }
         }
         Ok((start, length))

@@ -138,8 +138,9 @@ impl<'a> SectionOptions<'a> {
     pub fn create(self, size: usize) -> Result<Section, PageError> {
         let size = sections::memory_size(size as u64).filter(|&size| size != 0);
         let attributes = if self.reserved { RESERVED } else { COMMITTED };
-        self.make(&Request {
-            name: &[],
+        let name = self.wanted_name()?;
+        make(&Request {
+            name: name.as_ref().map_or(&[], Name::units),
             file: None,
             size: size.ok_or(PageError::Invalid)?,
             protect: READ_WRITE,
@@ -163,6 +164,8 @@ impl<'a> SectionOptions<'a> {
     /// none that anybody has.
     pub unsafe fn of_file(self, file: i32, size: u64, writes: bool) -> Result<Section, PageError> {
         let told = |error: Errno| error_of(Failure::System(error));
+        // Before the file is made longer.
+        let name = self.wanted_name()?;
         let status = files::status(file).map_err(told)?;
         if !status.is_regular {
             return Err(PageError::Invalid);
@@ -176,8 +179,8 @@ impl<'a> SectionOptions<'a> {
             Unfit::Empty | Unfit::TooShort => PageError::Invalid,
             Unfit::System(error) => told(error),
         })?;
-        self.make(&Request {
-            name: &[],
+        make(&Request {
+            name: name.as_ref().map_or(&[], Name::units),
             file: Some(file),
             size,
             protect: if writes { READ_WRITE } else { READ },
@@ -186,15 +189,14 @@ impl<'a> SectionOptions<'a> {
         })
     }
 
-    fn make(self, request: &Request<'_>) -> Result<Section, PageError> {
-        let name = self.name.map(Name::new).transpose()?;
-        let made = sections::create(&Request {
-            name: name.as_ref().map_or(&[], Name::units),
-            ..*request
-        });
-        let (number, existed) = made.map_err(error_of)?;
-        Ok(Section::held(number, existed))
+    fn wanted_name(self) -> Result<Option<Name>, PageError> {
+        self.name.map(Name::new).transpose()
     }
+}
+
+fn make(request: &Request<'_>) -> Result<Section, PageError> {
+    let (number, existed) = sections::create(request).map_err(error_of)?;
+    Ok(Section::held(number, existed))
 }
 
 impl Section {

@@ -4,12 +4,14 @@ use super::answers::told;
 use super::constants::{
     ERROR_INVALID_PARAMETER, ERROR_NOACCESS, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED,
 };
+use super::pages::leads_nowhere;
 use super::types::{BOOL, PULONG, ULONG};
 use crate::vm::guarantee::{self, Refused};
 
 /// Has at least `*bytes` of stack, rounded up to pages, for those who handle an overflow of
 /// the calling thread's stack; what was guaranteed before goes to `*bytes`, in bytes. 0
-/// asks only, and less than before changes nothing.
+/// asks only, and less than before does no more than to take the stack back into use where
+/// another took its place.
 ///
 /// From the first such call on an overflow of the thread's stack raises
 /// STATUS_STACK_OVERFLOW to the handlers of
@@ -22,7 +24,7 @@ use crate::vm::guarantee::{self, Refused};
 /// have had.
 ///
 /// TRUE; FALSE and the last error otherwise: ERROR_INVALID_PARAMETER for more than the
-/// thread's stack has; ERROR_NOACCESS for a null pointer; ERROR_NOT_ENOUGH_MEMORY, also
+/// thread's stack has; ERROR_NOACCESS for a pointer that leads nowhere; ERROR_NOT_ENOUGH_MEMORY, also
 /// when called by a handler that runs on such a stack; ERROR_NOT_SUPPORTED where the system
 /// does not tell how large stacks are. `*bytes` is left alone then. Any thread may call it,
 /// for itself.
@@ -32,7 +34,7 @@ use crate::vm::guarantee::{self, Refused};
 /// # Safety
 /// `bytes` is null or can be read and written to.
 pub unsafe extern "system" fn SetThreadStackGuarantee(bytes: PULONG) -> BOOL {
-    if bytes.is_null() {
+    if leads_nowhere(bytes) {
         return told(Err(ERROR_NOACCESS));
     }
     // SAFETY: the caller's pointer can be read.

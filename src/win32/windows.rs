@@ -76,7 +76,7 @@ pub use windows_sys::Win32::System::SystemServices::{
     PROCESS_HEAP_UNCOMMITTED_RANGE, WRITE_WATCH_FLAG_RESET,
 };
 pub use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, GetCurrentProcessId, OpenProcessToken,
+    GetCurrentProcess, GetCurrentProcessId, OpenProcessToken, SetThreadStackGuarantee,
 };
 pub use windows_sys::Win32::System::WindowsProgramming::{
     GlobalCompact, GlobalFix, GlobalUnWire, GlobalUnfix, GlobalWire, IsBadHugeReadPtr,

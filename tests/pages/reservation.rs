@@ -200,16 +200,12 @@ fn what_was_reset_holds_what_it_shows() {
     assert_eq!(shown, 9);
     take(&memory, 0..8 * page);
     assert_eq!(memory.bytes(page..2 * page), Ok(&vec![9; page][..]));
-    let mut taken = 0;
     for nth in 0..8 {
         let bytes = memory.bytes(nth * page..(nth + 1) * page).expect("open");
         let first = bytes[0];
         assert!(first == 9 || first == 0, "page {nth}: {first}");
         assert!(bytes.iter().all(|&byte| byte == first), "page {nth}");
-        taken += usize::from(first == 0);
     }
-    // Whether the system takes any is its own affair; what was shown it cannot.
-    assert!(taken <= 7);
     memory.bytes_mut(0..8 * page).expect("open").fill(9);
     memory.reset(0..8 * page).expect("reset");
     assert_eq!(memory.undo_reset(0..8 * page), Ok(true));
@@ -313,6 +309,7 @@ fn written_pages_are_told_and_forgotten() {
     let page = page_size();
     let plain = committed(1);
     assert_eq!(plain.written(0..page, &mut [0; 1]), Err(PageError::Invalid));
+    assert_eq!(plain.written(0..page, &mut []), Err(PageError::Invalid));
     let mut memory = match Reservation::options().write_watch().reserve(600 * page) {
         Err(PageError::Unsupported) => return,
         other => other.expect("reserved"),

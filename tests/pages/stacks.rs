@@ -102,3 +102,53 @@ fn a_stack_grows_before_a_fork() {
         assert_eq!(libc::WEXITSTATUS(status), 7);
     });
 }
+
+/// The stack of the calling thread's handlers.
+fn alternate() -> *mut libc::c_void {
+    let mut now = std::mem::MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: nothing is set; what there is is written by the call.
+    unsafe {
+        assert_eq!(libc::sigaltstack(std::ptr::null(), now.as_mut_ptr()), 0);
+        now.assume_init().ss_sp
+    }
+}
+
+#[test]
+fn a_guarantee_takes_its_stack_back_into_use() {
+    // What a thread leaves is the next one's stack, whatever size that asks for.
+    if !alone("stacks::a_guarantee_takes_its_stack_back_into_use") {
+        return;
+    }
+    let guarantee = |bytes: ULONG| {
+        let mut bytes = bytes;
+        // SAFETY: the number is this function's.
+        truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|()| bytes)
+    };
+    let work = move || {
+        let first = alternate();
+        assert_eq!(guarantee(0x8000), Ok(0));
+        let own = alternate();
+        assert_ne!(own, first);
+        let mut bytes = vec![0u8; 1 << 16];
+        let other = libc::stack_t {
+            ss_sp: bytes.as_mut_ptr().cast(),
+            ss_flags: 0,
+            ss_size: bytes.len(),
+        };
+        // SAFETY: the bytes are there until another stack takes their place.
+        let set = || unsafe { libc::sigaltstack(&raw const other, std::ptr::null_mut()) };
+        assert_eq!(set(), 0);
+        // Who only asks changes nothing.
+        assert_eq!(guarantee(0), Ok(0x8000));
+        assert_eq!(alternate(), other.ss_sp);
+        assert_eq!(guarantee(1), Ok(0x8000));
+        assert_eq!(alternate(), own);
+    };
+    thread::spawn(work).join().expect("no panic");
+    // Without a pointer that leads anywhere there is no number.
+    for at in [0usize, 8, usize::MAX - 7] {
+        // SAFETY: such a pointer is refused.
+        let set = unsafe { SetThreadStackGuarantee(std::ptr::without_provenance_mut(at)) };
+        assert_eq!(truth(set), Err(ERROR_NOACCESS), "{at:x}");
+    }
+}

@@ -206,6 +206,12 @@ fn a_files_contents_are_read_written_and_copied() {
     assert_eq!(of(&read, 0, true).err(), Some(PageError::Denied));
     assert_eq!(of(&write, 0, true).err(), Some(PageError::Denied));
     assert_eq!(of(&read, 11, false).err(), Some(PageError::Invalid));
+    // Refused for its name, it is no longer than it was.
+    let options = SectionOptions::new().named("no\\name");
+    // SAFETY: as above.
+    let named = unsafe { options.of_file(both.as_raw_fd(), 16, true) }.err();
+    assert_eq!(named, Some(PageError::Invalid));
+    assert_eq!(fs::metadata(&path).expect("there").len(), 10);
     let folder = fs::File::open(std::env::temp_dir()).expect("opened");
     assert_eq!(of(&folder, 0, false).err(), Some(PageError::Invalid));
     // SAFETY: nobody has the number.

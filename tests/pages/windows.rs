@@ -1,6 +1,7 @@
 //! Physical pages and windows of `ntheap::vm`.
 
 use crate::support::{Random, alone};
+use ntheap::sys::{Call, fault};
 use ntheap::vm::*;
 
 fn program() -> Line {
@@ -151,13 +152,21 @@ fn a_child_of_a_fork_cannot_show_its_parents_pages() {
     let page = page_size();
     let mut window = Window::new(page).expect("reserved");
     let pages = PhysicalPages::new(2).expect("taken");
+    let mut shows = Window::new(page).expect("reserved");
+    let more = PhysicalPages::new(1).expect("taken");
+    let mut kept = shows.show(&more).expect("shown");
+    kept.map(0, 0..1).expect("mapped");
+    kept.bytes_mut(0..1).expect("shown")[0] = 7;
     // SAFETY: the child only does what may be done after a fork of a threaded program:
     // page functions and exiting.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let result = std::panic::catch_unwind(move || {
+        let work = std::panic::AssertUnwindSafe(move || {
             let refused = window.show(&pages).err();
             assert_eq!(refused, Some(PageError::Invalid));
+            // What is shown is the parent's too.
+            assert_eq!(kept.bytes(0..1), Err(PageError::Invalid));
+            assert_eq!(kept.bytes_mut(0..1), Err(PageError::Invalid));
             let own = PhysicalPages::new(2).expect("taken");
             let mut shown = window.show(&own).expect("shown");
             shown.map(0, 0..1).expect("mapped");
@@ -165,6 +174,7 @@ fn a_child_of_a_fork_cannot_show_its_parents_pages() {
             drop(pages);
             shown.bytes_mut(0..page).expect("shown").fill(1);
         });
+        let result = std::panic::catch_unwind(work);
         // SAFETY: ends the child.
         unsafe { libc::_exit(i32::from(result.is_err())) };
     }
@@ -175,6 +185,20 @@ fn a_child_of_a_fork_cannot_show_its_parents_pages() {
     let mut shown = window.show(&pages).expect("shown");
     shown.map(0, 1..2).expect("mapped");
     assert_eq!(shown.bytes(0..1), Ok(&[0][..]));
+    assert_eq!(kept.bytes(0..1), Ok(&[7][..]));
+}
+
+#[test]
+fn one_page_that_is_refused_keeps_no_other() {
+    if !alone("windows::one_page_that_is_refused_keeps_no_other") {
+        return;
+    }
+    let before = program().committed;
+    let pages = PhysicalPages::new(5).expect("taken");
+    fault::plan(2, 1, &[Call::File]);
+    drop(pages);
+    assert_eq!(fault::end(), (5, 1));
+    assert_eq!(program().committed, before + page_size());
 }
 
 #[test]

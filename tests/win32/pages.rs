@@ -347,3 +347,34 @@ fn what_is_committed_counts_and_is_given_back() {
         },
     );
 }
+
+#[test]
+fn further_arguments_that_lead_nowhere_are_no_access() {
+    let reserve = |parameters: *mut MEM_EXTENDED_PARAMETER| {
+        let none = std::ptr::null_mut();
+        // SAFETY: the argument is one, or leads nowhere and is refused.
+        with_error(|| unsafe {
+            VirtualAlloc2(none, none, UNIT, MEM_RESERVE, PAGE_NOACCESS, parameters, 1)
+        })
+    };
+    let refused = |error| (std::ptr::null_mut(), error);
+    let cases = [
+        (0, ERROR_INVALID_PARAMETER),
+        (8, ERROR_NOACCESS),
+        (usize::MAX - 63, ERROR_NOACCESS),
+    ];
+    for (at, error) in cases {
+        assert_eq!(
+            reserve(std::ptr::without_provenance_mut(at)),
+            refused(error),
+            "{at:x}"
+        );
+        let mut parameter = MEM_EXTENDED_PARAMETER {
+            Type: MemExtendedParameterAddressRequirements as u64,
+            Anonymous: MEM_EXTENDED_PARAMETER_0 {
+                Pointer: std::ptr::without_provenance_mut(at),
+            },
+        };
+        assert_eq!(reserve(&raw mut parameter), refused(error), "{at:x}");
+    }
+}

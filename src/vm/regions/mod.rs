@@ -174,7 +174,7 @@ fn after_fork_in_child() {
     // SAFETY: the lock is held since `before_fork`, and no other thread is left.
     let regions = unsafe { &mut *REGIONS.held() };
     regions.watch_again();
-    regions.physical.be_own();
+    regions.physical.be_child();
     let signals = regions.fork_signals.take();
     REGIONS.raw().reset();
     drop(signals);

@@ -22,17 +22,18 @@ pub(crate) enum Unwatched {
 /// Shows `visit` the pages of `[address, address + size)` that were written to
 /// since they were committed or last forgotten, in order, until it returns
 /// false; those that it saw are forgotten if `forgets` says so. The range is
-/// whole in one watched area.
+/// whole in one watched area. Without `harvests` only what was noted before counts.
 fn written(
     address: usize,
     size: usize,
+    harvests: bool,
     forgets: bool,
     mut visit: impl FnMut(usize) -> bool,
 ) -> Result<(), Unwatched> {
     let page = vm::page_size();
     let regions = hold();
     let (area, start, end) = regions.watched(address, size)?;
-    if !harvest(&area, start, end, forgets) {
+    if harvests && !harvest(&area, start, end, forgets) {
         return Err(Unwatched::System);
     }
     let number = |address: usize| (address - area.start) / page;
@@ -63,11 +64,14 @@ pub(crate) fn tell_written(
     let mut told = 0;
     let mut next = address;
     let end = address.checked_add(size).ok_or(Unwatched::NotWatched)?;
-    while told < most && next < end {
+    // The first piece asks the system about all of the range, also when nothing is to be told:
+    // a range that is not watched is refused. The bits keep for later pieces what it noted.
+    let mut is_first = true;
+    while is_first || told < most && next < end {
         let mut piece = [0usize; PIECE];
         let mut filled = 0;
         let wanted = PIECE.min(most - told);
-        written(next, end - next, forgets, |page| {
+        written(next, end - next, is_first, forgets, |page| {
             if let Some(place) = piece.get_mut(filled)
                 && filled < wanted
             {
@@ -77,6 +81,7 @@ pub(crate) fn tell_written(
             }
             false
         })?;
+        is_first = false;
         for (index, &page) in piece.iter().take(filled).enumerate() {
             tell(told + index, page);
         }
@@ -92,7 +97,7 @@ pub(crate) fn tell_written(
 
 /// Forgets which pages of a range were written to.
 pub(crate) fn forget_written(address: usize, size: usize) -> Result<(), Unwatched> {
-    written(address, size, true, |_| true)
+    written(address, size, true, true, |_| true)
 }
 
 /// Moves what the system noted about a range to the area's bits, and marks the

@@ -8,7 +8,7 @@ use super::super::types::{
     DWORD, HANDLE, LPVOID, MEM_ADDRESS_REQUIREMENTS, MEM_EXTENDED_PARAMETER, NTSTATUS,
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
-use super::{EXECUTE_RIGHTS, is_user_range, own, status_of};
+use super::{EXECUTE_RIGHTS, is_user_range, leads_nowhere, own, status_of};
 use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
 use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
@@ -166,6 +166,9 @@ pub(in crate::win32) unsafe fn extended(
     if count != 0 && parameters.is_null() {
         return Err(STATUS_INVALID_PARAMETER);
     }
+    if count != 0 && leads_nowhere(parameters) {
+        return Err(STATUS_ACCESS_VIOLATION);
+    }
     let mut seen = 0u32;
     for index in 0..count as usize {
         // SAFETY: the caller's array has `count` of them.
@@ -212,6 +215,9 @@ unsafe fn requirements(
 ) -> Result<(), NTSTATUS> {
     if wanted.is_null() {
         return Err(STATUS_INVALID_PARAMETER);
+    }
+    if leads_nowhere(wanted) {
+        return Err(STATUS_ACCESS_VIOLATION);
     }
     // SAFETY: the caller's structure.
     let wanted = unsafe { wanted.read_unaligned() };
@@ -364,7 +370,8 @@ unsafe fn allocate_2(
 ///   MEM_REPLACE_PLACEHOLDER makes a region of exactly one.
 ///
 /// Null and the last error otherwise: as [`VirtualAlloc`], and
-/// ERROR_INVALID_PARAMETER for wrong further arguments, ERROR_INVALID_ADDRESS
+/// ERROR_INVALID_PARAMETER for wrong further arguments, ERROR_NOACCESS for those whose
+/// addresses lead nowhere but are not null, ERROR_INVALID_ADDRESS
 /// where no such placeholder is, ERROR_NOT_ENOUGH_MEMORY when there is no such
 /// address, ERROR_NOT_SUPPORTED for partitions, handles and machines. With a
 /// place asked for the time grows with the number of the process's mappings.

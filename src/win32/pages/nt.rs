@@ -101,7 +101,8 @@ pub unsafe extern "system" fn NtAllocateVirtualMemory(
 /// [`VirtualAlloc2`](super::VirtualAlloc2) as the native interface has it. What is
 /// at `base` and `size` is replaced by the first page's address and the bytes of
 /// all. Statuses as of [`NtAllocateVirtualMemory`], and
-/// STATUS_INVALID_PARAMETER for wrong further arguments.
+/// STATUS_INVALID_PARAMETER for wrong further arguments, STATUS_ACCESS_VIOLATION for those
+/// whose addresses lead nowhere but are not null.
 ///
 /// Source: "NtAllocateVirtualMemoryEx function (ntifs.h)".
 ///

@@ -101,6 +101,12 @@ impl Physical {
         }
     }
 
+    /// In the child of a fork: forgets what was the parent's, whatever its number.
+    pub(super) fn be_child(&mut self) {
+        self.owner = 0;
+        self.be_own();
+    }
+
     /// Forgets what was a parent's.
     pub(super) fn be_own(&mut self) {
         let own = sys::process_id();
