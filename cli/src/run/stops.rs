@@ -22,8 +22,8 @@ pub(crate) struct Stop {
     symbols: Symbols,
 }
 
-/// Bytes of a copy that are read: more than the mappings of a process by the system's usual
-/// limit of 65530 have.
+/// Bytes of a copy that are read: 256 for each of 65530 mappings, the system's usual limit. What
+/// is behind them gives no names.
 const MOST: u64 = 16 << 20;
 
 /// Reads the copies, each process's in order. What is not whole is left out: its report was
