@@ -15,11 +15,14 @@ use addr2line::Loader;
 use ntheap_inspect::model::Mapping;
 use object::read::{Object, ObjectSegment, ReadCache};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A function that an address lies in; the first of several is inlined into the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,24 @@ impl Frame {
     }
 }
 
+/// Opens a file whose path another process chose. A pipe would be waited for, and a device
+/// has no end, so these are refused; what comes in between is not waited for either.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(refused());
+    }
+    Ok(file)
+}
+
 /// What a module's file says.
 struct Module {
     loader: Option<Loader>,
@@ -72,7 +93,7 @@ impl Module {
             parts: Vec::new(),
             build_id: String::new(),
         };
-        let Ok(file) = File::open(path) else {
+        let Ok(file) = open_regular(Path::new(path)) else {
             return module;
         };
         let cache = ReadCache::new(file);
@@ -94,7 +115,8 @@ impl Module {
         let mut parts = self.parts.iter();
         let (start, _, address) = parts
             .find(|(start, size, _)| offset.checked_sub(*start).is_some_and(|into| into < *size))?;
-        Some(offset - start + address)
+        // The file may say anything of where its parts are.
+        (offset - start).checked_add(*address)
     }
 
     /// The place in the file of an address in the module.
@@ -103,7 +125,7 @@ impl Module {
         let (offset, _, start) = parts.find(|(_, size, start)| {
             address.checked_sub(*start).is_some_and(|into| into < *size)
         })?;
-        Some(address - start + offset)
+        (address - start).checked_add(*offset)
     }
 
     /// The functions that an address in the module lies in.
@@ -142,12 +164,32 @@ impl Module {
     }
 }
 
-/// The modules of a process, each opened once.
+/// Modules by their files' paths, each opened once; shared by those that look at several
+/// processes.
+#[derive(Clone, Default)]
+pub(crate) struct Modules(Rc<RefCell<HashMap<String, Rc<Module>>>>);
+
+impl Modules {
+    fn of(&self, file: &str) -> Rc<Module> {
+        let mut modules = self.0.borrow_mut();
+        if let Some(module) = modules.get(file) {
+            return Rc::clone(module);
+        }
+        let module = Rc::new(Module::open(file));
+        modules.insert(file.to_owned(), Rc::clone(&module));
+        module
+    }
+}
+
+/// What addresses that no file was found for are counted under.
+const NO_FILE: &str = "no file";
+
+/// The functions of a process's code.
 #[derive(Default)]
 pub(crate) struct Symbols {
     /// The mappings of code, by address.
     codes: Vec<Mapping>,
-    modules: HashMap<String, Module>,
+    modules: Modules,
     /// The functions of frames that were asked for, as stacks are told.
     known: HashMap<String, Vec<Frame>>,
     /// Of each file, addresses with a name and without.
@@ -155,10 +197,18 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    pub(crate) fn of(mut mappings: Vec<Mapping>) -> Symbols {
+    pub(crate) fn of(mappings: Vec<Mapping>) -> Symbols {
+        Symbols::sharing(&Modules::default(), mappings)
+    }
+
+    /// The same, with modules that others have a use for.
+    pub(crate) fn sharing(modules: &Modules, mut mappings: Vec<Mapping>) -> Symbols {
         mappings.retain(|mapping| mapping.is_executable);
+        // They may be another program's list.
+        mappings.sort_by_key(|mapping| mapping.start);
         Symbols {
             codes: mappings,
+            modules: modules.clone(),
             ..Symbols::default()
         }
     }
@@ -178,15 +228,20 @@ impl Symbols {
     /// known of it.
     pub(crate) fn frames(&mut self, address: u64) -> Vec<Frame> {
         let Some(code) = self.code_at(address).and_then(|at| self.codes.get(at)) else {
-            return self.found("no file", Vec::new());
+            return self.found(NO_FILE, Vec::new());
         };
-        let (file, offset) = (code.name.clone(), address - code.start + code.offset);
+        let into = address.checked_sub(code.start);
+        let offset = into.and_then(|into| into.checked_add(code.offset));
+        let file = code.name.clone();
+        if file.is_empty() {
+            return self.found(NO_FILE, Vec::new());
+        }
         if !file.starts_with('/') {
             return self.found(&file, Vec::new());
         }
-        let module = self.module(&file);
-        let frames = module
-            .address(offset)
+        let module = self.modules.of(&file);
+        let frames = offset
+            .and_then(|offset| module.address(offset))
             .and_then(|address| module.frames(address));
         self.found(&file, frames.unwrap_or_default())
     }
@@ -212,7 +267,7 @@ impl Symbols {
         let Some(file) = self.file(name) else {
             return self.found(name, Vec::new());
         };
-        let frames = self.module(&file).frames(before(address));
+        let frames = self.modules.of(&file).frames(before(address));
         self.found(&file, frames.unwrap_or_default())
     }
 
@@ -232,11 +287,12 @@ impl Symbols {
             return Some(address);
         }
         let file = self.file(name)?;
-        let offset = self.module(&file).offset(address)?;
+        let offset = self.modules.of(&file).offset(address)?;
         let mut codes = self.codes.iter().filter(|code| code.name == file);
         codes.find_map(|code| {
             let into = offset.checked_sub(code.offset)?;
-            (into < code.end - code.start).then(|| code.start + into)
+            let at = code.start.checked_add(into)?;
+            (at < code.end).then_some(at)
         })
     }
 
@@ -251,14 +307,8 @@ impl Symbols {
     }
 
     /// The build's number that a file says it has; empty where it says none.
-    pub(crate) fn build_id(&mut self, file: &str) -> String {
-        self.module(file).build_id.clone()
-    }
-
-    fn module(&mut self, file: &str) -> &Module {
-        self.modules
-            .entry(file.to_owned())
-            .or_insert_with(|| Module::open(file))
+    pub(crate) fn build_id(&self, file: &str) -> String {
+        self.modules.of(file).build_id.clone()
     }
 
     /// A stack for people, a line for each function, behind `before`: the function, its line
@@ -279,7 +329,12 @@ impl Symbols {
 
     /// A frame's lines.
     pub(crate) fn lines(&mut self, frame: &str) -> Vec<String> {
-        let functions = self.call(frame);
+        self.lines_at(frame, frame)
+    }
+
+    /// The lines of a frame that is asked for in another way than it is shown.
+    pub(crate) fn lines_at(&mut self, asked: &str, frame: &str) -> Vec<String> {
+        let functions = self.call(asked);
         let last = functions.len().saturating_sub(1);
         let lines = functions.iter().enumerate().map(|(at, function)| {
             let place = if at == last {
@@ -311,11 +366,23 @@ impl Symbols {
 
     /// A stack for programs: each frame, and its functions.
     pub(crate) fn json(&mut self, stack: &[String]) -> Value {
-        let frames = stack.iter().map(|frame| {
-            let functions = self.call(frame).iter().map(Frame::json);
-            json!({ "frame": frame, "functions": functions.collect::<Vec<Value>>() })
-        });
+        let frames = stack.iter().map(|frame| self.json_at(frame, frame));
         frames.collect()
+    }
+
+    /// A frame for programs that is asked for in another way than it is shown.
+    pub(crate) fn json_at(&mut self, asked: &str, frame: &str) -> Value {
+        let functions = self.call(asked).iter().map(Frame::json);
+        json!({ "frame": frame, "functions": functions.collect::<Vec<Value>>() })
+    }
+
+    /// Counts what another was asked for as asked here.
+    pub(crate) fn count_also(&mut self, other: &Symbols) {
+        for (file, (named, nameless)) in &other.asked {
+            let asked = self.asked.entry(file.clone()).or_default();
+            asked.0 += named;
+            asked.1 += nameless;
+        }
     }
 
     /// Which files gave none of the names they were asked for, a line for each.
@@ -326,10 +393,7 @@ impl Symbols {
                 1 => ("address", "has"),
                 _ => ("addresses", "have"),
             };
-            let why = match File::open(file) {
-                Err(_) if file.starts_with('/') => "the file cannot be read any more",
-                _ => "it says nothing of them, as a stripped file does",
-            };
+            let why = why_nameless(file);
             let file = output::plain(file);
             format!("{count} {addresses} in {file} {have} no name: {why}")
         })
@@ -344,6 +408,21 @@ impl Symbols {
     }
 }
 
+/// Why a file gave no names.
+fn why_nameless(file: &str) -> &'static str {
+    if file == NO_FILE || file.starts_with('[') {
+        return "there is no file to ask";
+    }
+    if !file.starts_with('/') {
+        return "the process had no file of that name, or several";
+    }
+    match open_regular(Path::new(file)) {
+        Ok(_) => "it says nothing of them, as a stripped file does",
+        Err(_) if file.ends_with(" (deleted)") => "the file was removed or replaced",
+        Err(_) => "the file cannot be read any more",
+    }
+}
+
 /// A frame's module, which may be none, and its address there.
 fn parts(frame: &str) -> Option<(&str, u64)> {
     let (name, address) = frame.rsplit_once('+').unwrap_or(("", frame));
@@ -354,6 +433,18 @@ fn parts(frame: &str) -> Option<(&str, u64)> {
 /// The address of a call, by the one that it returns to.
 pub(crate) fn before(address: u64) -> u64 {
     address.saturating_sub(1)
+}
+
+#[cfg(test)]
+impl Symbols {
+    /// A frame of an address, as stacks are told.
+    pub(crate) fn told(&self, address: u64) -> Option<String> {
+        let code = self.codes.get(self.code_at(address)?)?;
+        let module = self.modules.of(&code.name);
+        let at = module.address(address - code.start + code.offset)?;
+        let name = Path::new(&code.name).file_name()?.to_str()?;
+        Some(format!("{name}+{at:#x}"))
+    }
 }
 
 #[cfg(test)]
@@ -379,13 +470,7 @@ mod tests {
         assert_eq!(symbols.frames(1), []);
         assert_eq!(symbols.code_at(u64::MAX), None);
         // The same as stacks are told, by what the call returns to.
-        let code = symbols.codes[symbols.code_at(address).unwrap()].clone();
-        let file = code.name.clone();
-        let at = symbols
-            .module(&file)
-            .address(address - code.start + code.offset);
-        let name = Path::new(&file).file_name().unwrap().to_str().unwrap();
-        let frame = format!("{name}+{:#x}", at.unwrap() + 1);
+        let frame = symbols.told(address + 1).expect("a module");
         assert_eq!(symbols.call(&frame), frames);
         assert_eq!(symbols.address(&frame), Some(address + 1));
         assert_eq!(symbols.call(&format!("{:#x}", address + 1)), frames);
@@ -417,5 +502,60 @@ mod tests {
         assert_eq!(symbols.file("x.so"), None);
         let symbols = Symbols::of(vec![code(0x1000, "/a/x.so"), code(0x2000, "/a/x.so")]);
         assert_eq!(symbols.file("x.so").as_deref(), Some("/a/x.so"));
+    }
+
+    #[test]
+    fn numbers_and_files_of_others_do_no_harm() {
+        let parts = vec![(u64::MAX - 7, 7, u64::MAX), (0, u64::MAX, u64::MAX - 7)];
+        let module = Module {
+            loader: None,
+            parts,
+            build_id: String::new(),
+        };
+        assert_eq!(module.address(7), Some(u64::MAX));
+        assert_eq!(module.address(8), None);
+        assert_eq!(module.offset(u64::MAX - 1), Some(6));
+
+        let folder = std::env::temp_dir().join(format!("ntheap-symbols-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let pipe = folder.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let code = |at: u64, offset, name: &str| Mapping {
+            start: at,
+            end: at + 0x1000,
+            is_executable: true,
+            offset,
+            name: name.to_owned(),
+            ..Mapping::default()
+        };
+        let gone = "/nonexistent/x (deleted)";
+        // Not in the order of their addresses.
+        let mut symbols = Symbols::of(vec![
+            code(0x5000, 0, gone),
+            code(0x4000, 0, "[vdso]"),
+            code(0x3000, 0, ""),
+            code(0x2000, 0, "/dev/zero"),
+            code(0x1000, u64::MAX, pipe.to_str().expect("UTF-8")),
+        ]);
+        for address in [0x1010, 0x2010, 0x3010, 0x4010, 0x5010, 0x6010] {
+            assert_eq!(symbols.frames(address), [], "{address:#x}");
+        }
+        assert_eq!(symbols.call("y.so+0x10"), []);
+        let file = pipe.display();
+        let mut expected = [
+            format!("1 address in {file} has no name: the file cannot be read any more"),
+            "1 address in /dev/zero has no name: the file cannot be read any more".to_owned(),
+            format!("1 address in {gone} has no name: the file was removed or replaced"),
+            "1 address in [vdso] has no name: there is no file to ask".to_owned(),
+            "2 addresses in no file have no name: there is no file to ask".to_owned(),
+            "1 address in y.so has no name: the process had no file of that name, or several"
+                .to_owned(),
+        ];
+        expected.sort();
+        let mut told: Vec<String> = symbols.nameless().collect();
+        told.sort();
+        assert_eq!(told, expected);
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }

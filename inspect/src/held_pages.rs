@@ -42,6 +42,17 @@ struct Scan {
     return_mask: u64,
 }
 
+/// Bytes of a page of the system, which a word of its list is for.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: it reads nothing of this process.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // It is known on every Linux; a count of 0 would be divided by.
+    u64::try_from(size)
+        .ok()
+        .filter(|size| size.is_power_of_two())
+        .unwrap_or(4096)
+}
+
 /// The parts of a range of whole pages that hold something; the range itself where the system
 /// does not tell.
 pub(crate) fn of(pid: i32, range: Range) -> Vec<Range> {
@@ -87,19 +98,19 @@ fn scanned(file: &File, range: Range) -> Option<Vec<Range>> {
 
 /// By a word for each page.
 fn listed(file: &File, range: Range) -> Option<Vec<Range>> {
-    const PAGE: u64 = 4096;
+    let page = page_size();
     let mut found = Vec::new();
     let mut bytes = vec![0; 1 << 20];
     let mut at = range.start;
     while at < range.end {
-        let pages = ((range.end - at) / PAGE).min(bytes.len() as u64 / 8);
+        let pages = ((range.end - at) / page).min(bytes.len() as u64 / 8);
         let words = bytes.get_mut(..pages as usize * 8)?;
-        file.read_exact_at(words, at / PAGE * 8).ok()?;
+        file.read_exact_at(words, at / page * 8).ok()?;
         for word in words.as_chunks::<8>().0 {
             if u64::from_ne_bytes(*word) & (PRESENT | SWAPPED) != 0 {
-                add(&mut found, at, at + PAGE);
+                add(&mut found, at, at + page);
             }
-            at += PAGE;
+            at += page;
         }
         if pages == 0 {
             return None;
@@ -123,15 +134,23 @@ mod tests {
     #[test]
     fn pages_that_were_written_are_told_alike_in_both_ways() {
         const PAGES: usize = 3000;
+        let page_bytes = page_size() as usize;
         // SAFETY: a new mapping, at no address of anybody's.
         let base = unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
             let rights = libc::PROT_READ | libc::PROT_WRITE;
-            libc::mmap(std::ptr::null_mut(), PAGES * 4096, rights, flags, -1, 0)
+            libc::mmap(
+                std::ptr::null_mut(),
+                PAGES * page_bytes,
+                rights,
+                flags,
+                -1,
+                0,
+            )
         };
         assert_ne!(base, libc::MAP_FAILED);
         // SAFETY: this test's mapping; no larger pages, which come with their neighbours.
-        unsafe { libc::madvise(base, PAGES * 4096, libc::MADV_NOHUGEPAGE) };
+        unsafe { libc::madvise(base, PAGES * page_bytes, libc::MADV_NOHUGEPAGE) };
         let start = base as u64;
         let mut expected = Vec::new();
         for page in [0, 1, 2, 700, 2999]
@@ -139,19 +158,19 @@ mod tests {
             .chain((1000..2400).step_by(2))
         {
             // SAFETY: in the mapping.
-            unsafe { base.cast::<u8>().add(page * 4096).write(1) };
+            unsafe { base.cast::<u8>().add(page * page_bytes).write(1) };
             expected.push(page);
         }
         expected.sort_unstable();
         let range = Range {
             start,
-            end: start + PAGES as u64 * 4096,
+            end: start + PAGES as u64 * page_bytes as u64,
         };
         let pages = |found: Vec<Range>| -> Vec<usize> {
             let pages = found
                 .iter()
-                .flat_map(|range| (range.start..range.end).step_by(4096));
-            pages.map(|at| (at - start) as usize / 4096).collect()
+                .flat_map(|range| (range.start..range.end).step_by(page_bytes));
+            pages.map(|at| (at - start) as usize / page_bytes).collect()
         };
         let file = File::open("/proc/self/pagemap").expect("a pagemap");
         assert_eq!(pages(listed(&file, range).expect("a list")), expected);
@@ -163,6 +182,6 @@ mod tests {
         assert_eq!(pages(of(pid, range)), expected);
         assert_eq!(of(i32::MAX, range), [range]);
         // SAFETY: this test's, whole.
-        unsafe { libc::munmap(base, PAGES * 4096) };
+        unsafe { libc::munmap(base, PAGES * page_bytes) };
     }
 }

@@ -17,6 +17,7 @@
 //! number looks like its address; one that is not reached is lost, unless the
 //! program hides addresses: in files, in other processes, or with bits added.
 
+use crate::held_pages::page_size;
 use crate::memory::Memory;
 use crate::model::{Mapping, Range, Snapshot, State};
 use crate::progress::Work;
@@ -53,7 +54,7 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
         high: snapshot
             .areas
             .last()
-            .map_or(0, |area| area.start + area.reserved),
+            .map_or(0, |area| area.start.saturating_add(area.reserved)),
         bytes: 0,
         work: None,
     };
@@ -70,14 +71,16 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
     }
     let sizes = ranges.iter().map(|range| range.end - range.start);
     let held = snapshot.blocks.iter().filter(|block| block.state.is_held());
-    let total: u64 = sizes.chain(held.map(|block| block.size)).sum();
+    // What a damaged heap says of its blocks may be more than there can be.
+    let sizes = sizes.chain(held.map(|block| block.size));
+    let total = sizes.fold(0, u64::saturating_add);
     scan.work = Some(Work::of(total));
     for range in ranges {
         scan.range(range.start, range.end);
     }
     while let Some(number) = scan.pending.pop() {
         if let Some(block) = snapshot.blocks.get(number) {
-            scan.range(block.address, block.address + block.size);
+            scan.range(block.address, block.address.saturating_add(block.size));
         }
     }
     let mut found = Reached {
@@ -131,7 +134,7 @@ impl Scan<'_> {
                 return;
             }
             // The pages that the ends lie in are asked for as a whole.
-            let page = PAGE as u64;
+            let page = page_size();
             let whole = Range {
                 start: start / page * page,
                 end: end.next_multiple_of(page),
@@ -162,7 +165,9 @@ impl Scan<'_> {
     }
 
     fn range(&mut self, from: u64, to: u64) {
-        let mut at = from.next_multiple_of(8);
+        let Some(mut at) = from.checked_next_multiple_of(8) else {
+            return;
+        };
         let mut piece = vec![0; PIECE.min(to.saturating_sub(at) as usize)];
         while at < to {
             let length = piece.len().min((to - at) as usize);

@@ -5,10 +5,28 @@ use super::output::{self, Out, hex};
 use super::progress::Doing;
 use super::source::{FILE, Failure, Source};
 use crate::format::{bytes, count, table};
-use crate::symbols::Symbols;
-use ntheap_inspect::diff::{self, HeapName, Line, Sum};
+use crate::symbols::{Modules, Symbols};
+use ntheap_inspect::diff::{self, HeapName, Line, StackName, Sum};
 use serde_json::{Value, json};
 use std::io::{self, Write};
+
+/// The functions of both snapshots.
+struct Names {
+    before: Symbols,
+    after: Symbols,
+}
+
+impl Names {
+    /// Of the snapshot that has the stack, the later one where both do: a frame names a file
+    /// by its last part, which the other may have at another path.
+    fn of(&mut self, line: &Line<StackName>) -> &mut Symbols {
+        if line.after.blocks == 0 {
+            &mut self.before
+        } else {
+            &mut self.after
+        }
+    }
+}
 
 pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     let before = Source::of(&options.before).read(false)?;
@@ -22,14 +40,15 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
             "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have",
         ));
     }
-    // The later one's files are looked at first, for both.
-    let mut mappings = after.mappings.clone();
-    mappings.extend(before.mappings.iter().cloned());
-    mappings.sort_by_key(|mapping| mapping.start);
-    let mut symbols = Symbols::of(mappings);
+    let modules = Modules::default();
+    let mut names = Names {
+        before: Symbols::sharing(&modules, before.mappings.clone()),
+        after: Symbols::sharing(&modules, after.mappings.clone()),
+    };
     let mut out = output::out();
     let written = if options.umdh {
         for line in &mut found.stacks {
+            let symbols = names.of(line);
             let frames = line.key.frames.iter();
             line.key.frames = frames.map(|frame| symbols.umdh(frame)).collect();
         }
@@ -38,12 +57,13 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
         let _ = found.write_umdh(&mut text);
         out.write_all(text.as_bytes())
     } else if options.format == Format::Json {
-        output::write_json(&mut out, &as_json(&found, options.top, &mut symbols))
+        output::write_json(&mut out, &as_json(&found, options.top, &mut names))
     } else {
-        text(&mut out, &found, options.top, &mut symbols)
+        text(&mut out, &found, options.top, &mut names)
     };
     output::finish(out, written)?;
-    symbols.tell_nameless();
+    names.after.count_also(&names.before);
+    names.after.tell_nameless();
     let code = output::tell_missing(&before, 0);
     Ok(output::tell_missing(&after, code))
 }
@@ -71,7 +91,7 @@ fn changed<K>(lines: &[Line<K>], top: usize) -> impl Iterator<Item = &Line<K>> {
     lines.iter().filter(is_changed).take(top)
 }
 
-fn text(out: &mut Out, found: &diff::Diff, top: usize, symbols: &mut Symbols) -> io::Result<()> {
+fn text(out: &mut Out, found: &diff::Diff, top: usize, names: &mut Names) -> io::Result<()> {
     let total = Line {
         key: (),
         before: found.before,
@@ -143,13 +163,13 @@ fn text(out: &mut Out, found: &diff::Diff, top: usize, symbols: &mut Symbols) ->
                 signed(line.block_growth()),
                 line.key.id
             )?;
-            symbols.write(out, &line.key.frames, "      ")?;
+            names.of(line).write(out, &line.key.frames, "      ")?;
         }
     }
     Ok(())
 }
 
-fn as_json(found: &diff::Diff, top: usize, symbols: &mut Symbols) -> Value {
+fn as_json(found: &diff::Diff, top: usize, names: &mut Names) -> Value {
     let sum = |sum: Sum| json!({ "blocks": sum.blocks, "bytes": sum.bytes });
     // Growth fits: it is a difference of two sums of sizes in one address space.
     let growth = |bytes: i128| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -175,7 +195,7 @@ fn as_json(found: &diff::Diff, top: usize, symbols: &mut Symbols) -> Value {
         .map(|line| {
             json!({
                 "stack": line.key.id, "frames": line.key.frames,
-                "calls": symbols.json(&line.key.frames),
+                "calls": names.of(line).json(&line.key.frames),
                 "growth": growth(line.growth()),
                 "before": sum(line.before), "after": sum(line.after),
             })
@@ -186,4 +206,48 @@ fn as_json(found: &diff::Diff, top: usize, symbols: &mut Symbols) -> Value {
         "appeared": sum(found.appeared), "vanished": sum(found.vanished),
         "heaps": heaps, "sizes": sizes, "stacks": stacks,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_snapshot_has_its_own_files() {
+        let pid = i32::try_from(std::process::id()).expect("a small number");
+        let maps = ntheap_inspect::maps::of_process(pid).expect("this process");
+        let mut moved = maps.clone();
+        for mapping in &mut moved {
+            if let Some(name) = Path::new(&mapping.name).file_name() {
+                mapping.name = format!("/nonexistent/{}", name.display());
+            }
+        }
+        // What this very function is in the file, as a stack tells it.
+        let mut own = Symbols::of(maps.clone());
+        let here = each_snapshot_has_its_own_files as *const () as u64;
+        let frame = own.told(here + 1).expect("a module");
+        assert_eq!(own.address(&frame), Some(here + 1));
+        let modules = Modules::default();
+        let mut names = Names {
+            before: Symbols::sharing(&modules, maps),
+            after: Symbols::sharing(&modules, moved),
+        };
+        let blocks = |blocks| Sum { blocks, bytes: 0 };
+        for (before, after, is_named) in [(1, 0, true), (1, 1, false), (0, 1, false)] {
+            let line = Line {
+                key: StackName {
+                    id: 1,
+                    frames: vec![frame.clone()],
+                },
+                before: blocks(before),
+                after: blocks(after),
+            };
+            let functions = names.of(&line).call(&frame);
+            assert_eq!(!functions.is_empty(), is_named, "{before} {after}");
+        }
+        // Both files were asked, and one of them had no name.
+        names.after.count_also(&names.before);
+        assert_eq!(names.after.nameless().count(), 1);
+    }
 }

@@ -40,34 +40,34 @@ pub(crate) enum Command<'a> {
     Walk(&'a args::Walk),
 }
 
+impl Command<'_> {
+    /// How it tells its progress; the one that draws the whole screen does not.
+    fn telling(&self) -> Option<&args::Telling> {
+        match self {
+            Command::Diff(options) => Some(&options.telling),
+            Command::Leaks(options) => Some(&options.telling),
+            Command::Map(options) => Some(&options.telling),
+            Command::Snapshot(options) => Some(&options.telling),
+            Command::Top(_) => None,
+            Command::Validate(options) => Some(&options.telling),
+            Command::Walk(options) => Some(&options.telling),
+        }
+    }
+}
+
 /// Runs a command; its exit status is told by its manual.
 pub(crate) fn main(command: &Command<'_>) -> ExitCode {
+    if let Some(telling) = command.telling() {
+        telling.begin();
+    }
     let done = match command {
-        Command::Diff(options) => {
-            options.telling.begin();
-            diff::run(options)
-        }
-        Command::Leaks(options) => {
-            options.telling.begin();
-            leaks::run(options)
-        }
-        Command::Map(options) => {
-            options.telling.begin();
-            map::run(options)
-        }
-        Command::Snapshot(options) => {
-            options.telling.begin();
-            snapshot::run(options)
-        }
+        Command::Diff(options) => diff::run(options),
+        Command::Leaks(options) => leaks::run(options),
+        Command::Map(options) => map::run(options),
+        Command::Snapshot(options) => snapshot::run(options),
         Command::Top(options) => top::run(options),
-        Command::Validate(options) => {
-            options.telling.begin();
-            validate::run(options)
-        }
-        Command::Walk(options) => {
-            options.telling.begin();
-            walk::run(options)
-        }
+        Command::Validate(options) => validate::run(options),
+        Command::Walk(options) => walk::run(options),
     };
     ExitCode::from(done.unwrap_or_else(|Failure { code, message }| {
         // Nobody is left to tell if standard error is gone.

@@ -9,11 +9,11 @@
 //! ```
 
 use crate::look::output;
-use crate::symbols::Symbols;
+use crate::symbols::{Modules, Symbols, open_regular};
 use ntheap_inspect::maps;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A report, and the modules of its process.
@@ -21,6 +21,10 @@ pub(crate) struct Stop {
     report: Value,
     symbols: Symbols,
 }
+
+/// Bytes of a copy that are read: 256 for each of 65530 mappings, the system's usual limit. What
+/// is behind them gives no names.
+const MOST: u64 = 16 << 20;
 
 /// Reads the copies, each process's in order. What is not whole is left out: its report was
 /// shown without names.
@@ -36,34 +40,52 @@ pub(crate) fn read(folder: &Path) -> Vec<Stop> {
         })
         .collect();
     files.sort();
-    let texts = files.iter().filter_map(|(_, _, file)| fs::read(file).ok());
-    texts
-        .filter_map(|text| parse(&String::from_utf8_lossy(&text)))
-        .collect()
+    let modules = Modules::default();
+    let texts = files.iter().filter_map(|(_, _, file)| text_of(file));
+    texts.filter_map(|text| parse(&text, &modules)).collect()
 }
 
-fn parse(text: &str) -> Option<Stop> {
+/// The program could write to the folder, so what is there need not be the library's.
+fn text_of(file: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    let file = open_regular(file).ok()?;
+    file.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn parse(text: &str, modules: &Modules) -> Option<Stop> {
     let (report, mappings) = text.split_once('\n')?;
     let report: Value = serde_json::from_str(report).ok()?;
     report.is_object().then(|| Stop {
         report,
-        symbols: Symbols::of(maps::parse(mappings)),
+        symbols: Symbols::sharing(modules, maps::parse(mappings)),
     })
 }
 
 /// The stacks of a report that have frames, by what their thread did.
 const STACKS: [(&str, &str); 2] = [("allocated", "allocated"), ("freed", "freed")];
 
-/// A frame as stacks are told elsewhere.
-fn frame(of: &Value) -> String {
+/// A frame of a report.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    /// Its address, by which its function is found: the module's name may be cut.
+    address: String,
+    /// It as stacks are told elsewhere.
+    text: String,
+}
+
+fn frame(of: &Value) -> Told {
     let text = |name: &str| of[name].as_str().unwrap_or_default();
-    match (text("module"), text("offset")) {
-        ("", _) => text("address").to_owned(),
-        (module, offset) => format!("{module}+{offset}"),
+    Told {
+        address: text("address").to_owned(),
+        text: match (text("module"), text("offset")) {
+            ("", _) => text("address").to_owned(),
+            (module, offset) => format!("{module}+{offset}"),
+        },
     }
 }
 
-fn frames(of: &Value) -> Vec<String> {
+fn frames(of: &Value) -> Vec<Told> {
     let frames = of["frames"].as_array();
     frames.into_iter().flatten().map(frame).collect()
 }
@@ -75,7 +97,10 @@ impl Stop {
         for (name, _) in STACKS {
             let frames = frames(&self.report[name]);
             if !frames.is_empty() {
-                report[name]["calls"] = self.symbols.json(&frames);
+                let calls = frames
+                    .iter()
+                    .map(|told| self.symbols.json_at(&told.address, &told.text));
+                report[name]["calls"] = calls.collect();
             }
         }
         if let Some(code) = self.code() {
@@ -132,8 +157,11 @@ impl Stop {
                 by.push_str(&format!(" \"{name}\""));
             }
             let _ = writeln!(out, "    {}", output::plain(&by));
-            let frames = frames(trace);
-            let _ = self.symbols.write(&mut out, &frames, "      ");
+            for told in frames(trace) {
+                for line in self.symbols.lines_at(&told.address, &told.text) {
+                    let _ = writeln!(out, "      {line}");
+                }
+            }
         }
         for line in self.symbols.nameless() {
             let _ = writeln!(out, "    {line}");
@@ -165,9 +193,11 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_left_out() {
         for text in ["", "{}", "{\"stop\":7\n", "7\n", "x\n1-2 r-xp 0 0 0 x\n"] {
-            assert!(parse(text).is_none(), "{text}");
+            assert!(parse(text, &Modules::default()).is_none(), "{text}");
         }
-        let mut stops: Vec<Stop> = parse("{\"stop\":7}\n").into_iter().collect();
+        let mut stops: Vec<Stop> = parse("{\"stop\":7}\n", &Modules::default())
+            .into_iter()
+            .collect();
         assert_eq!(json(&mut stops), json!([{ "stop": 7 }]));
         assert!(text(&mut stops).starts_with("ntheap: the stop, with names\n"));
         assert_eq!(text(&mut []), "");
@@ -180,7 +210,42 @@ mod tests {
             { "address": "0x7f10", "module": "a.so", "offset": "0x10" },
             {},
         ] });
-        assert_eq!(frames(&of), ["0x10", "a.so+0x10", ""]);
-        assert_eq!(frames(&Value::Null), Vec::<String>::new());
+        let told: Vec<String> = frames(&of).into_iter().map(|told| told.text).collect();
+        assert_eq!(told, ["0x10", "a.so+0x10", ""]);
+        assert_eq!(frames(&Value::Null), []);
+    }
+
+    #[test]
+    fn functions_are_found_whatever_the_module_is_called() {
+        let here = functions_are_found_whatever_the_module_is_called as *const () as u64;
+        let maps = fs::read_to_string("/proc/self/maps").expect("mappings");
+        let frame = json!({
+            "address": format!("{:#x}", here + 1), "module": "cut", "offset": "0x10",
+        });
+        let report = json!({ "stop": 7, "freed": { "frames": [frame] } });
+        let stop = parse(&format!("{report}\n{maps}"), &Modules::default());
+        let mut stops: Vec<Stop> = stop.into_iter().collect();
+        let told = json(&mut stops);
+        let call = &told[0]["freed"]["calls"][0];
+        assert_eq!(call["frame"], "cut+0x10");
+        let functions = call["functions"].as_array().expect("functions");
+        let name = functions.last().expect("one")["name"].as_str();
+        let own = "functions_are_found_whatever_the_module_is_called";
+        assert!(name.expect("a name").ends_with(own), "{told}");
+        assert!(text(&mut stops).contains(" (cut+0x10)\n"));
+    }
+
+    #[test]
+    fn what_a_program_put_beside_the_copies_is_not_waited_for() {
+        let folder = std::env::temp_dir().join(format!("ntheap-stops-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.join("1.1"))
+            .status();
+        assert!(made.expect("mkfifo").success());
+        std::os::unix::fs::symlink("/dev/zero", folder.join("1.2")).expect("a link");
+        fs::write(folder.join("1.3"), "{\"stop\":7}\n").expect("written");
+        assert_eq!(json(&mut read(&folder)), json!([{ "stop": 7 }]));
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }
