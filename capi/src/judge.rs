@@ -49,6 +49,31 @@ pub(crate) fn are_called() -> bool {
     })
 }
 
+/// Whether a C++ library is loaded. A search for its symbols would cost a program without
+/// one more memory than all of its heap.
+pub(crate) fn has_a_library() -> bool {
+    unsafe extern "C" fn look(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        found: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the linker's record of a module, which stays while this runs, and the
+        // bool below.
+        unsafe {
+            let module = Module::new(&*info);
+            let [_, libraries @ ..] = KNOWN;
+            let name = file(module.name);
+            let is_one = libraries.iter().any(|library| name.starts_with(library));
+            found.cast::<bool>().write(is_one);
+            c_int::from(is_one)
+        }
+    }
+    let mut found = false;
+    // SAFETY: the callback takes what it is given, and a bool.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
+    found
+}
+
 /// The last part of a path.
 fn file(path: &CStr) -> &[u8] {
     let path = path.to_bytes();

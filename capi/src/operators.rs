@@ -455,13 +455,12 @@ static NEXTS: [&Next; 13] = [
 /// Looks for the operators while the program is loaded: later a search would wait for
 /// whoever opens a library, who may wait for the thread that searches.
 pub(crate) fn look_early() {
+    if !judge::has_a_library() {
+        return;
+    }
     for next in NEXTS {
         // SAFETY: a name.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, next.name.as_ptr()) };
-        // Without the first there is no C++ library: the others need not be looked for.
-        if found.is_null() {
-            return;
-        }
         next.found.store(found, Ordering::Relaxed);
     }
 }
