@@ -67,7 +67,7 @@ pub(crate) use release::{release, release_part};
 pub(crate) use reserve::{Request, Whereabouts, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-pub(crate) use views::{drop_view, insert_large_view, insert_view, view_at};
+pub(crate) use views::{drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, tell_written};
 
 /// Why something was refused.

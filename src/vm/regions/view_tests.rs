@@ -168,7 +168,7 @@ impl Section {
     }
 
     fn map(&self, at: &Whereabouts, view: View, size: usize) -> Result<usize, Refusal> {
-        insert_view(at, size, view, Protect::READ_WRITE, |base| {
+        insert_view(at, size, view, Protect::READ_WRITE, false, |base| {
             let rights = libc::PROT_READ | libc::PROT_WRITE;
             let flags = libc::MAP_SHARED | libc::MAP_FIXED;
             let offset = view.offset as libc::off_t;

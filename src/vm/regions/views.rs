@@ -13,29 +13,9 @@ use crate::vm::{self, fault};
 /// the address it is given on, in place of what was reserved, with the rights of
 /// `initial`. It returns false when it could not and what was there is as it
 /// was. Pages of a sparse section that are not committed lose their rights
-/// afterwards. The view's address.
+/// afterwards. The view's address; with `large`, its place, alignment and size are given
+/// in large pages.
 pub(crate) fn insert_view(
-    at: &Whereabouts,
-    size: usize,
-    view: View,
-    initial: Protect,
-    map: impl FnOnce(*mut u8) -> bool,
-) -> Result<usize, Refusal> {
-    insert(at, size, view, initial, false, map)
-}
-
-/// The same of large pages, in which the place, the alignment and the size are given.
-pub(crate) fn insert_large_view(
-    at: &Whereabouts,
-    size: usize,
-    view: View,
-    initial: Protect,
-    map: impl FnOnce(*mut u8) -> bool,
-) -> Result<usize, Refusal> {
-    insert(at, size, view, initial, true, map)
-}
-
-fn insert(
     at: &Whereabouts,
     size: usize,
     view: View,

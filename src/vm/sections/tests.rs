@@ -98,6 +98,7 @@ fn what_is_committed_of_a_section_is_given_back_with_it() {
         0x10000,
         view,
         Protect::READ_WRITE,
+        false,
         // SAFETY: the range is the new view's.
         |base| unsafe {
             files::map(

@@ -111,12 +111,7 @@ fn map_section(
         // SAFETY: the range was reserved for this view and nobody else knows it.
         unsafe { files::map(base, size, file, offset, protect.system(), private).is_ok() }
     };
-    let inserted = if is_large {
-        regions::insert_large_view(&at, size, view, protect, map)
-    } else {
-        regions::insert_view(&at, size, view, protect, map)
-    };
-    match inserted {
+    match regions::insert_view(&at, size, view, protect, is_large, map) {
         Ok(base) => Ok((base, size)),
         Err(refusal) => {
             credit(Use::Program, charged);
