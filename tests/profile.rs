@@ -232,37 +232,40 @@ fn blocks_of_other_threads() {
         |face| {
             let of = |nth: usize| layout(16 + nth * 37 % 3000, 8);
             let (send, receive) = mpsc::channel::<Vec<(usize, Layout)>>();
-            std::thread::scope(|scope| {
-                for thread in 0..4 {
-                    let send = send.clone();
-                    scope.spawn(move || {
-                        for round in 0..20 {
-                            let blocks = (0..500).map(|nth| {
-                                let of = of(nth + round * 31 + thread);
-                                (take(face, of, nth % 5 == 0), of)
-                            });
-                            send.send(blocks.collect()).unwrap();
-                        }
-                    });
-                }
-                drop(send);
-                scope.spawn(move || {
-                    let mut kept = BTreeMap::new();
-                    for (nth, (block, of)) in receive.iter().flatten().enumerate() {
-                        assert!(kept.insert(block, of).is_none(), "handed out twice");
-                        if nth % 4 != 0 {
-                            let (block, of) = kept.pop_first().unwrap();
-                            give(face, block, of);
-                        }
+            let mut threads = Vec::new();
+            for thread in 0..4 {
+                let send = send.clone();
+                threads.push(std::thread::spawn(move || {
+                    for round in 0..20 {
+                        let blocks = (0..500).map(|nth| {
+                            let of = of(nth + round * 31 + thread);
+                            (take(face, of, nth % 5 == 0), of)
+                        });
+                        send.send(blocks.collect()).unwrap();
                     }
-                    let bytes: usize = kept.values().map(Layout::size).sum();
-                    face.purge();
-                    assert_near(profile().live_bytes, bytes as u64, 0.15);
-                    for (block, of) in kept {
+                }));
+            }
+            drop(send);
+            threads.push(std::thread::spawn(move || {
+                let mut kept = BTreeMap::new();
+                for (nth, (block, of)) in receive.iter().flatten().enumerate() {
+                    assert!(kept.insert(block, of).is_none(), "handed out twice");
+                    if nth % 4 != 0 {
+                        let (block, of) = kept.pop_first().unwrap();
                         give(face, block, of);
                     }
-                });
-            });
+                }
+                let bytes: usize = kept.values().map(Layout::size).sum();
+                face.purge();
+                assert_near(profile().live_bytes, bytes as u64, 0.15);
+                for (block, of) in kept {
+                    give(face, block, of);
+                }
+            }));
+            // Until a thread is joined its hooks may still run, with what it freed in its cache.
+            for thread in threads {
+                thread.join().unwrap();
+            }
             face.purge();
             let found = profile();
             assert_eq!((found.live_bytes, found.noted), (0, 0), "{found:?}");
