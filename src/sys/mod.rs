@@ -212,14 +212,51 @@ pub fn page_size() -> usize {
     asked
 }
 
+/// Whether addresses below [`LOW`] are given to those alone who ask for them by
+/// [`reserve_low`], so that an address tells by itself that it is theirs.
+pub const KEEPS_LOW: bool = cfg!(all(
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android")
+));
+
+/// Where low addresses end: what an instruction compares with, without a load.
+pub const LOW: usize = 1 << 31;
+
 /// Reserves `size` bytes of address space, not accessible, at a multiple of
 /// `align` (a power of two; at least [`GRANULARITY`] is used). Null when the
-/// system refuses. `size` is a multiple of the page size.
+/// system refuses. `size` is a multiple of the page size. Where [`KEEPS_LOW`] says so, not
+/// below [`LOW`].
 pub fn reserve(size: usize, align: usize) -> *mut u8 {
     if !admit(Call::Reserve) {
         return core::ptr::null_mut();
     }
     os::reserve(size, align.max(GRANULARITY))
+}
+
+/// Reserves `size` bytes like [`reserve`], but below [`LOW`], in one of 16 places if it can
+/// be, which `choice` says. Null when there is no room for them. For one region of a
+/// process, of at most 128 MiB.
+#[cfg(all(
+    feature = "debug",
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android")
+))]
+pub fn reserve_low(size: usize, choice: u64) -> *mut u8 {
+    /// Places that are tried, so far apart, the first of them here: above what a program
+    /// that is not moved has at its start, and most of its heap of the system's.
+    const PLACES: usize = 16;
+    const FIRST: usize = 0x4000_0000;
+    const APART: usize = (LOW - FIRST) / PLACES;
+    // From one place on around all of them.
+    let first = choice as usize % PLACES;
+    for place in (first..PLACES).chain(0..first) {
+        let start = FIRST + place * APART;
+        let base = core::ptr::with_exposed_provenance_mut(start);
+        if start + size <= LOW && reserve_at(base, size) {
+            return base;
+        }
+    }
+    core::ptr::null_mut()
 }
 
 /// Reserves the `size` bytes at `base`, not accessible. False when any of them

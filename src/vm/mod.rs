@@ -292,6 +292,33 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
+/// The same at low addresses, which nobody else is given; see [`sys::reserve_low`]. Null
+/// when there is no room, or the system keeps none for it.
+#[cfg(feature = "debug")]
+pub(crate) fn reserve_low(of: Use, size: usize, choice: u64) -> *mut u8 {
+    #[cfg(all(
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android")
+    ))]
+    {
+        let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+            sys::reserve_low(size, choice)
+        });
+        if !base.is_null() {
+            ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+        }
+        base
+    }
+    #[cfg(not(all(
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android")
+    )))]
+    {
+        let _ = (of, size, choice);
+        ptr::null_mut()
+    }
+}
+
 /// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is
 /// there.
 #[cfg(all(unix, feature = "pages"))]
