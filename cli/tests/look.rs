@@ -321,6 +321,40 @@ int main(int count, char **args) {
 }
 "#;
 
+/// What is said of the lost blocks: of each call stack the heap, the sizes and the functions.
+const LOST: &str = "\
+nothing leads to 12 blocks, 1.9 MiB
+2,000,000 bytes in 1 block of 2,000,000, process heap, allocated at
+    lose
+    main
+27,000 bytes in 9 blocks of 3,000, process heap, allocated at
+    lose
+    main
+104 bytes in 1 block of 104, process heap, allocated at
+    lose
+    main
+104 bytes in 1 block of 104, process heap, allocated at
+    lose
+    main
+";
+
+/// A report of leaks without its title, how much else there is, and where in memory the
+/// program's functions are; of stacks, those alone that are written in it.
+fn without_places(text: &str) -> String {
+    let mut told = String::new();
+    for line in text.lines().skip(1) {
+        let line = match line.split_once(" (program+0x") {
+            Some(("    _start", _)) => continue,
+            Some((function, _)) => function,
+            None if line.starts_with("    ") => continue,
+            None => line.split(';').next().unwrap_or_default(),
+        };
+        told.push_str(line);
+        told.push('\n');
+    }
+    told
+}
+
 #[test]
 fn planted_leaks_are_found_exactly() {
     let Some((_, program)) = built("look-leaks", LEAKS, &["-O1"]) else {
@@ -378,9 +412,7 @@ fn planted_leaks_are_found_exactly() {
             assert_eq!(counts, [1, 1, 1, 9]);
             let out = look(&["leaks", &running.pid()]);
             let text = stdout(&out);
-            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    \
-                          lose (program+0x";
-            assert!(text.contains(record) && !text.contains("\n  0x"), "{text}");
+            assert_eq!(without_places(&text), LOST, "{text}");
             let out = look(&["leaks", &running.pid(), "--blocks"]);
             let text = stdout(&out);
             for address in &planted {
