@@ -279,6 +279,56 @@ fn assert_balanced(xml: &str) {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// What asked for each block, where tags are on, of a process and of its snapshot.
+#[test]
+fn tags_are_told_of_each_block() {
+    let Some((folder, program)) = built("look-tags", MALLOCS, &[]) else {
+        return;
+    };
+    let mut command = Command::new(&program);
+    command.env("LD_PRELOAD", library());
+    let mut running = Running::start(command.env("NTHEAP_GFLAGS", "+htd"));
+    let busy = told(&running.until_ready(), "busy");
+    let file = folder.join("tags.heap");
+    let file = file.to_str().expect("UTF-8");
+    let out = look(&["snapshot", &running.pid(), "-o", file]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    for source in [&running.pid(), file] {
+        let found = json(&look(&["walk", "--format", "json", source]));
+        let blocks = found["blocks"].as_array().expect("blocks").iter();
+        let tagged = blocks.filter(|block| block["tag"] == "program");
+        let tagged: Vec<&str> = tagged
+            .filter_map(|block| block["address"].as_str())
+            .collect();
+        assert_eq!(tagged, busy.keys().collect::<Vec<_>>(), "{source}");
+        let text = stdout(&look(&["walk", "--size", "5000-6000", source]));
+        let (head, rows) = text
+            .split_once('\n')
+            .and_then(|(_, rows)| rows.split_once('\n'))
+            .expect("a head");
+        assert!(head.contains("  stack  tag ") && !rows.is_empty(), "{text}");
+        for row in rows
+            .lines()
+            .take_while(|row| row.contains("0x") && row.contains("busy"))
+        {
+            assert!(row.contains("  program  "), "{text}");
+        }
+        let text = stdout(&look(&[
+            "walk",
+            "--no-names",
+            "--size",
+            "5000-6000",
+            source,
+        ]));
+        assert!(text.contains("\n    program+0x"), "{text}");
+        assert!(!text.contains("main"), "{text}");
+    }
+    running.go();
+    running.until_ready();
+    running.go();
+    running.end();
+}
+
 const LEAKS: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
