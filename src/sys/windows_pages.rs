@@ -174,7 +174,20 @@ pub fn reserve_as(
     if base.is_null() {
         return Err(LastError::get());
     }
+    if !lies_within(at, base.addr(), size) {
+        // Wine knows the function, and not what it is asked.
+        // SAFETY: reserved just above, and nobody else knows it.
+        unsafe { VirtualFree(base, 0, MEM_RELEASE) };
+        return Err(LastError::MISSING);
+    }
     Ok(base.cast())
+}
+
+/// Whether bytes lie where they were asked to.
+pub(super) fn lies_within(at: &Whereabouts, start: usize, size: usize) -> bool {
+    start >= at.lowest
+        && (at.limit == 0 || start + size <= at.limit)
+        && (at.alignment == 0 || start.is_multiple_of(at.alignment))
 }
 
 /// Calls `body` with the parameters that say bounds, and how many: one or none.
@@ -374,9 +387,11 @@ pub fn written_pages(
     let page = super::page_size();
     let (mut next, end) = (start, start + size);
     let mut told = 0;
-    while told < most && next < end {
+    // Without room for any it is still to be known whether there is anything to tell of.
+    let forgets = forgets && most != 0;
+    while next < end {
         let mut piece = [ptr::null_mut::<c_void>(); PIECE];
-        let wanted = PIECE.min(most - told);
+        let wanted = PIECE.min(most - told).max(1);
         let (mut count, mut unit) = (wanted, 0);
         let at = ptr::without_provenance(next);
         // SAFETY: the array has room for as many addresses as are asked for.
@@ -393,12 +408,15 @@ pub fn written_pages(
         if failed != 0 {
             return Err(LastError::get());
         }
+        if most == 0 {
+            break;
+        }
         for (nth, address) in piece.iter().take(count).enumerate() {
             tell(told + nth, address.addr());
         }
         told += count;
         match piece.get(wanted - 1) {
-            Some(last) if count == wanted => next = last.addr() + page,
+            Some(last) if count == wanted && told < most => next = last.addr() + page,
             _ => break,
         }
     }

@@ -5,7 +5,7 @@
 //! function" and "ZwQuerySection function" of Microsoft's documentation.
 
 use super::windows_newer as newer;
-use super::windows_pages::{LastError, Rights, done, with_bounds};
+use super::windows_pages::{LastError, Rights, done, lies_within, with_bounds};
 use super::{Call, Whereabouts, admit};
 use core::ffi::c_void;
 use core::ptr;
@@ -211,6 +211,12 @@ pub fn map_view(
     };
     if base.is_null() {
         return Err(LastError::get());
+    }
+    // A size of 0 is the section's affair, which ends above.
+    if !lies_within(at, base.addr(), size) {
+        // SAFETY: mapped just above, and nobody else knows it.
+        unsafe { UnmapViewOfFile(MEMORY_MAPPED_VIEW_ADDRESS { Value: base }) };
+        return Err(LastError::MISSING);
     }
     Ok(base.cast())
 }

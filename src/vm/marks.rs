@@ -163,12 +163,39 @@ impl Marks {
         range: &Range<usize>,
     ) -> Result<(), PageError> {
         self.check(start, range, |told| {
-            told.access == Some(PageAccess::ReadWrite) && !told.is_guard && !told.is_offered
+            told.access == Some(PageAccess::ReadWrite) && !told.is_guard
         })?;
         if !make(&mut self.offered, size) {
             return Err(PageError::NoMemory);
         }
-        pages::offer(start + range.start, range.end - range.start)?;
+        let page = super::page_size();
+        // Runs of those that are not offered yet.
+        let runs = |to: usize| {
+            let mut next = range.start / page;
+            let offered = self.offered;
+            core::iter::from_fn(move || {
+                while next < to && offered.is_set(next) {
+                    next += 1;
+                }
+                let first = next;
+                while next < to && !offered.is_set(next) {
+                    next += 1;
+                }
+                (first < next).then_some(first..next)
+            })
+        };
+        let end = range.end / page;
+        for run in runs(end) {
+            let size = (run.end - run.start) * page;
+            if let Err(error) = pages::offer(start + run.start * page, size) {
+                // What is refused has changed nothing.
+                for run in runs(run.start) {
+                    let size = (run.end - run.start) * page;
+                    let _ = pages::reclaim(start + run.start * page, size);
+                }
+                return Err(error);
+            }
+        }
         numbers(range).for_each(|number| self.offered.set(number));
         Ok(())
     }

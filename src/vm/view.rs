@@ -62,6 +62,8 @@ pub struct View {
     access: ViewAccess,
     /// Whether pages are committed one by one.
     is_sparse: bool,
+    /// Whether it took a placeholder's place.
+    replaced: bool,
     /// Whether some may have another access than the view's own, or a guard.
     differs: bool,
 }
@@ -80,6 +82,7 @@ impl View {
             size,
             access,
             is_sparse: made.is_sparse,
+            replaced: at.replaces,
             differs: false,
         })
     }
@@ -396,6 +399,9 @@ impl View {
     ///
     /// Source: "UnmapViewOfFile2 function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
     pub fn into_placeholder(self) -> Result<Placeholder, Refused<View>> {
+        if !self.replaced {
+            return Err(Refused::new(PageError::Invalid, self));
+        }
         let own = ManuallyDrop::new(self);
         // SAFETY: the view is this function's alone, and nobody borrows from it.
         match unsafe { pages::unmap_to_placeholder(own.start) } {

@@ -152,3 +152,42 @@ fn a_guarantee_takes_its_stack_back_into_use() {
         assert_eq!(truth(set), Err(ERROR_NOACCESS), "{at:x}");
     }
 }
+
+/// A stack of a program's own and a guarantee go together, whichever comes first.
+#[test]
+fn a_guarantee_holds_on_a_growing_stack() {
+    if !alone("stacks::a_guarantee_holds_on_a_growing_stack") {
+        return;
+    }
+    let guarantee = |bytes: ULONG| {
+        let mut bytes = bytes;
+        // SAFETY: the number is this function's.
+        truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|()| bytes)
+    };
+    let page = ntheap::vm::page_size();
+    let work = move || {
+        let mut stack = GrowingStack::new(1 << 20, 16 * page).expect("reserved");
+        // Asked for before, it is the one that handlers have there.
+        assert_eq!(guarantee(0x4_0000), Ok(0));
+        let own = alternate();
+        assert_eq!(stack.run(alternate), own);
+        assert_eq!(alternate(), own);
+        // Asked for there, it stays.
+        let (there, refused) = stack.run(|| {
+            let refused = guarantee(2 << 20);
+            assert_eq!(guarantee(0x8_0000), Ok(0x4_0000));
+            (alternate(), refused)
+        });
+        // More than that stack has there cannot be.
+        assert_eq!(refused, Err(ERROR_INVALID_PARAMETER));
+        assert_ne!(there, own);
+        assert_eq!(alternate(), there);
+        assert_eq!(guarantee(0), Ok(0x8_0000));
+    };
+    thread::Builder::new()
+        .stack_size(8 << 20)
+        .spawn(work)
+        .expect("started")
+        .join()
+        .expect("no panic");
+}

@@ -179,6 +179,7 @@ fn a_stack_grows_by_its_guard_page() {
 
 /// Overflow is an exception of its own; here the handler notes it and ends the
 /// process, since there is nowhere to go on.
+#[cfg(unix)]
 #[test]
 fn a_stack_that_overflows_says_so() {
     use ntheap::win32::*;

@@ -244,7 +244,12 @@ pub(in super::super) fn prefetch(start: usize, size: usize) {
 
 pub(in super::super) fn lock(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: locking changes nothing that the caller's pages hold.
-    unsafe { sys::lock_pages(pointer(start), size) }.map_err(error_of)
+    let locked = unsafe { sys::lock_pages(pointer(start), size) };
+    locked.map_err(|error| match error.0 {
+        // It is the pages that bar it.
+        ERROR_ACCESS_DENIED => PageError::NotCommitted,
+        _ => error_of(error),
+    })
 }
 
 pub(in super::super) fn unlock(start: usize, size: usize) -> Result<(), PageError> {
