@@ -127,7 +127,8 @@ impl ReserveOptions {
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, and for
     /// options that have no meaning or do not go together; [`PageError::InUse`] when
     /// something is at the address; [`PageError::NoMemory`] when there is no such place,
-    /// or the system refuses. With bounds the time grows with the number of the process's
+    /// or the system refuses; [`PageError::Unsupported`] for bounds and alignments on Windows
+    /// before Windows 10 1803. With bounds the time grows with the number of the process's
     /// mappings, otherwise it is a system call.
     pub fn reserve(self, size: usize) -> Result<Reservation, PageError> {
         Reservation::wanted(&self.wanted, size)

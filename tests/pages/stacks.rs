@@ -32,7 +32,7 @@ fn a_threads_stack_is_one_reservation_with_a_guard_below() {
         assert_eq!(runs[0].0, MEM_RESERVE);
         assert_eq!(runs[1].0, MEM_COMMIT);
         assert!(
-            runs[1].1 >= SIZE - PAGE && runs[1].1 < 2 * SIZE,
+            runs[1].1 >= SIZE - page_size() && runs[1].1 < 2 * SIZE,
             "{runs:x?}"
         );
     };
@@ -60,7 +60,7 @@ fn near_the_guard(step: usize, work: &mut dyn FnMut()) {
         stack.run(|| {
             let here = 0u8;
             // The stack's top is less than a page above.
-            let top = ((&raw const here).addr() & !(PAGE - 1)) + PAGE;
+            let top = ((&raw const here).addr() & !(page_size() - 1)) + page_size();
             at_depth(top - COMMIT + above, work);
         });
     }
@@ -74,10 +74,10 @@ fn a_stack_grows_before_the_page_layer_begins() {
     let base = allocate(0, UNIT, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
     let mut calls = 0;
     near_the_guard(96, &mut || {
-        allocate(base, 3 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
-        protect(base + PAGE, PAGE, PAGE_READONLY).expect("protected");
-        assert_eq!(query(base).RegionSize, PAGE);
-        free(base, 2 * PAGE, MEM_DECOMMIT).expect("decommitted");
+        allocate(base, 3 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
+        protect(base + page_size(), page_size(), PAGE_READONLY).expect("protected");
+        assert_eq!(query(base).RegionSize, page_size());
+        free(base, 2 * page_size(), MEM_DECOMMIT).expect("decommitted");
         calls += 1;
     });
     assert!(calls > 200, "{calls}");

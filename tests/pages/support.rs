@@ -7,8 +7,9 @@ use ntheap::win32::*;
 use std::fs;
 use std::process::Command;
 
+/// Bytes of a page, as the page layer has them.
 #[cfg(unix)]
-pub(crate) const PAGE: usize = 0x1000;
+pub(crate) use ntheap::vm::page_size;
 #[cfg(unix)]
 pub(crate) const UNIT: usize = 0x10000;
 #[cfg(unix)]
