@@ -176,7 +176,8 @@ fn resident() -> usize {
         .nth(1)
         .and_then(|field| field.parse().ok())
         .expect("a number");
-    pages * vm::page_size()
+    // SAFETY: a number of the system is read.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
 }
 
 #[test]

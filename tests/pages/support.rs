@@ -191,3 +191,18 @@ fn is_wine() -> bool {
         !GetProcAddress(library, c"wine_get_version".as_ptr()).is_null()
     }
 }
+
+/// Whether the mock pretends pages that are larger than the kernel's. What the kernel does
+/// with pages one by one is not tested then.
+pub(crate) fn pretends() -> bool {
+    #[cfg(unix)]
+    // SAFETY: a number of the system is read.
+    let own = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    #[cfg(windows)]
+    let own = 4096;
+    let pretends = ntheap::vm::page_size() > own;
+    if pretends {
+        println!("the kernel's own pages are smaller");
+    }
+    pretends
+}
