@@ -13,9 +13,9 @@ extern "C" fn on_signal(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void
     CAUGHT.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the signal has an address, of a page that the test mapped.
     unsafe {
-        let page = (*info).si_addr().addr() & !(page_size() - 1);
+        let page = (*info).si_addr().addr() & !(kernel_page() - 1);
         let page = std::ptr::with_exposed_provenance_mut(page);
-        libc::mprotect(page, page_size(), libc::PROT_READ | libc::PROT_WRITE);
+        libc::mprotect(page, kernel_page(), libc::PROT_READ | libc::PROT_WRITE);
     }
 }
 
@@ -49,7 +49,7 @@ fn map_without_rights() -> usize {
     let at = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
-            page_size(),
+            kernel_page(),
             libc::PROT_NONE,
             flags,
             -1,

@@ -176,8 +176,7 @@ fn resident() -> usize {
         .nth(1)
         .and_then(|field| field.parse().ok())
         .expect("a number");
-    // SAFETY: a number of the system is read.
-    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+    pages * kernel_page()
 }
 
 #[test]

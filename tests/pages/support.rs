@@ -192,15 +192,20 @@ fn is_wine() -> bool {
     }
 }
 
-/// Whether the mock pretends pages that are larger than the kernel's. What the kernel does
-/// with pages one by one is not tested then.
-pub(crate) fn pretends() -> bool {
+/// Bytes of the kernel's own pages, whatever the mock pretends.
+pub(crate) fn kernel_page() -> usize {
     #[cfg(unix)]
     // SAFETY: a number of the system is read.
     let own = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
     #[cfg(windows)]
     let own = 4096;
-    let pretends = ntheap::vm::page_size() > own;
+    own
+}
+
+/// Whether the mock pretends pages that are larger than the kernel's. What the kernel does
+/// with pages one by one is not tested then.
+pub(crate) fn pretends() -> bool {
+    let pretends = ntheap::vm::page_size() > kernel_page();
     if pretends {
         println!("the kernel's own pages are smaller");
     }
