@@ -441,6 +441,9 @@ differences! {
     rtl_create_wild_parameters {
         "refused" => "ignores the parameters";
     }
+    rtl_destroy_debugged {
+        "told-by-a-text", "and-by-a-breakpoint" => "looks at no handle without flags";
+    }
     rtl_walk_buckets {
         "region", "busy", "free-blocks" => "never has buckets";
     }
