@@ -476,6 +476,9 @@ differences! {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
     }
+    validate {
+        "unreadable-error" => "leaves the last error";
+    }
     view_bad_arguments {
         "map-at-the-end-error", "map-behind-the-end-error" => "says ERROR_INVALID_PARAMETER";
         "map-at-no-address", "map-at-the-last-unit" => "maps elsewhere";
