@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 65] = [
+const MUTANTS: [Mutant; 74] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -461,6 +461,69 @@ const MUTANTS: [Mutant; 65] = [
         "crt/first.rs",
         "own.store(0, Ordering::Release);\n                is_deciding = false;",
         "",
+    ),
+    // Hooks are entered while a fork is under way, which has not taken their lock.
+    (
+        "forks_enter_meanwhile",
+        "sync/forks/hooks.rs",
+        "self.forking.acquire();\n        entry.store(hooks, Ordering::Release);\n        self.forking.release();",
+        "entry.store(hooks, Ordering::Release);",
+    ),
+    // A fork does not keep others from entering hooks.
+    (
+        "forks_copy_unheld",
+        "sync/forks/hooks.rs",
+        "self.forking.acquire();\n        self.forker.store(own, Ordering::Relaxed);",
+        "self.forker.store(own, Ordering::Relaxed);",
+    ),
+    // A fork that was past its handlers ends another thread's.
+    (
+        "forks_end_others",
+        "sync/forks/hooks.rs",
+        "let is_forker = self.forker.load(Ordering::Relaxed) == os::thread_token();\n        if is_forker {\n            self.after(AtFork::in_parent);",
+        "let is_forker = true;\n        if is_forker {\n            self.after(AtFork::in_parent);",
+    ),
+    // Handlers that the system was asked for twice take twice.
+    (
+        "forks_take_twice",
+        "sync/forks/hooks.rs",
+        "if self.forker.load(Ordering::Relaxed) == own {\n            return;\n        }",
+        "",
+    ),
+    // A child takes itself for its parent.
+    (
+        "forks_child_counts_nothing",
+        "sync/forks/hooks.rs",
+        "self.generation.fetch_add(1, Ordering::Relaxed);",
+        "",
+    ),
+    // In a child nobody can enter hooks.
+    (
+        "forks_child_keeps_forking",
+        "sync/forks/hooks.rs",
+        "self.forking.reset();",
+        "",
+    ),
+    // What was entered during a fork is given back, though it was not taken.
+    (
+        "forks_give_back_untaken",
+        "sync/forks/hooks.rs",
+        "if called & 1 << place != 0",
+        "if called & 1 << place != u32::MAX",
+    ),
+    // A hook that uses something for the first time waits for its own fork.
+    (
+        "forks_own_hook_waits",
+        "sync/forks/hooks.rs",
+        "if self.forker.load(Ordering::Relaxed) == os::thread_token() {\n            // Somebody",
+        "if false {\n            // Somebody",
+    ),
+    // What the system allocates to be asked asks it again.
+    (
+        "forks_ask_within",
+        "sync/forks/hooks.rs",
+        "asker.load(Ordering::Relaxed) == own)",
+        "asker.load(Ordering::Relaxed) == usize::MAX)",
     ),
 ];
 

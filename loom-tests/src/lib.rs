@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
 //! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
+//! | `src/sync/forks/hooks.rs` | `sync/forks_model.rs` | what a fork copies is at rest, locks are free after it in both processes |
 //! | `src/vm/budget.rs` | `vm/budget_model.rs` | what is committed is never above the limit, and nothing is lost of it |
 //! | `src/heap/claims.rs` | `heap/claims_model.rs` | a slice of address space has one owner, and its blocks lead to what was entered |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
