@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 74] = [
+const MUTANTS: [Mutant; 81] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -524,6 +524,55 @@ const MUTANTS: [Mutant; 74] = [
         "sync/forks/hooks.rs",
         "asker.load(Ordering::Relaxed) == own)",
         "asker.load(Ordering::Relaxed) == usize::MAX)",
+    ),
+    // A cache is free before it is empty.
+    (
+        "roster_forgets_first",
+        "heap/roster.rs",
+        "    drain(cache);\n    let mut roster = roster.lock();\n    if roster.forget(place) {\n        forgotten(cache);\n    }",
+        "    if roster.lock().forget(place) {\n        forgotten(cache);\n    }\n    drain(cache);",
+    ),
+    // What is kept for the next thread counts as one that ended without its hooks.
+    (
+        "roster_keeps_owner",
+        "heap/roster.rs",
+        "member.belong_to_nobody();",
+        "",
+    ),
+    // Two threads get the cache that was kept.
+    (
+        "roster_unparks_twice",
+        "heap/roster.rs",
+        "self.parked = member.next_parked().load(Ordering::Relaxed);",
+        "",
+    ),
+    // The caches behind the one that goes are not found any more.
+    (
+        "roster_loses_rest",
+        "heap/roster.rs",
+        "Some(before) => before.next().store(next, Ordering::Relaxed),",
+        "Some(before) => before.next().store(ptr::null_mut(), Ordering::Relaxed),",
+    ),
+    // Of two caches of one number the living thread's is taken.
+    (
+        "roster_takes_the_later",
+        "heap/roster.rs",
+        "other.since > own.since",
+        "other.since < own.since",
+    ),
+    // Caches of another process's threads are taken.
+    (
+        "roster_takes_of_others",
+        "heap/roster.rs",
+        "if own.thread == 0 || own.process != process {",
+        "if own.thread == 0 {",
+    ),
+    // A number that is another thread's by now hides what was lost.
+    (
+        "roster_counts_no_number",
+        "heap/roster.rs",
+        "again.note(thread);",
+        "",
     ),
 ];
 

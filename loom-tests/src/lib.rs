@@ -20,6 +20,7 @@
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |
 //! | `src/heap/private/numbers.rs` | `heap/numbers_model.rs` | threads that live at a time have different numbers |
 //! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost |
+//! | `src/heap/roster.rs` | `heap/roster_model.rs` | a thread's end against purge and births: a cache has one thread, its blocks are in one place; lost caches are taken once |
 //! | `src/heap/private/slot.rs` | `heap/slot_model.rs` | blocks pass through a slot, none lost, none doubled |
 //! | `src/crt/first.rs` | `crt/first_model.rs` | of copies that begin at once one is the first, and all know which |
 //! | `src/win32/global/entry.rs` | `win32/entry_model.rs` | a handle's data stays while it is locked, and is freed once |
@@ -45,7 +46,7 @@ macro_rules! mutant {
     ($name:ident) => {
         #[allow(
             dead_code,
-            unused_assignments,
+            unused,
             clippy::all,
             reason = "the models use a part of each file, and a mutant is not sound"
         )]
