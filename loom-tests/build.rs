@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 81] = [
+const MUTANTS: [Mutant; 87] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -573,6 +573,48 @@ const MUTANTS: [Mutant; 81] = [
         "heap/roster.rs",
         "again.note(thread);",
         "",
+    ),
+    // What was written of a region is not seen by whoever takes it.
+    (
+        "places_takes_relaxed",
+        "vm/left/places.rs",
+        ".compare_exchange(from, WRITTEN, Ordering::Acquire, Ordering::Relaxed)",
+        ".compare_exchange(from, WRITTEN, Ordering::Relaxed, Ordering::Relaxed)",
+    ),
+    // A region is kept before all of it is written.
+    (
+        "places_keeps_early",
+        "vm/left/places.rs",
+        "place.base.store(region.base, Ordering::Release);",
+        "place.base.store(region.base, Ordering::Relaxed);",
+    ),
+    // Two threads keep a region in one place.
+    (
+        "places_keeps_over",
+        "vm/left/places.rs",
+        "if place.take(FREE) {",
+        "if place.base.load(Ordering::Acquire) == FREE {",
+    ),
+    // Two threads end one region.
+    (
+        "places_ends_twice",
+        "vm/left/places.rs",
+        "if base <= WRITTEN || !place.take(base) {",
+        "if base <= WRITTEN || place.base.fetch_add(0, Ordering::Acquire) != base {",
+    ),
+    // What the system refused again is lost.
+    (
+        "places_loses_refused",
+        "vm/left/places.rs",
+        "if !end(region) {\n                place.base.store(base, Ordering::Release);",
+        "if !end(region) {",
+    ),
+    // A region may be ended before it is counted.
+    (
+        "places_counts_late",
+        "vm/left/places.rs",
+        "self.count.fetch_add(1, Ordering::Relaxed);\n                place.base.store(region.base, Ordering::Release);",
+        "place.base.store(region.base, Ordering::Release);\n                let count = self.count.load(Ordering::Relaxed);\n                self.count.store(count + 1, Ordering::Relaxed);",
     ),
 ];
 

@@ -10,6 +10,7 @@
 //! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
 //! | `src/sync/forks/hooks.rs` | `sync/forks_model.rs` | what a fork copies is at rest, locks are free after it in both processes |
 //! | `src/vm/budget.rs` | `vm/budget_model.rs` | what is committed is never above the limit, and nothing is lost of it |
+//! | `src/vm/left/places.rs` | `vm/places_model.rs` | a region that the system would not take back is ended once, as what it was |
 //! | `src/heap/claims.rs` | `heap/claims_model.rs` | a slice of address space has one owner, and its blocks lead to what was entered |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
 //! | `src/heap/debug/chains.rs` | `heap/chains_model.rs` | stacks are kept once, and are whole for whoever finds them |
