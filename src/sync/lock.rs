@@ -140,7 +140,7 @@ impl<T> Mutex<T> {
 
     /// The bare lock, for the fork handlers, which hold every lock across the
     /// fork without touching what it protects.
-    pub(crate) fn raw(&self) -> &Lock {
+    pub(crate) const fn raw(&self) -> &Lock {
         &self.lock
     }
 }

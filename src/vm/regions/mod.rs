@@ -146,6 +146,7 @@ pub(super) fn start() {
         prepare: before_fork,
         parent: after_fork_in_parent,
         child: after_fork_in_child,
+        locks: &[],
     };
     forks::hold(Layer::Regions, &FORK);
 }

@@ -211,33 +211,18 @@ impl Record {
 /// is held.
 fn start() {
     static FORK: AtFork = AtFork {
-        prepare,
-        parent,
         child,
+        ..AtFork::locks(&[&names::LOOKUP, SECTIONS.raw()])
     };
     forks::hold(Layer::Sections, &FORK);
 }
 
-fn prepare() {
-    names::LOOKUP.acquire();
-    SECTIONS.raw().acquire();
-}
-
-fn parent() {
-    SECTIONS.raw().release();
-    names::LOOKUP.release();
-}
-
 fn child() {
-    // SAFETY: `prepare` took the lock, and no other thread is left.
-    let sections = unsafe { &mut *SECTIONS.held() };
-    for slot in sections.slots.records_mut() {
+    for slot in SECTIONS.lock().slots.records_mut() {
         if let Slot::Taken(record) = slot {
             names::hold_in_child(record);
         }
     }
-    SECTIONS.raw().reset();
-    names::LOOKUP.reset();
 }
 
 /// The bytes of a section of memory: whole pages; `None` for more than there are addresses.
