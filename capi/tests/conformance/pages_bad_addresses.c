@@ -2,6 +2,7 @@
  * of pages refuses them, and nothing of them changes. */
 #include "bad_pages.h"
 
+/* DiscardVirtualMemory and ReclaimVirtualMemory. */
 static discard_function discard, reclaim;
 static offer_function offer;
 
