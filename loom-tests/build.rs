@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 65] = [
+const MUTANTS: [Mutant; 87] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -461,6 +461,160 @@ const MUTANTS: [Mutant; 65] = [
         "crt/first.rs",
         "own.store(0, Ordering::Release);\n                is_deciding = false;",
         "",
+    ),
+    // Hooks are entered while a fork is under way, which has not taken their lock.
+    (
+        "forks_enter_meanwhile",
+        "sync/forks/hooks.rs",
+        "self.forking.acquire();\n        entry.store(hooks, Ordering::Release);\n        self.forking.release();",
+        "entry.store(hooks, Ordering::Release);",
+    ),
+    // A fork does not keep others from entering hooks.
+    (
+        "forks_copy_unheld",
+        "sync/forks/hooks.rs",
+        "self.forking.acquire();\n        self.forker.store(own, Ordering::Relaxed);",
+        "self.forker.store(own, Ordering::Relaxed);",
+    ),
+    // A fork that was past its handlers ends another thread's.
+    (
+        "forks_end_others",
+        "sync/forks/hooks.rs",
+        "let is_forker = self.forker.load(Ordering::Relaxed) == os::thread_token();\n        if is_forker {\n            self.after(AtFork::in_parent);",
+        "let is_forker = true;\n        if is_forker {\n            self.after(AtFork::in_parent);",
+    ),
+    // Handlers that the system was asked for twice take twice.
+    (
+        "forks_take_twice",
+        "sync/forks/hooks.rs",
+        "if self.forker.load(Ordering::Relaxed) == own {\n            return;\n        }",
+        "",
+    ),
+    // A child takes itself for its parent.
+    (
+        "forks_child_counts_nothing",
+        "sync/forks/hooks.rs",
+        "self.generation.fetch_add(1, Ordering::Relaxed);",
+        "",
+    ),
+    // In a child nobody can enter hooks.
+    (
+        "forks_child_keeps_forking",
+        "sync/forks/hooks.rs",
+        "self.forking.reset();",
+        "",
+    ),
+    // What was entered during a fork is given back, though it was not taken.
+    (
+        "forks_give_back_untaken",
+        "sync/forks/hooks.rs",
+        "if called & 1 << place != 0",
+        "if called & 1 << place != u32::MAX",
+    ),
+    // A hook that uses something for the first time waits for its own fork.
+    (
+        "forks_own_hook_waits",
+        "sync/forks/hooks.rs",
+        "if self.forker.load(Ordering::Relaxed) == os::thread_token() {\n            // Somebody",
+        "if false {\n            // Somebody",
+    ),
+    // What the system allocates to be asked asks it again.
+    (
+        "forks_ask_within",
+        "sync/forks/hooks.rs",
+        "asker.load(Ordering::Relaxed) == own)",
+        "asker.load(Ordering::Relaxed) == usize::MAX)",
+    ),
+    // A cache is free before it is empty.
+    (
+        "roster_forgets_first",
+        "heap/roster.rs",
+        "    drain(cache);\n    let mut roster = roster.lock();\n    if roster.forget(place) {\n        forgotten(cache);\n    }",
+        "    if roster.lock().forget(place) {\n        forgotten(cache);\n    }\n    drain(cache);",
+    ),
+    // What is kept for the next thread counts as one that ended without its hooks.
+    (
+        "roster_keeps_owner",
+        "heap/roster.rs",
+        "member.belong_to_nobody();",
+        "",
+    ),
+    // Two threads get the cache that was kept.
+    (
+        "roster_unparks_twice",
+        "heap/roster.rs",
+        "self.parked = member.next_parked().load(Ordering::Relaxed);",
+        "",
+    ),
+    // The caches behind the one that goes are not found any more.
+    (
+        "roster_loses_rest",
+        "heap/roster.rs",
+        "Some(before) => before.next().store(next, Ordering::Relaxed),",
+        "Some(before) => before.next().store(ptr::null_mut(), Ordering::Relaxed),",
+    ),
+    // Of two caches of one number the living thread's is taken.
+    (
+        "roster_takes_the_later",
+        "heap/roster.rs",
+        "other.since > own.since",
+        "other.since < own.since",
+    ),
+    // Caches of another process's threads are taken.
+    (
+        "roster_takes_of_others",
+        "heap/roster.rs",
+        "if own.thread == 0 || own.process != process {",
+        "if own.thread == 0 {",
+    ),
+    // A number that is another thread's by now hides what was lost.
+    (
+        "roster_counts_no_number",
+        "heap/roster.rs",
+        "again.note(thread);",
+        "",
+    ),
+    // What was written of a region is not seen by whoever takes it.
+    (
+        "places_takes_relaxed",
+        "vm/left/places.rs",
+        ".compare_exchange(from, WRITTEN, Ordering::Acquire, Ordering::Relaxed)",
+        ".compare_exchange(from, WRITTEN, Ordering::Relaxed, Ordering::Relaxed)",
+    ),
+    // A region is kept before all of it is written.
+    (
+        "places_keeps_early",
+        "vm/left/places.rs",
+        "place.base.store(region.base, Ordering::Release);",
+        "place.base.store(region.base, Ordering::Relaxed);",
+    ),
+    // Two threads keep a region in one place.
+    (
+        "places_keeps_over",
+        "vm/left/places.rs",
+        "if place.take(FREE) {",
+        "if place.base.load(Ordering::Acquire) == FREE {",
+    ),
+    // Two threads end one region.
+    (
+        "places_ends_twice",
+        "vm/left/places.rs",
+        "if base <= WRITTEN || !place.take(base) {",
+        "if base <= WRITTEN || place.base.fetch_add(0, Ordering::Acquire) != base {",
+    ),
+    // What the system refused again is lost.
+    (
+        "places_loses_refused",
+        "vm/left/places.rs",
+        "if !end(region) {\n                place.base.store(base, Ordering::Release);",
+        "if !end(region) {",
+    ),
+    // A region may be ended before it is counted.
+    (
+        "places_counts_late",
+        "vm/left/places.rs",
+        "self.count.fetch_add(1, Ordering::Relaxed);\n                place.base.store(region.base, Ordering::Release);",
+        "place.base.store(region.base, Ordering::Release);\n                let count = self.count.load(Ordering::Relaxed);\n                self.count.store(count + 1, Ordering::Relaxed);",
     ),
 ];
 

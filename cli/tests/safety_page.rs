@@ -1,6 +1,9 @@
 //! The page on safety says how much unsafe code there is, and which mutants the
 //! models catch: both are counted here anew.
 
+#[path = "pages/errors.rs"]
+mod errors;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

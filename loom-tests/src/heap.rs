@@ -33,6 +33,9 @@ mod slot;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod state;
 
+#[path = "../../src/heap/roster.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod roster;
 #[path = "../../src/heap/seize.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod seize;
@@ -45,6 +48,7 @@ mod heap_lock_model;
 mod numbers_model;
 mod request_model;
 mod roll_model;
+mod roster_model;
 mod seize_model;
 mod slot_model;
 mod state_model;
@@ -92,3 +96,10 @@ crate::mutant!(slot_takes_relaxed);
 crate::mutant!(slot_gives_relaxed);
 crate::mutant!(slot_looks_and_takes);
 crate::mutant!(slot_keeps_popped);
+crate::mutant!(roster_forgets_first);
+crate::mutant!(roster_keeps_owner);
+crate::mutant!(roster_unparks_twice);
+crate::mutant!(roster_loses_rest);
+crate::mutant!(roster_takes_the_later);
+crate::mutant!(roster_takes_of_others);
+crate::mutant!(roster_counts_no_number);

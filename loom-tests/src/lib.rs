@@ -8,7 +8,9 @@
 //! |---|---|---|
 //! | `src/sync/lock.rs` | `sync/lock_model.rs` | exclusion, nothing unseen, nobody sleeps for ever |
 //! | `src/sync/once.rs` | `sync/once_model.rs` | one start at a time, seen whole, tried again after a failure, taken over after a fork |
+//! | `src/sync/forks/hooks.rs` | `sync/forks_model.rs` | what a fork copies is at rest, locks are free after it in both processes |
 //! | `src/vm/budget.rs` | `vm/budget_model.rs` | what is committed is never above the limit, and nothing is lost of it |
+//! | `src/vm/left/places.rs` | `vm/places_model.rs` | a region that the system would not take back is ended once, as what it was |
 //! | `src/heap/claims.rs` | `heap/claims_model.rs` | a slice of address space has one owner, and its blocks lead to what was entered |
 //! | `src/heap/magazine.rs` | `heap/depot_model.rs` | magazines change hands, none lost, none doubled |
 //! | `src/heap/debug/chains.rs` | `heap/chains_model.rs` | stacks are kept once, and are whole for whoever finds them |
@@ -19,6 +21,7 @@
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |
 //! | `src/heap/private/numbers.rs` | `heap/numbers_model.rs` | threads that live at a time have different numbers |
 //! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost |
+//! | `src/heap/roster.rs` | `heap/roster_model.rs` | a thread's end against purge and births: a cache has one thread, its blocks are in one place; lost caches are taken once |
 //! | `src/heap/private/slot.rs` | `heap/slot_model.rs` | blocks pass through a slot, none lost, none doubled |
 //! | `src/crt/first.rs` | `crt/first_model.rs` | of copies that begin at once one is the first, and all know which |
 //! | `src/win32/global/entry.rs` | `win32/entry_model.rs` | a handle's data stays while it is locked, and is freed once |
@@ -44,7 +47,7 @@ macro_rules! mutant {
     ($name:ident) => {
         #[allow(
             dead_code,
-            unused_assignments,
+            unused,
             clippy::all,
             reason = "the models use a part of each file, and a mutant is not sound"
         )]

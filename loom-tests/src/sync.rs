@@ -1,6 +1,9 @@
 //! What the protocol files find under `crate::sync`, in the model checker's
-//! form, and the two of them that lie there themselves.
+//! form, and those of them that lie there themselves.
 
+#[path = "../../src/sync/forks/hooks.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod hooks;
 #[path = "../../src/sync/lock.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod lock;
@@ -8,6 +11,7 @@ mod lock;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod once;
 
+mod forks_model;
 mod lock_model;
 mod once_model;
 
@@ -20,6 +24,16 @@ crate::mutant!(once_looks_relaxed);
 crate::mutant!(once_starts_twice);
 crate::mutant!(once_takes_over_the_living);
 crate::mutant!(once_waits_for_the_absent);
+
+crate::mutant!(forks_enter_meanwhile);
+crate::mutant!(forks_copy_unheld);
+crate::mutant!(forks_end_others);
+crate::mutant!(forks_take_twice);
+crate::mutant!(forks_child_counts_nothing);
+crate::mutant!(forks_child_keeps_forking);
+crate::mutant!(forks_give_back_untaken);
+crate::mutant!(forks_own_hook_waits);
+crate::mutant!(forks_ask_within);
 
 pub(crate) use lock::{Lock, Mutex};
 
@@ -70,6 +84,20 @@ pub(crate) mod os {
 
     pub(crate) fn yield_now() {
         loom::thread::yield_now();
+    }
+
+    loom::thread_local! {
+        static TOKEN: usize = new_token();
+    }
+
+    fn new_token() -> usize {
+        static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1
+    }
+
+    /// A number of the calling thread's own, not 0.
+    pub(crate) fn thread_token() -> usize {
+        TOKEN.with(|token| *token)
     }
 
     std::thread_local! {

@@ -89,14 +89,9 @@ pub fn without_asking<R>(attempt: impl FnOnce() -> R) -> R {
 /// Has the child of a fork forget the parent's other threads. The system may
 /// allocate for this.
 fn forget_at_fork() {
-    fn nothing() {}
-    fn child() {
-        IN_NEW.keep_own();
-    }
     static FORK: AtFork = AtFork {
-        prepare: nothing,
-        parent: nothing,
-        child,
+        child: || IN_NEW.keep_own(),
+        ..AtFork::locks(&[])
     };
     forks::hold(Layer::NewHandlers, &FORK);
 }

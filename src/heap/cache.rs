@@ -27,6 +27,7 @@ use super::descriptor::{BUSY, Descriptor, Kind};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
+use super::roster::{Member, Owner};
 use super::seize::Slot;
 use super::slices;
 use super::word::Word;
@@ -422,22 +423,6 @@ impl ThreadCache {
         self.owner.store(crate::sys::thread_id(), Ordering::Relaxed);
     }
 
-    /// The number of the thread that has the cache, 0 for none; the process that it was of
-    /// then; and a number that is greater the later it got the cache.
-    pub(super) fn owner(&self) -> (u64, u32, u64) {
-        (
-            self.owner.load(Ordering::Relaxed),
-            self.process.load(Ordering::Relaxed),
-            self.since.load(Ordering::Relaxed),
-        )
-    }
-
-    /// Makes the cache no thread's.
-    pub(super) fn belong_to_nobody(&self) {
-        self.word.set(ptr::null());
-        self.owner.store(0, Ordering::Relaxed);
-    }
-
     pub(super) fn is(&self, state: State) -> bool {
         self.state.load(Ordering::Relaxed) == state as u8
     }
@@ -733,6 +718,29 @@ impl ThreadCache {
             self.process.store(process, Ordering::Relaxed);
         }
         own
+    }
+}
+
+impl Member for ThreadCache {
+    fn next(&self) -> &AtomicPtr<Self> {
+        &self.next
+    }
+
+    fn next_parked(&self) -> &AtomicPtr<Self> {
+        &self.next_parked
+    }
+
+    fn owner(&self) -> Owner {
+        Owner {
+            thread: self.owner.load(Ordering::Relaxed),
+            process: self.process.load(Ordering::Relaxed),
+            since: self.since.load(Ordering::Relaxed),
+        }
+    }
+
+    fn belong_to_nobody(&self) {
+        self.word.set(ptr::null());
+        self.owner.store(0, Ordering::Relaxed);
     }
 }
 

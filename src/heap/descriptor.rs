@@ -249,6 +249,44 @@ impl Descriptor {
         })
     }
 
+    /// Makes it describe nothing. Others may look at it by an address meanwhile: each
+    /// field that they read is written by itself.
+    ///
+    /// # Safety
+    /// `this` is memory for a descriptor, zeros or one that nobody uses.
+    pub(crate) unsafe fn wipe(this: *mut Descriptor) {
+        // SAFETY: the caller's memory; the fields that are plain are read by those alone
+        // who use the descriptor.
+        unsafe {
+            (*this).what.store(EMPTY, Ordering::Relaxed);
+            (*this)
+                .owner
+                .store(core::ptr::null_mut(), Ordering::Relaxed);
+            (*this).base.store(0, Ordering::Relaxed);
+            (*this).span.store(0, Ordering::Relaxed);
+            (*this).magic.store(0, Ordering::Relaxed);
+            (*this).magic_again.store(0, Ordering::Relaxed);
+            (*this).bin.store(0, Ordering::Relaxed);
+            (*this).class.store(0, Ordering::Relaxed);
+            (*this).kind.store(0, Ordering::Relaxed);
+            (*this).shard.store(0, Ordering::Relaxed);
+            (*this).room.store(0, Ordering::Relaxed);
+            (*this).fresh = 0;
+            (*this).blocks = 0;
+            (*this).free = 0;
+            (*this).first_word = 0;
+            (*this).high = 0;
+            (*this).first_slice = 0;
+            (*this).segment = core::ptr::null_mut();
+            (*this).next = core::ptr::null_mut();
+            (*this).previous = core::ptr::null_mut();
+            (*this).extent = 0;
+            (*this).region_size = 0;
+            (*this).clean = false;
+            (*this).is_fenced = false;
+        }
+    }
+
     /// Bytes of metadata for a subsegment of `class` whose front end is of
     /// `kind`.
     pub(crate) const fn size_for(class: usize, kind: Kind) -> usize {

@@ -17,6 +17,7 @@ pub(super) fn register() {
         prepare,
         parent,
         child,
+        locks: &[],
     };
     forks::hold(Layer::Heaps, &FORK);
 }

@@ -30,6 +30,7 @@ use super::hard;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::misuse;
 use super::pool::Pool;
+use super::roster::Roster;
 use super::segment::Backend;
 use super::seize::Slot;
 use super::swap::unstore;
@@ -86,18 +87,7 @@ impl Diversion {
 }
 
 /// The caches of a front end's threads.
-pub(super) struct Caches {
-    pub(super) live: *mut ThreadCache,
-    pub(super) free: *mut ThreadCache,
-    pub(super) count: usize,
-    /// Those of the live ones whose threads have ended: the next to begin get
-    /// them, blocks and all.
-    pub(super) parked: *mut ThreadCache,
-    pub(super) parked_count: usize,
-}
-
-// SAFETY: the lists belong to the front end, whichever thread holds its lock.
-unsafe impl Send for Caches {}
+pub(super) type Caches = Roster<ThreadCache>;
 
 /// The heap's parts a front end works on.
 #[derive(Clone, Copy)]
@@ -115,13 +105,7 @@ impl Front {
             is_checked: AtomicBool::new(false),
             buckets: [const { Bucket::new() }; COUNT],
             pool: Pool::new(),
-            caches: Mutex::new(Caches {
-                live: ptr::null_mut(),
-                free: ptr::null_mut(),
-                count: 0,
-                parked: ptr::null_mut(),
-                parked_count: 0,
-            }),
+            caches: Mutex::new(Roster::new()),
             of_shard: [const { AtomicU32::new(0) }; SHARDS],
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
             idle_shards: AtomicU32::new(0),

@@ -567,7 +567,7 @@ impl LargeList {
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.
         unsafe {
-            descriptor.write(Descriptor::nothing().0);
+            Descriptor::wipe(descriptor);
             (*descriptor).extent = region.expose_provenance();
             (*descriptor).region_size = size;
             (*descriptor).clean = true;

@@ -10,19 +10,22 @@
 //! Invariants:
 //! - A cache is taken only in the process that its thread was of: in one that was made
 //!   without the fork handlers it is left alone, for there its thread goes by another number.
+//!   The first process of a space of process numbers, as in a container, takes none.
 //! - All is done under the list's lock, so that a cache is taken once.
 
 use super::cache::ThreadCache;
 use super::classes::COUNT;
-use super::front::{Caches, Front, Shared};
+use super::front::{Front, Shared};
+use super::roster::Member;
 use crate::report::FixedBuffer;
 use core::fmt::Write;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
-/// Caches up to which those that go by one number are compared with each other, which
-/// takes the square of them.
-const COMPARED: usize = 512;
+/// The number of the first process of a space of numbers. If the system makes one of
+/// another such process, in a space of its own and without the fork handlers, its number
+/// is the same and its threads' are not: whose a cache is cannot be told.
+const FIRST_PROCESS: u32 = 1;
 
 /// Lost caches that are told of at one time.
 const TOLD: usize = 8;
@@ -45,7 +48,7 @@ impl Lost {
         }
         cache.for_each_foreign(&mut |_, count| blocks += count);
         Lost {
-            thread: cache.owner().0,
+            thread: cache.owner().thread,
             blocks,
             bytes: cache.bytes(),
         }
@@ -65,46 +68,25 @@ impl Lost {
     }
 }
 
-/// Whether the thread of a cache that is not parked has ended.
-fn is_lost(caches: &Caches, cache: &ThreadCache, process: u32) -> bool {
-    let (thread, of, since) = cache.owner();
-    if thread == 0 || of != process {
-        return false;
-    }
-    if crate::sys::is_gone(thread) {
-        return true;
-    }
-    if caches.count > COMPARED {
-        return false;
-    }
-    let mut at = caches.live;
-    while !at.is_null() {
-        // SAFETY: the live list links caches in use.
-        let other = unsafe { &*at };
-        let (number, _, later) = other.owner();
-        if number == thread && later > since {
-            return true;
-        }
-        at = other.next.load(Ordering::Relaxed);
-    }
-    false
-}
-
 impl Front {
     /// Takes back the caches of threads that ended without their hooks, and says which
     /// those were if `is_told`. No lock may be held but that of reclaiming.
     pub(super) fn take_lost(&self, shared: Shared<'_>, is_told: bool) {
+        let process = crate::sys::process_id();
+        if process == FIRST_PROCESS {
+            return;
+        }
         let mut found = [Lost::default(); TOLD];
         let mut places = found.iter_mut();
         {
             let mut caches = self.caches.lock();
-            let process = crate::sys::process_id();
+            let numbers = caches.shared_numbers();
             let mut at = caches.live;
             while !at.is_null() {
                 // SAFETY: the live list links caches in use.
                 let cache = unsafe { &*at };
                 let next = cache.next.load(Ordering::Relaxed);
-                if is_lost(&caches, cache, process) {
+                if caches.is_lost(cache, process, &numbers, crate::sys::is_gone) {
                     #[cfg(feature = "hardened")]
                     super::hard::end_spares(cache);
                     if let Some(place) = places.next() {

@@ -78,6 +78,7 @@ pub mod private;
 #[path = "no_private.rs"]
 mod private;
 mod refill;
+mod roster;
 mod segment;
 mod seize;
 mod slices;

@@ -721,7 +721,7 @@ impl Segment {
         // nothing.
         unsafe {
             let extent = (*descriptor).extent;
-            descriptor.write(Descriptor::nothing().0);
+            Descriptor::wipe(descriptor);
             (*descriptor).extent = extent;
             (*descriptor).next = self.free_descriptors;
         }

@@ -12,51 +12,34 @@ use super::front::{Caches, Front, Shared};
 use super::magazine::Magazine;
 use super::seize::Seizure;
 use super::word::Word;
-use super::{foreign, meta, misuse};
+use super::{foreign, meta, misuse, roster};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Caches of threads that have ended, kept for others to begin with: a program
-/// whose threads live for a moment would fill and drain one each time.
-const MOST_PARKED: usize = 4;
 /// Bytes of blocks in a cache that is kept.
 const MOST_PARKED_BYTES: usize = 1024 * 1024;
+
+/// Leads a thread's word to its cache no more.
+///
+/// # Safety
+/// `place` is a cache in use, and no other thread uses it; its word, if it has one, is
+/// there: it outlives the exit hooks.
+unsafe fn let_go<'a>(place: *mut ThreadCache) -> &'a ThreadCache {
+    // SAFETY: the caller's cache, and its word.
+    unsafe {
+        let cache = &*place;
+        if let Some(word) = cache.word.get().as_ref() {
+            word.set(ThreadCache::dead());
+        }
+        cache
+    }
+}
 
 /// Counts the blocks of a cache that was kept as in use again, as those of a
 /// thread's cache are.
 fn count_as_out(shared: Shared<'_>, cache: &ThreadCache) {
     let bytes = cache.parked_bytes.replace(0);
     shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
-}
-
-impl Caches {
-    /// Keeps a cache whose thread ends; false when enough are kept.
-    /// Its blocks, `bytes` in all, count as in use no more.
-    fn park(&mut self, shared: Shared<'_>, cache: &ThreadCache, bytes: usize) -> bool {
-        if self.parked_count == MOST_PARKED {
-            return false;
-        }
-        cache.belong_to_nobody();
-        cache.parked_bytes.set(bytes);
-        shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
-        cache.next_parked.store(self.parked, Ordering::Relaxed);
-        self.parked = (&raw const *cache).cast_mut();
-        self.parked_count += 1;
-        true
-    }
-
-    /// A cache of a thread that has ended, blocks and all; null if none is kept.
-    fn unpark(&mut self, shared: Shared<'_>) -> *mut ThreadCache {
-        let place = self.parked;
-        if !place.is_null() {
-            // SAFETY: parked caches belong to whoever holds the list's lock.
-            let cache = unsafe { &*place };
-            self.parked = cache.next_parked.load(Ordering::Relaxed);
-            self.parked_count -= 1;
-            count_as_out(shared, cache);
-        }
-        place
-    }
 }
 
 impl Front {
@@ -109,15 +92,16 @@ impl Front {
     #[cold]
     fn birth(&self, shared: Shared<'_>, word: &Word) -> *mut ThreadCache {
         let mut caches = self.caches.lock();
-        let mut place = caches.unpark(shared);
-        if place.is_null() {
+        let mut place = caches.unpark();
+        // SAFETY: it was parked: nobody's, and never unmapped.
+        if let Some(cache) = unsafe { place.as_ref() } {
+            count_as_out(shared, cache);
+            self.count_shard(cache.shard, 0, -1);
+        } else {
             place = self.make(&mut caches);
             if place.is_null() {
                 return place;
             }
-        } else {
-            // SAFETY: a cache's shard never changes while it is live.
-            self.count_shard(unsafe { (*place).shard }, 0, -1);
         }
         // SAFETY: made, or parked, and nobody else's.
         unsafe { (*place).belong(word) };
@@ -140,16 +124,13 @@ impl Front {
 
     /// A fresh cache on the live list; null when there is no memory for one.
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
-        let mut place = caches.free;
+        let mut place = caches.reuse();
         let is_tapped = self.is_tapped.load(Ordering::Relaxed);
         if place.is_null() {
             place = meta::allocate(foreign::bytes_of(self.kind(), is_tapped)).cast();
             if place.is_null() {
                 return place;
             }
-        } else {
-            // SAFETY: the free list links caches that nobody uses.
-            caches.free = unsafe { (*place).next.load(Ordering::Relaxed) };
         }
         let shard = self.emptiest_shard();
         self.count_shard(shard, 1, 0);
@@ -164,9 +145,8 @@ impl Front {
             .store(self.diverted.load(Ordering::Relaxed), Ordering::Relaxed);
         #[cfg(feature = "debug")]
         cache.begin_counting();
-        cache.next.store(caches.live, Ordering::Relaxed);
-        caches.live = place;
-        caches.count += 1;
+        // SAFETY: made here, and never unmapped.
+        unsafe { caches.enter(place) };
         if caches.count > 1 {
             self.is_crowded.store(true, Ordering::Relaxed);
         }
@@ -179,44 +159,54 @@ impl Front {
     /// # Safety
     /// `place` is the calling thread's live cache of this front end.
     pub(super) unsafe fn retire(&self, shared: Shared<'_>, place: *mut ThreadCache) {
-        // SAFETY: the caller's cache, and its word, which outlives the exit
-        // hooks.
-        let cache = unsafe {
-            let cache = &*place;
-            if let Some(word) = cache.word.get().as_ref() {
-                word.set(ThreadCache::dead());
-            }
-            cache
-        };
+        // SAFETY: the caller's cache.
+        let cache = unsafe { let_go(place) };
         // A parked cache's bytes are those of its bins.
         #[cfg(feature = "hardened")]
         super::hard::end_spares(cache);
         let bytes = cache.bytes();
-        let is_plain_case = bytes <= MOST_PARKED_BYTES
+        let may_stay = bytes <= MOST_PARKED_BYTES
             && !cache.pressed.get()
             && !cache.is_diverted()
             && !cache.request.is_pending()
             && !Self::is_under_pressure(shared, cache);
-        if is_plain_case {
-            let mut caches = self.caches.lock();
-            if caches.park(shared, cache, bytes) {
-                self.count_shard(cache.shard, 0, 1);
-                return;
-            }
-        }
-        // SAFETY: as above.
-        unsafe { self.bury(shared, place) };
+        // SAFETY: the caller's cache.
+        unsafe { self.take_off(shared, place, may_stay, bytes) };
+    }
+
+    /// Takes a cache that is no thread's any more off those in use, or keeps it with its
+    /// blocks, `bytes` in all, which count as in use no more.
+    ///
+    /// # Safety
+    /// `place` is the calling thread's live cache of this front end, to which no word
+    /// leads, or that of a thread that does not exist.
+    unsafe fn take_off(
+        &self,
+        shared: Shared<'_>,
+        place: *mut ThreadCache,
+        may_stay: bool,
+        bytes: usize,
+    ) {
+        let keep = |cache: &ThreadCache| {
+            cache.parked_bytes.set(bytes);
+            shared.totals.out.fetch_sub(bytes, Ordering::Relaxed);
+            self.count_shard(cache.shard, 0, 1);
+        };
+        let drain = |cache: &ThreadCache| {
+            count_as_out(shared, cache);
+            self.drain(shared, cache);
+        };
+        let forgotten = |cache: &ThreadCache| self.count_shard(cache.shard, -1, 0);
+        // SAFETY: the caller's promise is the callee's.
+        unsafe { roster::retire(&self.caches, place, may_stay, keep, drain, forgotten) };
+        misuse::report_late();
     }
 
     /// Drains the caches of no thread.
     pub(super) fn drain_parked(&self, shared: Shared<'_>, caches: &Caches) {
-        let mut at = caches.parked;
-        while !at.is_null() {
-            // SAFETY: parked caches belong to whoever holds the list's lock.
-            let cache = unsafe { &*at };
+        for cache in caches.parked() {
             count_as_out(shared, cache);
             self.drain(shared, cache);
-            at = cache.next_parked.load(Ordering::Relaxed);
         }
     }
 
@@ -226,48 +216,19 @@ impl Front {
     /// `place` is the calling thread's live cache of this front end.
     #[inline(never)]
     pub(super) unsafe fn bury(&self, shared: Shared<'_>, place: *mut ThreadCache) {
-        // SAFETY: the caller's cache, and its word, which outlives the exit
-        // hooks.
-        let cache = unsafe {
-            let cache = &*place;
-            if let Some(word) = cache.word.get().as_ref() {
-                word.set(ThreadCache::dead());
-            }
-            cache
-        };
-        count_as_out(shared, cache);
-        self.drain(shared, cache);
-        self.forget(&mut self.caches.lock(), place);
-        misuse::report_late();
+        // SAFETY: the caller's cache.
+        unsafe {
+            let_go(place);
+            self.take_off(shared, place, false, 0);
+        }
     }
 
     /// Takes a cache that was drained off the list of those in use.
     pub(super) fn forget(&self, caches: &mut Caches, place: *mut ThreadCache) {
-        let mut link: *const AtomicPtr<ThreadCache> = ptr::null();
-        let mut at = caches.live;
-        while !at.is_null() && at != place {
-            // SAFETY: the live list links caches in use.
-            unsafe {
-                link = &raw const (*at).next;
-                at = (*at).next.load(Ordering::Relaxed);
-            }
+        if caches.forget(place) {
+            // SAFETY: a cache of the list's, and never unmapped.
+            self.count_shard(unsafe { (*place).shard }, -1, 0);
         }
-        if at.is_null() {
-            return;
-        }
-        // SAFETY: a cache of the list's.
-        let cache = unsafe { &*place };
-        let next = cache.next.load(Ordering::Relaxed);
-        if link.is_null() {
-            caches.live = next;
-        } else {
-            // SAFETY: `link` is the `next` field of the cache before.
-            unsafe { (*link).store(next, Ordering::Relaxed) };
-        }
-        cache.next.store(caches.free, Ordering::Relaxed);
-        caches.free = place;
-        caches.count -= 1;
-        self.count_shard(cache.shard, -1, 0);
     }
 
     /// Does what others asked of this thread's cache.
@@ -285,13 +246,7 @@ impl Front {
     #[inline(never)]
     pub(super) fn ask_all(&self, shared: Shared<'_>, word: Option<&Word>) {
         let caches = self.caches.lock();
-        let mut at = caches.live;
-        while !at.is_null() {
-            // SAFETY: the live list links caches in use.
-            let cache = unsafe { &*at };
-            cache.request_flush();
-            at = cache.next.load(Ordering::Relaxed);
-        }
+        caches.live().for_each(ThreadCache::request_flush);
         drop(caches);
         if let Some(word) = word {
             // SAFETY: a word leads to a cache, and caches are never unmapped.
@@ -311,13 +266,9 @@ impl Front {
         for class in 1..COUNT {
             let mut state = self.bucket(class).state.lock();
             if can_seize {
-                let mut at = caches.live;
-                while !at.is_null() {
-                    // SAFETY: the live list links caches in use.
-                    let cache = unsafe { &*at };
+                for cache in caches.live() {
                     self.seize(shared, cache, class, &mut state);
                     self.seize_foreign(shared, cache, class, &mut state);
-                    at = cache.next.load(Ordering::Relaxed);
                 }
             }
             self.empty_depot(shared, class, &mut state);
@@ -359,13 +310,7 @@ impl Front {
     /// Visits every live cache, under the list's lock.
     pub(super) fn for_each_cache(&self, visit: &mut dyn FnMut(&ThreadCache)) -> usize {
         let caches = self.caches.lock();
-        let mut at = caches.live;
-        while !at.is_null() {
-            // SAFETY: the live list links caches in use.
-            let cache = unsafe { &*at };
-            visit(cache);
-            at = cache.next.load(Ordering::Relaxed);
-        }
+        caches.live().for_each(visit);
         caches.count - caches.parked_count
     }
 
@@ -375,22 +320,18 @@ impl Front {
     pub(super) fn adopt_orphans(&self, shared: Shared<'_>, is_own: &dyn Fn(&ThreadCache) -> bool) {
         {
             let mut caches = self.caches.lock();
-            caches.parked = ptr::null_mut();
-            caches.parked_count = 0;
+            caches.unpark_all();
             for parked in &self.parked_of_shard {
                 parked.store(0, Ordering::Relaxed);
             }
         }
         loop {
-            let mut orphan = self.caches.lock().live;
-            // SAFETY: the live list links caches in use.
-            while !orphan.is_null() && unsafe { is_own(&*orphan) } {
-                // SAFETY: as above.
-                orphan = unsafe { (*orphan).next.load(Ordering::Relaxed) };
-            }
-            if orphan.is_null() {
+            let caches = self.caches.lock();
+            let Some(orphan) = caches.live().find(|cache| !is_own(cache)) else {
                 return;
-            }
+            };
+            let orphan = (&raw const *orphan).cast_mut();
+            drop(caches);
             // SAFETY: the orphan's thread does not exist in this process; its
             // word may not either, and is not touched.
             unsafe {

@@ -133,14 +133,14 @@ impl<T> Mutex<T> {
 
     /// The value, for the fork handlers: they hold the lock by [`Mutex::raw`],
     /// without a guard. To be used by whoever holds it only.
-    #[cfg(any(feature = "heaps", feature = "pages"))]
+    #[cfg(any(feature = "heaps", all(unix, feature = "pages")))]
     pub(crate) fn held(&self) -> *mut T {
         self.value.get()
     }
 
     /// The bare lock, for the fork handlers, which hold every lock across the
     /// fork without touching what it protects.
-    pub(crate) fn raw(&self) -> &Lock {
+    pub(crate) const fn raw(&self) -> &Lock {
         &self.lock
     }
 }

@@ -31,7 +31,7 @@ pub(crate) mod atomic {
 /// Waiting, as the protocol files name it.
 pub(crate) mod os {
     pub(crate) use super::forks::generation;
-    pub(crate) use crate::sys::{wait, wake_one, yield_now};
+    pub(crate) use crate::sys::{thread_token, wait, wake_one, yield_now};
     pub(crate) use core::hint::spin_loop;
 }
 

@@ -64,24 +64,8 @@ static HANDLERS: Mutex<Handlers> = Mutex::new(Handlers {
 /// Registers the fork handlers. The system may allocate for that, so no lock
 /// is held.
 fn start() {
-    static FORK: AtFork = AtFork {
-        prepare,
-        parent,
-        child,
-    };
+    static FORK: AtFork = AtFork::locks(&[HANDLERS.raw()]);
     forks::hold(Layer::Exceptions, &FORK);
-}
-
-fn prepare() {
-    HANDLERS.raw().acquire();
-}
-
-fn parent() {
-    HANDLERS.raw().release();
-}
-
-fn child() {
-    HANDLERS.raw().reset();
 }
 
 impl Handlers {

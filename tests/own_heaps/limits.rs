@@ -94,6 +94,8 @@ fn options_that_contradict_each_other_are_refused() {
         assert_eq!(options.create().err(), Some(HeapError::InvalidParameter));
         assert!(options.create_local().is_err());
     }
+    let much = Heap::options().initial_size(1 << 62);
+    assert_eq!(much.create().err(), Some(HeapError::OutOfMemory));
 }
 
 #[test]
@@ -111,9 +113,15 @@ fn sizes_that_no_memory_has_are_errors() {
     super::fill(block, 10, 5);
     for size in [most, usize::MAX, usize::MAX - 7] {
         // SAFETY: in use; a failure leaves it as it was.
-        assert!(unsafe { heap.realloc(block, layout(10, 1), size) }.is_err());
+        let error = unsafe { heap.realloc(block, layout(10, 1), size) }.expect_err("too large");
+        assert_eq!(error, HeapError::OutOfMemory);
         assert!(super::is_filled(block, 10, 5));
     }
     // SAFETY: used no more.
     unsafe { heap.free(block) }.expect("freed");
+    // A layout cannot be had of such a size; the alignment is to be kept.
+    let block = heap.alloc(layout(10, 64)).expect("a block");
+    // SAFETY: in use; a failure leaves it as it was.
+    let refused = unsafe { heap.realloc(block, layout(10, 64), usize::MAX) };
+    assert_eq!(refused, Err(HeapError::InvalidParameter));
 }

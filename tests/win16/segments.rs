@@ -594,3 +594,58 @@ fn a_segment_that_does_not_load_is_not_there() {
     assert_eq!(module.code(3).err(), Some(Error::NoMemory));
     assert_eq!(module.instance().err(), Some(Error::NoMemory));
 }
+
+/// A program of which nothing is loaded with it. Its segment 2 is a data segment, and not the automatic one.
+fn lazy() -> (File, Definition<'static>) {
+    let segments = [code("a", 100), data("DGROUP", 1000), data("extra", 100)];
+    let definition = parse("CODE LOADONCALL DATA LOADONCALL MULTIPLE");
+    (File::new(&segments), definition)
+}
+
+#[test]
+fn segments_without_handles_or_bytes_are_not_loaded() {
+    let heap = arena(1024);
+    let (file, definition) = lazy();
+    let module = Module::load(&heap, &definition, &file).unwrap();
+    file.broken.set(true);
+    assert_eq!(module.data(2).err(), Some(Error::LoadFailed));
+    file.broken.set(false);
+    while heap.alloc(MOVEABLE, 0).is_ok() {}
+    let expected = Some(Error::NoHandles);
+    let tutorial = File::tutorial();
+    let loaded = Module::load(&heap, &parse(TUTORIAL), &tutorial);
+    assert_eq!(loaded.err(), expected);
+    assert_eq!(module.code(0).err(), expected);
+    assert_eq!(module.data(2).err(), expected);
+    assert_eq!(module.instance().err(), expected);
+}
+
+#[test]
+fn nothing_is_loaded_while_a_notification_runs() {
+    let asked: &Cell<u32> = Box::leak(Box::new(Cell::new(0)));
+    // Leaked, so that the notification can reach them.
+    let heap: &'static GlobalHeap<'static> = Box::leak(Box::new(arena(64)));
+    let (file, definition) = lazy();
+    let file: &'static File = Box::leak(Box::new(file));
+    let definition: &'static Definition<'_> = Box::leak(Box::new(definition));
+    let module = Module::load(heap, definition, file).unwrap();
+    let module: &'static Module<'_, '_, '_> = Box::leak(Box::new(module));
+    let ask = move |_: HGlobal| {
+        asked.set(asked.get() + 1);
+        let busy = Some(Error::Busy);
+        assert_eq!(
+            Module::load(heap, &parse(TUTORIAL), &File::tutorial()).err(),
+            busy
+        );
+        assert_eq!(module.code(0).err(), busy);
+        assert_eq!(module.data(2).err(), busy);
+        assert_eq!(module.instance().err(), busy);
+        true
+    };
+    let ask = Box::leak(Box::new(ask));
+    heap.notify(Task(0), Some(ask)).unwrap();
+    let block = heap.alloc(discardable() | Flags::NOTIFY, 40 * KIB).unwrap();
+    heap.lru_oldest(block).unwrap();
+    heap.alloc(MOVEABLE, 40 * KIB).unwrap();
+    assert_eq!(asked.get(), 1);
+}

@@ -1,7 +1,7 @@
 //! Any header may be the first and only one of a file.
 
 use super::common::{find, folder, skip, text};
-use super::{STRICT, compile, headers};
+use super::{STRICT, compile, headers, printed};
 
 /// The compilers and language standards; a missing compiler is told.
 const WAYS: [(&str, &[&str]); 7] = [
@@ -118,6 +118,36 @@ fn the_debug_header_compiles_in_a_debug_version_and_in_another() {
                 );
             }
         }
+    }
+}
+
+/// What the macros of memory do to eight bytes.
+const MEMORY: &str = r#"
+#include <stdio.h>
+#include <windows.h>
+int main(void)
+{
+    static const char from[8] = "nt heap";
+    char to[8];
+    FillMemory(to, sizeof to, 'x');
+    CopyMemory(to, from, 3);
+    ZeroMemory(to + 5, sizeof to - 5);
+    MoveMemory(to + 1, to, 3);
+    printf("%s %d %d\n", to, to[6], to[7]);
+    return 0;
+}
+"#;
+
+#[test]
+fn memory_is_filled_copied_and_zeroed() {
+    for (compiler, standard) in [("gcc", "-std=c99"), ("g++", "-std=c++11")] {
+        if find(compiler).is_none() {
+            skip("the headers", &format!("{compiler} is not installed"));
+            continue;
+        }
+        let options = [&STRICT[..], &[standard]].concat();
+        let output = printed(compiler, &options, MEMORY, &folder("memory"));
+        assert_eq!(output, "nnt x 0 0\n", "{compiler}");
     }
 }
 

@@ -60,6 +60,7 @@ fn register() {
         prepare,
         parent,
         child,
+        locks: &[],
     };
     forks::hold(Layer::DebugHeaps, &FORK);
 }

@@ -145,20 +145,9 @@ static HOOK: Function<ReportHook> = Function::none();
 /// The hooks' lock is held around no other, so that it may be taken whenever. The
 /// system may allocate for this, so no lock is held.
 fn register() {
-    fn prepare() {
-        HOOKS.raw().acquire();
-    }
-    fn parent() {
-        HOOKS.raw().release();
-    }
-    fn child() {
-        HOOKS.raw().reset();
-        REPORTING.keep_own();
-    }
     static FORK: AtFork = AtFork {
-        prepare,
-        parent,
-        child,
+        child: || REPORTING.keep_own(),
+        ..AtFork::locks(&[HOOKS.raw()])
     };
     forks::hold(Layer::Reports, &FORK);
 }

@@ -35,7 +35,6 @@ mod area;
 mod ballast;
 mod change;
 mod contents;
-mod notes;
 mod on_write;
 mod physical;
 mod placeholder;
@@ -52,6 +51,7 @@ use super::{GRANULARITY, Use};
 use crate::sync::forks::{self, AtFork, Layer};
 use crate::sync::{Guard, Mutex};
 use crate::sys;
+pub(crate) use crate::sys::Whereabouts;
 pub(crate) use area::{Area, Kind, Touch, View};
 use area::{AreaId, Areas};
 pub(crate) use change::{commit, decommit, protect};
@@ -63,11 +63,11 @@ use physical::Physical;
 pub(crate) use physical::{allocate_frames, free_frames, map_frames};
 pub(crate) use placeholder::{coalesce, split_placeholder};
 pub(crate) use protect::Protect;
-pub(crate) use release::{release, release_part};
-pub(crate) use reserve::{Request, Whereabouts, reserve};
+pub(crate) use release::{abandon, release, release_part};
+pub(crate) use reserve::{Request, reserve};
 use runs::{Run, Runs};
 pub(crate) use touch::{Access, Touched, set_guard, touched};
-pub(crate) use views::{drop_view, insert_view, view_at};
+pub(crate) use views::{abandon_view, drop_view, insert_view, view_at};
 pub(crate) use watch::{Unwatched, forget_written, tell_written};
 
 /// Why something was refused.
@@ -146,6 +146,7 @@ pub(super) fn start() {
         prepare: before_fork,
         parent: after_fork_in_parent,
         child: after_fork_in_child,
+        locks: &[],
     };
     forks::hold(Layer::Regions, &FORK);
 }

@@ -50,24 +50,8 @@ fn is_caching() -> bool {
 
 /// Has a fork wait for whoever is at the cache: in the child nobody would leave it.
 fn hold_across_forks() {
-    static FORK: AtFork = AtFork {
-        prepare,
-        parent,
-        child,
-    };
+    static FORK: AtFork = AtFork::locks(&[CACHE.raw()]);
     forks::hold(Layer::Strings, &FORK);
-}
-
-fn prepare() {
-    CACHE.raw().acquire();
-}
-
-fn parent() {
-    CACHE.raw().release();
-}
-
-fn child() {
-    CACHE.raw().reset();
 }
 
 /// The bytes of the block for a string of so many bytes; `None` for too many.

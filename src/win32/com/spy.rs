@@ -331,23 +331,13 @@ pub unsafe extern "system" fn CoRevokeMallocSpy() -> HRESULT {
 /// In a forked child nobody tells who is not there any more.
 fn forget_tellers_in_children() {
     static FORK: AtFork = AtFork {
-        prepare,
-        parent,
         child,
+        ..AtFork::locks(&[STATE.raw()])
     };
     forks::hold(Layer::Spies, &FORK);
 }
 
-fn prepare() {
-    STATE.raw().acquire();
-}
-
-fn parent() {
-    STATE.raw().release();
-}
-
 fn child() {
-    STATE.raw().reset();
     if TELLER.load(Ordering::Relaxed) != crate::sys::thread_token() {
         TELLER.store(0, Ordering::Relaxed);
         TELLING.reset();

@@ -193,25 +193,6 @@ pub(super) fn with<R>(
 
 /// Has a fork wait for changes under way: in the child nobody would end them.
 fn hold_across_forks() {
-    static FORK: AtFork = AtFork {
-        prepare,
-        parent,
-        child,
-    };
+    static FORK: AtFork = AtFork::locks(&[&MOVING, GROWING.raw()]);
     forks::hold(Layer::Moveable, &FORK);
-}
-
-fn prepare() {
-    MOVING.acquire();
-    GROWING.raw().acquire();
-}
-
-fn parent() {
-    GROWING.raw().release();
-    MOVING.release();
-}
-
-fn child() {
-    GROWING.raw().reset();
-    MOVING.reset();
 }

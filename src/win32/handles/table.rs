@@ -96,24 +96,8 @@ static HANDLES: Mutex<Handles> = Mutex::new(Handles {
 const STALE: usize = 64;
 
 fn start() {
-    static FORK: AtFork = AtFork {
-        prepare,
-        parent,
-        child,
-    };
+    static FORK: AtFork = AtFork::locks(&[HANDLES.raw()]);
     forks::hold(Layer::Handles, &FORK);
-}
-
-fn prepare() {
-    HANDLES.raw().acquire();
-}
-
-fn parent() {
-    HANDLES.raw().release();
-}
-
-fn child() {
-    HANDLES.raw().reset();
 }
 
 /// The entry's place that a handle names.
