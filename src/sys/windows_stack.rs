@@ -4,7 +4,8 @@
 //! touched: where it begins, how far it is committed, and where its reservation begins. So
 //! the block says another stack meanwhile, as a switch between fibers has it.
 //!
-//! Source: "NT_TIB structure (winnt.h)", "Thread Stack Size".
+//! Source: "NT_TIB structure (winnt.h)", "Thread Stack Size"; where the reservation's beginning
+//! lies is where public libraries of coroutines write it (Boost.Context).
 
 use core::arch::asm;
 
