@@ -52,7 +52,7 @@ run() {
         esac
         echo "coverage: $(basename "$object")"
         (cd "$(home_of "$object")" && timeout 600 "$object" -q --test-threads 2 \
-            --skip wine:: --skip pending:: --skip takes_time_in_proportion --skip a_child_of_a_fork_goes_on) ||
+            --skip wine:: --skip takes_time_in_proportion --skip a_child_of_a_fork_goes_on) ||
             failed+=("$(basename "$object")")
     done <"$CARGO_TARGET_DIR/objects"
     ((${#failed[@]} == 0)) || echo "coverage: tests failed in ${failed[*]} (counted all the same)"

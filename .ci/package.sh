@@ -2,12 +2,12 @@
 # What a user of the package meets first: the oldest compiler that is promised,
 # the documentation as docs.rs builds it, and what the package brings with it.
 #
-#   .ci/package.sh [msrv|documentation|dependencies|semver]...
+#   .ci/package.sh [msrv|nightly|documentation|dependencies|semver]...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
-((${#steps[@]})) || steps=(dependencies msrv documentation semver)
+((${#steps[@]})) || steps=(dependencies msrv nightly documentation semver)
 features=crt,debug,hardened,win16,win32,pages,trace,outside,memmap2,allocator-api2-02,allocator-api2-04
 
 # The library and what is built of it, by the version that Cargo.toml promises.
@@ -20,6 +20,13 @@ msrv() {
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv cargo "+$version" check -q -p ntheap --lib
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/msrv cargo "+$version" check -q -p ntheap --lib --features "$features"
     echo "package: compiles with Rust $version"
+}
+
+# Heaps as the standard library's allocators, which are the nightly compiler's.
+nightly() {
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/nightly cargo +nightly test -q -p ntheap \
+        --features nightly --test own_heaps collections::of_the_standard_library
+    echo "package: collections of the standard library live in heaps"
 }
 
 # All features, the nightly compiler, and the cfg of docs.rs; no warning.

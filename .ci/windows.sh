@@ -21,7 +21,7 @@ mingw_cpp=x86_64-w64-mingw32-g++-win32
 # The fewest tests that must have run, over all test programs, and the test
 # programs that must be among them. Raise these as tests are added.
 least_tests=${NTHEAP_WINDOWS_LEAST:-130}
-required=(unittests tests/sys/main.rs tests/process_heap/main.rs)
+required=(unittests tests/sys/main.rs tests/process_heap/main.rs tests/pages/main.rs)
 
 say() { printf 'windows: %s\n' "$*"; }
 die() { printf 'windows: FAILED: %s\n' "$*" >&2; exit 1; }

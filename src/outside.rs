@@ -27,4 +27,4 @@ pub use crate::heap::outside::{
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, WATCHED, Walk, What, caches, can_read,
     descriptor_at, is_claimed, records_region, unused_by_word,
 };
-pub use crate::heap::outside::{Busy, TRACES_BYTES, Traces};
+pub use crate::heap::outside::{Busy, FIRST_MODULE, TRACES_BYTES, Traces};

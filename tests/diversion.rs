@@ -3,6 +3,7 @@
 //! One test, since the front end it switches is the process's.
 
 use ntheap::heap::{Diversion, Kind, Word, classes, divert, plain};
+use ntheap::sys::{KEEPS_LOW, LOW};
 use ntheap::{Action, Config, Report, Stop, set_hook, stats};
 use std::alloc::Layout;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,9 +55,8 @@ fn calls_are_turned_away_and_no_longer() {
     assert_eq!(bucket().allocations, 100, "nothing is diverted");
     assert!(bucket().cached > 0);
 
-    // An address 8 bytes beside a multiple of 16, where guarded and sampled
-    // blocks lie, is looked up, though the Layout says it is a small block's:
-    // here it is none, and that is found.
+    // An address as sampled blocks have it is looked up, though the Layout says that it is a
+    // small block's: here it is none, and that is found.
     static REPORTS: AtomicUsize = AtomicUsize::new(0);
     fn count(report: &Report<'_>) {
         assert_eq!(report.stop, Stop::SwitchedHeapHandle);
@@ -65,14 +65,18 @@ fn calls_are_turned_away_and_no_longer() {
     set_hook(Some(count));
     let own = allocate(layout);
     let before = bucket();
-    free(own.wrapping_add(8), layout);
+    let address = if KEEPS_LOW {
+        LOW - 16
+    } else {
+        own.expose_provenance() + 8
+    };
+    free(std::ptr::with_exposed_provenance_mut(address), layout);
     assert_eq!(REPORTS.load(Ordering::Relaxed), 1);
     assert_eq!(
         (bucket().live, bucket().cached),
         (before.live, before.cached)
     );
     // So it is by a thread that has not called the heap before.
-    let address = own.expose_provenance() + 8;
     std::thread::spawn(move || free(std::ptr::with_exposed_provenance_mut(address), layout))
         .join()
         .unwrap();

@@ -239,33 +239,33 @@ fn blocks_are_as_ever() {
     }
 }
 
-/// Of a Rust program's blocks only those that a free can tell are sampled, and these as
-/// often as was asked for.
+/// Whether a sampled block starts at an address: those of a process lie below 2 GiB.
+fn is_sampled(block: &*mut u8) -> bool {
+    block.addr() < 1 << 31
+}
+
+/// A Rust program's blocks are sampled as often as was asked for, whatever their alignment.
 #[test]
 fn one_in_so_many_is_sampled() {
     succeeds(
         "one_in_so_many_is_sampled",
         &[("NTHEAP_SAMPLE", "100")],
         || {
-            let small = layout(24, 8);
-            let blocks: Vec<*mut u8> = (0..15_000)
-                .map(|_| Face::Plain.allocate(small, false))
-                .collect();
-            let sampled = blocks.iter().filter(|block| block.addr() % 16 == 8).count();
-            // The pool is full with 256; 150 are due, give or take what is chance's:
-            // four times the deviation.
-            assert!((100..=200).contains(&sampled), "{sampled}");
-            assert_eq!(stats().large_blocks, sampled, "they are counted");
-            let wide = layout(24, 16);
-            let aligned: Vec<*mut u8> = (0..2000)
-                .map(|_| Face::Plain.allocate(wide, false))
-                .collect();
-            assert!(aligned.iter().all(|block| block.addr() % 16 == 0));
-            for block in blocks {
-                Face::Plain.free(block, small);
+            let layouts = [1, 8, 16, 64].map(|align| layout(24, align));
+            let mut blocks = Vec::new();
+            for layout in layouts {
+                let before = blocks.len();
+                blocks.extend((0..4000).map(|_| (Face::Plain.allocate(layout, false), layout)));
+                let sampled = blocks[before..]
+                    .iter()
+                    .filter(|(block, _)| is_sampled(block));
+                // 40 are due, give or take what is chance's: four times the deviation.
+                assert!((15..=65).contains(&sampled.count()), "{layout:?}");
             }
-            for block in aligned {
-                Face::Plain.free(block, wide);
+            let sampled = blocks.iter().filter(|(block, _)| is_sampled(block)).count();
+            assert_eq!(stats().large_blocks, sampled, "they are counted");
+            for (block, layout) in blocks {
+                Face::Plain.free(block, layout);
             }
             assert_eq!(stats().large_blocks, 0);
         },
@@ -280,40 +280,44 @@ fn the_pool_is_small() {
         let blocks: Vec<*mut u8> = (0..5000)
             .map(|_| Face::Plain.allocate(small, false))
             .collect();
-        let sampled = blocks.iter().filter(|block| block.addr() % 16 == 8).count();
+        let sampled = blocks.iter().filter(|block| is_sampled(block)).count();
         assert_eq!(sampled, 256);
         for block in blocks {
             Face::Plain.free(block, small);
         }
         let again = Face::Plain.allocate(layout(3000, 8), false);
-        assert_eq!(again.addr() % 16, 8, "there is room again");
+        assert!(is_sampled(&again), "there is room again");
     });
 }
 
 #[test]
 fn an_overrun_of_rusts_is_told() {
-    let output = isolated(
-        "an_overrun_of_rusts_is_told",
-        &[("NTHEAP_SAMPLE", "1")],
-        || {
-            // Eight bytes beside a multiple of 16: the guard begins eight later.
-            let block = Face::Plain.allocate(layout(24, 8), false);
-            assert_eq!((block.addr() + 24) % 4096, 0);
-            announce(block);
-            // SAFETY: none: this is the planted bug.
-            unsafe { block.add(32).write_volatile(1) };
-        },
-    );
-    if let Some(output) = output {
-        // The standard library has a handler, and may be asked next.
-        let said = Said {
-            heap: " on heap \"process heap\"",
-            place: "lies 8 bytes past the end of a busy block of 24 bytes that starts at <block>",
-            is_freed: false,
-            has_stacks: true,
-        };
-        expect_first_chance(&output, ("write", 32), &said);
-        assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+    for align in ["8", "16"] {
+        let output = isolated(
+            "an_overrun_of_rusts_is_told",
+            &[("NTHEAP_SAMPLE", "1"), ("HEAP_TEST_ALIGN", align)],
+            || {
+                let align = std::env::var("HEAP_TEST_ALIGN").unwrap().parse().unwrap();
+                // Whole pages end with the block.
+                let block = Face::Plain.allocate(layout(48, align), false);
+                assert_eq!((block.addr() + 48) % 4096, 0);
+                announce(block);
+                // SAFETY: none: this is the planted bug.
+                unsafe { block.add(56).write_volatile(1) };
+            },
+        );
+        if let Some(output) = output {
+            // The standard library has a handler, and may be asked next.
+            let said = Said {
+                heap: " on heap \"process heap\"",
+                place: "lies 8 bytes past the end of a busy block of 48 bytes that starts at \
+                        <block>",
+                is_freed: false,
+                has_stacks: true,
+            };
+            expect_first_chance(&output, ("write", 56), &said);
+            assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+        }
     }
 }
 

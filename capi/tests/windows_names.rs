@@ -87,6 +87,15 @@ fn malloc_is_on_the_heap_that_its_handle_names() {
 }
 
 #[test]
+fn texts_for_the_debugger_go_to_standard_error() {
+    let Some(program) = built("debug text", "debug_text.c", &["-fshort-wchar"]) else {
+        return;
+    };
+    let ended = run(&mut command(program)).expect_success("debug text");
+    assert_eq!(text(&ended.stderr), "narrow\nwide \u{e4}\neither\n");
+}
+
+#[test]
 fn handlers_of_exceptions_leave_by_longjmp() {
     linked("exceptions", "exceptions.c", &[]);
 }

@@ -279,6 +279,56 @@ fn assert_balanced(xml: &str) {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// What asked for each block, where tags are on, of a process and of its snapshot.
+#[test]
+fn tags_are_told_of_each_block() {
+    let Some((folder, program)) = built("look-tags", MALLOCS, &[]) else {
+        return;
+    };
+    let mut command = Command::new(&program);
+    command.env("LD_PRELOAD", library());
+    let mut running = Running::start(command.env("NTHEAP_GFLAGS", "+htd"));
+    let busy = told(&running.until_ready(), "busy");
+    let file = folder.join("tags.heap");
+    let file = file.to_str().expect("UTF-8");
+    let out = look(&["snapshot", &running.pid(), "-o", file]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    for source in [&running.pid(), file] {
+        let found = json(&look(&["walk", "--format", "json", source]));
+        let blocks = found["blocks"].as_array().expect("blocks").iter();
+        let tagged = blocks.filter(|block| block["tag"] == "program");
+        let tagged: Vec<&str> = tagged
+            .filter_map(|block| block["address"].as_str())
+            .collect();
+        assert_eq!(tagged, busy.keys().collect::<Vec<_>>(), "{source}");
+        let text = stdout(&look(&["walk", "--size", "5000-6000", source]));
+        let (head, rows) = text
+            .split_once('\n')
+            .and_then(|(_, rows)| rows.split_once('\n'))
+            .expect("a head");
+        assert!(head.contains("  stack  tag ") && !rows.is_empty(), "{text}");
+        for row in rows
+            .lines()
+            .take_while(|row| row.contains("0x") && row.contains("busy"))
+        {
+            assert!(row.contains("  program  "), "{text}");
+        }
+        let text = stdout(&look(&[
+            "walk",
+            "--no-names",
+            "--size",
+            "5000-6000",
+            source,
+        ]));
+        assert!(text.contains("\n    program+0x"), "{text}");
+        assert!(!text.contains("main"), "{text}");
+    }
+    running.go();
+    running.until_ready();
+    running.go();
+    running.end();
+}
+
 const LEAKS: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,6 +370,40 @@ int main(int count, char **args) {
     return count > 3 ? 3 : 0;
 }
 "#;
+
+/// What is said of the lost blocks: of each call stack the heap, the sizes and the functions.
+const LOST: &str = "\
+nothing leads to 12 blocks, 1.9 MiB
+2,000,000 bytes in 1 block of 2,000,000, process heap, allocated at
+    lose
+    main
+27,000 bytes in 9 blocks of 3,000, process heap, allocated at
+    lose
+    main
+104 bytes in 1 block of 104, process heap, allocated at
+    lose
+    main
+104 bytes in 1 block of 104, process heap, allocated at
+    lose
+    main
+";
+
+/// A report of leaks without its title, how much else there is, and where in memory the
+/// program's functions are; of stacks, those alone that are written in it.
+fn without_places(text: &str) -> String {
+    let mut told = String::new();
+    for line in text.lines().skip(1) {
+        let line = match line.split_once(" (program+0x") {
+            Some(("    _start", _)) => continue,
+            Some((function, _)) => function,
+            None if line.starts_with("    ") => continue,
+            None => line.split(';').next().unwrap_or_default(),
+        };
+        told.push_str(line);
+        told.push('\n');
+    }
+    told
+}
 
 #[test]
 fn planted_leaks_are_found_exactly() {
@@ -378,9 +462,7 @@ fn planted_leaks_are_found_exactly() {
             assert_eq!(counts, [1, 1, 1, 9]);
             let out = look(&["leaks", &running.pid()]);
             let text = stdout(&out);
-            let record = "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    \
-                          lose (program+0x";
-            assert!(text.contains(record) && !text.contains("\n  0x"), "{text}");
+            assert_eq!(without_places(&text), LOST, "{text}");
             let out = look(&["leaks", &running.pid(), "--blocks"]);
             let text = stdout(&out);
             for address in &planted {

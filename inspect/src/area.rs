@@ -176,6 +176,7 @@ fn subsegment(
             area: 0,
             stack: 0,
             state,
+            tag: 0,
         });
     }
     let area = Area {
@@ -239,6 +240,7 @@ fn large(reader: &mut Reader<'_>, record: Record, heap: u32, size: usize, commit
         area: 0,
         stack: 0,
         state: State::Busy,
+        tag: 0,
     });
     let area = Area {
         kind: AreaKind::Large,
@@ -305,6 +307,7 @@ fn region(reader: &mut Reader<'_>, descriptor: usize, header: Record, place: Pla
             area: 0,
             stack: 0,
             state,
+            tag: 0,
         });
     }
     let is_sound = walk.is_whole() && record.is_sound(&tables);

@@ -4,6 +4,7 @@
 //! handles, where both snapshots are of one process, else by their names.
 
 use crate::model::{Block, Heap, Snapshot};
+use crate::progress::Work;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::hash::Hash;
@@ -95,8 +96,12 @@ pub fn between(before: &Snapshot, after: &Snapshot) -> Diff {
     let mut by_stack = vec![[Sum::default(); 2]; stacks.len()];
     let mut all = [Sum::default(); 2];
     let sides = [(before, &old, &old_stacks), (after, &new, &new_stacks)];
+    let work = Work::of((before.blocks.len() + after.blocks.len()) as u64);
+    let mut done = 0;
     for (side, (snapshot, heap_of, stack_of)) in sides.into_iter().enumerate() {
         for area in &snapshot.areas {
+            work.at(done);
+            done += area.count as u64;
             let Some(&heap) = heap_of.get(area.heap as usize) else {
                 continue;
             };

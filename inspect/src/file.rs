@@ -44,6 +44,7 @@ pub(crate) const SEGMENTS: [u8; 4] = *b"SEGM";
 pub(crate) const RECORDS: [u8; 4] = *b"RECS";
 pub(crate) const AREAS: [u8; 4] = *b"AREA";
 pub(crate) const STACKS: [u8; 4] = *b"STAK";
+pub(crate) const TAGS: [u8; 4] = *b"TAGS";
 pub(crate) const MISSING: [u8; 4] = *b"MISS";
 pub(crate) const PROBLEMS: [u8; 4] = *b"PROB";
 pub(crate) const END: [u8; 4] = *b"END\0";
@@ -150,6 +151,10 @@ pub fn write_to(snapshot: &Snapshot, to: &mut dyn Write) -> io::Result<()> {
         list(out, &stack.frames, |out, frame: &String| out.text(frame));
     });
     out.end(STACKS)?;
+    if !snapshot.tags.is_empty() {
+        tags(&mut out, snapshot);
+        out.end(TAGS)?;
+    }
     list(&mut out, &snapshot.missing, |out, what: &String| {
         out.text(what)
     });
@@ -259,6 +264,25 @@ fn segment(out: &mut Section<'_>, segment: &Segment) {
     out.number(segment.used);
     out.number(segment.dirty);
     out.number(segment.absent);
+}
+
+/// The names of tags, and how many blocks in a row have each: a pair of numbers for blocks in
+/// the order of the areas.
+fn tags(out: &mut Section<'_>, snapshot: &Snapshot) {
+    list(out, &snapshot.tags, |out, name: &String| out.text(name));
+    let areas = snapshot.areas.iter();
+    let blocks = areas.flat_map(|area| snapshot.blocks_of(area));
+    let mut runs: Vec<(u64, u16)> = Vec::new();
+    for block in blocks {
+        match runs.last_mut() {
+            Some((count, tag)) if *tag == block.tag => *count += 1,
+            _ => runs.push((1, block.tag)),
+        }
+    }
+    list(out, &runs, |out, &(count, tag)| {
+        out.number(count);
+        out.number(u64::from(tag));
+    });
 }
 
 /// Bytes between a subsegment's blocks, which are the same between all of them: fences. The

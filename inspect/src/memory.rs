@@ -14,6 +14,21 @@ pub trait Memory {
     /// Copies the bytes at `address`; false when not all of them can be read.
     fn read(&self, address: usize, to: &mut [u8]) -> bool;
 
+    /// Copies the bytes of ranges, one after the other, until some cannot be read; how many
+    /// bytes were copied.
+    fn read_many(&self, ranges: &[Range], to: &mut [u8]) -> usize {
+        let mut done = 0;
+        for range in ranges {
+            let length = (range.end - range.start) as usize;
+            let bytes = to.get_mut(done..done + length);
+            if !bytes.is_some_and(|bytes| self.read(range.start as usize, bytes)) {
+                break;
+            }
+            done += length;
+        }
+        done
+    }
+
     /// The parts of a range of whole pages that hold something; the range itself where that is
     /// not known.
     fn held(&self, range: Range) -> Vec<Range> {
@@ -86,18 +101,26 @@ impl Process {
     }
 
     fn copy(&self, address: usize, to: &mut [u8]) -> io::Result<usize> {
-        let local = libc::iovec {
-            iov_base: to.as_mut_ptr().cast(),
-            iov_len: to.len(),
-        };
         let remote = libc::iovec {
             iov_base: std::ptr::without_provenance_mut(address),
             iov_len: to.len(),
         };
+        self.copy_from(&[remote], to)
+    }
+
+    /// Copies what lies in other process's ranges, one after the other, as far as `to` has
+    /// room; of few enough for one call.
+    fn copy_from(&self, remote: &[libc::iovec], to: &mut [u8]) -> io::Result<usize> {
+        let local = libc::iovec {
+            iov_base: to.as_mut_ptr().cast(),
+            iov_len: to.len(),
+        };
+        let count = remote.len() as libc::c_ulong;
         // SAFETY: the one local range is `to`, which is borrowed for writing; what
-        // the remote range names is the other process's and is checked by the
+        // the remote ranges name is the other process's and is checked by the
         // system.
-        let copied = unsafe { libc::process_vm_readv(self.pid, &local, 1, &remote, 1, 0) };
+        let copied =
+            unsafe { libc::process_vm_readv(self.pid, &local, 1, remote.as_ptr(), count, 0) };
         usize::try_from(copied).map_err(|_| io::Error::last_os_error())
     }
 }
@@ -105,6 +128,29 @@ impl Process {
 impl Memory for Process {
     fn held(&self, range: Range) -> Vec<Range> {
         held_pages::of(self.pid, range)
+    }
+
+    fn read_many(&self, ranges: &[Range], to: &mut [u8]) -> usize {
+        /// As many as the system takes at a time (UIO_MAXIOV).
+        const MOST: usize = 1024;
+        let mut done = 0;
+        for ranges in ranges.chunks(MOST) {
+            let remote = ranges.iter().map(|range| libc::iovec {
+                iov_base: std::ptr::without_provenance_mut(range.start as usize),
+                iov_len: (range.end - range.start) as usize,
+            });
+            let remote: Vec<libc::iovec> = remote.collect();
+            let bytes: usize = remote.iter().map(|range| range.iov_len).sum();
+            let Some(to) = to.get_mut(done..done + bytes) else {
+                break;
+            };
+            let copied = self.copy_from(&remote, to).unwrap_or(0);
+            done += copied;
+            if copied < bytes {
+                break;
+            }
+        }
+        done
     }
 
     fn read(&self, address: usize, to: &mut [u8]) -> bool {

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub blocks: Vec<Block>,
     /// Stacks that blocks were allocated at, by their numbers.
     pub stacks: Vec<Stack>,
+    /// The names of tags, by their numbers, from 1: a call's number, or a module.
+    pub tags: Vec<String>,
     /// What could not be read, or changed while it was read, in words.
     pub missing: Vec<String>,
     /// What the records say that cannot be, in words.
@@ -210,6 +212,8 @@ pub struct Block {
     pub stack: u32,
     /// How it is.
     pub state: State,
+    /// What asked for it: a tag's number, 0 where none is known.
+    pub tag: u16,
 }
 
 impl Block {
@@ -303,6 +307,12 @@ impl Snapshot {
         let place = (block.stack as usize).checked_sub(1);
         let stack = place.and_then(|place| self.stacks.get(place));
         stack.map_or(&[], |stack| &stack.frames)
+    }
+
+    /// The block's tag; none where there is none.
+    pub fn tag_of(&self, block: &Block) -> Option<&str> {
+        let place = usize::from(block.tag).checked_sub(1)?;
+        self.tags.get(place).map(String::as_str)
     }
 
     /// Whether something is missing from it.

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::file::{
     AREAS, COPIES, END, HEAPS, MAGIC, MAPPINGS, MISSING, PROBLEMS, PROCESS, RECORDS, SEGMENTS,
-    STACKS, VERSION, check,
+    STACKS, TAGS, VERSION, check,
 };
 use crate::model::{
     Area, AreaKind, Block, Copy, Heap, Mapping, Problem, ProcessInfo, Range, Segment, Snapshot,
@@ -138,6 +138,7 @@ fn section(snapshot: &mut Snapshot, name: [u8; 4], from: &mut Contents<'_>) -> R
             snapshot.stacks.push(Stack { id, frames });
             Ok(())
         })?,
+        TAGS => tags(from, snapshot)?,
         MISSING => from.list(|from| {
             snapshot.missing.push(from.text()?);
             Ok(())
@@ -208,6 +209,29 @@ impl Contents<'_> {
         }
         Ok(())
     }
+}
+
+/// The tags of the blocks that were read, which their areas go before.
+fn tags(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
+    from.list(|from| {
+        snapshot.tags.push(from.text()?);
+        Ok(())
+    })?;
+    let names = snapshot.tags.len();
+    let mut blocks = snapshot.blocks.iter_mut();
+    from.list(|from| {
+        let count = from.number()?;
+        let tag = u16::try_from(from.number()?).ok();
+        let tag = tag.filter(|&tag| usize::from(tag) <= names);
+        let tag = tag.ok_or(Error::Damaged("a tag that is not listed"))?;
+        for _ in 0..count {
+            let block = blocks.next();
+            block
+                .ok_or(Error::Damaged("tags of more blocks than there are"))?
+                .tag = tag;
+        }
+        Ok(())
+    })
 }
 
 fn process(from: &mut Contents<'_>) -> Result<ProcessInfo, Error> {
@@ -341,6 +365,7 @@ fn area(from: &mut Contents<'_>, snapshot: &mut Snapshot) -> Result<(), Error> {
                 area: number,
                 stack,
                 state,
+                tag: 0,
             });
             address = next;
         }

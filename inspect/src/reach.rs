@@ -24,6 +24,14 @@ use crate::progress::Work;
 
 /// Bytes that are looked through at a time.
 const PIECE: usize = 256 * 1024;
+/// Bytes between two blocks that are read with them rather than left out.
+const GAP: u64 = 4096;
+/// Ranges that are read at a time.
+const RANGES: usize = 512;
+/// Blocks that are reached at once up to which each is read by itself, with what lies about it.
+const FEW: usize = 8;
+/// Bytes that are read with such a block, as long as none of them was looked at, and at most.
+const NEAR: [u64; 2] = [4096, 64 * 1024];
 /// Bytes of a page, by which a piece is read where it cannot be as a whole.
 const PAGE: usize = 4096;
 /// Bytes below a stack pointer that a function may use.
@@ -57,6 +65,7 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
             .map_or(0, |area| area.start.saturating_add(area.reserved)),
         bytes: 0,
         work: None,
+        near: Near::default(),
     };
     for &word in registers {
         scan.word(word);
@@ -78,9 +87,15 @@ pub fn unreached(memory: &dyn Memory, snapshot: &Snapshot, registers: &[u64]) ->
     for range in ranges {
         scan.range(range.start, range.end);
     }
-    while let Some(number) = scan.pending.pop() {
-        if let Some(block) = snapshot.blocks.get(number) {
-            scan.range(block.address, block.address.saturating_add(block.size));
+    while !scan.pending.is_empty() {
+        let mut round = std::mem::take(&mut scan.pending);
+        if round.len() < FEW {
+            for number in round {
+                scan.nearby(number);
+            }
+        } else {
+            round.sort_unstable();
+            scan.round(&round);
         }
     }
     let mut found = Reached {
@@ -107,6 +122,26 @@ struct Scan<'a> {
     high: u64,
     bytes: u64,
     work: Option<Work>,
+    near: Near,
+}
+
+/// What was read with a block: where one leads to the next, as in a list, that mostly lies
+/// near it.
+#[derive(Default)]
+struct Near {
+    start: u64,
+    bytes: Vec<u8>,
+    /// Bytes to read next time.
+    reach: u64,
+}
+
+impl Near {
+    /// The bytes of a range, if all of them were read.
+    fn get(&self, range: Range) -> Option<&[u8]> {
+        let from = usize::try_from(range.start.checked_sub(self.start)?).ok()?;
+        let to = usize::try_from(range.end.checked_sub(self.start)?).ok()?;
+        self.bytes.get(from..to)
+    }
 }
 
 /// Ranges from here on are asked of the system for what they hold.
@@ -162,6 +197,112 @@ impl Scan<'_> {
             at = at.max(range.end);
         }
         add(at, mapping.end);
+    }
+
+    /// The whole words of a block; `None` for one of no words.
+    fn words_of(&self, number: usize) -> Option<(Range, u32)> {
+        let block = self.snapshot.blocks.get(number)?;
+        let start = block.address.checked_next_multiple_of(8)?;
+        let end = block.address.saturating_add(block.size);
+        (start < end).then_some((Range { start, end }, block.area))
+    }
+
+    /// Looks through blocks, which are in the order of their addresses.
+    fn round(&mut self, numbers: &[usize]) {
+        let (mut spans, mut blocks, mut bytes) = (Vec::<Range>::new(), Vec::new(), 0);
+        let mut last_area = None;
+        for &number in numbers {
+            let Some((words, area)) = self.words_of(number) else {
+                continue;
+            };
+            if words.end - words.start >= PIECE as u64 {
+                self.range(words.start, words.end);
+                continue;
+            }
+            if spans.len() == RANGES || bytes >= PIECE as u64 {
+                self.spans(&spans, &blocks);
+                spans.clear();
+                blocks.clear();
+                (bytes, last_area) = (0, None);
+            }
+            match spans.last_mut() {
+                // What lies between two blocks of an area mostly can be read as well.
+                Some(span)
+                    if last_area == Some(area)
+                        && words.start >= span.end
+                        && words.start - span.end <= GAP =>
+                {
+                    bytes += words.end - span.end;
+                    span.end = words.end;
+                }
+                _ => {
+                    bytes += words.end - words.start;
+                    spans.push(words);
+                }
+            }
+            last_area = Some(area);
+            blocks.push((spans.len() - 1, words));
+        }
+        self.spans(&spans, &blocks);
+    }
+
+    /// Looks through blocks that lie in ranges, each with the number of its range.
+    fn spans(&mut self, spans: &[Range], blocks: &[(usize, Range)]) {
+        let mut starts = Vec::with_capacity(spans.len());
+        let mut total = 0;
+        for span in spans {
+            starts.push(total);
+            total += (span.end - span.start) as usize;
+        }
+        let mut bytes = vec![0; total];
+        let read = self.memory.read_many(spans, &mut bytes);
+        for &(number, words) in blocks {
+            let found = spans.get(number).zip(starts.get(number));
+            let found = found.and_then(|(span, start)| {
+                let from = start + (words.start - span.start) as usize;
+                let to = from + (words.end - words.start) as usize;
+                bytes.get(..read)?.get(from..to)
+            });
+            match found {
+                Some(found) => self.words(found),
+                None => self.range(words.start, words.end),
+            }
+        }
+    }
+
+    /// Looks through a block, and reads what lies about it if that was of use before.
+    fn nearby(&mut self, number: usize) {
+        let Some((words, area)) = self.words_of(number) else {
+            return;
+        };
+        let [least, most] = NEAR;
+        if words.end - words.start > least {
+            return self.range(words.start, words.end);
+        }
+        if self.near.get(words).is_some() {
+            self.near.reach = (self.near.reach * 2).min(most);
+        } else {
+            let reach = self.near.reach.max(least);
+            self.near.reach = least;
+            let area = self.snapshot.areas.get(area as usize);
+            let area = area.map(|area| (area.start, area.start.saturating_add(area.reserved)));
+            let (low, high) = area.unwrap_or((words.start, words.end));
+            // Up to whole pages: those that a block lies in can be read.
+            let start = (words.start / reach * reach).max(low).min(words.start);
+            let end = words.end.next_multiple_of(reach).min(high).max(words.end);
+            let mut bytes = std::mem::take(&mut self.near.bytes);
+            bytes.resize((end - start) as usize, 0);
+            if !self.memory.read(start as usize, &mut bytes) {
+                return self.range(words.start, words.end);
+            }
+            self.near.start = start;
+            self.near.bytes = bytes;
+        }
+        let near = std::mem::take(&mut self.near);
+        if let Some(found) = near.get(words) {
+            self.words(found);
+        }
+        self.near = near;
     }
 
     fn range(&mut self, from: u64, to: u64) {

@@ -19,7 +19,7 @@
 use crate::memory::Memory;
 use crate::model::{Area, AreaKind, Block, Mapping, Range, Snapshot, Stack, State};
 use crate::read::Ranges;
-use ntheap::outside::{Busy, TRACES_BYTES, Traces};
+use ntheap::outside::{Busy, FIRST_MODULE, TRACES_BYTES, Traces};
 use std::collections::HashMap;
 
 /// How often a shard's table is read that grows meanwhile.
@@ -80,8 +80,14 @@ pub(crate) fn add(
         blocks,
         heaps,
         stacks: known,
+        tags: names,
         ..
     } = snapshot;
+    let mut tags = Tags {
+        memory,
+        traces,
+        numbers: HashMap::new(),
+    };
     for area in areas.iter().skip(first_area) {
         for block in blocks.iter_mut().skip(area.first).take(area.count) {
             let end = block.address.saturating_add(block.room().max(1));
@@ -94,6 +100,7 @@ pub(crate) fn add(
                 && let Some(record) = records.next_if(|record| (record.start as u64) < end)
             {
                 block.stack = stacks.number(record.stack, known);
+                block.tag = tags.number(record.tag, names);
             }
         }
     }
@@ -120,6 +127,7 @@ pub(crate) fn add(
             area: areas.len() as u32,
             stack: stacks.number(record.stack, known),
             state: State::Busy,
+            tag: tags.number(record.tag, names),
         });
         areas.push(Area {
             heap,
@@ -269,6 +277,50 @@ impl Stacks<'_> {
         let count = self.traces.frames_of(&self.memory.bytes(place, head)?)?;
         self.left = self.left.checked_sub(head + count * 8)?;
         self.memory.words(place.checked_add(head)?, count * 8)
+    }
+}
+
+/// The tags of a copy.
+struct Tags<'a> {
+    memory: &'a dyn Memory,
+    traces: Traces,
+    /// The snapshot's numbers by the copy's.
+    numbers: HashMap<u16, u16>,
+}
+
+impl Tags<'_> {
+    /// The snapshot's number of a tag, which is named if it is not among `names`; 0 for none.
+    fn number(&mut self, own: u16, names: &mut Vec<String>) -> u16 {
+        if own == 0 {
+            return 0;
+        }
+        if let Some(number) = self.numbers.get(&own) {
+            return *number;
+        }
+        let name = self.name(own);
+        // Another copy may have the same one.
+        let known = names.iter().position(|known| *known == name);
+        let place = known.unwrap_or(names.len());
+        let number = u16::try_from(place + 1).unwrap_or(0);
+        if known.is_none() && number != 0 {
+            names.push(name);
+        }
+        self.numbers.insert(own, number);
+        number
+    }
+
+    fn name(&self, own: u16) -> String {
+        let Some(at) = self.traces.module_at(own) else {
+            return format!("tag {own}");
+        };
+        let record = self.memory.bytes(at, self.traces.modules[2]);
+        let name = record
+            .as_deref()
+            .and_then(|record| self.traces.module_name(record));
+        match name.map(String::from_utf8_lossy) {
+            Some(name) => name.escape_debug().to_string(),
+            None => format!("module {}", own - FIRST_MODULE + 1),
+        }
     }
 }
 

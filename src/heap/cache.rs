@@ -59,6 +59,10 @@ pub(super) struct Rack {
     /// Whether the next block of the class that is brought in is to be profiled.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) is_due: Cell<bool>,
+    /// Freed blocks from which on they change places with those that are taken, in a tapped
+    /// cache; 0 for never.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
+    pub(super) turn: Cell<u16>,
 }
 
 /// No call takes the slow path but those that must.
@@ -292,6 +296,7 @@ impl ThreadCache {
                     most: Cell::new(0),
                     last: Cell::new(0),
                     is_due: Cell::new(false),
+                    turn: Cell::new(0),
                 }
             }; COUNT],
         }

@@ -16,6 +16,8 @@
 //!   front end's word leads to a row that no descriptor leads to. A plain one, whose
 //!   frees know no descriptor, takes from the start of its cache as always, and its
 //!   word has frees go to another row.
+//!   Before they go, and as soon as they are a few, they change places with those that are
+//!   taken when these are used up: a swap of two magazines ([`Front::turn`]).
 //! - Above, a class has one bin, whose limit stays low: each free is slow, and puts its
 //!   block into the spare magazine.
 //!
@@ -62,6 +64,16 @@ pub(super) unsafe fn freed(entries: *const Entry, count: usize) {
     #[cfg(not(feature = "debug"))]
     let _ = (entries, count);
 }
+
+/// Bytes of freed blocks that change places at once with those that are taken, and how many
+/// blocks at least: the fewer, the sooner a block comes back, and the more often that costs a
+/// hundred instructions.
+#[cfg(feature = "debug")]
+const TURN: (usize, usize) = (1024, 8);
+
+/// Freed blocks that wait at most, in as many turns.
+#[cfg(feature = "debug")]
+const TURNS: u16 = 4;
 
 impl ThreadCache {
     /// Moves `part` blocks of the class from its spare magazine, which has `count`, more
@@ -173,6 +185,35 @@ mod watched {
             }
         }
 
+        /// Begins to have blocks of the class that the thread frees change places with those
+        /// that it takes, of which a bin holds up to `most`. The most that are to wait.
+        pub(in crate::heap) fn begin_turns(&self, class: usize, shard: u8, most: u16) -> u16 {
+            let size = classes::size_of(class);
+            let is_own = !self.is_checked || shard == self.shard;
+            if !is_own || sample::is_on() || !profile::is_small(size as u64) {
+                return most;
+            }
+            let (bytes, least) = super::TURN;
+            let turn = (bytes / size.max(1)).max(least).min(usize::from(most) / 2) as u16;
+            self.rack(class).turn.set(turn);
+            most.min(turn.saturating_mul(super::TURNS))
+        }
+
+        /// Counts blocks of the class that are brought in, if neither one of them is to be
+        /// profiled nor the next one.
+        #[inline(always)]
+        pub(in crate::heap) fn count_unseen(&self, class: usize, blocks: usize) -> bool {
+            let size = classes::size_of(class) as u64;
+            let bytes = blocks as u64 * size;
+            let (until, stretch) = (self.until_profiled.get(), self.stretch.get());
+            let is_unseen = until >= bytes + size && !self.rack(class).is_due.get();
+            if is_unseen {
+                self.until_profiled.set(until - bytes);
+                self.stretch.set(stretch.saturating_sub(bytes));
+            }
+            is_unseen
+        }
+
         /// Counts bytes that the thread takes.
         fn pass(&self, bytes: u64) {
             for left in [&self.until_profiled, &self.stretch] {
@@ -215,11 +256,15 @@ mod watched {
             cache: &ThreadCache,
             class: usize,
         ) -> *const Bin {
-            if cache.is_tapped {
-                return self.swap_in_counted(shared, cache, class);
-            }
             if !is_calm(cache) {
                 return ptr::null();
+            }
+            if cache.is_tapped {
+                let bin = self.turn(cache, class);
+                if !bin.is_null() {
+                    return bin;
+                }
+                return self.swap_in_counted(shared, cache, class);
             }
             if class > LAST_BUCKET {
                 return self.bring_in::<false>(shared, cache, class, usize::MAX, |_| ());

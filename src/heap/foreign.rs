@@ -371,7 +371,10 @@ impl Front {
             // large, and so hold as much.
             // A tapped cache's own blocks come here too.
             let most = if cache.is_tapped {
-                self.most(class)
+                let most = self.most(class);
+                #[cfg(feature = "debug")]
+                let most = cache.begin_turns(class, shard, most);
+                most
             } else {
                 self.most_foreign(class)
             };
@@ -399,6 +402,47 @@ impl Front {
         // SAFETY: the magazine is this thread's, with so many blocks, or null.
         unsafe { foreign.install(cache, magazine, count) };
         foreign.bin
+    }
+
+    /// Has the blocks of a class that the thread has freed change places with those of the bin
+    /// that it takes from, which is empty, in a tapped cache: if they are enough, and none of
+    /// them is to be looked at. Returns the bin; null, and nothing done, if they are not.
+    #[cfg(feature = "debug")]
+    #[inline(always)]
+    pub(super) fn turn(&self, cache: &ThreadCache, class: usize) -> *const Bin {
+        let rack = cache.rack(class);
+        let least = usize::from(rack.turn.get());
+        let Some(foreign) = cache.foreign(cache.shard, class) else {
+            return ptr::null();
+        };
+        let (bin, shelf, full) = (cache.bin(class), foreign.shelf, foreign.current());
+        let empty = rack.current.load(Ordering::Relaxed);
+        let count = foreign.height();
+        if least == 0 || count < least || full.is_null() || empty.is_null() {
+            return ptr::null();
+        }
+        if !cache.count_unseen(class, count) {
+            return ptr::null();
+        }
+        let _state = self.bucket(class).state.lock();
+        // Others may have seized blocks, which they do under the lock.
+        let (first, floor) = (Magazine::first(empty), &rack.floor);
+        let floors = floor.load(Ordering::Relaxed) | shelf.floor.load(Ordering::Relaxed);
+        if floors != 0 || bin.top.load(Ordering::Relaxed) != first {
+            cache.count_returned(class, count);
+            return ptr::null();
+        }
+        // SAFETY: the magazine holds so many blocks.
+        unsafe { counted::freed_magazine(cache, Magazine::first(full), count) };
+        rack.current.store(full, Ordering::Relaxed);
+        let top = Magazine::first(full).wrapping_add(count);
+        bin.top.store(top, Ordering::Relaxed);
+        bin.limit.store(ptr::null_mut(), Ordering::Relaxed);
+        shelf.current.store(empty, Ordering::Relaxed);
+        foreign.bin.top.store(first, Ordering::Relaxed);
+        let limit = first.wrapping_add(usize::from(shelf.capacity.get()));
+        foreign.bin.raise(limit, &cache.request);
+        bin
     }
 
     /// Blocks a foreign bin of `class` holds at most: a quarter of the bytes that

@@ -17,6 +17,7 @@ use super::large::LargeList;
 use super::word::Word;
 use super::{PROCESS, misuse, slices};
 use crate::config::Config;
+use crate::sys::{KEEPS_LOW, LOW};
 use core::alloc::Layout;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,27 +34,40 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
     (size + mask) & !mask
 }
 
-/// Whether an address is none of the front end's own: guarded and sampled
-/// blocks start 8 bytes beside a multiple of 16, where no block of a class
-/// does. A bit that is always the same costs no load to test for.
+/// Whether an address is none of the front end's own, but may be a sampled block's: those
+/// alone lie below [`LOW`], or, where nobody has low addresses to himself, start 8 bytes
+/// beside a multiple of 16. A comparison with a constant costs no load.
 #[inline(always)]
 pub(super) fn is_alien(block: *mut u8) -> bool {
-    // The compiler would compute this and another condition without branches,
-    // which takes twice the instructions.
+    // By a branch of its own: the compiler would compute this and another condition without
+    // branches, which takes twice the instructions.
     #[cfg(target_arch = "x86_64")]
     // SAFETY: looks at a number.
     unsafe {
-        core::arch::asm!(
-            "test {block:l}, 8",
-            "jne {alien}",
-            block = in(reg) block.addr(),
-            alien = label { return true; },
-            options(nomem, nostack),
-        );
+        if KEEPS_LOW {
+            core::arch::asm!(
+                "cmp {block}, {last}",
+                "jbe {alien}",
+                block = in(reg) block.addr(),
+                last = const LOW - 1,
+                alien = label { return true; },
+                options(nomem, nostack),
+            );
+        } else {
+            core::arch::asm!(
+                "test {block:l}, 8",
+                "jne {alien}",
+                block = in(reg) block.addr(),
+                alien = label { return true; },
+                options(nomem, nostack),
+            );
+        }
         false
     }
     #[cfg(not(target_arch = "x86_64"))]
-    {
+    if KEEPS_LOW {
+        block.addr() < LOW
+    } else {
         block.addr() & 8 != 0
     }
 }

@@ -49,7 +49,21 @@ pub struct Traces {
     pub guarded: [usize; 2],
     /// As above, of the two tables of those blocks; they hold the blocks' addresses.
     pub tables: [[usize; 2]; 2],
+    /// Where in a record its tag is, two bytes; 0 where blocks have none.
+    pub tag: usize,
+    /// Address of the names of modules, of which the first one's tag is [`FIRST_MODULE`]; how
+    /// many there can be, and the bytes from one to the next.
+    pub modules: [usize; 3],
+    /// Where in a module's record the bytes of its name are, [`MODULE_NAME`] at most, and where
+    /// its length, which is 0 while there is none.
+    pub module_name: [usize; 2],
 }
+
+/// The tag of the first module; those before are numbers that calls give.
+pub const FIRST_MODULE: u16 = 0x1001;
+
+/// Bytes of a module's name that are kept.
+pub const MODULE_NAME: usize = 32;
 
 #[cfg(feature = "debug")]
 impl Traces {
@@ -71,6 +85,9 @@ impl Traces {
         frames: 0,
         guarded: [0; 2],
         tables: [[0; 2]; 2],
+        tag: 0,
+        modules: [0; 3],
+        module_name: [0; 2],
     };
 }
 
@@ -86,6 +103,8 @@ pub struct Busy {
     pub heap: usize,
     /// The number of its allocation's stack; 0 if none was kept.
     pub stack: u32,
+    /// Its tag; 0 for none.
+    pub tag: u16,
 }
 
 /// Bytes of a [`Traces`].
@@ -115,7 +134,12 @@ impl Traces {
             frames: at(13)?,
             guarded: [at(14)?, at(15)?],
             tables: [[at(16)?, at(17)?], [at(18)?, at(19)?]],
+            tag: at(20)?,
+            modules: [at(21)?, at(22)?, at(23)?],
+            module_name: [at(24)?, at(25)?],
         };
+        let [_, modules, module] = found.modules;
+        let [name, length] = found.module_name;
         let is_one = (1..=4096).contains(&found.count)
             && found.stride <= 4096
             // Shards have their words for themselves.
@@ -128,9 +152,13 @@ impl Traces {
                 found.state,
                 found.size,
                 found.heap,
+                found.tag,
             ]
             .iter()
             .all(|&at| at < found.record)
+            && modules <= 4096
+            && module <= 4096
+            && (modules == 0 || name.max(length) < module)
             && found.head <= 64
             && found.frames < found.head;
         is_one.then_some(found)
@@ -144,6 +172,10 @@ impl Traces {
             size: word(record, self.size)?,
             heap: word(record, self.heap)?,
             stack: half(record, self.stack)?,
+            tag: match self.tag {
+                0 => 0,
+                at => u16::from_ne_bytes([byte(record, at)?, byte(record, at + 1)?]),
+            },
         };
         let is_busy = byte(record, self.state)? == 0;
         (is_busy && busy.start != 0).then_some(busy)
@@ -153,6 +185,25 @@ impl Traces {
     pub fn is_guarded(&self, block: &Busy) -> bool {
         let [start, end] = self.guarded;
         start <= block.start && block.start < end && block.size <= end - block.start
+    }
+
+    /// Where the record of the module lies that a tag is of, if it is a module's.
+    pub fn module_at(&self, tag: u16) -> Option<usize> {
+        let [first, count, bytes] = self.modules;
+        let index = usize::from(tag.checked_sub(FIRST_MODULE)?);
+        if index >= count {
+            return None;
+        }
+        first.checked_add(index * bytes)
+    }
+
+    /// The bytes of a module's name, as its record says; `None` while it says none.
+    pub fn module_name<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
+        let [name, length] = self.module_name;
+        let length = super::outside::word(record, length)?.min(MODULE_NAME);
+        record
+            .get(name..name.checked_add(length)?)
+            .filter(|name| !name.is_empty())
     }
 
     /// Where the stack of a number lies, seen from the database's address.
@@ -194,6 +245,12 @@ mod tests {
             0xb010,
             0xc000,
             0xc020,
+            46,
+            0xd000,
+            2,
+            48,
+            8,
+            40,
         ];
         let bytes = |words: &[usize]| -> std::vec::Vec<u8> {
             words.iter().flat_map(|word| word.to_ne_bytes()).collect()
@@ -216,6 +273,9 @@ mod tests {
             (8, 64),
             (12, 65),
             (13, 16),
+            (20, 64),
+            (22, 4097),
+            (24, 48),
         ] {
             let mut words = words;
             words[at] = wrong;
@@ -235,8 +295,25 @@ mod tests {
             size: 0x20,
             heap: 0x4000,
             stack: 9,
+            tag: 0,
         };
         assert_eq!(write(0, &0x9ff0usize.to_ne_bytes()), Some(busy));
+        let tagged = Busy {
+            tag: 0x1002,
+            ..busy
+        };
+        assert_eq!(write(46, &0x1002u16.to_ne_bytes()), Some(tagged));
+        assert_eq!(good.module_at(0x1002), Some(0xd030));
+        assert_eq!(
+            [0, 0x1000, 0x1003].map(|tag| good.module_at(tag)),
+            [None; 3]
+        );
+        let mut module = [0u8; 48];
+        module[8..11].copy_from_slice(b"abc");
+        assert_eq!(good.module_name(&module), None);
+        module[40] = 3;
+        assert_eq!(good.module_name(&module), Some(&b"abc"[..]));
+        assert_eq!(good.module_name(&module[..10]), None);
         assert_eq!(write(45, &[2]), None);
         assert!(!good.is_guarded(&busy), "its end is outside");
         assert!(good.is_guarded(&Busy { size: 0x10, ..busy }));

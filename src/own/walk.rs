@@ -100,6 +100,19 @@ impl From<Entry> for HeapEntry {
     }
 }
 
+impl HeapEntry {
+    /// The tag of a block in use: the number that its call gave, or 0x1000 more than its
+    /// module's (global flags `htg` and `htd`); 0 for what has none, and without the feature
+    /// `debug`. Constant time; any thread may ask ("HeapAlloc", HEAP_TAG_SHIFT).
+    pub fn tag(&self) -> u16 {
+        match *self {
+            #[cfg(feature = "debug")]
+            HeapEntry::Busy { address, .. } => crate::heap::debug::tags::of(address),
+            _ => 0,
+        }
+    }
+}
+
 /// The walk of a locked heap: [`HeapGuard::walk`]. Allocating and freeing
 /// while it goes on is allowed; what changes behind it is not seen, and it
 /// ends where its last entry is gone.

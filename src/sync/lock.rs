@@ -133,7 +133,7 @@ impl<T> Mutex<T> {
 
     /// The value, for the fork handlers: they hold the lock by [`Mutex::raw`],
     /// without a guard. To be used by whoever holds it only.
-    #[cfg(any(feature = "heaps", feature = "pages"))]
+    #[cfg(any(feature = "heaps", all(unix, feature = "pages")))]
     pub(crate) fn held(&self) -> *mut T {
         self.value.get()
     }

@@ -40,6 +40,8 @@ pub mod names;
 mod note;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
+#[cfg(feature = "pages")]
+mod place;
 #[cfg(all(unix, feature = "pages"))]
 mod signals;
 #[cfg(all(target_os = "linux", feature = "debug"))]
@@ -82,7 +84,17 @@ mod watch;
 #[cfg(windows)]
 mod windows;
 #[cfg(all(windows, feature = "pages"))]
+mod windows_faults;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_newer;
+#[cfg(all(windows, feature = "pages"))]
 mod windows_pages;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_physical;
+#[cfg(all(windows, feature = "pages"))]
+mod windows_sections;
+#[cfg(all(windows, feature = "pages", target_arch = "x86_64"))]
+mod windows_stack;
 
 #[cfg(all(
     unix,
@@ -108,6 +120,8 @@ pub use pages::{
     Placed, commit_large, fetch, large_page_size, lock_pages, offer, reserve_exactly,
     reserve_within, unlock_pages,
 };
+#[cfg(feature = "pages")]
+pub use place::Whereabouts;
 #[cfg(all(unix, feature = "pages"))]
 pub use signals::{SignalsHeld, hold_signals};
 #[cfg(all(target_os = "linux", feature = "debug"))]
@@ -122,8 +136,8 @@ pub use spawn::{forget_running, is_program, run as run_program};
 pub use stack::call_on;
 #[cfg(all(unix, feature = "pages"))]
 pub use stack::{
-    Stack, alternate_stack, forget_alternate_stack, grow_stack, own_stack, restore_alternate_stack,
-    set_alternate_stack, set_growing_stack,
+    Stack, alternate_stack, forget_alternate_stack, grow_stack, growing_stack, own_stack,
+    restore_alternate_stack, set_alternate_stack, set_growing_stack,
 };
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
 pub use thread_name::thread_name;
@@ -141,11 +155,23 @@ pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]
 use windows as os;
 #[cfg(all(windows, feature = "pages"))]
+pub use windows_faults::{Answer, catch_faults};
+#[cfg(all(windows, feature = "pages"))]
 pub use windows_pages::{
-    Origin, Place, Refused, Reserved, commit_as, fetch, forget_written, join_placeholders,
-    large_page_size, lock_pages, make_placeholder, protect_with_guard, query, replace, reserve_as,
-    unlock_pages, written_pages,
+    CachingBits, LastError, Origin, Reserved, Rights, commit_as, decommit_pages, fetch,
+    forget_written, join_placeholders, large_page_size, lock_pages, make_placeholder, offer,
+    protect_as, query, reclaim, replace, reserve_as, reset, undo_reset, unlock_pages,
+    written_pages,
 };
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_physical::{give_physical, reserve_window, show_physical, take_physical};
+#[cfg(all(windows, feature = "pages"))]
+pub use windows_sections::{
+    RawFile, SectionHandle, SectionPages, close_section, create_section, file_size, flush_view,
+    map_view, open_section, query_section, unmap_to_placeholder, unmap_view,
+};
+#[cfg(all(windows, feature = "pages", target_arch = "x86_64"))]
+pub use windows_stack::{Bounds, call_on};
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -212,14 +238,51 @@ pub fn page_size() -> usize {
     asked
 }
 
+/// Whether addresses below [`LOW`] are given to those alone who ask for them by
+/// [`reserve_low`], so that an address tells by itself that it is theirs.
+pub const KEEPS_LOW: bool = cfg!(all(
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android")
+));
+
+/// Where low addresses end: what an instruction compares with, without a load.
+pub const LOW: usize = 1 << 31;
+
 /// Reserves `size` bytes of address space, not accessible, at a multiple of
 /// `align` (a power of two; at least [`GRANULARITY`] is used). Null when the
-/// system refuses. `size` is a multiple of the page size.
+/// system refuses. `size` is a multiple of the page size. Where [`KEEPS_LOW`] says so, not
+/// below [`LOW`].
 pub fn reserve(size: usize, align: usize) -> *mut u8 {
     if !admit(Call::Reserve) {
         return core::ptr::null_mut();
     }
     os::reserve(size, align.max(GRANULARITY))
+}
+
+/// Reserves `size` bytes like [`reserve`], but below [`LOW`], in one of 16 places if it can
+/// be, which `choice` says. Null when there is no room for them. For one region of a
+/// process, of at most 128 MiB.
+#[cfg(all(
+    feature = "debug",
+    target_pointer_width = "64",
+    any(target_os = "linux", target_os = "android")
+))]
+pub fn reserve_low(size: usize, choice: u64) -> *mut u8 {
+    /// Places that are tried, so far apart, the first of them here: above what a program
+    /// that is not moved has at its start, and most of its heap of the system's.
+    const PLACES: usize = 16;
+    const FIRST: usize = 0x4000_0000;
+    const APART: usize = (LOW - FIRST) / PLACES;
+    // From one place on around all of them.
+    let first = choice as usize % PLACES;
+    for place in (first..PLACES).chain(0..first) {
+        let start = FIRST + place * APART;
+        let base = core::ptr::with_exposed_provenance_mut(start);
+        if start + size <= LOW && reserve_at(base, size) {
+            return base;
+        }
+    }
+    core::ptr::null_mut()
 }
 
 /// Reserves the `size` bytes at `base`, not accessible. False when any of them

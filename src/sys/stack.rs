@@ -191,6 +191,24 @@ pub unsafe fn set_growing_stack(span: *const Range<usize>) -> *const Range<usize
     }
 }
 
+/// The bytes of the stack that the calling thread runs on, if it is one that grows.
+pub fn growing_stack() -> Option<usize> {
+    let stored = GROWING.load(Ordering::Acquire);
+    let key = stored.checked_sub(1)? as libc::pthread_key_t;
+    // SAFETY: the key was made by pthread_key_create and is never deleted; its value is null,
+    // or what `set_growing_stack` was given by this thread, which is there until it is taken
+    // back.
+    let span = unsafe {
+        libc::pthread_getspecific(key)
+            .cast::<Range<usize>>()
+            .as_ref()
+    }?;
+    let local = 0u8;
+    // A signal's handler may run on another stack.
+    span.contains(&(&raw const local).addr())
+        .then(|| span.end - span.start)
+}
+
 /// Has the stack that the calling thread runs on grow by `bytes`, if it is one that
 /// grows: for code that cannot bear that a page of it is touched for the first time.
 /// At the stack's end this is where it overflows.

@@ -127,6 +127,19 @@ pub fn installed() -> Option<u64> {
     }
 }
 
+/// Whether a debugger, or whoever else traces it, is attached to this process; false
+/// where the system does not tell.
+pub fn is_debugged() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        linux::is_debugged()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        false
+    }
+}
+
 /// The words of a line, by blanks.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -164,12 +177,21 @@ fn memory_of(text: &[u8]) -> Memory {
     memory
 }
 
+/// Whether a process's status names another one that traces it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_traced(status: &[u8]) -> bool {
+    let tracer = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"TracerPid:"));
+    tracer.and_then(|line| number(words(line).next()?)) > Some(0)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
     use super::super::admit;
     use super::super::counters::Call;
     use super::super::files::{self, Descriptor, Disposition};
-    use super::{Memory, Own, Running, memory_of, number, words};
+    use super::{Memory, Own, Running, is_traced, memory_of, number, words};
     use core::ffi::CStr;
 
     /// The start of a file, as much as there is room for.
@@ -231,6 +253,12 @@ mod linux {
             processes: count(c"/proc", is_process)?,
             threads: u32::try_from(threads).ok()?,
         })
+    }
+
+    pub(super) fn is_debugged() -> bool {
+        // The line is among the first.
+        let mut room = [0; 1024];
+        read(c"/proc/self/status", &mut room).is_some_and(is_traced)
     }
 
     pub(super) fn installed() -> Option<u64> {
@@ -298,6 +326,15 @@ mod tests {
         assert_eq!(memory.total, 24683656 * 1024);
         assert_eq!((memory.free, memory.cached), (13 * 1024, 3 * 1024));
         assert_eq!(memory.large_page, 2 << 20);
+    }
+
+    #[test]
+    fn a_status_names_who_traces() {
+        assert!(is_traced(
+            b"Name:\tTracerPid:\nPPid:\t1\nTracerPid:\t4711\nUid:\t0\n"
+        ));
+        assert!(!is_traced(b"Name:\tx\nTracerPid:\t0\nUid:\t4711\n"));
+        assert!(!is_traced(b"Name:\tx\nTracerPid:\n") && !is_traced(b""));
     }
 
     #[test]

@@ -71,7 +71,46 @@ fn map_larger_pages(size: usize, protection: c_int, flags: c_int) -> *mut u8 {
 }
 
 pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
-    let base = map(ptr::null_mut(), size, c::PROT_NONE, RESERVE_FLAGS);
+    if HIGH.load(Ordering::Relaxed) != 0 {
+        return reserve_high(size, align);
+    }
+    let base = reserve_near(ptr::null_mut(), size, align);
+    if base.is_null() || !super::KEEPS_LOW || base.addr() >= super::LOW {
+        return base;
+    }
+    // SAFETY: the range was reserved just above and nobody else knows it.
+    unsafe { call::munmap(base.cast(), size) };
+    // Far from where an emulation has things of its own.
+    let start = 1_usize.checked_shl(36).unwrap_or(super::LOW);
+    let _ = HIGH.compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
+    reserve_high(size, align)
+}
+
+/// Where the next reservation is asked for; 0 as long as the system gives no low addresses.
+static HIGH: AtomicUsize = AtomicUsize::new(0);
+
+/// [`reserve`] where the system would give low addresses, as emulations do that go through
+/// their address space from the bottom.
+#[cold]
+fn reserve_high(size: usize, align: usize) -> *mut u8 {
+    /// Places where something may lie already.
+    const TRIES: usize = 16;
+    for _ in 0..TRIES {
+        let step = size.saturating_add(align);
+        let hint = HIGH.fetch_add(step, Ordering::Relaxed);
+        let base = reserve_near(ptr::with_exposed_provenance_mut(hint), size, align);
+        if base.is_null() || base.addr() >= super::LOW {
+            return base;
+        }
+        // SAFETY: as in `reserve`.
+        unsafe { call::munmap(base.cast(), size) };
+    }
+    ptr::null_mut()
+}
+
+/// Reserves anywhere, at `hint` if that is free and not null.
+fn reserve_near(hint: *mut u8, size: usize, align: usize) -> *mut u8 {
+    let base = map(hint, size, c::PROT_NONE, RESERVE_FLAGS);
     if base.is_null() || base.addr() & (align - 1) == 0 {
         return base;
     }
@@ -80,7 +119,7 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     let Some(total) = size.checked_add(align) else {
         return ptr::null_mut();
     };
-    let base = map(ptr::null_mut(), total, c::PROT_NONE, RESERVE_FLAGS);
+    let base = map(hint, total, c::PROT_NONE, RESERVE_FLAGS);
     if base.is_null() {
         return base;
     }

@@ -28,9 +28,6 @@ impl Reservation {
     /// grows with the pages of the range that are in memory, of which the first words
     /// are read.
     ///
-    /// On Windows it is not there: the system does not tell afterwards which pages may
-    /// change, so that no safe function could show any.
-    ///
     /// Source: "VirtualAlloc function (memoryapi.h)", MEM_RESET.
     ///
     /// ```
@@ -46,25 +43,44 @@ impl Reservation {
     /// assert_eq!(cache.bytes(0..1)?, [7]);
     /// # Ok::<(), ntheap::vm::PageError>(())
     /// ```
-    #[cfg(unix)]
     pub fn reset(&mut self, range: Range<usize>) -> Result<(), PageError> {
-        let (start, length) = self.pages(&range)?;
-        // SAFETY: nobody borrows from the reservation, and what it shows from now on is
-        // kept first.
-        unsafe { pages::reset(start, length) }
+        #[cfg(unix)]
+        {
+            let (start, length) = self.pages(&range)?;
+            // SAFETY: nobody borrows from the reservation, and what it shows from now on is
+            // kept first.
+            unsafe { pages::reset(start, length) }
+        }
+        #[cfg(windows)]
+        {
+            self.pages(&range)?;
+            let size = self.size();
+            let (marks, start) = self.marks();
+            marks.reset(start, size, &range);
+            Ok(())
+        }
     }
 
     /// Says that what pages hold is needed after all (MEM_RESET_UNDO). Whether all that
-    /// were reset hold what they held; if not, some read 0 and the others are kept.
+    /// were reset hold what they held; if not, some read 0 and the others are kept. On
+    /// Windows it is the system's answer, and Wine's is always no.
     ///
     /// [`PageError::Invalid`] for an empty range, one that is not inside, and a
     /// reservation of which nothing was ever reset.
     ///
     /// Source: "VirtualAlloc function (memoryapi.h)", MEM_RESET_UNDO.
-    #[cfg(unix)]
     pub fn undo_reset(&mut self, range: Range<usize>) -> Result<bool, PageError> {
-        let (start, length) = self.pages(&range)?;
-        pages::undo_reset(start, length)
+        #[cfg(unix)]
+        {
+            let (start, length) = self.pages(&range)?;
+            pages::undo_reset(start, length)
+        }
+        #[cfg(windows)]
+        {
+            self.pages(&range)?;
+            let (marks, start) = self.marks();
+            marks.undo_reset(start, &range)
+        }
     }
 
     /// Offers whole pages, committed and [`ReadWrite`](super::PageAccess::ReadWrite), to
@@ -76,27 +92,45 @@ impl Reservation {
     ///
     /// [`PageError::Invalid`] for bytes that are no whole pages, and pages with another
     /// access; [`PageError::NotCommitted`]; [`PageError::NoMemory`] when the system has no
-    /// room for another mapping. The time is that of [`reset`](Reservation::reset), which
-    /// says as well why there is no such function on Windows.
+    /// room for another mapping; [`PageError::Unsupported`] on Windows before 8.1. The time
+    /// is that of [`reset`](Reservation::reset).
     ///
     /// Source: "OfferVirtualMemory function (memoryapi.h)".
-    #[cfg(unix)]
     pub fn offer(&mut self, range: Range<usize>) -> Result<(), PageError> {
-        let (start, length) = self.pages(&range)?;
-        pages::offer(start, length)
+        #[cfg(unix)]
+        {
+            let (start, length) = self.pages(&range)?;
+            pages::offer(start, length)
+        }
+        #[cfg(windows)]
+        {
+            self.pages(&range)?;
+            let size = self.size();
+            let (marks, start) = self.marks();
+            marks.offer(start, size, &range)
+        }
     }
 
     /// Makes offered pages accessible again. Whether they hold what they held; if not,
-    /// some read 0, all bytes of a page or none.
+    /// some read 0, all bytes of a page or none. On Windows the system does not say then what
+    /// any of them hold.
     ///
     /// [`PageError::Invalid`] for bytes that are no whole pages, and pages that are not
     /// offered; [`PageError::NotCommitted`]; [`PageError::NoMemory`].
     ///
     /// Source: "ReclaimVirtualMemory function (memoryapi.h)".
-    #[cfg(unix)]
     pub fn reclaim(&mut self, range: Range<usize>) -> Result<bool, PageError> {
-        let (start, length) = self.pages(&range)?;
-        pages::reclaim(start, length)
+        #[cfg(unix)]
+        {
+            let (start, length) = self.pages(&range)?;
+            pages::reclaim(start, length)
+        }
+        #[cfg(windows)]
+        {
+            self.pages(&range)?;
+            let (marks, start) = self.marks();
+            marks.reclaim(start, &range)
+        }
     }
 
     /// Gives the memory of whole pages back at once; they stay committed, which is
@@ -104,14 +138,32 @@ impl Reservation {
     /// take it on Unix they keep what they hold.
     ///
     /// [`PageError::Invalid`] for bytes that are no whole pages, large pages, and pages
-    /// with another access or (on Windows) a guard; [`PageError::NotCommitted`];
+    /// with another access or (on Windows) a guard; [`PageError::NotCommitted`], also where
+    /// some are offered;
     /// [`PageError::NoMemory`] on Windows, where they are decommitted and committed again.
     ///
     /// Source: "DiscardVirtualMemory function (memoryapi.h)".
     pub fn discard(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
+        self.bar_offered(&range)?;
         // SAFETY: nobody borrows from the reservation.
-        unsafe { pages::discard(start, length) }
+        unsafe { pages::discard(start, length) }?;
+        #[cfg(windows)]
+        self.marks().0.forget(&range);
+        Ok(())
+    }
+
+    /// Refuses ranges in which something is offered.
+    fn bar_offered(&self, range: &Range<usize>) -> Result<(), PageError> {
+        let mut at = range.start;
+        while at < range.end {
+            let told = self.alike(at).ok_or(PageError::Invalid)?;
+            if told.is_offered {
+                return Err(PageError::NotCommitted);
+            }
+            at = told.end - self.as_ptr().addr();
+        }
+        Ok(())
     }
 
     /// Says that pages will be used soon. A hint, which changes nothing that can be read;
@@ -138,6 +190,7 @@ impl Reservation {
     /// Source: "VirtualLock function (memoryapi.h)".
     pub fn lock(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
+        self.bar_offered(&range)?;
         pages::lock(start, length)
     }
 

@@ -65,7 +65,7 @@ impl Record {
 
 /// Why there is no guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum NoGuarantee {
     /// The thread's stack is not that large.
     TooLarge,
     /// The system has no memory, or does not let the thread have another stack.
@@ -81,31 +81,33 @@ fn own() -> *mut Record {
 
 /// Has the calling thread's handlers of faults find `bytes` of stack, rounded up to
 /// pages, or more if that was guaranteed before. What was, in bytes.
-pub(crate) fn guarantee(bytes: usize) -> Result<usize, Refused> {
+pub(crate) fn guarantee(bytes: usize) -> Result<usize, NoGuarantee> {
     let before = own();
     // SAFETY: null or the thread's record, which lives until it ends.
     let had = unsafe { before.as_ref() }.map_or(0, |record| record.bytes);
-    let bytes = super::round_to_pages(bytes).ok_or(Refused::TooLarge)?;
+    let bytes = super::round_to_pages(bytes).ok_or(NoGuarantee::TooLarge)?;
     if bytes <= had {
         // SAFETY: as above.
         if bytes != 0 && !unsafe { before.as_ref() }.is_some_and(Record::put_back) {
-            return Err(Refused::NoMemory);
+            return Err(NoGuarantee::NoMemory);
         }
         return Ok(had);
     }
-    let stack = sys::own_stack().ok_or(Refused::Unknown)?;
-    if bytes > stack.high - stack.usable {
-        return Err(Refused::TooLarge);
+    let stack = sys::own_stack().ok_or(NoGuarantee::Unknown)?;
+    // On a stack of the program's it is that one whose overflow there is to be room for.
+    let largest = sys::growing_stack().unwrap_or(stack.high - stack.usable);
+    if bytes > largest {
+        return Err(NoGuarantee::TooLarge);
     }
     let page = super::page_size();
     let others = sys::alternate_stack().map_or(0, |(_, size)| size);
     let room = (bytes + HANDLER).max(others) + page + size_of::<Record>();
     let size = room
         .checked_next_multiple_of(GRANULARITY)
-        .ok_or(Refused::TooLarge)?;
+        .ok_or(NoGuarantee::TooLarge)?;
     let base = super::reserve(Use::Metadata, size, GRANULARITY);
     if base.is_null() {
-        return Err(Refused::NoMemory);
+        return Err(NoGuarantee::NoMemory);
     }
     let low = base.wrapping_add(page);
     let committed = size - page;
@@ -113,7 +115,7 @@ pub(crate) fn guarantee(bytes: usize) -> Result<usize, Refused> {
     if !unsafe { super::commit(Use::Metadata, low, committed) } {
         // SAFETY: as above; nothing of it is committed.
         unsafe { super::give_back(Use::Metadata, base, size, 0) };
-        return Err(Refused::NoMemory);
+        return Err(NoGuarantee::NoMemory);
     }
     let record = base
         .wrapping_add(size - size_of::<Record>())
@@ -141,7 +143,7 @@ pub(crate) fn guarantee(bytes: usize) -> Result<usize, Refused> {
     }
     // SAFETY: nobody uses the memory.
     unsafe { super::give_back(Use::Metadata, base, size, committed) };
-    Err(Refused::NoMemory)
+    Err(NoGuarantee::NoMemory)
 }
 
 /// Where a fault is the stack's overflow.

@@ -15,8 +15,9 @@
 //!
 //! Invariant: only opened pages are charged, for only they hold anything.
 
-use super::{Use, charge, credit, reserve};
+use super::{Use, charge, credit, reserve, reserve_low};
 use crate::sys;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that are made ready at a time.
@@ -52,20 +53,23 @@ impl Guarded {
     }
 
     /// Reserves up to `most` bytes, less where the system has not as much, and finds out
-    /// how to guard; with [`Guards::Mappings`] advice is not tried. False when not
-    /// even a step can be had. Once, by one thread.
-    pub(crate) fn begin(&self, most: usize, guards: Guards) -> bool {
+    /// how to guard; with [`Guards::Mappings`] advice is not tried. With a number in `low`,
+    /// drawn by chance, at low addresses ([`sys::KEEPS_LOW`]) if there is room. False when
+    /// not even a step can be had. Once, by one thread.
+    pub(crate) fn begin(&self, most: usize, guards: Guards, low: Option<u64>) -> bool {
         let limit = sys::address_space_limit() / 4;
         let mut size = most.min(limit).max(STEP) / STEP * STEP;
-        let base = loop {
-            let base = reserve(Use::Large, size, super::GRANULARITY);
-            if !base.is_null() || size <= STEP {
-                break base;
+        let mut base = low.map_or(ptr::null_mut(), |choice| {
+            reserve_low(Use::Large, size, choice)
+        });
+        while base.is_null() {
+            base = reserve(Use::Large, size, super::GRANULARITY);
+            if base.is_null() {
+                if size <= STEP {
+                    return false;
+                }
+                size = (size / 4).max(STEP) / STEP * STEP;
             }
-            size = (size / 4).max(STEP) / STEP * STEP;
-        };
-        if base.is_null() {
-            return false;
         }
         self.size.store(size, Ordering::Relaxed);
         let start = base.expose_provenance();
@@ -121,7 +125,7 @@ impl Guarded {
             if ready >= end {
                 return true;
             }
-            let next = core::ptr::with_exposed_provenance_mut(self.base() + ready);
+            let next = ptr::with_exposed_provenance_mut(self.base() + ready);
             // SAFETY: the next step of the region, which nobody uses yet; a region
             // is whole steps.
             unsafe {
@@ -146,7 +150,7 @@ impl Guarded {
         if !charge(Use::Large, size) {
             return false;
         }
-        let pages = core::ptr::with_exposed_provenance_mut(start);
+        let pages = ptr::with_exposed_provenance_mut(start);
         // SAFETY: the caller's pages, in the region.
         let done = unsafe {
             match self.guards() {
@@ -166,7 +170,7 @@ impl Guarded {
     /// # Safety
     /// The pages were opened and are the caller's; their contents are dead.
     pub(crate) unsafe fn shut(&self, start: usize, size: usize) -> bool {
-        let pages = core::ptr::with_exposed_provenance_mut(start);
+        let pages = ptr::with_exposed_provenance_mut(start);
         // SAFETY: the caller's pages, in the region.
         let done = unsafe {
             match self.guards() {

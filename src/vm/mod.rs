@@ -26,25 +26,36 @@ pub(crate) mod copies;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod fault;
+#[cfg(all(windows, feature = "pages"))]
+#[path = "windows_fault.rs"]
+mod fault;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
 pub(crate) mod guarantee;
+#[cfg(feature = "pages")]
+mod guard_handler;
 #[cfg(feature = "debug")]
 pub(crate) mod guarded;
 mod left;
 #[cfg(feature = "memmap2")]
 mod mapped;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(all(windows, feature = "pages"))]
+mod marks;
+#[cfg(feature = "pages")]
+mod name;
+#[cfg(feature = "pages")]
+pub(crate) mod notes;
+#[cfg(feature = "pages")]
 pub(crate) mod numbers;
 #[cfg(feature = "pages")]
 mod options;
 #[cfg(feature = "pages")]
 mod pages;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(feature = "pages")]
 mod physical;
 #[cfg(feature = "pages")]
 mod placeholder;
-#[cfg(any(all(unix, feature = "pages"), feature = "memmap2"))]
+#[cfg(any(feature = "pages", feature = "memmap2"))]
 mod plain;
 #[cfg(feature = "pages")]
 #[cfg_attr(not(feature = "win32"), allow(dead_code))]
@@ -55,7 +66,7 @@ pub(crate) mod regions;
 #[cfg(feature = "pages")]
 mod reservation;
 pub mod root;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(feature = "pages")]
 mod section;
 #[cfg(all(unix, feature = "pages"))]
 #[cfg_attr(not(feature = "win32"), allow(dead_code, unused_imports))]
@@ -63,14 +74,13 @@ pub(crate) mod sections;
 #[cfg(feature = "pages")]
 mod sparse;
 #[cfg(all(
-    unix,
     feature = "pages",
-    any(target_arch = "x86_64", target_arch = "aarch64")
+    any(target_arch = "x86_64", all(unix, target_arch = "aarch64"))
 ))]
 mod stack;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(feature = "pages")]
 pub(crate) mod table;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(feature = "pages")]
 mod view;
 
 use crate::sys;
@@ -80,38 +90,35 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::sys::{GRANULARITY, page_size};
 pub(crate) use budget::Budget;
-#[cfg(all(unix, feature = "pages"))]
-pub use fault::{GuardHandler, set_guard_handler};
+#[cfg(feature = "pages")]
+pub use guard_handler::{GuardHandler, set_guard_handler};
 pub(crate) use left::give_back;
 #[cfg(feature = "memmap2")]
 pub use mapped::{MappedFile, MappedFileMut};
 #[cfg(feature = "pages")]
 pub use options::{ReserveOptions, large_page_size};
 #[cfg(feature = "pages")]
-pub use pages::{PageAccess, PageError, Refused};
-#[cfg(all(unix, feature = "pages"))]
+pub use pages::{Caching, PageAccess, PageError, RawFile, Refused};
+#[cfg(feature = "pages")]
 pub use physical::{PhysicalPages, Shown, Window};
 #[cfg(feature = "pages")]
 pub use placeholder::Placeholder;
-#[cfg(any(all(unix, feature = "pages"), feature = "memmap2"))]
+#[cfg(any(feature = "pages", feature = "memmap2"))]
 pub use plain::Plain;
 #[cfg(feature = "pages")]
 pub use query::{PageInfo, PageKind, PageState, query};
 #[cfg(feature = "pages")]
 pub use reservation::{PageRun, Reservation};
-#[cfg(all(unix, feature = "pages"))]
-pub use section::{Section, SectionOptions};
-#[cfg(all(unix, feature = "pages"))]
-pub use sparse::TouchArray;
 #[cfg(feature = "pages")]
-pub use sparse::{SparseArray, Zeroed};
+pub use section::{Section, SectionOptions};
+#[cfg(feature = "pages")]
+pub use sparse::{SparseArray, TouchArray, Zeroed};
 #[cfg(all(
-    unix,
     feature = "pages",
-    any(target_arch = "x86_64", target_arch = "aarch64")
+    any(target_arch = "x86_64", all(unix, target_arch = "aarch64"))
 ))]
 pub use stack::GrowingStack;
-#[cfg(all(unix, feature = "pages"))]
+#[cfg(feature = "pages")]
 pub use view::{View, ViewAccess};
 
 /// What a region is for; the account is kept per use.
@@ -290,6 +297,33 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
     base
+}
+
+/// The same at low addresses, which nobody else is given; see [`sys::reserve_low`]. Null
+/// when there is no room, or the system keeps none for it.
+#[cfg(feature = "debug")]
+pub(crate) fn reserve_low(of: Use, size: usize, choice: u64) -> *mut u8 {
+    #[cfg(all(
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android")
+    ))]
+    {
+        let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+            sys::reserve_low(size, choice)
+        });
+        if !base.is_null() {
+            ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+        }
+        base
+    }
+    #[cfg(not(all(
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android")
+    )))]
+    {
+        let _ = (of, size, choice);
+        ptr::null_mut()
+    }
 }
 
 /// Reserves the region of `size` bytes (whole pages) at `base`, if nothing is

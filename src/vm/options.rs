@@ -1,8 +1,9 @@
 //! How a reservation is to be made.
 
-use super::pages::{self, PageError, Wanted};
+use super::pages::{self, Caching, PageError, Wanted};
 use super::placeholder::Placeholder;
 use super::reservation::Reservation;
+use crate::sys::Whereabouts;
 
 /// Bytes of a large page, for [`ReserveOptions::large_pages`]; `None` where the system has
 /// none.
@@ -44,35 +45,35 @@ impl ReserveOptions {
     /// there or nowhere. 0 stands for anywhere. Not together with bounds or an alignment.
     #[must_use]
     pub fn at(mut self, address: usize) -> ReserveOptions {
-        self.wanted.address = address;
+        self.wanted.at.address = address;
         self
     }
 
     /// No byte below this address, a multiple of 64 KiB.
     #[must_use]
     pub fn at_or_above(mut self, lowest: usize) -> ReserveOptions {
-        self.wanted.lowest = lowest;
+        self.wanted.at.lowest = lowest;
         self
     }
 
     /// All bytes below this address, a multiple of the page size; 0 for no limit.
     #[must_use]
     pub fn below(mut self, limit: usize) -> ReserveOptions {
-        self.wanted.limit = limit;
+        self.wanted.at.limit = limit;
         self
     }
 
     /// At a multiple of so many bytes: a power of two from 64 KiB on; 0 for 64 KiB.
     #[must_use]
     pub fn alignment(mut self, bytes: usize) -> ReserveOptions {
-        self.wanted.alignment = bytes;
+        self.wanted.at.alignment = bytes;
         self
     }
 
     /// At the highest address that is free, within the bounds (MEM_TOP_DOWN).
     #[must_use]
     pub fn top_down(mut self) -> ReserveOptions {
-        self.wanted.top_down = true;
+        self.wanted.at.top_down = true;
         self
     }
 
@@ -102,12 +103,32 @@ impl ReserveOptions {
         self
     }
 
+    /// Cached so (PAGE_NOCACHE, PAGE_WRITECOMBINE): all pages that are committed, as long as
+    /// the reservation.
+    #[must_use]
+    pub fn caching(mut self, caching: Caching) -> ReserveOptions {
+        self.wanted.caching = caching;
+        self
+    }
+
+    /// Whether the options say where, and nothing else.
+    pub(super) fn is_place(&self) -> bool {
+        let says_more = self.wanted.large || self.wanted.watched;
+        !says_more && self.wanted.caching == Caching::Usual && self.wanted.is_possible()
+    }
+
+    /// Where.
+    pub(super) fn place(&self) -> &Whereabouts {
+        &self.wanted.at
+    }
+
     /// Reserves `size` bytes, rounded up to pages.
     ///
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, and for
     /// options that have no meaning or do not go together; [`PageError::InUse`] when
     /// something is at the address; [`PageError::NoMemory`] when there is no such place,
-    /// or the system refuses. With bounds the time grows with the number of the process's
+    /// or the system refuses; [`PageError::Unsupported`] for bounds and alignments on Windows
+    /// before Windows 10 1803. With bounds the time grows with the number of the process's
     /// mappings, otherwise it is a system call.
     pub fn reserve(self, size: usize) -> Result<Reservation, PageError> {
         Reservation::wanted(&self.wanted, size)
@@ -115,10 +136,11 @@ impl ReserveOptions {
 
     /// Reserves `size` bytes, rounded up to pages, as a placeholder: address space that a
     /// reservation or a view takes the place of later. Errors are those of
-    /// [`reserve`](ReserveOptions::reserve); large pages and noted writes are
-    /// [`PageError::Invalid`].
+    /// [`reserve`](ReserveOptions::reserve); large pages, noted writes and caching are
+    /// [`PageError::Invalid`]. On Windows before Windows 10 1803 there are none
+    /// ([`PageError::Unsupported`]).
     pub fn placeholder(self, size: usize) -> Result<Placeholder, PageError> {
-        if self.wanted.large || self.wanted.watched {
+        if !self.is_place() {
             return Err(PageError::Invalid);
         }
         let wanted = Wanted {

@@ -11,10 +11,7 @@
 //! shows these pages, and nobody ends them.
 
 use super::numbers::Numbers;
-use super::pages::{self, PageAccess, PageError};
-use super::regions::{self, Kind, Protect, Refusal, Request, Whereabouts};
-use crate::sync::forks;
-use crate::sys;
+use super::pages::{self, Opened, Owner, PageError};
 use core::ops::Range;
 
 /// Pages of memory that no address shows yet: more of them than there is room for in a
@@ -25,16 +22,21 @@ use core::ops::Range;
 /// back when they are dropped. Any thread may have them. In a child of a fork they are the
 /// parent's, and cannot be shown. Nothing panics.
 ///
-/// On Windows they are not there: the system's own are `AllocateUserPhysicalPages` and its
-/// kin, which `ntheap::win32` has.
+/// On Windows they are the system's own: always locked, and only for a process with
+/// SeLockMemoryPrivilege in force ([`PageError::Denied`] without it), whose account is the
+/// system's.
 ///
 /// Source: "Address Windowing Extensions", "AllocateUserPhysicalPages function
 /// (memoryapi.h)".
 ///
 /// ```
-/// use ntheap::vm::{PhysicalPages, Window, page_size};
+/// use ntheap::vm::{PageError, PhysicalPages, Window, page_size};
 ///
-/// let pages = PhysicalPages::new(8)?;
+/// let pages = match PhysicalPages::new(8) {
+///     // On Windows without the privilege.
+///     Err(PageError::Denied | PageError::Unsupported) => return Ok(()),
+///     other => other?,
+/// };
 /// let mut window = Window::new(2 * page_size())?;
 /// let mut shown = window.show(&pages)?;
 /// for half in 0..pages.len() / 2 {
@@ -53,49 +55,26 @@ pub struct PhysicalPages {
     numbers: Numbers,
     count: usize,
     /// The process that they are of.
-    owner: Process,
-}
-
-/// A process and how many forks there were before it: another may have its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
-    id: u32,
-    generation: u32,
-}
-
-impl Process {
-    fn own() -> Process {
-        Process {
-            id: sys::process_id(),
-            generation: forks::generation(),
-        }
-    }
-}
-
-fn error_of(refusal: Refusal) -> PageError {
-    match refusal {
-        // All else is checked before: numbers are the process's own, addresses a window's.
-        Refusal::Invalid => PageError::InUse,
-        other => pages::error_of(other),
-    }
+    owner: Owner,
 }
 
 impl PhysicalPages {
     /// Takes so many pages from the system, or fewer where it has not as many:
     /// [`len`](PhysicalPages::len) says how many.
     ///
-    /// [`PageError::Invalid`] for 0; [`PageError::NoMemory`] when there is not one;
-    /// [`PageError::CommitLimit`]. The time grows with their number.
+    /// [`PageError::Invalid`] for 0; [`PageError::NoMemory`] when there is not one, and for
+    /// more bytes than there are addresses; [`PageError::CommitLimit`];
+    /// [`PageError::Denied`] and [`PageError::Unsupported`] on Windows. No more are taken
+    /// than there is memory for. The time grows with their number.
     pub fn new(count: usize) -> Result<PhysicalPages, PageError> {
         if count == 0 {
             return Err(PageError::Invalid);
         }
-        let mut numbers = Numbers::new(count).ok_or(PageError::NoMemory)?;
-        let given = regions::allocate_frames(numbers.get_mut()).map_err(pages::error_of)?;
+        let (numbers, given) = pages::take_pages(count)?;
         Ok(PhysicalPages {
             numbers,
             count: given,
-            owner: Process::own(),
+            owner: Owner::own(),
         })
     }
 
@@ -112,7 +91,7 @@ impl PhysicalPages {
     /// Their numbers, if they are this process's: a child of a fork may have others by the
     /// numbers of its parent's.
     fn numbers(&self) -> Result<&[usize], PageError> {
-        if self.owner != Process::own() {
+        if self.owner != Owner::own() {
             return Err(PageError::Invalid);
         }
         Ok(self.numbers.get().get(..self.count).unwrap_or_default())
@@ -121,12 +100,7 @@ impl PhysicalPages {
 
 impl Drop for PhysicalPages {
     fn drop(&mut self) {
-        let mut left = self.numbers().unwrap_or_default();
-        while !left.is_empty() {
-            // One that is refused stays charged, as it is.
-            let (freed, _) = regions::free_frames(left);
-            left = left.get(freed.saturating_add(1)..).unwrap_or_default();
-        }
+        pages::give_pages(self.numbers().unwrap_or_default());
     }
 }
 
@@ -137,8 +111,7 @@ impl Drop for PhysicalPages {
 /// Source: "VirtualAlloc function (memoryapi.h)", MEM_PHYSICAL.
 #[derive(Debug)]
 pub struct Window {
-    start: usize,
-    size: usize,
+    opened: Opened,
     /// Whether it shows nothing, as far as is known: what showed pages may have been
     /// forgotten.
     is_empty: bool,
@@ -147,34 +120,34 @@ pub struct Window {
 impl Window {
     /// Reserves a window of `size` bytes, rounded up to pages, at a multiple of 64 KiB.
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses;
-    /// [`PageError::NoMemory`].
+    /// [`PageError::NoMemory`]; [`PageError::Denied`] and [`PageError::Unsupported`] on
+    /// Windows, as of [`PhysicalPages`].
     pub fn new(size: usize) -> Result<Window, PageError> {
-        let request = Request {
-            kind: Kind::Physical,
-            ..Request::private(Protect::READ_WRITE)
-        };
-        let reserved = regions::reserve(&Whereabouts::default(), size, &request);
-        let (start, size) = reserved.map_err(pages::error_of)?;
         Ok(Window {
-            start,
-            size,
+            opened: Opened::new(size)?,
             is_empty: true,
         })
     }
 
     /// How many bytes it has.
     pub fn size(&self) -> usize {
-        self.size
+        self.opened.size()
     }
 
     /// How many pages it has.
     pub fn len(&self) -> usize {
-        self.size / super::page_size()
+        self.size() / super::page_size()
+    }
+
+    /// The first byte. What lies there may be used only where something is shown, which
+    /// [`Shown`] does.
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.opened.pointer(0)
     }
 
     /// Whether it has none: never.
     pub fn is_empty(&self) -> bool {
-        self.size == 0
+        self.size() == 0
     }
 
     /// Has the window show these pages: at first none of them.
@@ -205,17 +178,8 @@ impl Window {
         at: Range<usize>,
         frame: impl Fn(usize) -> Option<usize>,
     ) -> Result<(), PageError> {
-        let page = super::page_size();
-        let first = self.start + at.start * page;
-        let count = at.end - at.start;
-        regions::map_frames(count, |nth| first + nth * page, frame).map_err(error_of)
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        // SAFETY: whoever showed anything in the window borrowed it. Refused, it stays.
-        let _ = unsafe { regions::release(self.start) };
+        let first = at.start;
+        self.opened.map(at.end - first, |nth| first + nth, frame)
     }
 }
 
@@ -282,7 +246,6 @@ impl Shown<'_> {
         if pairs.is_empty() {
             return Err(PageError::Invalid);
         }
-        let page = super::page_size();
         let numbers = self.pages.numbers()?;
         let mut places = Numbers::new(pairs.len()).ok_or(PageError::NoMemory)?;
         let mut wanted = Numbers::new(pairs.len()).ok_or(PageError::NoMemory)?;
@@ -291,36 +254,30 @@ impl Shown<'_> {
             if at >= self.window.len() {
                 return Err(PageError::Invalid);
             }
-            *place = self.window.start + at * page;
+            *place = at;
             *number = numbers.get(which).copied().ok_or(PageError::Invalid)?;
         }
-        // A place that is not there is no window's, and a number no page's.
+        // A number that is not there is no page's.
         let at = |numbers: &Numbers, nth| numbers.get().get(nth).copied().unwrap_or(0);
         self.window.is_empty = false;
-        let mapped = regions::map_frames(
+        self.window.opened.map(
             pairs.len(),
             |nth| at(&places, nth),
             |nth| Some(at(&wanted, nth)),
-        );
-        mapped.map_err(error_of)
+        )
     }
 
-    /// The address and length of bytes in pages that show something.
-    fn part(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
+    /// Bytes in pages that show something: the first, and how many.
+    fn part(&self, range: &Range<usize>) -> Result<(*mut u8, usize), PageError> {
         self.pages.numbers()?;
-        if range.start > range.end || range.end > self.window.size {
+        if range.start > range.end || range.end > self.window.size() {
             return Err(PageError::Invalid);
         }
-        let start = self.window.start + range.start;
-        let end = self.window.start + range.end;
-        let mut at = start;
-        while at < end {
-            match pages::query(at) {
-                Some(told) if told.opens_to(PageAccess::writes) => at = told.end,
-                _ => return Err(PageError::NotCommitted),
-            }
+        if !self.window.opened.shows(range) {
+            return Err(PageError::NotCommitted);
         }
-        Ok((start, end - start))
+        let start = self.window.opened.pointer(range.start);
+        Ok((start, range.end - range.start))
     }
 
     /// Bytes of pages that are shown. [`PageError::NotCommitted`] where nothing is;
@@ -330,14 +287,14 @@ impl Shown<'_> {
         // SAFETY: the bytes are those of pages that are shown, here alone, as long as this
         // value is borrowed: what changes that borrows it mutably, and the pages, which are
         // borrowed too, are given back after it. Nobody writes to them meanwhile.
-        Ok(unsafe { core::slice::from_raw_parts(pages::pointer(start), length) })
+        Ok(unsafe { core::slice::from_raw_parts(start, length) })
     }
 
     /// The same, to be written to.
     pub fn bytes_mut(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
         let (start, length) = self.part(&range)?;
         // SAFETY: as in `bytes`, and this value is borrowed mutably.
-        Ok(unsafe { core::slice::from_raw_parts_mut(pages::pointer(start), length) })
+        Ok(unsafe { core::slice::from_raw_parts_mut(start, length) })
     }
 }
 

@@ -17,8 +17,8 @@ use super::pages::{self, PageError, Refused};
 use super::reservation::Reservation;
 use core::mem::ManuallyDrop;
 
-/// Address space in which nothing can be committed: a reservation, or on Unix a view of a
-/// section, takes its place, so that both lie exactly where a program wants them, with no
+/// Address space in which nothing can be committed: a reservation, or a view of a section,
+/// takes its place, so that both lie exactly where a program wants them, with no
 /// moment in which somebody else could take the addresses.
 ///
 /// Two views of one section behind each other make a ring buffer, for example. Any
@@ -160,12 +160,8 @@ fn join(start: usize, size: usize) -> Result<(), PageError> {
 
 #[cfg(unix)]
 fn replace(start: usize, size: usize) -> Result<(), PageError> {
-    use super::regions::{self, Protect, Request, Whereabouts};
-    let at = Whereabouts {
-        address: start,
-        replaces: true,
-        ..Whereabouts::default()
-    };
+    use super::regions::{self, Protect, Request};
+    let at = crate::sys::Whereabouts::in_place_of(start);
     let request = Request::private(Protect::READ_WRITE);
     let done = regions::reserve(&at, size, &request);
     done.map(|_| ()).map_err(pages::error_of)
@@ -179,17 +175,20 @@ fn replace(start: usize, size: usize) -> Result<(), PageError> {
 #[cfg(windows)]
 pub(super) unsafe fn make(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { crate::sys::make_placeholder(pointer(start), size) }.map_err(pages::error_of)
+    let made = unsafe { crate::sys::make_placeholder(pointer(start), size) };
+    made.map_err(pages::error_of_placeholder)
 }
 
 #[cfg(windows)]
 fn join(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: the caller has both placeholders, whole.
-    unsafe { crate::sys::join_placeholders(pointer(start), size) }.map_err(pages::error_of)
+    let joined = unsafe { crate::sys::join_placeholders(pointer(start), size) };
+    joined.map_err(pages::error_of_placeholder)
 }
 
 #[cfg(windows)]
 fn replace(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: the caller has the placeholder, whole.
-    unsafe { crate::sys::replace(pointer(start), size) }.map_err(pages::error_of)
+    let replaced = unsafe { crate::sys::replace(pointer(start), size) };
+    replaced.map_err(pages::error_of_placeholder)
 }

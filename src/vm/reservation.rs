@@ -45,6 +45,8 @@ use core::ops::Range;
 pub struct Reservation {
     start: usize,
     size: usize,
+    #[cfg(windows)]
+    marks: super::marks::Marks,
 }
 
 /// Pages in a row of a reservation or a view that are alike.
@@ -59,8 +61,7 @@ pub struct PageRun {
     pub is_guard: bool,
     /// Whether they are locked in memory. On Windows never: the system does not tell.
     pub is_locked: bool,
-    /// Whether they are offered to the system, and barred until they are reclaimed. On
-    /// Windows never.
+    /// Whether they are offered to the system, and barred until they are reclaimed.
     pub is_offered: bool,
 }
 
@@ -96,7 +97,7 @@ impl Reservation {
         let (start, size) = pages::reserve(wanted, size, super::regions::Touch::Fault)?;
         #[cfg(windows)]
         let (start, size) = pages::reserve(wanted, size)?;
-        Ok(Reservation { start, size })
+        Ok(Reservation::of(start, size))
     }
 
     #[cfg(unix)]
@@ -105,12 +106,17 @@ impl Reservation {
         touch: super::regions::Touch,
     ) -> Result<Reservation, PageError> {
         let (start, size) = pages::reserve(&Wanted::default(), size, touch)?;
-        Ok(Reservation { start, size })
+        Ok(Reservation::of(start, size))
     }
 
     /// The reservation of these bytes, which nobody else has.
     pub(super) fn of(start: usize, size: usize) -> Reservation {
-        Reservation { start, size }
+        Reservation {
+            start,
+            size,
+            #[cfg(windows)]
+            marks: super::marks::Marks::new(),
+        }
     }
 
     /// The first byte. What lies there may be used only where it is committed,
@@ -149,8 +155,30 @@ impl Reservation {
     /// pages; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
     pub fn commit(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
         let (start, length) = self.pages(&range)?;
+        self.open_offered(&range);
         pages::commit(start, length, PageAccess::ReadWrite)?;
         self.bytes_mut(range)
+    }
+
+    /// Commits pages with this access; those that were committed keep what they hold and get
+    /// it too. Refused as a whole or done as a whole; errors are those of
+    /// [`commit`](Reservation::commit).
+    ///
+    /// Source: "VirtualAlloc function (memoryapi.h)".
+    pub fn commit_as(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
+        let (start, length) = self.pages(&range)?;
+        // What the system may be about to take of pages that cannot be written to then, it
+        // might take while they are shown.
+        self.open_offered(&range);
+        self.keep(&range);
+        pages::commit(start, length, access)
+    }
+
+    /// Makes pages accessible that are offered and will be committed.
+    #[cfg_attr(unix, expect(clippy::unused_self, reason = "committing does it"))]
+    fn open_offered(&mut self, _range: &Range<usize>) {
+        #[cfg(windows)]
+        self.marks.open(self.start, _range);
     }
 
     /// Gives committed pages other rights; a guard that they had is gone.
@@ -208,23 +236,43 @@ impl Reservation {
     /// The pages of a range, once nothing that they hold is the system's to take.
     fn settled(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
         let (start, length) = self.pages(range)?;
-        #[cfg(unix)]
-        {
-            let mut at = range.start;
-            let mut may_go = false;
-            while at < range.end {
-                let told = pages::query(self.start + at).ok_or(PageError::Invalid)?;
-                if told.is_offered {
-                    return Err(PageError::NotCommitted);
-                }
-                may_go |= told.may_go;
-                at = told.end - self.start;
-            }
-            if may_go && !pages::keep(start, length) {
+        let mut at = range.start;
+        let mut may_go = false;
+        while at < range.end {
+            let told = self.alike(at).ok_or(PageError::Invalid)?;
+            if told.is_offered {
                 return Err(PageError::NotCommitted);
             }
+            may_go |= told.may_go;
+            at = told.end - self.start;
+        }
+        if may_go && !self.keep(range) {
+            return Err(PageError::NotCommitted);
         }
         Ok((start, length))
+    }
+
+    /// What is noted of its pages, and where it begins.
+    #[cfg(windows)]
+    pub(super) fn marks(&mut self) -> (&mut super::marks::Marks, usize) {
+        (&mut self.marks, self.start)
+    }
+
+    /// The pages around a byte inside that are alike, by addresses.
+    pub(super) fn alike(&self, offset: usize) -> Option<Alike> {
+        let told = pages::query(self.start + offset)?;
+        #[cfg(windows)]
+        let told = self.marks.told(self.start, offset, told);
+        Some(told)
+    }
+
+    /// Has pages hold from now on what they hold. False if the system may still take it
+    /// from some.
+    fn keep(&self, range: &Range<usize>) -> bool {
+        #[cfg(unix)]
+        return pages::keep(self.start + range.start, range.end - range.start);
+        #[cfg(windows)]
+        self.marks.keep(self.start, range)
     }
 
     /// Gives pages back: they are reserved again, and what they held is gone.
@@ -235,7 +283,10 @@ impl Reservation {
         let (start, length) = self.pages(&range)?;
         // SAFETY: whoever had a reference to the bytes borrowed the reservation,
         // which is borrowed mutably here.
-        unsafe { pages::decommit(start, length) }
+        unsafe { pages::decommit(start, length) }?;
+        #[cfg(windows)]
+        self.marks.forget(&range);
+        Ok(())
     }
 
     /// The pages around a byte that are alike; `None` beyond the end.
@@ -243,7 +294,7 @@ impl Reservation {
         if offset >= self.size {
             return None;
         }
-        let told = pages::query(self.start + offset)?;
+        let told = self.alike(offset)?;
         let end = self.start + self.size;
         let range = told.start.max(self.start) - self.start..told.end.min(end) - self.start;
         Some(PageRun::of(range, &told))
@@ -255,7 +306,7 @@ impl Reservation {
         let mut at = range.start;
         let mut may_go = false;
         while at < range.end {
-            match pages::query(self.start + at) {
+            match self.alike(at) {
                 Some(told) if told.opens_to(&fits) => {
                     at = told.end - self.start;
                     may_go |= told.may_go;
@@ -263,13 +314,9 @@ impl Reservation {
                 _ => return false,
             }
         }
-        #[cfg(unix)]
-        if may_go {
-            // A page that was reset may become zeros at any moment, which no reference
-            // may see: from now on it holds what it holds now.
-            return pages::keep(self.start + range.start, range.end - range.start);
-        }
-        !may_go
+        // A page that was reset may become zeros at any moment, which no reference may see:
+        // from now on it holds what it holds now.
+        !may_go || self.keep(range)
     }
 
     /// Bytes that are committed and readable; an empty range is always.
@@ -319,11 +366,16 @@ impl Reservation {
     ///
     /// Source: "VirtualFree function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
     pub fn into_placeholder(self) -> Result<Placeholder, Refused<Reservation>> {
-        let own = ManuallyDrop::new(self);
+        #[cfg_attr(unix, expect(unused_mut, reason = "it has no marks"))]
+        let mut own = ManuallyDrop::new(self);
         let (start, size) = (own.start, own.size);
         // SAFETY: the reservation is this function's alone, and nobody borrows from it.
         match unsafe { super::placeholder::make(start, size) } {
-            Ok(()) => Ok(Placeholder::of(start, size)),
+            Ok(()) => {
+                #[cfg(windows)]
+                own.marks.end(size);
+                Ok(Placeholder::of(start, size))
+            }
             Err(error) => Err(Refused::new(error, ManuallyDrop::into_inner(own))),
         }
     }
@@ -334,5 +386,7 @@ impl Drop for Reservation {
         // SAFETY: the owner of the reservation is gone, and with it all that
         // borrowed from it.
         unsafe { pages::release(self.start, self.size) };
+        #[cfg(windows)]
+        self.marks.end(self.size);
     }
 }

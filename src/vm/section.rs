@@ -1,25 +1,17 @@
 //! Sections of memory and of files, and their names.
 
-use super::pages::{PageError, Refused};
+use super::name::Name;
+use super::options::ReserveOptions;
+use super::pages::{self, Caching, Made, PageError, RawFile, Refused, SectionKind};
 use super::placeholder::Placeholder;
-use super::regions::Whereabouts;
-use super::sections::{self, Failure, LONGEST_NAME, RESERVED, Request, Unfit};
 use super::view::{View, ViewAccess};
-use crate::sys::files::{self, Errno};
-
-/// SEC_COMMIT: all pages are committed.
-const COMMITTED: u32 = 0x800_0000;
-/// SEC_FILE: the pages are a file's.
-const OF_FILE: u32 = 0x80_0000;
-/// PAGE_READONLY and PAGE_READWRITE.
-const READ: u32 = 0x2;
-const READ_WRITE: u32 = 0x4;
+use crate::sys::Whereabouts;
 
 /// Memory, or a file's contents, that views show: at any address, in several places at
 /// once, in several processes.
 ///
-/// A section is there as long as it, or any view of it, is. Its memory is charged to the
-/// account when it is made ([`Use::Program`](super::Use::Program)); a
+/// A section is there as long as it, or any view of it, is. On Unix its memory is charged to
+/// the account when it is made ([`Use::Program`](super::Use::Program)); a
 /// [`reserved`](SectionOptions::reserved) one's when pages are committed, a file's never.
 ///
 /// A *name* is known to all processes of one user, on Linux and Android. It is there as
@@ -32,8 +24,8 @@ const READ_WRITE: u32 = 0x4;
 /// a few hundred microseconds, for the system's list of local sockets is read. Nothing
 /// panics.
 ///
-/// On Windows it is not there: the system's own are `CreateFileMapping` and its kin, which
-/// `ntheap::win32` has.
+/// On Windows it is the system's own: what `CreateFileMapping` makes, whose names are those of
+/// the session, and which the system's account has.
 ///
 /// Source: "CreateFileMappingW function (memoryapi.h)", "Sharing Files and Memory".
 ///
@@ -53,55 +45,14 @@ const READ_WRITE: u32 = 0x4;
 /// ```
 #[derive(Debug)]
 pub struct Section {
-    number: usize,
-    size: u64,
-    existed: bool,
+    made: Made,
 }
 
 /// What a section is to be beyond its size.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SectionOptions<'a> {
     name: Option<&'a str>,
-    reserved: bool,
-}
-
-fn error_of(failure: Failure) -> PageError {
-    match failure {
-        Failure::NotFound => PageError::NotFound,
-        Failure::NoMemory | Failure::NoLargePages => PageError::NoMemory,
-        Failure::CommitLimit => PageError::CommitLimit,
-        Failure::System(Errno(libc::EACCES | libc::EPERM)) => PageError::Denied,
-        Failure::System(Errno(libc::ENOSYS)) => PageError::Unsupported,
-        Failure::System(Errno(libc::EBADF)) => PageError::Invalid,
-        Failure::System(_) => PageError::NoMemory,
-    }
-}
-
-/// A name in 16-bit units, as sections have it.
-struct Name {
-    units: [u16; LONGEST_NAME],
-    length: usize,
-}
-
-impl Name {
-    fn new(text: &str) -> Result<Name, PageError> {
-        let mut name = Name {
-            units: [0; LONGEST_NAME],
-            length: 0,
-        };
-        if text.is_empty() || text.contains(['\\', '\0']) {
-            return Err(PageError::Invalid);
-        }
-        for unit in text.encode_utf16() {
-            *name.units.get_mut(name.length).ok_or(PageError::Invalid)? = unit;
-            name.length += 1;
-        }
-        Ok(name)
-    }
-
-    fn units(&self) -> &[u16] {
-        self.units.get(..self.length).unwrap_or_default()
-    }
+    kind: SectionKind,
 }
 
 impl<'a> SectionOptions<'a> {
@@ -124,79 +75,82 @@ impl<'a> SectionOptions<'a> {
     /// committed all the same.
     #[must_use]
     pub fn reserved(mut self) -> SectionOptions<'a> {
-        self.reserved = true;
+        self.kind.reserved = true;
+        self
+    }
+
+    /// Whose views may run code (PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE): without it
+    /// views with [`ViewAccess::ReadExecute`] and its kin are [`PageError::Denied`]. On
+    /// Windows a file's handle has to have the right to run it.
+    #[must_use]
+    pub fn executable(mut self) -> SectionOptions<'a> {
+        self.kind.executable = true;
+        self
+    }
+
+    /// Of large pages (SEC_LARGE_PAGES): memory, all of which is taken from the system's pool
+    /// when the section is made. Its size, and the places and offsets of its views, are
+    /// multiples of [`large_page_size`](super::large_page_size); nothing of it can be copied,
+    /// reserved only, or protected in part of a page. On Windows the process needs
+    /// SeLockMemoryPrivilege ([`PageError::Denied`]).
+    #[must_use]
+    pub fn large_pages(mut self) -> SectionOptions<'a> {
+        self.kind.large = true;
+        self
+    }
+
+    /// Cached so (SEC_NOCACHE, SEC_WRITECOMBINE).
+    #[must_use]
+    pub fn caching(mut self, caching: Caching) -> SectionOptions<'a> {
+        self.kind.caching = caching;
         self
     }
 
     /// Makes a section of `size` bytes of memory, rounded up to pages, all 0.
     ///
-    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, and for a
-    /// name that is none; [`PageError::NoMemory`], also without a free descriptor;
+    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, for a
+    /// name that is none, and for large pages that are no whole number or reserved only;
+    /// [`PageError::NoMemory`], also without a free descriptor or large pages;
     /// [`PageError::CommitLimit`]; [`PageError::Denied`] where the system does not let this
     /// process look into the one that has the name; [`PageError::Unsupported`] for a name
-    /// on a system without them.
+    /// on a system without them; [`PageError::InUse`] where, on Windows, the name is
+    /// something else's.
     pub fn create(self, size: usize) -> Result<Section, PageError> {
-        let size = sections::memory_size(size as u64).filter(|&size| size != 0);
-        let attributes = if self.reserved { RESERVED } else { COMMITTED };
         let name = self.wanted_name()?;
-        make(&Request {
-            name: name.as_ref().map_or(&[], Name::units),
-            file: None,
-            size: size.ok_or(PageError::Invalid)?,
-            protect: READ_WRITE,
-            attributes,
-            writes: true,
-        })
+        let made = pages::create_section(name.as_ref(), size, &self.kind)?;
+        Ok(Section { made })
     }
 
     /// Makes a section of a file's contents: its first `size` bytes, or all for 0. The
-    /// descriptor is duplicated: the section stays when the caller closes its own. With
-    /// `writes`, views may write to the file, and one that is shorter is made longer.
+    /// section stays when the caller closes its file. With `writes`, views may write to the
+    /// file, and one that is shorter is made longer, unless the name leads to a section that
+    /// is there.
     ///
-    /// [`PageError::Invalid`] for a descriptor that is not open, what is no regular file,
-    /// an empty file without a size, and one that is shorter and must not be made longer;
+    /// [`PageError::Invalid`] for what is not open or no regular file, an empty file without a
+    /// size, one that is shorter and must not be made longer, and for large pages;
     /// [`PageError::Denied`] when it was not opened for reading, or for writing with
     /// `writes`; otherwise as [`create`](SectionOptions::create), and
     /// [`PageError::NoMemory`] when the disk is full.
     ///
     /// # Safety
-    /// `file` is an open descriptor that the caller may use (`AsRawFd` gives it), or
-    /// none that anybody has.
-    pub unsafe fn of_file(self, file: i32, size: u64, writes: bool) -> Result<Section, PageError> {
-        let told = |error: Errno| error_of(Failure::System(error));
-        // Before the file is made longer.
+    /// `file` is an open descriptor (`AsRawFd` gives it), or on Windows an open handle
+    /// (`AsRawHandle`), that the caller may use, or none that anybody has.
+    pub unsafe fn of_file(
+        self,
+        file: RawFile,
+        size: u64,
+        writes: bool,
+    ) -> Result<Section, PageError> {
         let name = self.wanted_name()?;
-        let status = files::status(file).map_err(told)?;
-        if !status.is_regular {
-            return Err(PageError::Invalid);
-        }
-        let (may_read, may_write) = files::rights(file).map_err(told)?;
-        if !may_read || writes && !may_write {
-            return Err(PageError::Denied);
-        }
-        let size = sections::file_size(file, status.size, size, writes);
-        let size = size.map_err(|unfit| match unfit {
-            Unfit::Empty | Unfit::TooShort => PageError::Invalid,
-            Unfit::System(error) => told(error),
-        })?;
-        make(&Request {
-            name: name.as_ref().map_or(&[], Name::units),
-            file: Some(file),
-            size,
-            protect: if writes { READ_WRITE } else { READ },
-            attributes: OF_FILE,
-            writes,
-        })
+        // SAFETY: the caller's promise is the callee's.
+        let made =
+            unsafe { pages::create_section_of(name.as_ref(), file, size, writes, &self.kind) }?;
+        Ok(Section { made })
     }
 
     fn wanted_name(self) -> Result<Option<Name>, PageError> {
         self.name.map(Name::new).transpose()
     }
-}
-
-fn make(request: &Request<'_>) -> Result<Section, PageError> {
-    let (number, existed) = sections::create(request).map_err(error_of)?;
-    Ok(Section::held(number, existed))
 }
 
 impl Section {
@@ -214,37 +168,34 @@ impl Section {
     /// Opens the section of a name. [`PageError::NotFound`] when no process holds it;
     /// otherwise as [`SectionOptions::create`].
     pub fn open(name: &str) -> Result<Section, PageError> {
-        let name = Name::new(name)?;
-        let number = sections::open(name.units()).map_err(error_of)?;
-        Ok(Section::held(number, true))
-    }
-
-    fn held(number: usize, existed: bool) -> Section {
-        let size = sections::get(number).map_or(0, |section| section.size);
-        Section {
-            number,
-            size,
-            existed,
-        }
+        let made = pages::open_section(&Name::new(name)?)?;
+        Ok(Section { made })
     }
 
     /// How many bytes there are.
     pub fn size(&self) -> u64 {
-        self.size
+        self.made.size
     }
 
     /// Whether it was there before, and only opened.
     pub fn existed(&self) -> bool {
-        self.existed
+        self.made.existed
+    }
+
+    /// What holds it.
+    pub(super) fn made(&self) -> &Made {
+        &self.made
     }
 
     /// Maps a view: `size` bytes from `offset` on, a multiple of 64 KiB, or all from there
     /// on for a size of 0. It lies at a multiple of 64 KiB, and ends with a page; of a file
-    /// that ends before, the rest of the page reads 0.
+    /// that ends before, the rest of the page reads 0. [`ReserveOptions::map`] says where it
+    /// lies.
     ///
     /// [`PageError::Invalid`] for another offset, and a part that the section has not;
     /// [`PageError::Denied`] for a view to write through of a file that must not be written
-    /// to; [`PageError::NoMemory`]; [`PageError::CommitLimit`] for a copy, which is charged
+    /// to, and one to run code of a section that is not
+    /// [`executable`](SectionOptions::executable); [`PageError::NoMemory`]; [`PageError::CommitLimit`] for a copy, which is charged
     /// whole; [`PageError::Unsupported`] when faults cannot be caught that a reserved
     /// section needs.
     ///
@@ -253,19 +204,58 @@ impl Section {
         if !offset.is_multiple_of(super::GRANULARITY as u64) {
             return Err(PageError::Invalid);
         }
-        View::map(self.number, &Whereabouts::default(), offset, size, access)
+        View::map(&self.made, &Whereabouts::default(), offset, size, access)
     }
 }
 
 impl Drop for Section {
     fn drop(&mut self) {
-        sections::drop_handle(self.number);
+        pages::close_section(self.made.held);
+    }
+}
+
+impl ReserveOptions {
+    /// Maps a view of a section where these options say: at an address, or within bounds, or
+    /// at a multiple of some power of two. Everything else is as for [`Section::map`].
+    ///
+    /// [`PageError::Invalid`] for options of large pages, noted writes or caching, which are
+    /// the section's or none; [`PageError::InUse`] when something is at the address;
+    /// otherwise as [`Section::map`]. On Windows bounds are [`PageError::Unsupported`] before
+    /// Windows 10 1803, and [`top_down`](ReserveOptions::top_down) does nothing.
+    ///
+    /// Source: "MapViewOfFileEx function (memoryapi.h)", "MapViewOfFile3 function
+    /// (memoryapi.h)".
+    ///
+    /// ```
+    /// use ntheap::vm::{ReserveOptions, Section, ViewAccess};
+    ///
+    /// let section = Section::new(1 << 16)?;
+    /// let first = section.map(0, 0, ViewAccess::ReadWrite)?;
+    /// let at = first.as_ptr().addr();
+    /// drop(first);
+    /// // Where it was, unless somebody else took the place meanwhile.
+    /// if let Ok(again) = ReserveOptions::new().at(at).map(&section, 0, 0, ViewAccess::Read) {
+    ///     assert_eq!(again.as_ptr().addr(), at);
+    /// }
+    /// # Ok::<(), ntheap::vm::PageError>(())
+    /// ```
+    pub fn map(
+        self,
+        section: &Section,
+        offset: u64,
+        size: usize,
+        access: ViewAccess,
+    ) -> Result<View, PageError> {
+        if !self.is_place() || !offset.is_multiple_of(super::GRANULARITY as u64) {
+            return Err(PageError::Invalid);
+        }
+        View::map(section.made(), self.place(), offset, size, access)
     }
 }
 
 impl Placeholder {
     /// Maps a view of a section in its place, of its size, from `offset` on, a multiple of
-    /// the page size.
+    /// the page size. Of a file it may be the last page, which the file ends in.
     ///
     /// Refused, with the placeholder, as [`Section::map`] is.
     ///
@@ -274,6 +264,10 @@ impl Placeholder {
     /// ```
     /// use ntheap::vm::{Placeholder, Section, ViewAccess};
     ///
+    /// # // Wine has none.
+    /// # if cfg!(windows) {
+    /// #     return Ok::<(), ntheap::vm::PageError>(());
+    /// # }
     /// // A ring: what is written over the end is at the beginning.
     /// let size = 1 << 16;
     /// let ring = Section::new(size)?;
@@ -296,12 +290,16 @@ impl Placeholder {
         if !offset.is_multiple_of(super::page_size() as u64) {
             return Err(Refused::new(PageError::Invalid, self));
         }
-        let at = Whereabouts {
-            address: self.address(),
-            replaces: true,
-            ..Whereabouts::default()
-        };
-        match View::map(section.number, &at, offset, self.size(), access) {
+        let at = Whereabouts::in_place_of(self.address());
+        let left = section.size().checked_sub(offset);
+        // All that is left stands for its pages whole.
+        let is_rest = left.is_some_and(|left| {
+            left != 0
+                && left.checked_next_multiple_of(super::page_size() as u64)
+                    == Some(self.size() as u64)
+        });
+        let size = if is_rest { 0 } else { self.size() };
+        match View::map(&section.made, &at, offset, size, access) {
             Ok(view) => {
                 self.taken();
                 Ok(view)

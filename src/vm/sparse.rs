@@ -1,13 +1,13 @@
 //! Arrays of which only the parts in use have memory.
 
+#[cfg(windows)]
+use super::fault::Touched;
 use super::pages::PageError;
 #[cfg(unix)]
 use super::regions::Touch;
 use super::reservation::Reservation;
 use core::marker::PhantomData;
-use core::ops::Range;
-#[cfg(unix)]
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Range};
 
 /// Types of which all bytes 0 are a value, and that need no dropping.
 ///
@@ -224,23 +224,30 @@ unsafe impl<T: Sync> Sync for SparseArray<T> {}
 /// assert!(cells.committed() <= 64 << 10);
 /// # Ok::<(), ntheap::vm::PageError>(())
 /// ```
-#[cfg(unix)]
 #[derive(Debug)]
 pub struct TouchArray<T> {
+    // Before the memory, which it ends before.
+    #[cfg(windows)]
+    _touched: Touched,
     memory: Reservation,
     len: usize,
     of: PhantomData<T>,
 }
 
-#[cfg(unix)]
 impl<T: Zeroed> TouchArray<T> {
     /// Reserves an array of `len` elements, all 0. [`PageError::Invalid`] when
     /// elements have no size or `len` is 0, [`PageError::Unsupported`] when faults
     /// cannot be caught.
     pub fn new(len: usize) -> Result<TouchArray<T>, PageError> {
         let size = bytes_of::<T>(len)?;
+        #[cfg(unix)]
+        let memory = Reservation::touched(size, Touch::Commit)?;
+        #[cfg(windows)]
+        let memory = Reservation::new(size)?;
         Ok(TouchArray {
-            memory: Reservation::touched(size, Touch::Commit)?,
+            #[cfg(windows)]
+            _touched: Touched::new(memory.as_ptr().addr(), memory.size())?,
+            memory,
             len,
             of: PhantomData,
         })
@@ -257,7 +264,6 @@ impl<T: Zeroed> TouchArray<T> {
     }
 }
 
-#[cfg(unix)]
 impl<T: Zeroed> Deref for TouchArray<T> {
     type Target = [T];
 
@@ -268,7 +274,6 @@ impl<T: Zeroed> Deref for TouchArray<T> {
     }
 }
 
-#[cfg(unix)]
 impl<T: Zeroed> DerefMut for TouchArray<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`, and the array is borrowed mutably.
@@ -277,8 +282,6 @@ impl<T: Zeroed> DerefMut for TouchArray<T> {
 }
 
 // SAFETY: the array owns its elements, like a vector.
-#[cfg(unix)]
 unsafe impl<T: Send> Send for TouchArray<T> {}
 // SAFETY: through a shared reference it only shows elements.
-#[cfg(unix)]
 unsafe impl<T: Sync> Sync for TouchArray<T> {}

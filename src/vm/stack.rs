@@ -9,14 +9,17 @@
 //! Touching the guard page makes it an ordinary one, and the page below is
 //! committed and becomes the guard. The lowest page of all is never committed:
 //! where the guard would come to lie on it, the stack has overflowed, which is
-//! STATUS_STACK_OVERFLOW to exception handlers, and a fault without one.
+//! STATUS_STACK_OVERFLOW to exception handlers, and a fault without one. On Windows the
+//! system does all of it, as for the stacks of threads.
 
 use super::pages::{self, PageAccess, PageError};
+#[cfg(unix)]
 use super::regions::Touch;
 use super::reservation::Reservation;
 use crate::sys;
 
 /// Memory for the handler of faults, which cannot run on the stack that faults.
+#[cfg(unix)]
 const ALTERNATE: usize = 64 * 1024;
 
 /// A stack of a program's own, reserved as a whole and committed as it grows.
@@ -46,6 +49,7 @@ const ALTERNATE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct GrowingStack {
     memory: Reservation,
+    #[cfg(unix)]
     alternate: Reservation,
 }
 
@@ -57,7 +61,10 @@ impl GrowingStack {
     pub fn new(reserve: usize, commit: usize) -> Result<GrowingStack, PageError> {
         let page = super::page_size();
         let commit = super::round_to_pages(commit.max(1)).ok_or(PageError::Invalid)?;
+        #[cfg(unix)]
         let memory = Reservation::touched(reserve, Touch::Grow)?;
+        #[cfg(windows)]
+        let memory = Reservation::new(reserve)?;
         let Some(rest) = memory
             .size()
             .checked_sub(commit)
@@ -68,9 +75,15 @@ impl GrowingStack {
         let base = memory.as_ptr().addr();
         pages::commit(base + rest, commit, PageAccess::ReadWrite)?;
         pages::commit_guard(base + rest - page, page)?;
-        let mut alternate = Reservation::new(ALTERNATE)?;
-        alternate.commit(0..ALTERNATE)?;
-        Ok(GrowingStack { memory, alternate })
+        Ok(GrowingStack {
+            memory,
+            #[cfg(unix)]
+            alternate: {
+                let mut alternate = Reservation::new(ALTERNATE)?;
+                alternate.commit(0..ALTERNATE)?;
+                alternate
+            },
+        })
     }
 
     /// Bytes reserved.
@@ -104,28 +117,72 @@ impl GrowingStack {
             work: Some(work),
             result: None,
         };
-        let alternate = self.alternate.as_ptr();
-        let base = self.memory.as_ptr();
-        let top = base.wrapping_add(self.memory.size());
-        let span = base.addr()..top.addr();
-        // SAFETY: the alternate stack lies in committed memory of this stack's
-        // own and is taken back before it ends. The other stack's top is
-        // committed, aligned, and used by nobody else, since `self` is borrowed
-        // mutably; `call` and `span` live until the function that is passed the one
-        // returns, and the thread runs on these addresses until then.
-        unsafe {
-            let before = sys::set_alternate_stack(alternate, ALTERNATE);
-            let outer = sys::set_growing_stack(&raw const span);
-            sys::call_on(top, enter::<F, R>, (&raw mut call).cast());
-            sys::set_growing_stack(outer);
-            if let Some(before) = before {
-                sys::restore_alternate_stack(&before);
-            }
-        }
+        // SAFETY: `enter` is for a `Call` of these types, which lives until it returns.
+        unsafe { self.call(enter::<F, R>, (&raw mut call).cast()) };
         match call.result {
             Some(result) => result,
             // `enter` always leaves a result, or does not return.
             None => sys::abort(),
         }
+    }
+
+    /// Calls `function(argument)` on this stack.
+    ///
+    /// # Safety
+    /// `function` takes `argument`, and returns.
+    #[cfg(unix)]
+    unsafe fn call(&mut self, function: unsafe extern "C" fn(*mut u8), argument: *mut u8) {
+        let base = self.memory.as_ptr();
+        let top = base.wrapping_add(self.memory.size());
+        let span = base.addr()..top.addr();
+        let own = self.alternate.as_ptr();
+        // A thread that has a larger stack for its handlers already, as one that asked for a
+        // guarantee, keeps it.
+        let has_one = sys::alternate_stack().is_some_and(|(_, size)| size >= ALTERNATE);
+        // SAFETY: the alternate stack lies in committed memory of this stack's
+        // own and is taken back before it ends. The other stack's top is
+        // committed, aligned, and used by nobody else, since `self` is borrowed
+        // mutably; `span` lives until the function returns, and the thread runs on these
+        // addresses until then. The rest is the caller's promise.
+        unsafe {
+            let before = if has_one {
+                None
+            } else {
+                sys::set_alternate_stack(own, ALTERNATE)
+            };
+            let outer = sys::set_growing_stack(&raw const span);
+            sys::call_on(top, function, argument);
+            sys::set_growing_stack(outer);
+            // Unless the function asked for a stack that stays.
+            let is_own = sys::alternate_stack().is_some_and(|(low, _)| low == own.addr());
+            if let Some(before) = before.filter(|_| is_own) {
+                sys::restore_alternate_stack(&before);
+            }
+        }
+    }
+
+    /// As above: by the system, which makes the stack larger that its thread says it has.
+    ///
+    /// # Safety
+    /// As above.
+    #[cfg(windows)]
+    unsafe fn call(&mut self, function: unsafe extern "C" fn(*mut u8), argument: *mut u8) {
+        let base = self.memory.as_ptr();
+        let size = self.memory.size();
+        // Above what is reserved and the guard page.
+        let mut limit = 0;
+        while let Some(run) = self.memory.query(limit)
+            && (run.access.is_none() || run.is_guard)
+        {
+            limit = run.range.end;
+        }
+        let bounds = sys::Bounds {
+            top: base.wrapping_add(size),
+            limit: base.wrapping_add(limit),
+            base,
+        };
+        // SAFETY: the stack's top is committed, aligned, and used by nobody else, since
+        // `self` is borrowed mutably. The rest is the caller's promise.
+        unsafe { sys::call_on(&bounds, function, argument) };
     }
 }

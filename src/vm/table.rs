@@ -19,6 +19,7 @@ pub(crate) struct Table<T: Copy> {
 // may move to another thread as an array of `T` may.
 unsafe impl<T: Copy + Send> Send for Table<T> {}
 
+#[cfg_attr(windows, allow(dead_code))]
 impl<T: Copy> Table<T> {
     /// No records, and no memory.
     pub(crate) const fn new() -> Self {

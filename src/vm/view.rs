@@ -6,15 +6,11 @@
 //! byte. A value that is copied while others write to it may be part old and part new; it
 //! is a value all the same, for its type is [`Plain`].
 
-use super::pages::{self, Alike, PageError, Refused};
+use super::pages::{self, Alike, Made, PageAccess, PageError, Refused};
 use super::placeholder::Placeholder;
 use super::plain::Plain;
-use super::regions::{self, Protect, Refusal, Whereabouts};
 use super::reservation::PageRun;
-use super::sections::{
-    self,
-    views::{self, Unflushed, Unmapped, Wanted},
-};
+use crate::sys::Whereabouts;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -30,6 +26,17 @@ pub enum ViewAccess {
     /// else sees it (FILE_MAP_COPY). Whether one that is not shows what others write later
     /// is not said.
     Copy,
+    /// Reading and running code (FILE_MAP_READ and FILE_MAP_EXECUTE).
+    ReadExecute,
+    /// Reading, writing and running code (FILE_MAP_WRITE and FILE_MAP_EXECUTE).
+    ReadWriteExecute,
+}
+
+impl ViewAccess {
+    /// Whether bytes may be written to.
+    fn writes(self) -> bool {
+        !matches!(self, ViewAccess::Read | ViewAccess::ReadExecute)
+    }
 }
 
 /// A part of a section at an address of this process.
@@ -55,50 +62,28 @@ pub struct View {
     access: ViewAccess,
     /// Whether pages are committed one by one.
     is_sparse: bool,
-}
-
-fn protect_of(access: ViewAccess) -> Protect {
-    match access {
-        ViewAccess::Read => Protect::READ,
-        ViewAccess::ReadWrite => Protect::READ_WRITE,
-        ViewAccess::Copy => Protect::WRITE_COPY,
-    }
-}
-
-fn error_of(unmapped: Unmapped) -> PageError {
-    match unmapped {
-        Unmapped::NoSection | Unmapped::Size | Unmapped::LargeAlignment | Unmapped::Large => {
-            PageError::Invalid
-        }
-        Unmapped::Protection => PageError::Denied,
-        Unmapped::NoMemory => PageError::NoMemory,
-        Unmapped::CommitLimit => PageError::CommitLimit,
-        Unmapped::Region(refusal) => pages::error_of_taking(refusal),
-    }
+    /// Whether it took a placeholder's place.
+    replaced: bool,
+    /// Whether some may have another access than the view's own, or a guard.
+    differs: bool,
 }
 
 impl View {
     pub(super) fn map(
-        section: usize,
+        made: &Made,
         at: &Whereabouts,
         offset: u64,
         size: usize,
         access: ViewAccess,
     ) -> Result<View, PageError> {
-        let is_sparse = sections::get(section).is_some_and(|section| section.commits != 0);
-        let wanted = Wanted {
-            at: *at,
-            offset,
-            size,
-            protect: protect_of(access),
-            large: false,
-        };
-        let (start, size) = views::map(section, &wanted).map_err(error_of)?;
+        let (start, size) = pages::map_view(made, at, offset, size, access)?;
         Ok(View {
             start,
             size,
             access,
-            is_sparse,
+            is_sparse: made.is_sparse,
+            replaced: at.replaces,
+            differs: false,
         })
     }
 
@@ -124,14 +109,16 @@ impl View {
         if end > self.size {
             return Err(PageError::Invalid);
         }
-        if writes && self.access == ViewAccess::Read {
+        if writes && !self.access.writes() {
             return Err(PageError::NotCommitted);
         }
-        if self.is_sparse {
-            // Pages that are committed stay so.
+        if self.is_sparse || self.differs {
+            let fits = |own: PageAccess| if writes { own.writes() } else { own.reads() };
+            // Pages that are committed stay so, and access changes only through a view
+            // that is borrowed mutably.
             let mut at = offset;
             while at < end {
-                let told = self.alike(at).filter(|told| told.access.is_some());
+                let told = self.alike(at).filter(|told| told.opens_to(fits));
                 at = told.ok_or(PageError::NotCommitted)?.end - self.start;
             }
         }
@@ -283,12 +270,95 @@ impl View {
     /// Source: "VirtualAlloc function (memoryapi.h)", "CreateFileMappingW function
     /// (memoryapi.h)", SEC_RESERVE.
     pub fn commit(&self, range: Range<usize>) -> Result<(), PageError> {
+        let (start, length) = self.pages(&range)?;
+        if !self.is_sparse {
+            return Err(PageError::Invalid);
+        }
+        pages::commit_view(start, length, self.access)
+    }
+
+    /// The address and length of a range that is not empty.
+    fn pages(&self, range: &Range<usize>) -> Result<(usize, usize), PageError> {
         if range.start >= range.end || range.end > self.size {
             return Err(PageError::Invalid);
         }
-        let (start, length) = (self.start + range.start, range.end - range.start);
-        let done = regions::commit(start, length, protect_of(self.access));
-        done.map(|_| ()).map_err(pages::error_of)
+        Ok((self.start + range.start, range.end - range.start))
+    }
+
+    /// Gives committed pages of this view another access; other views of them keep theirs.
+    /// Of a [`Copy`](ViewAccess::Copy), [`PageAccess::ReadWrite`] stands for copying still.
+    /// Where the access is not enough, functions that read or write are
+    /// [`PageError::NotCommitted`], as on pages of a reservation.
+    ///
+    /// [`PageError::Invalid`] for an empty range or one that is not inside;
+    /// [`PageError::Denied`] for an access that the view was not made for: a view may only
+    /// be opened as far as its own; [`PageError::NotCommitted`]; [`PageError::NoMemory`].
+    ///
+    /// Source: "VirtualProtect function (memoryapi.h)".
+    pub fn protect(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
+        self.give(&range, access, false)
+    }
+
+    /// The same, and has the next access to each page be caught, as
+    /// [`Reservation::guard`](super::Reservation::guard) says. [`PageError::Invalid`] for
+    /// [`PageAccess::None`], [`PageError::Unsupported`] when faults cannot be caught;
+    /// otherwise as [`protect`](View::protect).
+    pub fn guard(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
+        self.give(&range, access, true)
+    }
+
+    fn give(
+        &mut self,
+        range: &Range<usize>,
+        access: PageAccess,
+        guards: bool,
+    ) -> Result<(), PageError> {
+        let (start, length) = self.pages(range)?;
+        let writes = access.writes() && !self.access.writes();
+        let runs = matches!(
+            access,
+            PageAccess::ReadExecute | PageAccess::ReadWriteExecute
+        );
+        let may_run = matches!(
+            self.access,
+            ViewAccess::ReadExecute | ViewAccess::ReadWriteExecute
+        );
+        if writes || runs && !may_run {
+            return Err(PageError::Denied);
+        }
+        let is_copy = self.access == ViewAccess::Copy;
+        // Pages are looked at before they are accessed from now on.
+        self.differs = true;
+        pages::protect_view(start, length, access, is_copy, guards)
+    }
+
+    /// Has committed pages stay in memory until they are unlocked, or the view ends. Errors
+    /// are those of [`Reservation::lock`](super::Reservation::lock).
+    ///
+    /// Source: "VirtualLock function (memoryapi.h)".
+    pub fn lock(&mut self, range: Range<usize>) -> Result<(), PageError> {
+        let (start, length) = self.pages(&range)?;
+        pages::lock(start, length)
+    }
+
+    /// Lets locked pages leave memory again. [`PageError::NotLocked`] when not all were
+    /// locked, and nothing changes then; [`PageError::Invalid`].
+    ///
+    /// Source: "VirtualUnlock function (memoryapi.h)".
+    pub fn unlock(&mut self, range: Range<usize>) -> Result<(), PageError> {
+        let (start, length) = self.pages(&range)?;
+        pages::unlock(start, length)
+    }
+
+    /// Says that pages will be used soon, as
+    /// [`Reservation::prefetch`](super::Reservation::prefetch) does: those of a file are read
+    /// meanwhile. [`PageError::Invalid`] for an empty range or one that is not inside.
+    ///
+    /// Source: "PrefetchVirtualMemory function (memoryapi.h)".
+    pub fn prefetch(&self, range: Range<usize>) -> Result<(), PageError> {
+        let (start, length) = self.pages(&range)?;
+        pages::prefetch(start, length);
+        Ok(())
     }
 
     /// The pages around a byte that are alike; `None` beyond the end. Pages of a
@@ -312,14 +382,14 @@ impl View {
     ///
     /// Source: "FlushViewOfFile function (memoryapi.h)".
     pub fn flush(&self, range: Range<usize>) -> Result<(), PageError> {
-        if range.start >= range.end || range.end > self.size {
-            return Err(PageError::Invalid);
+        let (start, length) = self.pages(&range)?;
+        if matches!(
+            self.access,
+            ViewAccess::ReadWrite | ViewAccess::ReadWriteExecute
+        ) {
+            return pages::flush_view(start, length);
         }
-        let flushed = views::flush(self.start + range.start, range.end - range.start);
-        flushed.map_err(|unflushed| match unflushed {
-            Unflushed::NoView => PageError::Invalid,
-            Unflushed::System(_) => PageError::NoMemory,
-        })
+        Ok(())
     }
 
     /// Ends a view that took a placeholder's place, and leaves the placeholder.
@@ -329,25 +399,21 @@ impl View {
     ///
     /// Source: "UnmapViewOfFile2 function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
     pub fn into_placeholder(self) -> Result<Placeholder, Refused<View>> {
+        if !self.replaced {
+            return Err(Refused::new(PageError::Invalid, self));
+        }
         let own = ManuallyDrop::new(self);
         // SAFETY: the view is this function's alone, and nobody borrows from it.
-        match unsafe { views::unmap(own.start, true) } {
+        match unsafe { pages::unmap_to_placeholder(own.start) } {
             Ok(()) => Ok(Placeholder::of(own.start, own.size)),
-            Err(refusal) => {
-                let error = match refusal {
-                    Refusal::NoMemory => PageError::NoMemory,
-                    _ => PageError::Invalid,
-                };
-                Err(Refused::new(error, ManuallyDrop::into_inner(own)))
-            }
+            Err(error) => Err(Refused::new(error, ManuallyDrop::into_inner(own))),
         }
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: the view's owner is gone, and with it all that borrowed from it. Refused,
-        // it stays mapped.
-        let _ = unsafe { views::unmap(self.start, false) };
+        // SAFETY: the view's owner is gone, and with it all that borrowed from it.
+        unsafe { pages::unmap_view(self.start) };
     }
 }

@@ -13,10 +13,10 @@
 //!
 //! [`HeapSetInformation`]: super::HeapSetInformation
 
-use super::constants::{FALSE, TRUE};
+use super::constants::{ERROR_NOACCESS, FALSE, TRUE};
 use super::failure::{fail, fail_block, handle_of, raised, told};
-use super::last_error;
 use super::types::{BOOL, DWORD, HANDLE, LPCVOID, LPVOID, PHANDLE, SIZE_T};
+use super::{last_error, pages};
 use crate::heap::private::{self, Error, Handle, Settings, Shape};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -329,8 +329,10 @@ pub unsafe extern "system" fn HeapSize(heap: HANDLE, flags: DWORD, block: LPCVOI
 
 /// Whether `block` is a block of the heap that is handed out; with null,
 /// whether the whole heap is sound. Any address may be asked about. The last
-/// error stays as it was, unless the handle is bad. The whole heap takes time
-/// with its size, and excludes other threads meanwhile.
+/// error stays as it was, unless the handle is bad or the address cannot be read
+/// (ERROR_NOACCESS). The answer is all: a debugger that is attached is not broken
+/// into. The whole heap takes time with its size, and excludes other threads
+/// meanwhile.
 ///
 /// Source: "HeapValidate function (heapapi.h)".
 ///
@@ -343,6 +345,8 @@ pub unsafe extern "system" fn HeapValidate(heap: HANDLE, flags: DWORD, block: LP
     }
     if let Err(error) = Handle::from_address(handle.address()) {
         fail(error);
+    } else if !block.is_null() && !pages::is_readable(block.addr(), 1) {
+        last_error::set(ERROR_NOACCESS);
     }
     FALSE
 }

@@ -10,7 +10,8 @@ use super::types::{
     SIZE_T, ULONG,
 };
 use super::{heap, last_error, pages};
-use crate::heap::private::{self, CommitRoutine, Memory, Settings, Shape, Tuning};
+use crate::heap::private::{self, CommitRoutine, Error, Memory, Settings, Shape, Tuning};
+use crate::sys::{self, text::Text};
 use crate::vm::regions::{self, Protect};
 use core::ptr;
 
@@ -229,7 +230,9 @@ fn extent(base: PVOID) -> Result<(usize, usize), DWORD> {
 }
 
 /// [`HeapDestroy`](super::HeapDestroy): null when the heap is gone, or the
-/// handle and ERROR_INVALID_HANDLE.
+/// handle and ERROR_INVALID_HANDLE. Of a handle that is no heap's, a debugger that is
+/// attached (Linux) is told by a line of text and a breakpoint, from which the call
+/// goes on; a tracer that is none and passes the SIGTRAP on ends the process by that.
 ///
 /// Source: "RtlDestroyHeap function (ntifs.h)".
 ///
@@ -240,8 +243,25 @@ pub unsafe extern "system" fn RtlDestroyHeap(heap: PVOID) -> PVOID {
     match unsafe { private::destroy(handle_of(heap)) } {
         Ok(()) => ptr::null_mut(),
         Err(error) => {
+            if matches!(error, Error::InvalidHandle | Error::Destroyed) {
+                tell_debugger(heap);
+            }
             last_error::set(last_error_of(error));
             heap
         }
     }
+}
+
+/// Tells a debugger that is attached of a handle that is no heap's, and stops there.
+#[cold]
+fn tell_debugger(heap: PVOID) {
+    if !sys::system::is_debugged() {
+        return;
+    }
+    let mut line = Text::<80>::new();
+    line.push(b"ntheap: RtlDestroyHeap: ");
+    line.push_hex(heap.addr() as u64);
+    line.push(b" is no heap's handle\n");
+    sys::write_stderr(line.as_bytes());
+    sys::break_here();
 }

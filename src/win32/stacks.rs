@@ -6,7 +6,7 @@ use super::constants::{
 };
 use super::pages::leads_nowhere;
 use super::types::{BOOL, PULONG, ULONG};
-use crate::vm::guarantee::{self, Refused};
+use crate::vm::guarantee::{self, NoGuarantee};
 
 /// Has at least `*bytes` of stack, rounded up to pages, for those who handle an overflow of
 /// the calling thread's stack; what was guaranteed before goes to `*bytes`, in bytes. 0
@@ -46,8 +46,8 @@ pub unsafe extern "system" fn SetThreadStackGuarantee(bytes: PULONG) -> BOOL {
             unsafe { bytes.write_unaligned(before) };
             Ok(())
         }
-        Err(Refused::TooLarge) => Err(ERROR_INVALID_PARAMETER),
-        Err(Refused::NoMemory) => Err(ERROR_NOT_ENOUGH_MEMORY),
-        Err(Refused::Unknown) => Err(ERROR_NOT_SUPPORTED),
+        Err(NoGuarantee::TooLarge) => Err(ERROR_INVALID_PARAMETER),
+        Err(NoGuarantee::NoMemory) => Err(ERROR_NOT_ENOUGH_MEMORY),
+        Err(NoGuarantee::Unknown) => Err(ERROR_NOT_SUPPORTED),
     })
 }

@@ -30,9 +30,11 @@ const fn is_region(kind: EntryKind) -> bool {
 ///
 /// Entries come by address within a region, the regions in the order they were
 /// made: the region, its blocks, what it has not committed; then the large
-/// blocks. All that a walk remembers is in the structure. While other threads use
-/// the heap, [`HeapLock`](super::HeapLock) keeps it as it is; else a walk may
-/// lose its place.
+/// blocks. Blocks of the low-fragmentation heap come one by one before the first
+/// region's uncommitted range, and what holds them behind that, as regions: so does
+/// the newest Windows, where older ones show one busy block for it. All that a walk
+/// remembers is in the structure. While other threads use the heap,
+/// [`HeapLock`](super::HeapLock) keeps it as it is; else a walk may lose its place.
 ///
 /// TRUE; FALSE and the last error otherwise, and the structure as it was:
 /// ERROR_NO_MORE_ITEMS at the end, ERROR_INVALID_PARAMETER for a place that is

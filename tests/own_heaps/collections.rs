@@ -44,6 +44,8 @@ macro_rules! collections {
 
 collections!(of_allocator_api2_0_2, allocator_api2);
 collections!(of_allocator_api2_0_4, allocator_api2_04);
+#[cfg(feature = "nightly")]
+collections!(of_the_standard_library, std);
 
 #[test]
 fn a_map_of_hashbrown() {

@@ -1,5 +1,7 @@
 //! Heaps of a program's own, through the safe face.
 
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
+
 mod collections;
 mod limits;
 mod many;

@@ -8,7 +8,7 @@ fn is_swapped(address: usize) -> bool {
     use std::os::unix::fs::FileExt;
     let list = std::fs::File::open("/proc/self/pagemap").expect("the list of pages");
     let mut state = [0; 8];
-    let place = (address / PAGE * 8) as u64;
+    let place = (address / page_size() * 8) as u64;
     list.read_exact_at(&mut state, place)
         .expect("a page's state");
     u64::from_le_bytes(state) & 1 << 62 != 0
@@ -18,10 +18,10 @@ const PAGES: usize = 64;
 
 /// Reserves and commits pages, each of which holds its number and 0x5a.
 fn filled() -> usize {
-    let base = allocate(0, PAGES * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, PAGES * page_size(), BOTH, PAGE_READWRITE).expect("reserved");
     for nth in 0..PAGES {
         // SAFETY: committed just above.
-        unsafe { *byte(base + nth * PAGE) = 0x5a ^ nth as u8 };
+        unsafe { *byte(base + nth * page_size()) = 0x5a ^ nth as u8 };
     }
     base
 }
@@ -30,7 +30,7 @@ fn filled() -> usize {
 fn kept(base: usize) -> Vec<usize> {
     let holds = |nth: &usize| {
         // SAFETY: committed, and can be read.
-        let value = unsafe { *byte(base + nth * PAGE) };
+        let value = unsafe { *byte(base + nth * page_size()) };
         assert!(value == 0 || value == 0x5a ^ *nth as u8, "page {nth}");
         value != 0
     };
@@ -41,7 +41,13 @@ fn kept(base: usize) -> Vec<usize> {
 /// short. Whether it knows how.
 fn take(address: usize, pages: usize) -> bool {
     // SAFETY: the advice drops only what pages hold that were offered.
-    unsafe { libc::madvise(byte(address).cast(), pages * PAGE, libc::MADV_PAGEOUT) == 0 }
+    unsafe {
+        libc::madvise(
+            byte(address).cast(),
+            pages * page_size(),
+            libc::MADV_PAGEOUT,
+        ) == 0
+    }
 }
 
 /// Goes through a test until the system took a quarter of the pages in all: a page may
@@ -68,19 +74,22 @@ fn until_some_are_taken(mut round: impl FnMut() -> Option<usize>) {
 /// Undoing MEM_RESET succeeds if and only if every page still holds what it did.
 #[test]
 fn undoing_a_reset_tells_what_the_system_took() {
-    let undo = |base| allocate(base, PAGES * PAGE, MEM_RESET_UNDO, PAGE_NOACCESS);
+    if pretends() {
+        return;
+    }
+    let undo = |base| allocate(base, PAGES * page_size(), MEM_RESET_UNDO, PAGE_NOACCESS);
     until_some_are_taken(|| {
         let base = filled();
-        allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
+        allocate(base, PAGES * page_size(), MEM_RESET, PAGE_NOACCESS).expect("reset");
         assert_eq!(undo(base), Ok(base), "nobody took anything");
         assert_eq!(kept(base).len(), PAGES);
         // What is needed after all is not taken any more.
         let knows = take(base, PAGES);
         assert_eq!(kept(base).len(), PAGES);
 
-        allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
+        allocate(base, PAGES * page_size(), MEM_RESET, PAGE_NOACCESS).expect("reset");
         // SAFETY: committed. What is written to is not taken either.
-        unsafe { *byte(base + 3 * PAGE) = 0x5a ^ 3 };
+        unsafe { *byte(base + 3 * page_size()) = 0x5a ^ 3 };
         take(base, PAGES / 2);
         let left = kept(base);
         assert!(left.contains(&3), "{left:?}");
@@ -95,7 +104,7 @@ fn undoing_a_reset_tells_what_the_system_took() {
         // Either way the rest is kept from now on, and the pages are usable.
         take(base, PAGES);
         assert_eq!(kept(base), left);
-        assert_eq!(query(base).RegionSize, PAGES * PAGE);
+        assert_eq!(query(base).RegionSize, PAGES * page_size());
         free(base, 0, MEM_RELEASE).expect("released");
         knows.then(|| PAGES - left.len())
     });
@@ -104,15 +113,18 @@ fn undoing_a_reset_tells_what_the_system_took() {
 /// Pages that were offered and taken meanwhile are told of when they are reclaimed.
 #[test]
 fn reclaiming_tells_what_the_system_took() {
+    if pretends() {
+        return;
+    }
     until_some_are_taken(|| {
         let base = filled();
         let start = byte(base).cast();
         // SAFETY: the pages are not used while they are offered.
         let (offered, knows, reclaimed) = unsafe {
             (
-                OfferVirtualMemory(start, PAGES * PAGE, VmOfferPriorityLow),
+                OfferVirtualMemory(start, PAGES * page_size(), VmOfferPriorityLow),
                 take(base, PAGES / 2),
-                ReclaimVirtualMemory(start, PAGES * PAGE),
+                ReclaimVirtualMemory(start, PAGES * page_size()),
             )
         };
         assert_eq!(offered, ERROR_SUCCESS);
@@ -133,19 +145,19 @@ fn reclaiming_tells_what_the_system_took() {
 /// say so. Where the machine has nowhere to swap to there are none.
 #[test]
 fn what_was_swapped_out_is_not_called_kept() {
-    let base = allocate(0, PAGES * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
-    let pages = || (0..PAGES).map(|page| base + page * PAGE);
+    let base = allocate(0, PAGES * page_size(), BOTH, PAGE_READWRITE).expect("reserved");
+    let pages = || (0..PAGES).map(|page| base + page * page_size());
     for page in pages() {
         // SAFETY: committed just above.
         unsafe { *byte(page) = 0x5a };
     }
     let start = byte(base).cast();
     // SAFETY: the advice changes no contents.
-    let asked = unsafe { libc::madvise(start, PAGES * PAGE, libc::MADV_PAGEOUT) };
+    let asked = unsafe { libc::madvise(start, PAGES * page_size(), libc::MADV_PAGEOUT) };
     let out = pages().filter(|&page| is_swapped(page)).count();
     println!("{out} pages swapped out (madvise: {asked})");
-    allocate(base, PAGES * PAGE, MEM_RESET, PAGE_NOACCESS).expect("reset");
-    let undone = allocate(base, PAGES * PAGE, MEM_RESET_UNDO, PAGE_NOACCESS);
+    allocate(base, PAGES * page_size(), MEM_RESET, PAGE_NOACCESS).expect("reset");
+    let undone = allocate(base, PAGES * page_size(), MEM_RESET_UNDO, PAGE_NOACCESS);
     // SAFETY: committed.
     let kept = pages()
         .filter(|&page| unsafe { *byte(page) } == 0x5a)

@@ -13,9 +13,9 @@ extern "C" fn on_signal(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void
     CAUGHT.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the signal has an address, of a page that the test mapped.
     unsafe {
-        let page = (*info).si_addr().addr() & !(PAGE - 1);
+        let page = (*info).si_addr().addr() & !(kernel_page() - 1);
         let page = std::ptr::with_exposed_provenance_mut(page);
-        libc::mprotect(page, PAGE, libc::PROT_READ | libc::PROT_WRITE);
+        libc::mprotect(page, kernel_page(), libc::PROT_READ | libc::PROT_WRITE);
     }
 }
 
@@ -46,7 +46,16 @@ unsafe extern "system" fn on_guard(exception: *mut EXCEPTION_POINTERS) -> LONG {
 fn map_without_rights() -> usize {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: maps fresh memory.
-    let at = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, libc::PROT_NONE, flags, -1, 0) };
+    let at = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            kernel_page(),
+            libc::PROT_NONE,
+            flags,
+            -1,
+            0,
+        )
+    };
     assert_ne!(at, libc::MAP_FAILED);
     at.expose_provenance()
 }
@@ -59,7 +68,7 @@ fn what_is_not_ours_goes_to_the_handler_that_was_there() {
     set_handler(on_signal as *const () as usize);
     // SAFETY: the handler can be called at any time.
     assert!(!unsafe { AddVectoredExceptionHandler(1, Some(on_guard)) }.is_null());
-    let guarded = allocate(0, PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
+    let guarded = allocate(0, page_size(), BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
     let foreign = map_without_rights();
     // SAFETY: the pages are the test's; the handlers make them accessible.
     unsafe {
@@ -82,7 +91,7 @@ fn what_is_not_ours_goes_to_the_handler_that_was_there() {
         // A page of ours that the program protects by other means is the
         // program's to answer for.
         let page = byte(guarded).cast();
-        assert_eq!(libc::mprotect(page, PAGE, libc::PROT_NONE), 0);
+        assert_eq!(libc::mprotect(page, page_size(), libc::PROT_NONE), 0);
         *byte(guarded) = 2;
         assert_eq!(
             (
@@ -97,7 +106,8 @@ fn what_is_not_ours_goes_to_the_handler_that_was_there() {
 #[test]
 fn without_a_handler_the_process_ends_by_the_signal() {
     if std::env::var_os("PAGES_GUARD").is_some() {
-        let guarded = allocate(0, PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
+        let guarded =
+            allocate(0, page_size(), BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
         // SAFETY: ends the process.
         unsafe { *byte(guarded) = 1 };
         std::process::exit(0);
@@ -123,7 +133,8 @@ fn a_signal_that_is_ignored_is_ignored_when_it_is_sent() {
     if let Some(role) = std::env::var_os("PAGES_IGNORED") {
         // SAFETY: sets the action of this process.
         unsafe { libc::signal(libc::SIGSEGV, libc::SIG_IGN) };
-        let guarded = allocate(0, PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
+        let guarded =
+            allocate(0, page_size(), BOTH, PAGE_READWRITE | PAGE_GUARD).expect("reserved");
         // SAFETY: the signal is ignored.
         unsafe { libc::raise(libc::SIGSEGV) };
         if role == "fault" {
@@ -154,7 +165,7 @@ extern "C" fn on_alarm(_: i32) {
     let next = TOUCHED.fetch_add(1, Ordering::Relaxed);
     if next < ROOMS {
         // SAFETY: the page is the test's, committed and guarded.
-        unsafe { *byte(ROOM.load(Ordering::Relaxed) + next * PAGE) = 1 };
+        unsafe { *byte(ROOM.load(Ordering::Relaxed) + next * page_size()) = 1 };
     }
 }
 
@@ -168,7 +179,7 @@ fn a_signal_handler_may_touch_a_guard_page_at_any_time() {
     // SAFETY: the handler can be called at any time.
     assert!(!unsafe { AddVectoredExceptionHandler(1, Some(on_guard)) }.is_null());
     let guard = PAGE_READWRITE | PAGE_GUARD;
-    let room = allocate(0, ROOMS * PAGE, BOTH, guard).expect("reserved");
+    let room = allocate(0, ROOMS * page_size(), BOTH, guard).expect("reserved");
     ROOM.store(room, Ordering::Relaxed);
     // SAFETY: sets a handler and a timer of this process.
     unsafe {
@@ -188,15 +199,15 @@ fn a_signal_handler_may_touch_a_guard_page_at_any_time() {
             0usize,
         );
     }
-    let base = allocate(0, 1024 * PAGE, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, 1024 * page_size(), MEM_RESERVE, PAGE_READWRITE).expect("reserved");
     let mut random = Random::new(3);
     let start = std::time::Instant::now();
     while TOUCHED.load(Ordering::Relaxed) < 1000 {
         assert!(start.elapsed().as_secs() < 60, "signals do not come");
-        let page = base + random.below(1000) * PAGE;
-        allocate(page, 5 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+        let page = base + random.below(1000) * page_size();
+        allocate(page, 5 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
         assert_eq!(query(page).State, MEM_COMMIT);
-        free(page, 7 * PAGE, MEM_DECOMMIT).expect("decommitted");
+        free(page, 7 * page_size(), MEM_DECOMMIT).expect("decommitted");
     }
     // SAFETY: stops the timer.
     unsafe {
@@ -216,7 +227,7 @@ fn a_signal_handler_may_touch_a_guard_page_at_any_time() {
     let touched = TOUCHED.load(Ordering::Relaxed);
     assert_eq!(GUARDS.load(Ordering::Relaxed), touched);
     assert_eq!(query(room).Protect, PAGE_READWRITE);
-    assert_eq!(query(room).RegionSize, touched * PAGE);
+    assert_eq!(query(room).RegionSize, touched * page_size());
 }
 
 /// Each guard page is met by one thread, whoever comes first, and all go on.
@@ -228,20 +239,20 @@ fn threads_that_meet_a_guard_page_all_go_on() {
     // SAFETY: the handler can be called at any time.
     assert!(!unsafe { AddVectoredExceptionHandler(1, Some(on_guard)) }.is_null());
     let guard = PAGE_READWRITE | PAGE_GUARD;
-    let room = allocate(0, 512 * PAGE, BOTH, guard).expect("reserved");
+    let room = allocate(0, 512 * page_size(), BOTH, guard).expect("reserved");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             scope.spawn(move || {
                 for page in 0..512 {
                     // SAFETY: the pages are the test's; each thread has a byte
                     // of its own in each.
-                    unsafe { *byte(room + page * PAGE + thread) = 1 };
+                    unsafe { *byte(room + page * page_size() + thread) = 1 };
                 }
             });
         }
     });
     assert_eq!(GUARDS.load(Ordering::Relaxed), 512);
-    assert_eq!(query(room).RegionSize, 512 * PAGE);
+    assert_eq!(query(room).RegionSize, 512 * page_size());
     free(room, 0, MEM_RELEASE).expect("released");
 }
 
@@ -263,7 +274,7 @@ unsafe extern "system" fn on_missing(exception: *mut EXCEPTION_POINTERS) -> LONG
     }
     let file = SHORT_FILE.load(Ordering::Relaxed) as i32;
     // SAFETY: the descriptor is the test's file.
-    match unsafe { libc::ftruncate(file, 2 * PAGE as i64) } {
+    match unsafe { libc::ftruncate(file, 2 * page_size() as i64) } {
         0 => EXCEPTION_CONTINUE_EXECUTION,
         _ => EXCEPTION_CONTINUE_SEARCH,
     }
@@ -276,7 +287,7 @@ fn a_view_with_nothing_behind_it_is_an_error_of_its_own() {
         return;
     }
     let path = std::env::temp_dir().join(format!("ntheap-short-{}", std::process::id()));
-    std::fs::write(&path, [7; 2 * PAGE]).expect("written");
+    std::fs::write(&path, vec![7; 2 * page_size()]).expect("written");
     let open = std::fs::File::options().read(true).write(true).open(&path);
     let file = open.expect("opened");
     std::fs::remove_file(&path).expect("removed");
@@ -299,15 +310,15 @@ fn a_view_with_nothing_behind_it_is_an_error_of_its_own() {
         MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)
     };
     assert!(!view.is_null());
-    let second = view.expose_provenance() + PAGE;
+    let second = view.expose_provenance() + page_size();
     let told = || TOLD.each_ref().map(|word| word.load(Ordering::Relaxed));
     // SAFETY: the view is the test's; the handler makes the file as long as it again.
     unsafe {
         assert_eq!(*byte(second), 7);
-        file.set_len(PAGE as u64).expect("shorter");
+        file.set_len(page_size() as u64).expect("shorter");
         assert_eq!(byte(second + 5).read_volatile(), 0);
         assert_eq!(told(), [3, 0, second + 5, 0xC000_0011]);
-        file.set_len(PAGE as u64).expect("shorter");
+        file.set_len(page_size() as u64).expect("shorter");
         byte(second + 6).write_volatile(9);
         assert_eq!(told(), [3, 1, second + 6, 0xC000_0011]);
         assert_eq!(*byte(second + 6), 9);

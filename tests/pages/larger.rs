@@ -26,7 +26,11 @@ fn with_pages_of(kibibytes: usize) {
     );
 }
 
-fn page() -> usize {
+/// Bytes of the pages that a program took for granted.
+const PAGE: usize = 0x1000;
+
+/// What the system tells of its pages.
+fn told_page() -> usize {
     let mut told = std::mem::MaybeUninit::<SYSTEM_INFO>::zeroed();
     // SAFETY: the structure is this function's, and all zero is a value of it.
     let told = unsafe {
@@ -50,7 +54,7 @@ fn ranges_of_small_pages_stand_for_the_large_ones_that_they_touch() {
         with_pages_of(64);
         return;
     }
-    let size = page();
+    let size = told_page();
     assert!(size > PAGE, "the mock's page");
     let base = allocate(0, 4 * UNIT, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
     let at = |address: usize| std::ptr::with_exposed_provenance_mut::<u8>(address);

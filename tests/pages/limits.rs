@@ -33,12 +33,12 @@ fn where_there_is_no_room_for_another_mapping_nothing_changes() {
     }
     let most = most_mappings();
     let pages = 2 * most + 4096;
-    let base = allocate(0, pages * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, pages * page_size(), BOTH, PAGE_READWRITE).expect("reserved");
     let before = program();
     let mut split = 0;
     let refused = loop {
         assert!(split < pages / 2, "the limit was not met");
-        match protect(base + 2 * split * PAGE, PAGE, PAGE_READONLY) {
+        match protect(base + 2 * split * page_size(), page_size(), PAGE_READONLY) {
             Ok(old) => assert_eq!(old, PAGE_READWRITE),
             Err(error) => break error,
         }
@@ -46,59 +46,66 @@ fn where_there_is_no_room_for_another_mapping_nothing_changes() {
     };
     assert_eq!(refused, ERROR_NOT_ENOUGH_MEMORY);
     assert!(split > most / 2 - 4096, "{split} pages were split off");
-    let tail = base + 2 * split * PAGE;
-    let tail_size = (pages - 2 * split) * PAGE;
+    let tail = base + 2 * split * page_size();
+    let tail_size = (pages - 2 * split) * page_size();
     let whole = |told: &MEMORY_BASIC_INFORMATION| {
         // Nothing half done: one run, as it was.
         assert_eq!(
             (told.RegionSize, told.Protect),
-            (tail_size - PAGE, PAGE_READWRITE)
+            (tail_size - page_size(), PAGE_READWRITE)
         );
     };
-    whole(&query(tail + PAGE));
+    whole(&query(tail + page_size()));
     // In the middle of a run each of these needs mappings.
     let middle = tail + tail_size / 2;
     assert_eq!(
-        protect(middle, PAGE, PAGE_NOACCESS),
+        protect(middle, page_size(), PAGE_NOACCESS),
         Err(ERROR_NOT_ENOUGH_MEMORY)
     );
     assert_eq!(
-        allocate(middle, PAGE, MEM_COMMIT, PAGE_READONLY),
+        allocate(middle, page_size(), MEM_COMMIT, PAGE_READONLY),
         Err(ERROR_NOT_ENOUGH_MEMORY)
     );
     // SAFETY: the page is committed and writable.
     unsafe { *byte(middle) = 9 };
     assert_eq!(
-        free(middle, PAGE, MEM_DECOMMIT),
+        free(middle, page_size(), MEM_DECOMMIT),
         Err(ERROR_NOT_ENOUGH_MEMORY)
     );
     // SAFETY: as above: the refusal has dropped nothing.
     unsafe { assert_eq!(*byte(middle), 9) };
-    whole(&query(tail + PAGE));
+    whole(&query(tail + page_size()));
     // Over pieces of different protections: some may have changed before the
     // refusal, and are as they were after it.
-    let wide = protect(base + PAGE, 64 * PAGE + tail_size, PAGE_READONLY);
+    let wide = protect(
+        base + page_size(),
+        64 * page_size() + tail_size,
+        PAGE_READONLY,
+    );
     assert!(
         matches!(wide, Ok(_) | Err(ERROR_INVALID_ADDRESS)),
         "{wide:?}"
     );
     assert_eq!(program(), before);
     for page in 0..split {
-        let told = query(base + 2 * page * PAGE);
+        let told = query(base + 2 * page * page_size());
         assert_eq!(told.Protect, PAGE_READONLY);
         if wide.is_err() && page > 0 {
-            let told = query(base + (2 * page - 1) * PAGE);
-            assert_eq!((told.Protect, told.RegionSize), (PAGE_READWRITE, PAGE));
+            let told = query(base + (2 * page - 1) * page_size());
+            assert_eq!(
+                (told.Protect, told.RegionSize),
+                (PAGE_READWRITE, page_size())
+            );
         }
     }
     // What joins mappings can be done, and what is whole can be ended.
-    protect(base, pages * PAGE, PAGE_READWRITE).expect("joined");
-    assert_eq!(query(base).RegionSize, pages * PAGE);
+    protect(base, pages * page_size(), PAGE_READWRITE).expect("joined");
+    assert_eq!(query(base).RegionSize, pages * page_size());
     free(base, 0, MEM_RELEASE).expect("released");
     let after = program();
-    assert_eq!(before.committed - after.committed, pages * PAGE);
-    assert_eq!(before.reserved - after.reserved, pages * PAGE);
-    let again = allocate(0, PAGE, BOTH, PAGE_READWRITE).expect("room again");
+    assert_eq!(before.committed - after.committed, pages * page_size());
+    assert_eq!(before.reserved - after.reserved, pages * page_size());
+    let again = allocate(0, page_size(), BOTH, PAGE_READWRITE).expect("room again");
     free(again, 0, MEM_RELEASE).expect("released");
 }
 
@@ -135,24 +142,27 @@ fn the_limit_of_committed_bytes_refuses_and_counts() {
     if !alone("limits::the_limit_of_committed_bytes_refuses_and_counts") {
         return;
     }
-    let base = allocate(0, 256 * PAGE, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
-    allocate(base, 16 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+    let base = allocate(0, 256 * page_size(), MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    allocate(base, 16 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
     let before = program();
     let total = vm::account().total().committed;
-    vm::set_commit_limit(total + 8 * PAGE);
-    let over = allocate(base, 25 * PAGE, MEM_COMMIT, PAGE_READONLY);
+    vm::set_commit_limit(total + 8 * page_size());
+    let over = allocate(base, 25 * page_size(), MEM_COMMIT, PAGE_READONLY);
     assert_eq!(over, Err(ERROR_COMMITMENT_LIMIT));
     assert_eq!(program(), before);
     let told = query(base);
-    assert_eq!((told.RegionSize, told.Protect), (16 * PAGE, PAGE_READWRITE));
     assert_eq!(
-        allocate(0, 9 * PAGE, BOTH, PAGE_READWRITE),
+        (told.RegionSize, told.Protect),
+        (16 * page_size(), PAGE_READWRITE)
+    );
+    assert_eq!(
+        allocate(0, 9 * page_size(), BOTH, PAGE_READWRITE),
         Err(ERROR_COMMITMENT_LIMIT)
     );
     // Only what is not committed counts.
-    allocate(base, 20 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("within");
-    assert_eq!(program().committed - before.committed, 4 * PAGE);
-    free(base, 4 * PAGE, MEM_DECOMMIT).expect("decommitted");
+    allocate(base, 20 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("within");
+    assert_eq!(program().committed - before.committed, 4 * page_size());
+    free(base, 4 * page_size(), MEM_DECOMMIT).expect("decommitted");
     assert_eq!(program().committed, before.committed);
     vm::set_commit_limit(usize::MAX);
     free(base, 0, MEM_RELEASE).expect("released");
@@ -166,7 +176,7 @@ fn resident() -> usize {
         .nth(1)
         .and_then(|field| field.parse().ok())
         .expect("a number");
-    pages * vm::page_size()
+    pages * kernel_page()
 }
 
 #[test]
@@ -201,20 +211,20 @@ fn no_more_is_locked_than_the_system_lets_a_process() {
     if !alone("limits::no_more_is_locked_than_the_system_lets_a_process") {
         return;
     }
-    let base = allocate(0, 256 * PAGE, BOTH, PAGE_READWRITE).expect("committed");
-    limit(libc::RLIMIT_MEMLOCK, 16 * PAGE as u64);
+    let base = allocate(0, 256 * page_size(), BOTH, PAGE_READWRITE).expect("committed");
+    limit(libc::RLIMIT_MEMLOCK, 16 * page_size() as u64);
     // The superuser may lock anything.
     // SAFETY: no arguments but numbers.
     unsafe { libc::setuid(65534) };
     // SAFETY: the memory is the test's.
     unsafe {
-        assert_eq!(VirtualLock(byte(base).cast(), 8 * PAGE), TRUE);
-        assert_eq!(VirtualLock(byte(base).cast(), 64 * PAGE), FALSE);
+        assert_eq!(VirtualLock(byte(base).cast(), 8 * page_size()), TRUE);
+        assert_eq!(VirtualLock(byte(base).cast(), 64 * page_size()), FALSE);
         assert_eq!(GetLastError(), ERROR_WORKING_SET_QUOTA);
         // Those that were locked still are, and no others.
-        assert_eq!(VirtualUnlock(byte(base).cast(), 9 * PAGE), FALSE);
+        assert_eq!(VirtualUnlock(byte(base).cast(), 9 * page_size()), FALSE);
         assert_eq!(GetLastError(), ERROR_NOT_LOCKED);
-        assert_eq!(VirtualUnlock(byte(base).cast(), 8 * PAGE), TRUE);
+        assert_eq!(VirtualUnlock(byte(base).cast(), 8 * page_size()), TRUE);
     }
     free(base, 0, MEM_RELEASE).expect("released");
 }
@@ -228,7 +238,7 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
     let section = |protect| {
         // SAFETY: there is no name.
         let made = unsafe {
-            let size = (PAGES * PAGE) as DWORD;
+            let size = (PAGES * page_size()) as DWORD;
             let none = std::ptr::null_mut();
             CreateFileMappingA(
                 INVALID_HANDLE_VALUE,
@@ -250,8 +260,13 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
     );
     let view = map(whole).expose_provenance();
     let parts = map(sparse).expose_provenance();
-    let watched =
-        allocate(0, PAGES * PAGE, BOTH | MEM_WRITE_WATCH, PAGE_READWRITE).expect("watched");
+    let watched = allocate(
+        0,
+        PAGES * page_size(),
+        BOTH | MEM_WRITE_WATCH,
+        PAGE_READWRITE,
+    )
+    .expect("watched");
     let placeholder = || {
         let kind = MEM_RESERVE | MEM_RESERVE_PLACEHOLDER;
         let none = std::ptr::null_mut();
@@ -260,7 +275,7 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
             VirtualAlloc2(
                 none,
                 none,
-                PAGES * PAGE,
+                PAGES * page_size(),
                 kind,
                 PAGE_NOACCESS,
                 std::ptr::null_mut(),
@@ -272,15 +287,15 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
     };
     let kept = placeholder();
     // SAFETY: the pages are the test's, committed and writable.
-    unsafe { *byte(view + 9 * PAGE) = 1 };
+    unsafe { *byte(view + 9 * page_size()) = 1 };
     // SAFETY: as above.
-    unsafe { *byte(watched + 9 * PAGE) = 1 };
+    unsafe { *byte(watched + 9 * page_size()) = 1 };
 
     let most = most_mappings();
     let pages = 2 * most + 4096;
-    let base = allocate(0, pages * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, pages * page_size(), BOTH, PAGE_READWRITE).expect("reserved");
     let mut split = 0;
-    while protect(base + 2 * split * PAGE, PAGE, PAGE_READONLY).is_ok() {
+    while protect(base + 2 * split * page_size(), page_size(), PAGE_READONLY).is_ok() {
         split += 1;
         assert!(split < pages / 2, "the limit was not met");
     }
@@ -292,22 +307,31 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
     let memory = Err(ERROR_NOT_ENOUGH_MEMORY);
     // In the middle of each of them these need mappings.
     assert_eq!(
-        protect(view + 9 * PAGE, PAGE, PAGE_READONLY).map(drop),
+        protect(view + 9 * page_size(), page_size(), PAGE_READONLY).map(drop),
         memory
     );
     assert_eq!(
-        protect(view + 9 * PAGE, PAGE, PAGE_WRITECOPY).map(drop),
+        protect(view + 9 * page_size(), page_size(), PAGE_WRITECOPY).map(drop),
         memory
     );
     assert_eq!(
-        allocate(parts + 9 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE).map(drop),
+        allocate(
+            parts + 9 * page_size(),
+            page_size(),
+            MEM_COMMIT,
+            PAGE_READWRITE
+        )
+        .map(drop),
         memory
     );
     assert_eq!(
-        protect(watched + 9 * PAGE, PAGE, PAGE_READONLY).map(drop),
+        protect(watched + 9 * page_size(), page_size(), PAGE_READONLY).map(drop),
         memory
     );
-    assert_eq!(free(watched + 9 * PAGE, PAGE, MEM_DECOMMIT), memory);
+    assert_eq!(
+        free(watched + 9 * page_size(), page_size(), MEM_DECOMMIT),
+        memory
+    );
     assert!(map(whole).is_null());
     let now = [view, parts, watched, kept].map(|at| {
         let told = query(at);
@@ -316,15 +340,29 @@ fn where_there_is_no_room_for_another_mapping_sections_and_placeholders_stay() {
     assert_eq!(now, told);
     assert_eq!(program(), before);
     // SAFETY: what was refused has dropped nothing.
-    unsafe { assert_eq!((*byte(view + 9 * PAGE), *byte(watched + 9 * PAGE)), (1, 1)) };
+    unsafe {
+        assert_eq!(
+            (
+                *byte(view + 9 * page_size()),
+                *byte(watched + 9 * page_size())
+            ),
+            (1, 1)
+        )
+    };
     // A placeholder is split in the records alone.
     let preserve = MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER;
-    free(kept, 16 * PAGE, preserve).expect("split");
+    free(kept, 16 * page_size(), preserve).expect("split");
 
     free(base, 0, MEM_RELEASE).expect("released");
-    protect(view + 9 * PAGE, PAGE, PAGE_WRITECOPY).expect("there is room again");
-    allocate(parts + 9 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
-    free(watched + 9 * PAGE, PAGE, MEM_DECOMMIT).expect("decommitted");
+    protect(view + 9 * page_size(), page_size(), PAGE_WRITECOPY).expect("there is room again");
+    allocate(
+        parts + 9 * page_size(),
+        page_size(),
+        MEM_COMMIT,
+        PAGE_READWRITE,
+    )
+    .expect("committed");
+    free(watched + 9 * page_size(), page_size(), MEM_DECOMMIT).expect("decommitted");
     assert!(!map(whole).is_null());
 }
 
@@ -336,7 +374,7 @@ fn what_counts_as_data_may_be_limited() {
     // Private pages that can be written to are data; reserved ones are not.
     const SIZE: usize = 64 << 20;
     let base = allocate(0, SIZE, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
-    allocate(base, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+    allocate(base, page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
     let text = std::fs::read_to_string("/proc/self/status").expect("the figures");
     let data = text.lines().find_map(|line| line.strip_prefix("VmData:"));
     let kib = data.and_then(|data| data.trim().strip_suffix(" kB")?.parse::<u64>().ok());
@@ -349,15 +387,21 @@ fn what_counts_as_data_may_be_limited() {
     );
     assert_eq!(allocate(0, SIZE, BOTH, PAGE_READWRITE).map(drop), memory);
     assert_eq!(program(), before);
-    assert_eq!(query(base).RegionSize, PAGE);
+    assert_eq!(query(base).RegionSize, page_size());
     // What is only read is none, until it may be written to.
-    allocate(base + PAGE, SIZE - PAGE, MEM_COMMIT, PAGE_READONLY).expect("committed");
+    allocate(
+        base + page_size(),
+        SIZE - page_size(),
+        MEM_COMMIT,
+        PAGE_READONLY,
+    )
+    .expect("committed");
     assert_eq!(protect(base, SIZE, PAGE_READWRITE).map(drop), memory);
-    assert_eq!(query(base + PAGE).Protect, PAGE_READONLY);
+    assert_eq!(query(base + page_size()).Protect, PAGE_READONLY);
     limit(libc::RLIMIT_DATA, libc::RLIM_INFINITY);
     protect(base, SIZE, PAGE_READWRITE).expect("protected");
     free(base, 0, MEM_RELEASE).expect("released");
-    assert_eq!(before.committed - program().committed, PAGE);
+    assert_eq!(before.committed - program().committed, page_size());
 }
 
 #[test]
@@ -435,6 +479,6 @@ fn where_the_system_promises_no_more_than_it_has_commits_are_refused() {
         memory
     );
     assert_eq!(program(), before);
-    allocate(base, PAGE, MEM_COMMIT, PAGE_READWRITE).expect("a page");
+    allocate(base, page_size(), MEM_COMMIT, PAGE_READWRITE).expect("a page");
     free(base, 0, MEM_RELEASE).expect("released");
 }

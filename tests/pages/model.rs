@@ -4,7 +4,9 @@ use crate::support::*;
 use ntheap::win32::*;
 
 const PAGES: usize = 65_536;
-const UNIT_PAGES: usize = UNIT / PAGE;
+fn unit_pages() -> usize {
+    UNIT / page_size()
+}
 
 /// One page of the model.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -57,7 +59,7 @@ fn is_readable(protect: u8) -> bool {
 
 impl Model {
     fn at(&self, page: usize) -> usize {
-        self.base + page * PAGE
+        self.base + page * page_size()
     }
 
     /// A range of pages: short mostly, and long at times.
@@ -101,12 +103,12 @@ impl Model {
 
     fn reserve(&mut self) {
         let (first, last) = self.range();
-        let first = first / UNIT_PAGES * UNIT_PAGES;
+        let first = first / unit_pages() * unit_pages();
         let protect = PROTECTS[self.random.below(PROTECTS.len())];
         let commits = self.random.below(3) == 0;
         let kind = if commits { BOTH } else { MEM_RESERVE };
-        let result = allocate(self.at(first), (last - first) * PAGE, kind, protect);
-        let unit_end = last.next_multiple_of(UNIT_PAGES);
+        let result = allocate(self.at(first), (last - first) * page_size(), kind, protect);
+        let unit_end = last.next_multiple_of(unit_pages());
         let is_free = self.pages[first..unit_end]
             .iter()
             .all(|page| page.reservation == 0);
@@ -125,7 +127,12 @@ impl Model {
     fn commit(&mut self) {
         let (first, last) = self.range();
         let protect = PROTECTS[self.random.below(PROTECTS.len())];
-        let result = allocate(self.at(first), (last - first) * PAGE, MEM_COMMIT, protect);
+        let result = allocate(
+            self.at(first),
+            (last - first) * page_size(),
+            MEM_COMMIT,
+            protect,
+        );
         if !self.is_one(first, last) {
             assert_eq!(result, Err(ERROR_INVALID_ADDRESS));
         } else if self.done("commit", result) {
@@ -142,7 +149,7 @@ impl Model {
             return;
         }
         let wanted = PROTECTS[self.random.below(PROTECTS.len())];
-        let result = protect(self.at(first), (last - first) * PAGE, wanted);
+        let result = protect(self.at(first), (last - first) * page_size(), wanted);
         let fits = self.pages[first..last].iter().all(|page| page.protect != 0);
         if !fits || !self.is_one(first, last) {
             assert_eq!(result, Err(ERROR_INVALID_ADDRESS));
@@ -156,7 +163,7 @@ impl Model {
 
     fn decommit(&mut self) {
         let (first, last) = self.range();
-        let result = free(self.at(first), (last - first) * PAGE, MEM_DECOMMIT);
+        let result = free(self.at(first), (last - first) * page_size(), MEM_DECOMMIT);
         if self.pages[first].reservation == 0 {
             assert_eq!(result, Err(ERROR_INVALID_ADDRESS));
         } else if !self.is_one(first, last) {
@@ -197,7 +204,7 @@ impl Model {
         let (first, last) = self.range();
         let result = allocate(
             self.at(first),
-            (last - first) * PAGE,
+            (last - first) * page_size(),
             MEM_RESET,
             PAGE_NOACCESS,
         );
@@ -238,7 +245,7 @@ impl Model {
             assert_eq!((told.State, told.Protect), (MEM_FREE, PAGE_NOACCESS));
             // Nothing of the test's lies behind the window, but something may.
             if page + count < PAGES {
-                assert_eq!(told.RegionSize, count * PAGE, "step {}", self.step);
+                assert_eq!(told.RegionSize, count * page_size(), "step {}", self.step);
             }
             return;
         }
@@ -254,7 +261,7 @@ impl Model {
             "step {}",
             self.step
         );
-        assert_eq!(told.RegionSize, count * PAGE, "step {}", self.step);
+        assert_eq!(told.RegionSize, count * page_size(), "step {}", self.step);
         let reservation = self.at(expected.reservation as usize - 1);
         assert_eq!(told.AllocationBase.addr(), reservation);
         if is_readable(expected.protect) {
@@ -280,7 +287,7 @@ impl Model {
                 continue;
             }
             self.check(page);
-            page += query(self.at(page)).RegionSize / PAGE;
+            page += query(self.at(page)).RegionSize / page_size();
         }
     }
 
@@ -288,10 +295,10 @@ impl Model {
     fn check_kernel(&self) {
         let mut mapped = vec![None; PAGES];
         for line in mappings() {
-            let end = self.base + PAGES * PAGE;
+            let end = self.base + PAGES * page_size();
             let (start, end) = (line.start.max(self.base), line.end.min(end));
-            for address in (start..end.max(start)).step_by(PAGE) {
-                mapped[(address - self.base) / PAGE] = Some(line.rights);
+            for address in (start..end.max(start)).step_by(page_size()) {
+                mapped[(address - self.base) / page_size()] = Some(line.rights);
             }
         }
         for (number, (page, mapped)) in self.pages.iter().zip(&mapped).enumerate() {
@@ -312,9 +319,9 @@ impl Model {
 /// in turn.
 fn use_up_mappings(left: usize) -> usize {
     let pages = most_mappings() - mappings().len() - left;
-    let base = allocate(0, pages * PAGE, BOTH, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, pages * page_size(), BOTH, PAGE_READWRITE).expect("reserved");
     for page in (0..pages).step_by(2) {
-        protect(base + page * PAGE, PAGE, PAGE_READONLY).expect("room for mappings");
+        protect(base + page * page_size(), page_size(), PAGE_READONLY).expect("room for mappings");
     }
     base
 }
@@ -356,13 +363,13 @@ fn run(seed: u64, steps: usize, limits: bool) {
     }
     model.check_all();
     model.check_kernel();
-    let committed = model.pages.iter().filter(|page| page.protect != 0).count() * PAGE;
+    let committed = model.pages.iter().filter(|page| page.protect != 0).count() * page_size();
     let reserved = model
         .pages
         .iter()
         .filter(|page| page.reservation != 0)
         .count()
-        * PAGE;
+        * page_size();
     let account = ntheap::vm::account().get(ntheap::vm::Use::Program);
     assert_eq!(account.committed - before.committed, committed);
     assert_eq!(account.reserved - before.reserved, reserved);

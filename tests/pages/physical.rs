@@ -61,7 +61,7 @@ fn give_back(numbers: &[usize]) -> Result<usize, (usize, DWORD)> {
 fn scatter(window: usize, pages: &[usize], numbers: Option<&[usize]>) -> Result<(), DWORD> {
     let mut places: Vec<PVOID> = pages
         .iter()
-        .map(|page| byte(window + page * PAGE).cast())
+        .map(|page| byte(window + page * page_size()).cast())
         .collect();
     let numbers = numbers.map_or(std::ptr::null_mut(), |numbers| numbers.as_ptr().cast_mut());
     // SAFETY: as many places and numbers as there are pages; the window is the
@@ -71,16 +71,16 @@ fn scatter(window: usize, pages: &[usize], numbers: Option<&[usize]>) -> Result<
 
 fn window(pages: usize) -> usize {
     let kind = MEM_RESERVE | MEM_PHYSICAL;
-    allocate(0, pages * PAGE, kind, PAGE_READWRITE).expect("a window")
+    allocate(0, pages * page_size(), kind, PAGE_READWRITE).expect("a window")
 }
 
 /// What each page of a window holds first; `None` where it shows nothing.
 fn shown(window: usize, pages: usize) -> Vec<Option<u8>> {
     (0..pages)
         .map(|page| {
-            let told = query(window + page * PAGE);
+            let told = query(window + page * page_size());
             // SAFETY: a page that shows a frame can be read.
-            (told.State == MEM_COMMIT).then(|| unsafe { *byte(window + page * PAGE) })
+            (told.State == MEM_COMMIT).then(|| unsafe { *byte(window + page * page_size()) })
         })
         .collect()
 }
@@ -99,7 +99,7 @@ fn a_child_is_not_charged_for_its_parents_frames() {
     let window = window(4);
     let own = frames(4).expect("frames");
     scatter(window, &[0, 1, 2, 3], Some(&own)).expect("mapped");
-    assert_eq!(charged(), before + 4 * PAGE);
+    assert_eq!(charged(), before + 4 * page_size());
     // SAFETY: the child only does what may be done after a fork of a threaded
     // program: page functions and exiting.
     let child = unsafe { libc::fork() };
@@ -108,7 +108,7 @@ fn a_child_is_not_charged_for_its_parents_frames() {
             assert_eq!(charged(), before, "in the child");
             assert_eq!(give_back(&own), Err((0, ERROR_INVALID_PARAMETER)));
             let fresh = frames(2).expect("frames of its own");
-            assert_eq!(charged(), before + 2 * PAGE);
+            assert_eq!(charged(), before + 2 * page_size());
             scatter(window, &[0, 1], Some(&fresh)).expect("mapped");
             // SAFETY: the page shows the child's own frame.
             unsafe { *byte(window) = 9 };
@@ -123,7 +123,7 @@ fn a_child_is_not_charged_for_its_parents_frames() {
     // SAFETY: waits for the child above.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert_eq!(status, 0, "the child failed");
-    assert_eq!(charged(), before + 4 * PAGE);
+    assert_eq!(charged(), before + 4 * page_size());
     assert_eq!(
         shown(window, 4),
         [Some(0); 4],
@@ -183,7 +183,7 @@ fn allocations<T: PartialEq + std::fmt::Debug>(
         look,
         || {
             let numbers = frames(8)?;
-            assert_eq!(charged(), before + numbers.len() * PAGE);
+            assert_eq!(charged(), before + numbers.len() * page_size());
             got.replace(numbers);
             Ok(())
         },
@@ -196,7 +196,7 @@ fn allocations<T: PartialEq + std::fmt::Debug>(
             assert_eq!(fresh, zeros, "fresh frames read zero");
             for &page in &pages {
                 // SAFETY: the page shows a frame.
-                unsafe { *byte(base + page * PAGE) = 0xee };
+                unsafe { *byte(base + page * page_size()) = 0xee };
             }
             assert_eq!(give_back(&numbers), Ok(numbers.len()));
         },
@@ -210,7 +210,7 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     }
     allow();
     // The page layer's own beginnings are not what this is about.
-    let first = allocate(0, PAGE, BOTH, PAGE_READWRITE).expect("pages");
+    let first = allocate(0, page_size(), BOTH, PAGE_READWRITE).expect("pages");
     let base = window(16);
     let look = || (shown(base, 16), charged());
     let before = look();
@@ -227,7 +227,7 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     scatter(base, &[0, 2, 4, 6, 8, 10, 12, 14], Some(&own)).expect("mapped");
     for (nth, page) in (0..16).step_by(2).enumerate() {
         // SAFETY: the page shows a frame.
-        unsafe { *byte(base + page * PAGE) = nth as u8 + 1 };
+        unsafe { *byte(base + page * page_size()) = nth as u8 + 1 };
     }
     // Some frames change places, some pages get one, some lose theirs.
     let moved = [own[3], own[1], own[0], own[2]];
@@ -274,7 +274,11 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
         };
         assert!(struck == 1 || freed == numbers.len());
         numbers.drain(..freed);
-        assert_eq!(charged(), before.1 + numbers.len() * PAGE, "call {nth}");
+        assert_eq!(
+            charged(),
+            before.1 + numbers.len() * page_size(),
+            "call {nth}"
+        );
         let showing = shown(base, 16).iter().flatten().count();
         assert_eq!(showing, numbers.len(), "call {nth}");
         // A call further each time one frame's calls are behind.

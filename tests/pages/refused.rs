@@ -20,16 +20,16 @@ fn picture(base: usize) -> Picture {
     let mut runs = Vec::new();
     let mut bytes = Vec::new();
     let mut at = base;
-    while at < base + PAGES * PAGE {
+    while at < base + PAGES * page_size() {
         let told = query(at);
         // Free addresses go on behind the window.
-        let size = told.RegionSize.min(base + PAGES * PAGE - at);
+        let size = told.RegionSize.min(base + PAGES * page_size() - at);
         let reservation = told.AllocationBase.addr();
         runs.push((at, size, told.State, told.Protect, reservation));
         if told.State == MEM_COMMIT
             && told.Protect & (PAGE_READONLY | PAGE_READWRITE) == told.Protect
         {
-            for page in (at..at + size).step_by(PAGE) {
+            for page in (at..at + size).step_by(page_size()) {
                 // SAFETY: the page is committed and readable.
                 bytes.push(unsafe { *byte(page) });
             }
@@ -72,12 +72,12 @@ fn refuse(
             assert_eq!(act(BASE), Ok(()), "{what}, call {nth}");
         }
         let mut at = BASE;
-        while at < BASE + PAGES * PAGE {
+        while at < BASE + PAGES * page_size() {
             let told = query(at);
             if told.State != MEM_FREE {
                 free(at, 0, MEM_RELEASE).expect("released");
             }
-            at += told.RegionSize.min(BASE + PAGES * PAGE - at);
+            at += told.RegionSize.min(BASE + PAGES * page_size() - at);
         }
         if struck == 0 {
             assert_eq!(result, Ok(()), "{what}");
@@ -89,14 +89,14 @@ fn refuse(
 
 /// Three committed runs of different protections, with bytes, and a reserved one.
 fn pieces(base: usize) {
-    allocate(base, PAGES * PAGE, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
-    allocate(base, 24 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
+    allocate(base, PAGES * page_size(), MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    allocate(base, 24 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
     for page in 0..24 {
         // SAFETY: committed just above.
-        unsafe { *byte(base + page * PAGE) = page as u8 + 1 };
+        unsafe { *byte(base + page * page_size()) = page as u8 + 1 };
     }
-    protect(base + 8 * PAGE, 8 * PAGE, PAGE_READONLY).expect("protected");
-    protect(base + 16 * PAGE, 4 * PAGE, PAGE_NOACCESS).expect("protected");
+    protect(base + 8 * page_size(), 8 * page_size(), PAGE_READONLY).expect("protected");
+    protect(base + 16 * page_size(), 4 * page_size(), PAGE_NOACCESS).expect("protected");
 }
 
 #[test]
@@ -107,17 +107,25 @@ fn every_refusal_of_the_system_leaves_all_as_it_was() {
     let memory = [ERROR_NOT_ENOUGH_MEMORY];
     let nothing = |_| {};
     refuse("reserve", &[], &memory, nothing, |base| {
-        allocate(base, 8 * PAGE, MEM_RESERVE, PAGE_NOACCESS).map(drop)
+        allocate(base, 8 * page_size(), MEM_RESERVE, PAGE_NOACCESS).map(drop)
     });
     refuse("reserve and commit", &[], &memory, nothing, |base| {
-        allocate(base, 8 * PAGE, BOTH, PAGE_READWRITE).map(drop)
+        allocate(base, 8 * page_size(), BOTH, PAGE_READWRITE).map(drop)
     });
     refuse(
         "reserve with a watch",
         &[Call::Reserve, Call::Commit, Call::Watch],
         &[ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_SUPPORTED],
         nothing,
-        |base| allocate(base, 8 * PAGE, BOTH | MEM_WRITE_WATCH, PAGE_READWRITE).map(drop),
+        |base| {
+            allocate(
+                base,
+                8 * page_size(),
+                BOTH | MEM_WRITE_WATCH,
+                PAGE_READWRITE,
+            )
+            .map(drop)
+        },
     );
     // Putting back what was changed is not refused: the system had it so.
     refuse(
@@ -125,17 +133,25 @@ fn every_refusal_of_the_system_leaves_all_as_it_was() {
         &[Call::Reserve, Call::Commit],
         &memory,
         pieces,
-        |base| allocate(base + 4 * PAGE, 40 * PAGE, MEM_COMMIT, PAGE_READWRITE).map(drop),
+        |base| {
+            allocate(
+                base + 4 * page_size(),
+                40 * page_size(),
+                MEM_COMMIT,
+                PAGE_READWRITE,
+            )
+            .map(drop)
+        },
     );
     refuse(
         "protect",
         &[Call::Reserve, Call::Protect],
         &memory,
         pieces,
-        |base| protect(base + 2 * PAGE, 20 * PAGE, PAGE_READWRITE).map(drop),
+        |base| protect(base + 2 * page_size(), 20 * page_size(), PAGE_READWRITE).map(drop),
     );
     refuse("decommit", &[], &memory, pieces, |base| {
-        free(base + 4 * PAGE, 40 * PAGE, MEM_DECOMMIT)
+        free(base + 4 * page_size(), 40 * page_size(), MEM_DECOMMIT)
     });
     refuse("release", &[], &memory, pieces, |base| {
         // Done already, the second time.
@@ -146,23 +162,23 @@ fn every_refusal_of_the_system_leaves_all_as_it_was() {
     });
     let watched = |base| {
         let kind = MEM_RESERVE | MEM_COMMIT | MEM_WRITE_WATCH;
-        allocate(base, 8 * PAGE, kind, PAGE_READWRITE).expect("reserved");
+        allocate(base, 8 * page_size(), kind, PAGE_READWRITE).expect("reserved");
         // SAFETY: committed just above.
-        unsafe { *byte(base + PAGE) = 1 };
+        unsafe { *byte(base + page_size()) = 1 };
     };
     refuse(
         "decommit watched",
         &[Call::Protect, Call::Purge],
         &memory,
         watched,
-        |base| free(base, 4 * PAGE, MEM_DECOMMIT),
+        |base| free(base, 4 * page_size(), MEM_DECOMMIT),
     );
     refuse(
         "guard",
         &[Call::Reserve, Call::Protect],
         &memory,
         pieces,
-        |base| protect(base, 4 * PAGE, PAGE_READWRITE | PAGE_GUARD).map(drop),
+        |base| protect(base, 4 * page_size(), PAGE_READWRITE | PAGE_GUARD).map(drop),
     );
 }
 
@@ -205,11 +221,11 @@ fn without_faults_caught_there_are_no_guards_and_no_handlers() {
         EXCEPTION_CONTINUE_SEARCH
     }
     fault::plan(0, u64::MAX, &[Call::Catch]);
-    let guarded = allocate(0, PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD);
+    let guarded = allocate(0, page_size(), BOTH, PAGE_READWRITE | PAGE_GUARD);
     assert_eq!(guarded, Err(ERROR_NOT_SUPPORTED));
     // SAFETY: the handler can be called at any time.
     assert!(unsafe { AddVectoredExceptionHandler(1, Some(none)) }.is_null());
-    assert!(vm::TouchArray::<u8>::new(PAGE).is_err());
+    assert!(vm::TouchArray::<u8>::new(page_size()).is_err());
     fault::end();
     // SAFETY: as above.
     assert!(!unsafe { AddVectoredExceptionHandler(1, Some(none)) }.is_null());

@@ -118,7 +118,9 @@ fn unmap(view: usize) -> Result<(), DWORD> {
     truth(unsafe { UnmapViewOfFile(byte(view).cast_const().cast()) })
 }
 
-const SIZE: usize = 16 * PAGE;
+fn size() -> usize {
+    16 * page_size()
+}
 /// What the system's want of memory, mappings or files comes to.
 const WANT: [DWORD; 2] = [ERROR_NOT_ENOUGH_MEMORY, ERROR_TOO_MANY_OPEN_FILES];
 
@@ -134,7 +136,7 @@ fn every_refusal_leaves_sections_as_they_were() {
         "memory",
         &WANT,
         &[],
-        || section(memory, plain, SIZE, ""),
+        || section(memory, plain, size(), ""),
         close,
     );
     let sparse = PAGE_READWRITE | SEC_RESERVE;
@@ -142,40 +144,40 @@ fn every_refusal_leaves_sections_as_they_were() {
         "reserved",
         &WANT,
         &[],
-        || section(memory, sparse, SIZE, ""),
+        || section(memory, sparse, size(), ""),
         close,
     );
     refuse(
         "named",
         &WANT,
         &[],
-        || section(memory, plain, SIZE, &name),
+        || section(memory, plain, size(), &name),
         close,
     );
     refuse(
         "named, reserved",
         &WANT,
         &[],
-        || section(memory, sparse, SIZE, &name),
+        || section(memory, sparse, size(), &name),
         close,
     );
 
     let path = std::env::temp_dir().join(format!("ntheap-refused-{}", std::process::id()));
-    std::fs::write(&path, [7; SIZE]).expect("written");
+    std::fs::write(&path, vec![7; size()]).expect("written");
     let open = std::fs::File::options().read(true).write(true).open(&path);
     let file = _get_osfhandle(open.expect("opened").into_raw_fd());
     let file = std::ptr::with_exposed_provenance_mut(file as usize);
     refuse("file", &WANT, &[], || section(file, plain, 0, ""), close);
     // A file that is to grow can meet a full disk.
-    let mut size = SIZE;
+    let mut size = size();
     let errors = [WANT[0], WANT[1], ERROR_DISK_FULL];
     refuse(
         "longer file",
         &errors,
         &[],
         || {
-            let made = section(file, plain, size + PAGE, "");
-            size += if made.is_ok() { PAGE } else { 0 };
+            let made = section(file, plain, size + page_size(), "");
+            size += if made.is_ok() { page_size() } else { 0 };
             made
         },
         close,
@@ -188,7 +190,7 @@ fn every_refusal_leaves_views_as_they_were() {
     if !alone("sections::every_refusal_leaves_views_as_they_were") {
         return;
     }
-    let whole = section(INVALID_HANDLE_VALUE, PAGE_READWRITE, SIZE, "").expect("made");
+    let whole = section(INVALID_HANDLE_VALUE, PAGE_READWRITE, size(), "").expect("made");
     for access in [FILE_MAP_WRITE, FILE_MAP_READ, FILE_MAP_COPY] {
         let what = format!("view, access {access}");
         refuse(
@@ -205,39 +207,39 @@ fn every_refusal_leaves_views_as_they_were() {
     let other = map(whole, FILE_MAP_WRITE).expect("mapped");
     for page in 0..16 {
         // SAFETY: the view is the test's and can be written to.
-        unsafe { *byte(view + page * PAGE) = page as u8 + 1 };
+        unsafe { *byte(view + page * page_size()) = page as u8 + 1 };
     }
-    let pages: Vec<usize> = (0..16).map(|page| view + page * PAGE).collect();
+    let pages: Vec<usize> = (0..16).map(|page| view + page * page_size()).collect();
     // Copies, in three runs of two rights, one page of which has its copy already.
-    protect(view + 4 * PAGE, 2 * PAGE, PAGE_READONLY).expect("protected");
-    protect(view + 8 * PAGE, 2 * PAGE, PAGE_WRITECOPY).expect("protected");
+    protect(view + 4 * page_size(), 2 * page_size(), PAGE_READONLY).expect("protected");
+    protect(view + 8 * page_size(), 2 * page_size(), PAGE_WRITECOPY).expect("protected");
     // SAFETY: as above.
-    unsafe { *byte(view + 9 * PAGE) = 99 };
+    unsafe { *byte(view + 9 * page_size()) = 99 };
     let back = |()| {
-        protect(view, SIZE, PAGE_READWRITE).expect("protected");
-        protect(view + 4 * PAGE, 2 * PAGE, PAGE_READONLY).expect("protected");
-        protect(view + 8 * PAGE, 2 * PAGE, PAGE_WRITECOPY).expect("protected");
+        protect(view, size(), PAGE_READWRITE).expect("protected");
+        protect(view + 4 * page_size(), 2 * page_size(), PAGE_READONLY).expect("protected");
+        protect(view + 8 * page_size(), 2 * page_size(), PAGE_WRITECOPY).expect("protected");
     };
     refuse(
         "to copies",
         &WANT,
         &pages,
-        || protect(view + 2 * PAGE, 12 * PAGE, PAGE_WRITECOPY).map(drop),
+        || protect(view + 2 * page_size(), 12 * page_size(), PAGE_WRITECOPY).map(drop),
         back,
     );
     refuse(
         "from copies",
         &WANT,
         &pages,
-        || protect(view + 2 * PAGE, 12 * PAGE, PAGE_READWRITE).map(drop),
+        || protect(view + 2 * page_size(), 12 * page_size(), PAGE_READWRITE).map(drop),
         back,
     );
     // What is shared is so still, whatever was refused.
     // SAFETY: as above.
     unsafe {
-        *byte(view + 12 * PAGE) = 55;
-        assert_eq!(*byte(other + 12 * PAGE), 55);
-        assert_eq!(*byte(other + 9 * PAGE), 10);
+        *byte(view + 12 * page_size()) = 55;
+        assert_eq!(*byte(other + 12 * page_size()), 55);
+        assert_eq!(*byte(other + 9 * page_size()), 10);
     }
     refuse(
         "unmap",
@@ -275,16 +277,29 @@ fn every_refusal_leaves_reserved_sections_as_they_were() {
     for nth in 0.. {
         assert!(nth < 100, "no end");
         let protect = PAGE_READWRITE | SEC_RESERVE;
-        let whole = section(INVALID_HANDLE_VALUE, protect, SIZE, "").expect("made");
+        let whole = section(INVALID_HANDLE_VALUE, protect, size(), "").expect("made");
         let views = [0; 3].map(|_| map(whole, FILE_MAP_WRITE).expect("mapped"));
-        allocate(views[1] + 4 * PAGE, 2 * PAGE, MEM_COMMIT, PAGE_READONLY).expect("committed");
+        allocate(
+            views[1] + 4 * page_size(),
+            2 * page_size(),
+            MEM_COMMIT,
+            PAGE_READONLY,
+        )
+        .expect("committed");
         let at: Vec<usize> = views
             .iter()
-            .flat_map(|view| (0..16).map(move |page| view + page * PAGE))
+            .flat_map(|view| (0..16).map(move |page| view + page * page_size()))
             .collect();
         let before = picture(&at);
         fault::plan(nth, 1, &[]);
-        let commit = || allocate(views[0] + 2 * PAGE, 6 * PAGE, MEM_COMMIT, PAGE_READWRITE);
+        let commit = || {
+            allocate(
+                views[0] + 2 * page_size(),
+                6 * page_size(),
+                MEM_COMMIT,
+                PAGE_READWRITE,
+            )
+        };
         let result = commit();
         let (_, struck) = fault::end();
         if let Err(error) = result {
@@ -294,11 +309,15 @@ fn every_refusal_leaves_reserved_sections_as_they_were() {
             commit().expect("a second time");
         }
         let charged = vm::account().get(vm::Use::Program).committed;
-        assert_eq!(charged, before.program.committed + 4 * PAGE, "call {nth}");
+        assert_eq!(
+            charged,
+            before.program.committed + 4 * page_size(),
+            "call {nth}"
+        );
         for view in views {
-            assert_eq!(query(view + 2 * PAGE).State, MEM_COMMIT);
+            assert_eq!(query(view + 2 * page_size()).State, MEM_COMMIT);
             // SAFETY: committed in all views.
-            assert_eq!(unsafe { *byte(view + 7 * PAGE) }, 0);
+            assert_eq!(unsafe { *byte(view + 7 * page_size()) }, 0);
             unmap(view).expect("ended");
         }
         close(whole);

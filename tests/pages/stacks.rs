@@ -8,6 +8,9 @@ use std::thread;
 
 #[test]
 fn a_threads_stack_is_one_reservation_with_a_guard_below() {
+    if pretends() {
+        return;
+    }
     const SIZE: usize = 1 << 20;
     let work = || {
         let local = 0u8;
@@ -32,7 +35,7 @@ fn a_threads_stack_is_one_reservation_with_a_guard_below() {
         assert_eq!(runs[0].0, MEM_RESERVE);
         assert_eq!(runs[1].0, MEM_COMMIT);
         assert!(
-            runs[1].1 >= SIZE - PAGE && runs[1].1 < 2 * SIZE,
+            runs[1].1 >= SIZE - page_size() && runs[1].1 < 2 * SIZE,
             "{runs:x?}"
         );
     };
@@ -60,7 +63,7 @@ fn near_the_guard(step: usize, work: &mut dyn FnMut()) {
         stack.run(|| {
             let here = 0u8;
             // The stack's top is less than a page above.
-            let top = ((&raw const here).addr() & !(PAGE - 1)) + PAGE;
+            let top = ((&raw const here).addr() & !(page_size() - 1)) + page_size();
             at_depth(top - COMMIT + above, work);
         });
     }
@@ -74,10 +77,10 @@ fn a_stack_grows_before_the_page_layer_begins() {
     let base = allocate(0, UNIT, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
     let mut calls = 0;
     near_the_guard(96, &mut || {
-        allocate(base, 3 * PAGE, MEM_COMMIT, PAGE_READWRITE).expect("committed");
-        protect(base + PAGE, PAGE, PAGE_READONLY).expect("protected");
-        assert_eq!(query(base).RegionSize, PAGE);
-        free(base, 2 * PAGE, MEM_DECOMMIT).expect("decommitted");
+        allocate(base, 3 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
+        protect(base + page_size(), page_size(), PAGE_READONLY).expect("protected");
+        assert_eq!(query(base).RegionSize, page_size());
+        free(base, 2 * page_size(), MEM_DECOMMIT).expect("decommitted");
         calls += 1;
     });
     assert!(calls > 200, "{calls}");
@@ -151,4 +154,43 @@ fn a_guarantee_takes_its_stack_back_into_use() {
         let set = unsafe { SetThreadStackGuarantee(std::ptr::without_provenance_mut(at)) };
         assert_eq!(truth(set), Err(ERROR_NOACCESS), "{at:x}");
     }
+}
+
+/// A stack of a program's own and a guarantee go together, whichever comes first.
+#[test]
+fn a_guarantee_holds_on_a_growing_stack() {
+    if !alone("stacks::a_guarantee_holds_on_a_growing_stack") {
+        return;
+    }
+    let guarantee = |bytes: ULONG| {
+        let mut bytes = bytes;
+        // SAFETY: the number is this function's.
+        truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|()| bytes)
+    };
+    let page = ntheap::vm::page_size();
+    let work = move || {
+        let mut stack = GrowingStack::new(1 << 20, 16 * page).expect("reserved");
+        // Asked for before, it is the one that handlers have there.
+        assert_eq!(guarantee(0x4_0000), Ok(0));
+        let own = alternate();
+        assert_eq!(stack.run(alternate), own);
+        assert_eq!(alternate(), own);
+        // Asked for there, it stays.
+        let (there, refused) = stack.run(|| {
+            let refused = guarantee(2 << 20);
+            assert_eq!(guarantee(0x8_0000), Ok(0x4_0000));
+            (alternate(), refused)
+        });
+        // More than that stack has there cannot be.
+        assert_eq!(refused, Err(ERROR_INVALID_PARAMETER));
+        assert_ne!(there, own);
+        assert_eq!(alternate(), there);
+        assert_eq!(guarantee(0), Ok(0x8_0000));
+    };
+    thread::Builder::new()
+        .stack_size(8 << 20)
+        .spawn(work)
+        .expect("started")
+        .join()
+        .expect("no panic");
 }

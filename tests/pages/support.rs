@@ -1,15 +1,22 @@
 //! Shared by the tests: the Windows names with numbers for addresses, and the
 //! kernel's list.
 
+#[cfg(unix)]
 use ntheap::win32::*;
+#[cfg(unix)]
 use std::fs;
 use std::process::Command;
 
-pub(crate) const PAGE: usize = 0x1000;
+/// Bytes of a page, as the page layer has them.
+#[cfg(unix)]
+pub(crate) use ntheap::vm::page_size;
+#[cfg(unix)]
 pub(crate) const UNIT: usize = 0x10000;
+#[cfg(unix)]
 pub(crate) const BOTH: DWORD = MEM_RESERVE | MEM_COMMIT;
 
 /// `VirtualAlloc`: the address, or the last error.
+#[cfg(unix)]
 pub(crate) fn allocate(
     address: usize,
     size: usize,
@@ -30,6 +37,7 @@ pub(crate) fn allocate(
 }
 
 /// TRUE as `Ok`, FALSE as the last error.
+#[cfg(unix)]
 pub(crate) fn truth(result: BOOL) -> Result<(), DWORD> {
     if result == TRUE {
         Ok(())
@@ -39,12 +47,14 @@ pub(crate) fn truth(result: BOOL) -> Result<(), DWORD> {
     }
 }
 
+#[cfg(unix)]
 pub(crate) fn free(address: usize, size: usize, kind: DWORD) -> Result<(), DWORD> {
     // SAFETY: the tests free only what they reserved, and use it no more.
     truth(unsafe { VirtualFree(std::ptr::with_exposed_provenance_mut(address), size, kind) })
 }
 
 /// The protection that the first page had.
+#[cfg(unix)]
 pub(crate) fn protect(address: usize, size: usize, protect: DWORD) -> Result<DWORD, DWORD> {
     let mut old = 0;
     let address = std::ptr::with_exposed_provenance_mut(address);
@@ -53,6 +63,7 @@ pub(crate) fn protect(address: usize, size: usize, protect: DWORD) -> Result<DWO
 }
 
 /// What a query tells.
+#[cfg(unix)]
 pub(crate) fn query(address: usize) -> MEMORY_BASIC_INFORMATION {
     let mut told = std::mem::MaybeUninit::uninit();
     // SAFETY: the buffer has room for the structure, which is then filled.
@@ -64,11 +75,13 @@ pub(crate) fn query(address: usize) -> MEMORY_BASIC_INFORMATION {
 }
 
 /// A byte of memory that the test knows it may use.
+#[cfg(unix)]
 pub(crate) fn byte(address: usize) -> *mut u8 {
     std::ptr::with_exposed_provenance_mut(address)
 }
 
 /// One line of the kernel's list.
+#[cfg(unix)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mapped {
     pub(crate) start: usize,
@@ -78,6 +91,7 @@ pub(crate) struct Mapped {
 }
 
 /// The kernel's list of mappings.
+#[cfg(unix)]
 pub(crate) fn mappings() -> Vec<Mapped> {
     let list = fs::read_to_string("/proc/self/maps").expect("the list");
     list.lines()
@@ -95,6 +109,7 @@ pub(crate) fn mappings() -> Vec<Mapped> {
 }
 
 /// How many mappings the kernel lets a process have.
+#[cfg(unix)]
 pub(crate) fn most_mappings() -> usize {
     let text = fs::read_to_string("/proc/sys/vm/max_map_count").expect("the limit");
     text.trim().parse().expect("a number")
@@ -138,4 +153,61 @@ pub(crate) fn alone(name: &str) -> bool {
         String::from_utf8_lossy(&ended.stderr)
     );
     false
+}
+
+/// What the account has more when a program commits so many bytes: on Windows it is the
+/// system's.
+pub(crate) fn charged(bytes: usize) -> usize {
+    if cfg!(windows) { 0 } else { bytes }
+}
+
+/// Whether this is Wine: what it lacks is told by name, and not tested.
+pub(crate) fn lacks(what: &str) -> bool {
+    let is_wine = is_wine();
+    if is_wine {
+        println!("Wine has no {what}");
+    }
+    is_wine
+}
+
+#[cfg(unix)]
+fn is_wine() -> bool {
+    false
+}
+
+#[cfg(windows)]
+fn is_wine() -> bool {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetModuleHandleA(name: *const std::ffi::c_char) -> *mut std::ffi::c_void;
+        fn GetProcAddress(
+            module: *mut std::ffi::c_void,
+            name: *const std::ffi::c_char,
+        ) -> *mut std::ffi::c_void;
+    }
+    // SAFETY: the names end with a 0, and the library is in every process.
+    unsafe {
+        let library = GetModuleHandleA(c"ntdll.dll".as_ptr());
+        !GetProcAddress(library, c"wine_get_version".as_ptr()).is_null()
+    }
+}
+
+/// Bytes of the kernel's own pages, whatever the mock pretends.
+pub(crate) fn kernel_page() -> usize {
+    #[cfg(unix)]
+    // SAFETY: a number of the system is read.
+    let own = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    #[cfg(windows)]
+    let own = 4096;
+    own
+}
+
+/// Whether the mock pretends pages that are larger than the kernel's. What the kernel does
+/// with pages one by one is not tested then.
+pub(crate) fn pretends() -> bool {
+    let pretends = ntheap::vm::page_size() > kernel_page();
+    if pretends {
+        println!("the kernel's own pages are smaller");
+    }
+    pretends
 }

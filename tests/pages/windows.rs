@@ -1,6 +1,7 @@
 //! Physical pages and windows of `ntheap::vm`.
 
-use crate::support::{Random, alone};
+use crate::support::{Random, alone, charged, lacks};
+#[cfg(unix)]
 use ntheap::sys::{Call, fault};
 use ntheap::vm::*;
 
@@ -8,8 +9,23 @@ fn program() -> Line {
     account().get(Use::Program)
 }
 
+/// Whether this process can have physical pages: on Windows it takes a privilege.
+fn has_pages() -> bool {
+    match PhysicalPages::new(1) {
+        Err(PageError::Unsupported) if lacks("physical pages") => false,
+        Err(PageError::Denied) if cfg!(windows) => {
+            println!("SeLockMemoryPrivilege is not in force");
+            false
+        }
+        other => other.map(|_| true).expect("taken"),
+    }
+}
+
 #[test]
 fn a_window_shows_different_pages_in_turn() {
+    if !has_pages() {
+        return;
+    }
     if !alone("windows::a_window_shows_different_pages_in_turn") {
         return;
     }
@@ -17,7 +33,7 @@ fn a_window_shows_different_pages_in_turn() {
     let before = program();
     let pages = PhysicalPages::new(100).expect("taken");
     assert_eq!(pages.len(), 100);
-    assert_eq!(program().committed, before.committed + 100 * page);
+    assert_eq!(program().committed, before.committed + charged(100 * page));
     let mut window = Window::new(4 * page - 1).expect("reserved");
     assert_eq!((window.size(), window.len()), (4 * page, 4));
     let mut shown = window.show(&pages).expect("shown");
@@ -64,12 +80,19 @@ fn a_window_shows_different_pages_in_turn() {
 #[test]
 fn what_has_no_meaning_changes_nothing() {
     assert_eq!(PhysicalPages::new(0).err(), Some(PageError::Invalid));
-    assert_eq!(
-        PhysicalPages::new(usize::MAX).err(),
-        Some(PageError::NoMemory)
-    );
+    for count in [
+        usize::MAX,
+        isize::MAX as usize,
+        isize::MAX as usize / 4096 + 1,
+    ] {
+        let refused = PhysicalPages::new(count).err();
+        assert_eq!(refused, Some(PageError::NoMemory), "{count:#x}");
+    }
     assert_eq!(Window::new(0).err(), Some(PageError::Invalid));
     assert_eq!(Window::new(usize::MAX).err(), Some(PageError::Invalid));
+    if !has_pages() {
+        return;
+    }
     let page = page_size();
     let pages = PhysicalPages::new(4).expect("taken");
     let mut window = Window::new(4 * page).expect("reserved");
@@ -124,6 +147,9 @@ fn what_has_no_meaning_changes_nothing() {
 /// pages.
 #[test]
 fn what_was_forgotten_is_not_shown_again() {
+    if !has_pages() {
+        return;
+    }
     let page = page_size();
     let mut window = Window::new(2 * page).expect("reserved");
     let first = PhysicalPages::new(2).expect("taken");
@@ -144,6 +170,7 @@ fn what_was_forgotten_is_not_shown_again() {
     assert_eq!(shown.bytes(page..page + 1), Ok(&[1][..]));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_child_of_a_fork_cannot_show_its_parents_pages() {
     if !alone("windows::a_child_of_a_fork_cannot_show_its_parents_pages") {
@@ -188,6 +215,7 @@ fn a_child_of_a_fork_cannot_show_its_parents_pages() {
     assert_eq!(kept.bytes(0..1), Ok(&[7][..]));
 }
 
+#[cfg(unix)]
 #[test]
 fn one_page_that_is_refused_keeps_no_other() {
     if !alone("windows::one_page_that_is_refused_keeps_no_other") {
@@ -203,6 +231,9 @@ fn one_page_that_is_refused_keeps_no_other() {
 
 #[test]
 fn random_pages_are_shown_as_a_model_says() {
+    if !has_pages() {
+        return;
+    }
     const PLACES: usize = 16;
     const PAGES: usize = 40;
     let page = page_size();

@@ -95,7 +95,8 @@ fn what_is_no_block_is_refused_and_says_why() {
         assert_eq!(size, (usize::MAX, UNTOUCHED));
         // SAFETY: any address may be asked about.
         let valid = with_error(|| unsafe { HeapValidate(heap.0, 0, block) });
-        assert_eq!(valid, (FALSE, UNTOUCHED));
+        let expected_of_it = if unreadable { expected } else { UNTOUCHED };
+        assert_eq!(valid, (FALSE, expected_of_it));
         // SAFETY: as above.
         let native = with_error(|| unsafe { RtlFreeHeap(heap.0, 0, block) });
         assert_eq!(native, (0, expected));
@@ -369,6 +370,69 @@ fn information_that_is_none_is_refused() {
     assert_eq!(query(termination, word, 4), invalid);
     assert_eq!(query(compatibility, NULL, 4), (FALSE, ERROR_NOACCESS));
     assert_eq!(query(compatibility, word, 4), (TRUE, UNTOUCHED));
+}
+
+#[test]
+fn optimizing_gives_back_what_buckets_keep() {
+    // Other tests optimize all heaps of their process.
+    let test = this_test!(optimizing_gives_back_what_buckets_keep);
+    passes_alone(test, || {
+        let heap = Heap::new(0, 0, 0);
+        let kept = Heap::new(0, 0, 0);
+        let committed = |heap: &Heap| {
+            let mut told = HEAP_SUMMARY {
+                cb: 40,
+                ..HEAP_SUMMARY::default()
+            };
+            // SAFETY: the heap lives, and the structure is one.
+            holds!(unsafe { HeapSummary(heap.0, 0, &raw mut told) } == TRUE);
+            told.cbCommitted
+        };
+        for one in [true, false] {
+            for of in [&heap, &kept] {
+                let blocks: Vec<_> = (0..2000).map(|_| of.alloc(64)).collect();
+                assert!(committed(of) >= 2000 * 64);
+                assert!(blocks.into_iter().all(|block| of.free(block) == TRUE));
+                assert!(committed(of) > 0x2000, "buckets keep something");
+            }
+            let handle = if one { heap.0 } else { NULL };
+            let mut wanted = HEAP_OPTIMIZE_RESOURCES_INFORMATION {
+                Version: 1,
+                Flags: 0,
+            };
+            let buffer = (&raw mut wanted).cast();
+            // SAFETY: the buffer has that length.
+            let set = unsafe { HeapSetInformation(handle, HeapOptimizeResources, buffer, 8) };
+            assert_eq!(set, TRUE);
+            assert_eq!(committed(&heap), 0x2000);
+            assert_eq!(committed(&kept) == 0x2000, !one, "the other one's, too?");
+        }
+    });
+}
+
+#[test]
+fn flags_that_mean_nothing_are_ignored() {
+    const NOTHING: DWORD = 0x8600_0000;
+    let heap = Heap::new(NOTHING, 0, 0);
+    let mut told = UNTOUCHED;
+    // SAFETY: the heap lives, and each block is used by its last address alone.
+    unsafe {
+        let block = HeapAlloc(heap.0, NOTHING, 100);
+        holds!(!block.is_null());
+        let block = HeapReAlloc(heap.0, NOTHING, block, 300);
+        let all = || {
+            assert_eq!(HeapSize(heap.0, NOTHING, block), 300);
+            assert_eq!(HeapValidate(heap.0, NOTHING, block), TRUE);
+            assert_eq!(HeapValidate(heap.0, NOTHING, ptr::null()), TRUE);
+            assert!(HeapCompact(heap.0, NOTHING) > 0);
+            let flags = &raw mut told;
+            let info = RtlGetUserInfoHeap(heap.0, NOTHING, block, ptr::null_mut(), flags);
+            assert_eq!(info, TRUE as BOOLEAN);
+            HeapFree(heap.0, NOTHING, block)
+        };
+        assert_eq!(with_error(all), (TRUE, UNTOUCHED));
+    }
+    assert_eq!(told, 0);
 }
 
 #[test]

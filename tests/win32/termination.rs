@@ -180,8 +180,31 @@ const BAD_HANDLE: [&str; 5] = [
 const DESTROYED: &str = "  advice: that heap was destroyed, and all its blocks with it; use neither \
      afterwards (\"HeapDestroy function\")";
 
-/// Makes a test of each function: given a handle of a destroyed heap, and one
-/// that never was a heap's, it ends the process.
+#[test]
+fn what_never_was_a_heap_is_told_of() {
+    let expected: Vec<&str> = BAD_HANDLE
+        .into_iter()
+        .chain(["  HeapAlloc, thread #"])
+        .collect();
+    ends(
+        this_test!(what_never_was_a_heap_is_told_of),
+        &expected,
+        || {
+            let heap = create();
+            // Aligned as a handle is, in memory of the heap.
+            let block = alloc(heap, 0x4_0000);
+            let handle =
+                ptr::without_provenance_mut::<c_void>(block.addr().next_multiple_of(0x1_0000));
+            say(&[("handle", handle)]);
+            terminate();
+            // SAFETY: the handle is no heap's, which is told.
+            unsafe { HeapAlloc(handle, 0, 1) };
+        },
+    );
+}
+
+/// Makes a test of each function: given a handle of a destroyed heap, it ends the
+/// process.
 macro_rules! bad_handles {
     ($($name:ident: $operation:literal, |$heap:ident| $call:block)*) => {
         $(

@@ -441,6 +441,9 @@ differences! {
     rtl_create_wild_parameters {
         "refused" => "ignores the parameters";
     }
+    rtl_destroy_debugged {
+        "told-by-a-text", "and-by-a-breakpoint" => "looks at no handle without flags";
+    }
     rtl_walk_buckets {
         "region", "busy", "free-blocks" => "never has buckets";
     }
@@ -472,6 +475,9 @@ differences! {
     user_info_realloc {
         "shrunk-value", "grown-value" => "clears the value";
         "shrunk-flags" => "takes the call's flags";
+    }
+    validate {
+        "unreadable-error" => "leaves the last error";
     }
     view_bad_arguments {
         "map-at-the-end-error", "map-behind-the-end-error" => "says ERROR_INVALID_PARAMETER";

@@ -13,15 +13,13 @@
 //! check here one that begins with `skipped`. Windows is
 //! the judge, as its documentation and observation tell; where Wine answers
 //! otherwise, [`differences`] says so by name, and a difference that is none
-//! any more fails as well. What needs parts that the library does not have yet
-//! is listed in [`pending`] and shows up as ignored, with the reason.
+//! any more fails as well.
 
 #![cfg(target_os = "linux")]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod differences;
-mod pending;
 mod wine;
 
 use common::{command, find, folder, run, skip, text, windows_library};
@@ -141,7 +139,7 @@ macro_rules! programs {
 programs! {
     create_handle create_flags create_destroy process_heaps growable_first_region growable_growth
     fixed_reservation fixed_limits rtl_create_parameters rtl_create_wild_parameters
-    rtl_create_memory rtl_destroy_garbage
+    rtl_create_memory rtl_destroy_garbage rtl_destroy_debugged
 
     alloc_sizes alloc_overflow alloc_exceptions alloc_region_alignment alloc_large
     alloc_zero_memory alloc_spacing size_null

@@ -42,6 +42,25 @@ HELPER FARPROC look_up(const char *name)
         }                                                                                          \
     } while (0)
 
+/* DiscardVirtualMemory and ReclaimVirtualMemory; OfferVirtualMemory. */
+typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
+typedef DWORD(WINAPI *offer_function)(PVOID, SIZE_T, OFFER_PRIORITY);
+
+/* Finds all three, under the names `discard`, `offer` and `reclaim`; a program ends here
+ * where the system has none. */
+#define NEED_OFFERS()                                                                              \
+    do {                                                                                           \
+        FIND(discard_function, DiscardVirtualMemory);                                              \
+        FIND(offer_function, OfferVirtualMemory);                                                  \
+        FIND(discard_function, ReclaimVirtualMemory);                                              \
+        NEED_FUNCTION(DiscardVirtualMemory);                                                       \
+        NEED_FUNCTION(OfferVirtualMemory);                                                         \
+        NEED_FUNCTION(ReclaimVirtualMemory);                                                       \
+        discard = DiscardVirtualMemory_;                                                           \
+        offer = OfferVirtualMemory_;                                                               \
+        reclaim = ReclaimVirtualMemory_;                                                           \
+    } while (0)
+
 typedef PVOID(WINAPI *alloc2_function)(HANDLE, PVOID, SIZE_T, ULONG, ULONG,
                                        MEM_EXTENDED_PARAMETER *, ULONG);
 

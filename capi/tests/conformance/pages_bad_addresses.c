@@ -2,9 +2,6 @@
  * of pages refuses them, and nothing of them changes. */
 #include "bad_pages.h"
 
-typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
-typedef DWORD(WINAPI *offer_function)(PVOID, SIZE_T, OFFER_PRIORITY);
-
 static discard_function discard, reclaim;
 static offer_function offer;
 
@@ -56,15 +53,7 @@ static void nothing(const char *what, char *at, DWORD error)
 
 int main(void)
 {
-    FIND(discard_function, DiscardVirtualMemory);
-    FIND(offer_function, OfferVirtualMemory);
-    FIND(discard_function, ReclaimVirtualMemory);
-    NEED_FUNCTION(DiscardVirtualMemory);
-    NEED_FUNCTION(OfferVirtualMemory);
-    NEED_FUNCTION(ReclaimVirtualMemory);
-    discard = DiscardVirtualMemory_;
-    offer = OfferVirtualMemory_;
-    reclaim = ReclaimVirtualMemory_;
+    NEED_OFFERS();
     char *room = (char *)VirtualAlloc(NULL, 16 * UNIT, MEM_RESERVE, PAGE_NOACCESS);
     NEED("room", room && VirtualFree(room, 0, MEM_RELEASE));
     nothing("null", NULL, ERROR_INVALID_ADDRESS);

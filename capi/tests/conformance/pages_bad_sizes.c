@@ -4,9 +4,6 @@
 
 #define PAGES 4
 
-typedef DWORD(WINAPI *discard_function)(PVOID, SIZE_T);
-typedef DWORD(WINAPI *offer_function)(PVOID, SIZE_T, OFFER_PRIORITY);
-
 static discard_function discard, reclaim;
 static offer_function offer;
 static char *base, *watched, *view;
@@ -59,15 +56,7 @@ static void size_is_bad(const char *what, SIZE_T size)
 
 int main(void)
 {
-    FIND(discard_function, DiscardVirtualMemory);
-    FIND(offer_function, OfferVirtualMemory);
-    FIND(discard_function, ReclaimVirtualMemory);
-    NEED_FUNCTION(DiscardVirtualMemory);
-    NEED_FUNCTION(OfferVirtualMemory);
-    NEED_FUNCTION(ReclaimVirtualMemory);
-    discard = DiscardVirtualMemory_;
-    offer = OfferVirtualMemory_;
-    reclaim = ReclaimVirtualMemory_;
+    NEED_OFFERS();
     const DWORD both = MEM_RESERVE | MEM_COMMIT;
     /* Behind the pages are as many that cannot be accessed. */
     base = (char *)VirtualAlloc(NULL, 2 * PAGES * PAGE, MEM_RESERVE, PAGE_READWRITE);

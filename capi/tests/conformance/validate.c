@@ -1,11 +1,13 @@
 /* HeapValidate: TRUE of a sound heap and of its blocks, FALSE of whatever is not
- * a block of it; the last error is not touched. */
+ * a block of it; the last error is not touched, but for an address that cannot be
+ * read. */
 #include "check.h"
 
 int main(void)
 {
     static char elsewhere[256];
     char on_stack[256];
+    ULONG_PTR wild = 0xDEADBEE0;
     HANDLE heap = HeapCreate(0, 0, 0), other = HeapCreate(0, 0, 0);
     NEED("created", heap && other);
     char *block = (char *)HeapAlloc(heap, 0, 100), *freed = (char *)HeapAlloc(heap, 0, 100);
@@ -27,6 +29,8 @@ int main(void)
     EQUAL("interior-of-large", HeapValidate(heap, 0, large + 0x10000), FALSE);
     EQUAL("block-of-another-heap", HeapValidate(heap, 0, others), FALSE);
     EQUAL("error-untouched", GetLastError(), UNTOUCHED);
+    EQUAL("unreadable", HeapValidate(heap, 0, (void *)wild), FALSE);
+    EQUAL("unreadable-error", GetLastError(), ERROR_NOACCESS);
     CHECK("destroyed", HeapDestroy(heap) && HeapDestroy(other));
     return finish();
 }

@@ -54,6 +54,12 @@ pub(crate) struct Walk {
     #[arg(long, value_name = "TEXT", verbatim_doc_comment)]
     pub(crate) stack: Option<String>,
 
+    /// Tell call stacks by their places alone, program+0x1189, without functions and lines
+    ///
+    /// Looking for these takes time where programs have much debugging information.
+    #[arg(long, verbatim_doc_comment)]
+    pub(crate) no_names: bool,
+
     /// Only blocks in these states [default: busy,out]
     ///
     /// cached: free and at hand in a thread's cache; out: in use or cached, where

@@ -102,7 +102,11 @@ fn calls(chosen: &Chosen<'_>, symbols: &mut Symbols) -> Vec<serde_json::Value> {
     let stacks = stacks_of(chosen).into_iter();
     let one = |(stack, block): (u32, Block)| {
         let frames = chosen.snapshot.frames_of(&block);
-        json!({ "stack": stack, "frames": frames, "calls": symbols.json(frames) })
+        let mut told = json!({ "stack": stack, "frames": frames });
+        if !chosen.options.no_names {
+            told["calls"] = symbols.json(frames);
+        }
+        told
     };
     stacks.map(one).collect()
 }
@@ -171,11 +175,13 @@ impl<'a> Chosen<'a> {
 /// stacks follow.
 fn text(out: &mut Out, chosen: &Chosen<'_>, symbols: &mut Symbols) -> io::Result<()> {
     let has_stacks = !chosen.snapshot.stacks.is_empty();
+    let has_tags = !chosen.snapshot.tags.is_empty();
     let column = if has_stacks { "   stack" } else { "" };
+    let tags = if has_tags { "  tag             " } else { "" };
     writeln!(out, "{}", output::title(chosen.snapshot))?;
     writeln!(
         out,
-        "{:>18}  {:>12}  {:>8}  {:<6}  {:<16}{column}  heap",
+        "{:>18}  {:>12}  {:>8}  {:<6}  {:<16}{column}{tags}  heap",
         "address", "size", "unused", "state", "lies in"
     )?;
     for (heap, area, block) in chosen.blocks() {
@@ -193,11 +199,22 @@ fn text(out: &mut Out, chosen: &Chosen<'_>, symbols: &mut Symbols) -> io::Result
             0 => write!(out, "  {:>6}", "-")?,
             stack => write!(out, "  {stack:>6}")?,
         }
+        if has_tags {
+            let tag = chosen.snapshot.tag_of(block).unwrap_or("-");
+            write!(out, "  {tag:<16}")?;
+        }
         writeln!(out, "  {}", heap_name(heap))?;
     }
     for (stack, block) in stacks_of(chosen) {
         writeln!(out, "stack {stack}")?;
-        symbols.write(out, chosen.snapshot.frames_of(&block), "    ")?;
+        let frames = chosen.snapshot.frames_of(&block);
+        if chosen.options.no_names {
+            for frame in frames {
+                writeln!(out, "    {frame}")?;
+            }
+        } else {
+            symbols.write(out, frames, "    ")?;
+        }
     }
     Ok(())
 }
@@ -280,7 +297,7 @@ impl Serialize for Chosen<'_> {
 struct Blocks<'a>(&'a Chosen<'a>);
 
 #[derive(Serialize)]
-struct OneBlock {
+struct OneBlock<'a> {
     address: String,
     size: u64,
     unused: u32,
@@ -289,6 +306,8 @@ struct OneBlock {
     heap: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     stack: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<&'a str>,
 }
 
 impl Serialize for Blocks<'_> {
@@ -301,6 +320,7 @@ impl Serialize for Blocks<'_> {
             lies_in: area_name(area),
             heap: hex(heap.handle),
             stack: (block.stack != 0).then_some(block.stack),
+            tag: self.0.snapshot.tag_of(block),
         }))
     }
 }

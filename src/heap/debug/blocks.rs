@@ -35,7 +35,7 @@ pub(in crate::heap) fn begin(config: &Config) {
                 busy: usize::MAX,
                 blocks: usize::MAX,
             };
-            page::begin(SPACE, guards, bounds);
+            page::begin(SPACE, guards, None, bounds);
         }
     } else if !super::is_on() {
         random::begin();

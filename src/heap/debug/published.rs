@@ -1,6 +1,6 @@
 //! What others need to know to read records and stacks from outside (`heap/traces.rs`).
 
-use super::{page, registry, stacks};
+use super::{page, registry, stacks, tags};
 use crate::heap::traces::Traces;
 use crate::vm::root::{self, Anchor};
 use core::cell::UnsafeCell;
@@ -18,7 +18,7 @@ pub(super) fn publish() {
     let traces = Traces {
         guarded: page::range(),
         tables: page::tables(),
-        ..registry::describe(stacks::describe())
+        ..tags::describe(registry::describe(stacks::describe()))
     };
     // SAFETY: nobody knows of it yet.
     unsafe { *PUBLISHED.0.get() = traces };

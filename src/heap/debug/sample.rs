@@ -25,10 +25,11 @@ use crate::heap::classes::MAX_BUCKET_SIZE;
 use crate::heap::descriptor::Kind;
 use crate::heap::front::{Front, Shared};
 use crate::heap::word::Word;
+use crate::sys::{KEEPS_LOW, LOW};
 use crate::vm::guarded::Guards;
 use crate::vm::page_size;
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Blocks in use and kept, together.
 const BLOCKS: usize = 256;
@@ -39,6 +40,9 @@ const SPACE: usize = 64 * 1024 * 1024;
 /// The rate: one in so many; 0 for none.
 static RATE: AtomicU64 = AtomicU64::new(0);
 
+/// Whether they lie at addresses that tell by themselves whose they are.
+static IS_LOW: AtomicBool = AtomicBool::new(false);
+
 /// Begins, if the options say so. True if it does, and stacks are wanted.
 pub(super) fn begin(config: &Config) -> bool {
     let rate = config.sample() as u64;
@@ -48,8 +52,10 @@ pub(super) fn begin(config: &Config) -> bool {
         busy: BLOCKS,
         blocks: BLOCKS,
     };
-    let begins = rate != 0 && page::begin(SPACE, Guards::Advice, bounds);
+    let begins = rate != 0 && page::begin(SPACE, Guards::Advice, Some(random()), bounds);
     if begins {
+        let [_, end] = page::range();
+        IS_LOW.store(end <= LOW, Ordering::Relaxed);
         RATE.store(rate, Ordering::Relaxed);
     }
     begins
@@ -91,10 +97,11 @@ pub(in crate::heap) fn take(
     }
     until.set(draw());
     let rule = match front.kind() {
-        // The Layout says the alignment; the free knows the block by its address.
-        Kind::Plain if align <= 8 => Rule::Beside,
-        Kind::Plain => return ptr::null_mut(),
         Kind::Checked => Rule::End,
+        // The free has to know the block by its address.
+        Kind::Plain if KEEPS_LOW && IS_LOW.load(Ordering::Relaxed) => Rule::End,
+        Kind::Plain if !KEEPS_LOW && align <= 8 => Rule::Beside,
+        Kind::Plain => return ptr::null_mut(),
     };
     threads::note(crate::sys::thread_id() as u32);
     page::allocate(&Request {

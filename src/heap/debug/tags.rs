@@ -14,11 +14,13 @@
 
 use super::registry::{self, State};
 use super::{gflags, has, stacks};
+use crate::heap::traces::{FIRST_MODULE, MODULE_NAME, Traces};
 use core::fmt::{self, Write};
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The number before the first module's.
-const MODULES: u16 = 0x1000;
+const MODULES: u16 = FIRST_MODULE - 1;
 
 /// Modules that have numbers; the blocks of others have tag 0.
 const MOST: usize = 64;
@@ -31,7 +33,7 @@ const SHIFT: u32 = 18;
 const MAXIMUM: u32 = 0xfff;
 
 /// Bytes of a name that are kept.
-const NAME: usize = 32;
+const NAME: usize = MODULE_NAME;
 
 struct Module {
     /// As [`super::modules::key`] makes it of the module's start and name; 0 is a free place.
@@ -55,6 +57,19 @@ pub(in crate::heap) fn are_on() -> bool {
     has(gflags::TAGGING | gflags::TAG_BY_DLL)
 }
 
+/// Where tags and names are, for who reads them from outside; the rest is in `so_far`.
+pub(super) fn describe(so_far: Traces) -> Traces {
+    if !are_on() {
+        return so_far;
+    }
+    Traces {
+        tag: offset_of!(registry::Record, tag),
+        modules: [(&raw const KNOWN).addr(), MOST, size_of::<Module>()],
+        module_name: [offset_of!(Module, name), offset_of!(Module, length)],
+        ..so_far
+    }
+}
+
 /// Writes the tag of a block that was just made by a call with these flags, and with the
 /// stack of this number, into its record.
 pub(in crate::heap) fn note(address: usize, call_flags: u32) {
@@ -62,15 +77,15 @@ pub(in crate::heap) fn note(address: usize, call_flags: u32) {
         return;
     }
     let own = (call_flags >> SHIFT & MAXIMUM) as u16;
-    registry::update(address, |record| {
-        record.tag = if own != 0 && has(gflags::TAGGING) {
-            own
-        } else if has(gflags::TAG_BY_DLL) {
-            of_stack(record.stack)
-        } else {
-            0
-        };
-    });
+    let tag = if own != 0 && has(gflags::TAGGING) {
+        own
+    } else if has(gflags::TAG_BY_DLL) {
+        // A new module's name is asked of the system: not under a lock.
+        registry::find(address).map_or(0, |record| of_stack(record.stack))
+    } else {
+        0
+    };
+    registry::update(address, |record| record.tag = tag);
 }
 
 /// Gives a block that another one was moved to that one's tag, or the one of the call that

@@ -7,7 +7,9 @@
 //!
 //! With parameters checked a thread that comes asks to be called back at its end. One that
 //! is gone at the end of the process, and was not called, ended by the system call alone:
-//! what it kept for itself is lost, in this heap and elsewhere.
+//! what it kept for itself is lost, in this heap and elsewhere. Of a place that two threads
+//! had who lived at once nothing is told: one of them may come back to it at its very end,
+//! after it was called.
 
 use super::registry::{self, State};
 use crate::report::{FixedBuffer, ThreadName};
@@ -31,6 +33,8 @@ struct Place {
     token: AtomicUsize,
     /// Whether it was called back, or is not to be.
     has_ended: AtomicBool,
+    /// Whether two threads had the place who lived at once.
+    is_shared: AtomicBool,
     calls: AtomicU32,
     /// The name's bytes, in two halves: one may be newer than the other for a
     /// moment, which a report can bear.
@@ -42,6 +46,7 @@ static NAMES: [Place; PLACES] = [const {
         thread: AtomicU32::new(0),
         token: AtomicUsize::new(0),
         has_ended: AtomicBool::new(true),
+        is_shared: AtomicBool::new(false),
         calls: AtomicU32::new(0),
         name: [const { AtomicU64::new(0) }; 2],
     }
@@ -73,6 +78,10 @@ fn refresh(thread: u32) {
     let is_new = place.thread.load(Ordering::Relaxed) != thread
         || place.token.load(Ordering::Relaxed) != token;
     if is_new && PROCESS.load(Ordering::Relaxed) != 0 {
+        let other = place.thread.load(Ordering::Relaxed);
+        if other != 0 && other != thread && !crate::sys::is_gone(u64::from(other)) {
+            place.is_shared.store(true, Ordering::Relaxed);
+        }
         // It may have been another's, of whom nothing can be told later.
         place.has_ended.store(true, Ordering::Relaxed);
         place.token.store(token, Ordering::Relaxed);
@@ -154,6 +163,7 @@ extern "C" fn tell_of_lost() {
         let thread = place.thread.load(Ordering::Acquire);
         let is_lost = thread != 0
             && !place.has_ended.load(Ordering::Relaxed)
+            && !place.is_shared.load(Ordering::Relaxed)
             && crate::sys::is_gone(u64::from(thread));
         if is_lost {
             tell(thread);

@@ -24,7 +24,7 @@ use super::segment::{self, Segment};
 use super::{fence, fingerprint, slices};
 use core::mem::offset_of;
 
-pub use super::traces::{BYTES as TRACES_BYTES, Busy, Traces};
+pub use super::traces::{BYTES as TRACES_BYTES, Busy, FIRST_MODULE, Traces};
 
 pub use super::private::outside::{Area, Heap, Large, RegionBlock, Tables, WATCHED, Walk};
 

@@ -74,18 +74,18 @@ pub(in crate::heap) fn operation(family: Family) -> &'static str {
 
 /// Compares what a block goes back by, `given`, with what it came from, and reports it if
 /// they do not belong together. What is no busy block, or not known, passes. No lock may be
-/// held.
-pub(in crate::heap) fn expect(operation: &str, address: usize, given: Family) {
+/// held. What it came from, to be noted again if it does not go back after all.
+pub(in crate::heap) fn expect(operation: &str, address: usize, given: Family) -> Family {
     if !are_told() {
-        return;
+        return Family::Heap;
     }
     let Some(record) = registry::find(address).filter(|record| record.state == State::Busy) else {
-        return;
+        return Family::Heap;
     };
     // Compared here and no more.
     note(address, Family::Heap);
     let (Some([allocated, _]), Some([_, given_by])) = (names(record.family), names(given)) else {
-        return;
+        return record.family;
     };
     if record.family != given && JUDGE.get().is_some_and(|judge| judge()) {
         // A resizing is named by the operation alone.
@@ -96,6 +96,7 @@ pub(in crate::heap) fn expect(operation: &str, address: usize, given: Family) {
         };
         report(operation, &record, Families::new(given, allocated));
     }
+    record.family
 }
 
 #[cold]

@@ -45,9 +45,14 @@ pub(super) fn place(
     if size > LARGEST {
         return Some(Err(Error::NoMemory));
     }
-    let is_wanting = is_chosen(size) && modules::are_for(caller.stack);
-    if is_wanting && let Some(block) = place_guarded(heap, all, info, size, align, caller) {
-        return Some(Ok(block));
+    let mut is_wanting = is_chosen(size) && modules::are_for(caller.stack);
+    if is_wanting {
+        match place_guarded(heap, all, info, size, align, caller) {
+            Some(Ok(block)) => return Some(Ok(block)),
+            // No page heap could ever have it.
+            Some(Err(())) => is_wanting = false,
+            None => {}
+        }
     }
     Some(light::place(
         heap,
@@ -77,7 +82,7 @@ pub(super) fn has_pages(heap: &PrivateHeap) -> bool {
     heap.flags.load(Ordering::Relaxed) & flags::PAGE_ALLOCS != 0
 }
 
-/// A guarded block, if there is room for it.
+/// A guarded block, if there is room for it; an error where there never could be.
 fn place_guarded(
     heap: &PrivateHeap,
     all: u32,
@@ -85,7 +90,7 @@ fn place_guarded(
     size: usize,
     align: usize,
     caller: Caller,
-) -> Option<NonNull<u8>> {
+) -> Option<Result<NonNull<u8>, ()>> {
     if !page::is_on() {
         tell_of_no_room();
         return None;
@@ -107,7 +112,7 @@ fn place_guarded(
         is_sample: false,
     };
     if !page::could_hold(&request) {
-        return None;
+        return Some(Err(()));
     }
     let Some(made) = page::make(&request) else {
         tell_of_no_room();
@@ -127,7 +132,7 @@ fn place_guarded(
     let block = made.appear();
     drop(core);
     page::made_room();
-    NonNull::new(block)
+    NonNull::new(block).map(Ok)
 }
 
 /// Says, once, that blocks have no guards from here on.

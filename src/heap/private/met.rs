@@ -237,7 +237,7 @@ pub(in crate::heap) unsafe fn reallocate(address: *mut u8, size: usize) -> *mut 
         return ptr::null_mut();
     };
     #[cfg(feature = "debug")]
-    families::expect("realloc", address.addr(), Family::Malloc);
+    let family = families::expect("realloc", address.addr(), Family::Malloc);
     loop {
         // SAFETY: the caller's promise is the callee's.
         match unsafe { reallocate_as("realloc", heap, 0, address, size) } {
@@ -247,7 +247,12 @@ pub(in crate::heap) unsafe fn reallocate(address: *mut u8, size: usize) -> *mut 
                 return new.as_ptr();
             }
             Err(Error::NoMemory | Error::LimitReached) if tries_again(size) => {}
-            Err(_) => return ptr::null_mut(),
+            Err(_) => {
+                // The block stays what it was.
+                #[cfg(feature = "debug")]
+                families::note(address.addr(), family);
+                return ptr::null_mut();
+            }
         }
     }
 }

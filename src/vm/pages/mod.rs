@@ -2,8 +2,12 @@
 //! system.
 //!
 //! ```text
-//!   Reservation, Placeholder --> pages --+--> regions      Unix (unix.rs)
-//!                                        +--> the system   Windows (windows.rs)
+//!   Reservation, Placeholder     -->          unix.rs           --> regions
+//!   Section, View                --> pages -+ unix_sections.rs  --> sections, regions
+//!   PhysicalPages, Window        -->        | unix_physical.rs  --> regions
+//!                                           | windows.rs
+//!                                           | windows_sections.rs   --> the system
+//!                                           + windows_physical.rs
 //! ```
 //!
 //! Addresses and sizes here are numbers; whose the pages are, and who may use them at
@@ -16,14 +20,35 @@
 
 #[cfg(unix)]
 mod unix;
+#[cfg(unix)]
+mod unix_physical;
+#[cfg(unix)]
+mod unix_sections;
 #[cfg(windows)]
 mod windows;
+#[cfg(windows)]
+mod windows_physical;
+#[cfg(windows)]
+mod windows_sections;
 
+use crate::sys::Whereabouts;
 use core::fmt;
 #[cfg(unix)]
 pub(super) use unix::*;
+#[cfg(unix)]
+pub(super) use unix_physical::*;
+#[cfg(unix)]
+pub use unix_sections::RawFile;
+#[cfg(unix)]
+pub(super) use unix_sections::*;
 #[cfg(windows)]
 pub(super) use windows::*;
+#[cfg(windows)]
+pub(super) use windows_physical::*;
+#[cfg(windows)]
+pub use windows_sections::RawFile;
+#[cfg(windows)]
+pub(super) use windows_sections::*;
 
 /// Why an operation on pages was refused. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +162,21 @@ impl<T> From<Refused<T>> for PageError {
     }
 }
 
+/// How the processor keeps what it reads and writes of pages.
+///
+/// On Linux this is told ([`query`](super::query())) and changes nothing: no program may
+/// choose it there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Caching {
+    /// As that of ordinary memory.
+    #[default]
+    Usual,
+    /// Not at all (PAGE_NOCACHE).
+    None,
+    /// Writes are gathered (PAGE_WRITECOMBINE).
+    WriteCombined,
+}
+
 /// Pages in a row that are alike, by addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Alike {
@@ -161,25 +201,41 @@ impl Alike {
 /// What a reservation is to be, by a program's words.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
-    /// At this address; 0 for anywhere.
-    pub(super) address: usize,
-    /// Not below this address.
-    pub(super) lowest: usize,
-    /// Below this address; 0 for no limit.
-    pub(super) limit: usize,
-    /// At a multiple of this; 0 for 64 KiB.
-    pub(super) alignment: usize,
-    pub(super) top_down: bool,
+    pub(super) at: Whereabouts,
     pub(super) large: bool,
     pub(super) watched: bool,
+    pub(super) caching: Caching,
     /// Address space for another reservation.
     pub(super) is_placeholder: bool,
 }
 
-#[cfg(test)]
-mod tests;
+/// What a section is to be, beyond its name and size.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SectionKind {
+    /// Whether pages are committed one by one.
+    pub(super) reserved: bool,
+    /// Whether views may run code.
+    pub(super) executable: bool,
+    /// Whether its pages are large.
+    pub(super) large: bool,
+    pub(super) caching: Caching,
+}
+
+impl Wanted {
+    /// Whether the options have a meaning, and go together.
+    pub(super) fn is_possible(&self) -> bool {
+        self.at.are_bounds()
+            && !(self.at.is_bounded() && self.at.address != 0)
+            && self.at.address.is_multiple_of(super::GRANULARITY)
+            && self.at.address < crate::sys::USER_END
+            && !(self.large && self.watched)
+    }
+}
 
 /// A pointer to what is known to lie at an address.
 pub(super) fn pointer(address: usize) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut(address)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,7 @@
 
 use super::{Alike, PageAccess, PageError, Wanted};
 use crate::sys;
-use crate::vm::regions::{
-    self, Kind, Locked, Protect, Refusal, Request, Touch, Unwatched, Whereabouts,
-};
+use crate::vm::regions::{self, Kind, Locked, Protect, Refusal, Request, Touch, Unwatched};
 
 pub(in super::super) fn protect_of(access: PageAccess) -> Protect {
     match access {
@@ -50,21 +48,7 @@ pub(in super::super) fn reserve(
     size: usize,
     touch: Touch,
 ) -> Result<(usize, usize), PageError> {
-    let at = Whereabouts {
-        address: wanted.address,
-        lowest: wanted.lowest,
-        limit: wanted.limit,
-        alignment: wanted.alignment,
-        top_down: wanted.top_down,
-        replaces: false,
-    };
-    let is_bounded = at.lowest | at.limit | at.alignment != 0;
-    if !at.are_bounds()
-        || is_bounded && at.address != 0
-        || !at.address.is_multiple_of(crate::vm::GRANULARITY)
-        || at.address >= sys::USER_END
-        || wanted.large && wanted.watched
-    {
+    if !wanted.is_possible() {
         return Err(PageError::Invalid);
     }
     let request = match wanted.is_placeholder {
@@ -77,10 +61,10 @@ pub(in super::super) fn reserve(
             commits: wanted.large,
             large: wanted.large,
             watched: wanted.watched,
-            ..Request::private(Protect::READ_WRITE)
+            ..Request::private(Protect::READ_WRITE.with_caching(wanted.caching))
         },
     };
-    regions::reserve(&at, size, &request).map_err(error_of_taking)
+    regions::reserve(&wanted.at, size, &request).map_err(error_of_taking)
 }
 
 /// Commits guard pages.
@@ -126,8 +110,8 @@ pub(in super::super) unsafe fn decommit(start: usize, size: usize) -> Result<(),
 /// # Safety
 /// Nobody uses the reservation any more.
 pub(in super::super) unsafe fn release(start: usize, _: usize) {
-    // SAFETY: the caller's promise is the callee's. Refused, it stays.
-    let _ = unsafe { regions::release(start) };
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { regions::abandon(start) };
 }
 
 pub(in super::super) fn query(address: usize) -> Option<Alike> {

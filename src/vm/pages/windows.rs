@@ -1,12 +1,19 @@
 //! On Windows: by the system's own functions.
 //!
-//! What the system does not tell (which pages are locked, which are offered or reset)
-//! is not told here either: so what would need to be told, to be safe, is not there.
+//! What the system does not tell, which pages were reset or are offered, the layer above
+//! notes (`marks`). Which are locked nobody tells.
 
-use super::{Alike, PageAccess, PageError, Wanted, pointer};
-use crate::sys::{self, Protection, Refused};
+use super::{Alike, Caching, PageAccess, PageError, Wanted, pointer};
+use crate::sys::{self, CachingBits, LastError, Protection, Rights};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_BUSY, ERROR_CALL_NOT_IMPLEMENTED, ERROR_COMMITMENT_LIMIT,
+    ERROR_FILE_INVALID, ERROR_FILE_NOT_FOUND, ERROR_INVALID_ADDRESS, ERROR_INVALID_FUNCTION,
+    ERROR_INVALID_HANDLE, ERROR_INVALID_NAME, ERROR_INVALID_PARAMETER, ERROR_MAPPED_ALIGNMENT,
+    ERROR_NOACCESS, ERROR_NOT_LOCKED, ERROR_NOT_SUPPORTED, ERROR_PRIVILEGE_NOT_HELD,
+    ERROR_WORKING_SET_QUOTA, STATUS_GUARD_PAGE_VIOLATION,
+};
 
-fn protection_of(access: PageAccess) -> Protection {
+pub(super) fn protection_of(access: PageAccess) -> Protection {
     match access {
         PageAccess::None => Protection::None,
         PageAccess::Read => Protection::Read,
@@ -26,47 +33,70 @@ pub(in super::super) fn access_of(protection: Protection) -> PageAccess {
     }
 }
 
-/// The error of a call that was refused.
-pub(in super::super) fn error_of(refused: Refused) -> PageError {
-    match refused {
-        Refused::Argument => PageError::Invalid,
-        Refused::Address => PageError::InUse,
-        Refused::Memory => PageError::NoMemory,
-        Refused::CommitLimit => PageError::CommitLimit,
-        Refused::Privilege => PageError::Denied,
-        Refused::Access => PageError::NotCommitted,
-        Refused::Guard => PageError::Guard,
-        Refused::WorkingSet => PageError::LockLimit,
-        Refused::NotLocked => PageError::NotLocked,
-        Refused::Unsupported => PageError::Unsupported,
+pub(super) fn bits_of(caching: Caching) -> CachingBits {
+    match caching {
+        Caching::Usual => CachingBits::USUAL,
+        Caching::None => CachingBits::NONE,
+        Caching::WriteCombined => CachingBits::WRITE_COMBINED,
+    }
+}
+
+pub(in super::super) fn caching_of(bits: CachingBits) -> Caching {
+    match bits {
+        CachingBits::NONE => Caching::None,
+        CachingBits::WRITE_COMBINED => Caching::WriteCombined,
+        _ => Caching::Usual,
+    }
+}
+
+/// The error of a call about pages that are the caller's, which was refused: the system
+/// calls addresses invalid whose pages are not committed.
+pub(in super::super) fn error_of(error: LastError) -> PageError {
+    match error.0 {
+        ERROR_INVALID_PARAMETER
+        | ERROR_INVALID_HANDLE
+        | ERROR_INVALID_NAME
+        | ERROR_FILE_INVALID
+        | ERROR_MAPPED_ALIGNMENT => PageError::Invalid,
+        ERROR_INVALID_ADDRESS | ERROR_NOACCESS => PageError::NotCommitted,
+        ERROR_COMMITMENT_LIMIT => PageError::CommitLimit,
+        ERROR_PRIVILEGE_NOT_HELD | ERROR_ACCESS_DENIED => PageError::Denied,
+        ERROR_WORKING_SET_QUOTA => PageError::LockLimit,
+        ERROR_NOT_LOCKED => PageError::NotLocked,
+        ERROR_FILE_NOT_FOUND => PageError::NotFound,
+        ERROR_NOT_SUPPORTED | ERROR_CALL_NOT_IMPLEMENTED | ERROR_INVALID_FUNCTION => {
+            PageError::Unsupported
+        }
+        error if error == STATUS_GUARD_PAGE_VIOLATION as u32 => PageError::Guard,
+        // ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES, ERROR_DISK_FULL, and whatever
+        // else the system may run out of.
+        _ => PageError::NoMemory,
+    }
+}
+
+/// The error of a call that was to take address space: invalid addresses are in use.
+pub(in super::super) fn error_of_taking(error: LastError) -> PageError {
+    match error.0 {
+        ERROR_INVALID_ADDRESS => PageError::InUse,
+        _ => error_of(error),
     }
 }
 
 pub(in super::super) fn reserve(wanted: &Wanted, size: usize) -> Result<(usize, usize), PageError> {
     let size = crate::vm::round_to_pages(size).filter(|&size| size != 0);
+    let size = size.filter(|&size| isize::try_from(size).is_ok());
     let size = size.ok_or(PageError::Invalid)?;
-    let is_bounded = wanted.lowest | wanted.limit | wanted.alignment != 0;
-    if is_bounded && wanted.address != 0
-        || !wanted.address.is_multiple_of(crate::vm::GRANULARITY)
-        || wanted.large && wanted.watched
-        || wanted.limit != 0 && wanted.limit <= wanted.lowest
-    {
+    if !wanted.is_possible() {
         return Err(PageError::Invalid);
     }
-    let place = sys::Place {
-        address: wanted.address,
-        lowest: wanted.lowest,
-        limit: wanted.limit,
-        alignment: wanted.alignment,
-        top_down: wanted.top_down,
-    };
     let kind = match (wanted.is_placeholder, wanted.large, wanted.watched) {
         (true, ..) => sys::Reserved::Placeholder,
         (_, true, _) => sys::Reserved::Large,
         (_, _, true) => sys::Reserved::Watched,
         _ => sys::Reserved::Plain,
     };
-    let base = sys::reserve_as(&place, size, kind).map_err(error_of)?;
+    let reserved = sys::reserve_as(&wanted.at, size, kind, bits_of(wanted.caching));
+    let base = reserved.map_err(error_of_taking)?;
     Ok((base.expose_provenance(), size))
 }
 
@@ -75,10 +105,20 @@ pub(in super::super) fn commit(
     size: usize,
     access: PageAccess,
 ) -> Result<(), PageError> {
+    let rights = Rights::of(protection_of(access));
     // SAFETY: the range lies in a reservation of the caller's.
-    unsafe { sys::commit_as(pointer(start), size, protection_of(access)) }
-        .then_some(())
-        .ok_or(PageError::NoMemory)
+    unsafe { sys::commit_as(pointer(start), size, rights) }.map_err(error_of)
+}
+
+/// Commits guard pages.
+#[cfg(target_arch = "x86_64")]
+pub(in super::super) fn commit_guard(start: usize, size: usize) -> Result<(), PageError> {
+    let rights = Rights {
+        guards: true,
+        ..Rights::of(Protection::ReadWrite)
+    };
+    // SAFETY: the range lies in a reservation of the caller's.
+    unsafe { sys::commit_as(pointer(start), size, rights) }.map_err(error_of)
 }
 
 /// Gives committed pages this access, behind a guard if `guards` says so.
@@ -88,35 +128,70 @@ pub(in super::super) fn protect(
     access: PageAccess,
     guards: bool,
 ) -> Result<(), PageError> {
+    give_rights(start, size, access, false, guards)
+}
+
+/// The same of pages that are copied when they are written to, if `copies` says so.
+pub(super) fn give_rights(
+    start: usize,
+    size: usize,
+    access: PageAccess,
+    copies: bool,
+    guards: bool,
+) -> Result<(), PageError> {
     if guards && access == PageAccess::None {
         return Err(PageError::Invalid);
     }
-    let protection = protection_of(access);
-    // SAFETY: the range lies in a reservation of the caller's.
-    let done = unsafe {
-        if guards {
-            sys::protect_with_guard(pointer(start), size, protection)
-        } else {
-            sys::protect(pointer(start), size, protection)
-        }
+    let rights = Rights {
+        copies,
+        guards,
+        ..Rights::of(protection_of(access))
     };
-    done.then_some(()).ok_or(PageError::NotCommitted)
+    // SAFETY: the range lies in a reservation or view of the caller's.
+    unsafe { sys::protect_as(pointer(start), size, rights) }.map_err(error_of)
 }
 
 /// # Safety
 /// Nobody uses the pages any more.
 pub(in super::super) unsafe fn decommit(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { sys::decommit(pointer(start), size) }
-        .then_some(())
-        .ok_or(PageError::NoMemory)
+    unsafe { sys::decommit_pages(pointer(start), size) }.map_err(error_of)
 }
 
 /// # Safety
 /// Nobody uses the reservation any more.
 pub(in super::super) unsafe fn release(start: usize, size: usize) {
-    // SAFETY: the caller's promise is the callee's.
+    // SAFETY: the caller's promise is the callee's. The system has no reason to refuse.
     unsafe { sys::release(pointer(start), size) };
+}
+
+/// Says that what pages hold is not needed, which the caller keeps from being shown. False
+/// when the system refuses.
+pub(in super::super) fn reset(start: usize, size: usize) -> bool {
+    // SAFETY: the pages are a reservation's, which is borrowed mutably.
+    unsafe { sys::reset(pointer(start), size) }.is_ok()
+}
+
+/// Says that what pages hold is needed after all. Whether all hold it still.
+pub(in super::super) fn undo_reset(start: usize, size: usize) -> bool {
+    // SAFETY: the pages are a reservation's.
+    unsafe { sys::undo_reset(pointer(start), size) }
+}
+
+/// Offers whole pages, which the caller keeps from being shown.
+pub(in super::super) fn offer(start: usize, size: usize) -> Result<(), PageError> {
+    // SAFETY: the pages are a reservation's, which is borrowed mutably.
+    unsafe { sys::offer(pointer(start), size) }.map_err(error_of)
+}
+
+/// Makes offered pages accessible again. Whether all hold what they did.
+pub(in super::super) fn reclaim(start: usize, size: usize) -> Result<bool, PageError> {
+    // SAFETY: the pages are a reservation's, which is borrowed mutably.
+    match unsafe { sys::reclaim(pointer(start), size) } {
+        Ok(()) => Ok(true),
+        Err(LastError(ERROR_BUSY)) => Ok(false),
+        Err(error) => Err(error_of(error)),
+    }
 }
 
 pub(in super::super) fn query(address: usize) -> Option<Alike> {
@@ -169,7 +244,12 @@ pub(in super::super) fn prefetch(start: usize, size: usize) {
 
 pub(in super::super) fn lock(start: usize, size: usize) -> Result<(), PageError> {
     // SAFETY: locking changes nothing that the caller's pages hold.
-    unsafe { sys::lock_pages(pointer(start), size) }.map_err(error_of)
+    let locked = unsafe { sys::lock_pages(pointer(start), size) };
+    locked.map_err(|error| match error.0 {
+        // It is the pages that bar it.
+        ERROR_ACCESS_DENIED => PageError::NotCommitted,
+        _ => error_of(error),
+    })
 }
 
 pub(in super::super) fn unlock(start: usize, size: usize) -> Result<(), PageError> {

@@ -16,7 +16,7 @@
 #[cfg(unix)]
 mod listed;
 
-use super::pages::{self, PageAccess, PageError};
+use super::pages::{self, Caching, PageAccess, PageError};
 #[cfg(unix)]
 use super::regions::{self, Kind, Protect, Told};
 use crate::sys;
@@ -66,6 +66,8 @@ pub struct PageInfo {
     pub is_copy: bool,
     /// What they are of; `None` where they are free.
     pub kind: Option<PageKind>,
+    /// How they were asked to be cached.
+    pub caching: Caching,
 }
 
 /// Tells about the pages from that of `address` on that are alike: same reservation, same
@@ -115,6 +117,7 @@ pub fn query(address: usize) -> Result<PageInfo, PageError> {
         is_guard: has(Protect::is_guard),
         is_copy: has(Protect::is_copy),
         kind: told.kind,
+        caching: told.initial.caching(),
     })
 }
 
@@ -145,6 +148,7 @@ pub fn query(address: usize) -> Result<PageInfo, PageError> {
         is_guard: told.is_guard,
         is_copy: told.is_copy,
         kind: (!told.is_free).then_some(kind),
+        caching: pages::caching_of(told.caching),
     })
 }
 

@@ -1,8 +1,8 @@
 //! What is known of a reservation as a whole.
 
 use super::super::table::Table;
-use super::notes::Notes;
 use super::protect::Protect;
+use crate::vm::notes::Notes;
 
 /// What the pages of a reservation are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

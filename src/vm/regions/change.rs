@@ -290,5 +290,6 @@ pub(crate) unsafe fn decommit(address: usize, size: usize) -> Result<(usize, usi
         regions.decommit_watched(&area, start, end, committed)?;
     }
     regions.runs.change(start, end, |run| run.committed = None);
+    regions.forget_offer(&area, start, end);
     Ok((start, end - start))
 }

@@ -6,12 +6,12 @@
 //! noted and holds zeros was taken. One that still holds something is kept by
 //! writing to it, in one step, what it holds.
 
-use super::notes::Notes;
 use super::{
     Area, AreaId, Kind, Protect, Refusal, Regions, end_of, hold, pointer, round_down_to_page,
 };
 use crate::sys;
 use crate::vm;
+use crate::vm::notes::Notes;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Says that what the pages that `[address, address + size)` touches hold is
@@ -146,7 +146,9 @@ pub(crate) unsafe fn discard(address: usize, size: usize) -> Result<(), Refusal>
     regions.note_written(&area, address, end);
     // SAFETY: the pages are committed and the caller does not need what they
     // hold. Refused, they keep it, which is as good.
-    unsafe { vm::purge(pointer(address), size) };
+    if unsafe { vm::purge(pointer(address), size) } {
+        regions.forget_offer(&area, address, end);
+    }
     Ok(())
 }
 
@@ -294,6 +296,12 @@ impl Regions {
                 unsafe { sys::offer(pointer(run.start), run.end - run.start) };
             }
         }
+    }
+
+    /// Forgets of pages what they held when they were offered: they hold nothing of it now.
+    pub(super) fn forget_offer(&self, area: &Area, start: usize, end: usize) {
+        let number = |address: usize| (address - area.start) / vm::page_size();
+        area.offered.clear_all(number(start), number(end));
     }
 
     /// Keeps what noted pages of a range hold. False if any was taken.

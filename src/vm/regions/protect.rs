@@ -1,6 +1,7 @@
 //! What may be done with a page, by Windows' numbers.
 
 use crate::sys;
+use crate::vm::Caching;
 
 /// A page's protection: one of eight rights, and up to one modifier. Beside
 /// them it tells whether the page is locked in memory, and whether it is offered
@@ -113,9 +114,28 @@ impl Protect {
         Protect(self.0 & !OFFERED)
     }
 
-    /// How the pages are cached: a property of the whole allocation.
-    const fn caching(self) -> u16 {
+    /// How the pages are cached, as bits: a property of the whole allocation.
+    const fn caching_bits(self) -> u16 {
         self.0 & (NO_CACHE | WRITE_COMBINE)
+    }
+
+    /// How the pages are cached.
+    pub(crate) const fn caching(self) -> Caching {
+        match self.caching_bits() {
+            NO_CACHE => Caching::None,
+            WRITE_COMBINE => Caching::WriteCombined,
+            _ => Caching::Usual,
+        }
+    }
+
+    /// This right, cached so.
+    pub(crate) const fn with_caching(self, caching: Caching) -> Protect {
+        let bits = match caching {
+            Caching::Usual => 0,
+            Caching::None => NO_CACHE,
+            Caching::WriteCombined => WRITE_COMBINE,
+        };
+        Protect(self.0 & !(NO_CACHE | WRITE_COMBINE) | bits)
     }
 
     /// This right with the caching of another, which is its allocation's.
@@ -125,7 +145,7 @@ impl Protect {
         if self.is_guard() || self.right().0 == Self::NONE.0 {
             return Protect(plain);
         }
-        Protect(plain | initial.caching())
+        Protect(plain | initial.caching_bits())
     }
 
     /// Whether the first write to a page makes a copy of it.

@@ -1,11 +1,12 @@
 //! Ending areas, whole or in part.
 
-use super::notes::Notes;
 use super::{
-    Area, AreaId, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
+    Area, AreaId, Kind, Protect, Refusal, Regions, Run, Touch, Use, end_of, hold, pointer,
     round_down_to_page,
 };
+use crate::sys;
 use crate::vm;
+use crate::vm::notes::Notes;
 
 /// Ends the area that begins at the page of `address`. Its first byte, and its
 /// bytes.
@@ -31,6 +32,24 @@ pub(crate) unsafe fn release(address: usize) -> Result<(usize, usize), Refusal> 
     regions.physical.close_window(start);
     regions.forget(id, &area);
     Ok((start, size))
+}
+
+/// Ends the area that begins at an address. Where the system refuses, it is no area any
+/// more all the same: its memory goes, and its addresses are given back when another region
+/// is (`left`).
+///
+/// # Safety
+/// It is no view, and nobody uses it any more.
+pub(crate) unsafe fn abandon(start: usize) {
+    let mut regions = hold();
+    let Some((id, area)) = regions.area_at(start) else {
+        return;
+    };
+    let committed = regions.charged(&area, start, area.end);
+    // SAFETY: the caller's promise.
+    unsafe { regions.give_up(&area, committed) };
+    regions.physical.close_window(start);
+    regions.forget(id, &area);
 }
 
 /// Ends the pages of one area that `[address, address + size)` touches: all of
@@ -74,6 +93,22 @@ pub(crate) unsafe fn release_part(address: usize, size: usize) -> Result<(usize,
 }
 
 impl Regions {
+    /// Gives back what an area lies in, now or later; `committed` of its bytes are charged.
+    ///
+    /// # Safety
+    /// Nobody uses it any more, and the caller takes it out of the records.
+    pub(super) unsafe fn give_up(&self, area: &Area, committed: usize) {
+        let (base, size) = (pointer(area.start), area.end - area.start);
+        let is_locked = |run: Run| run.committed.is_some_and(Protect::is_locked);
+        if self.runs_in(area.start, area.end).any(is_locked) {
+            // What is locked could not be taken from pages that stay.
+            // SAFETY: unlocking changes nothing that they hold.
+            unsafe { sys::unlock_pages(base, size) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { vm::give_back(Use::Program, base, size, committed) };
+    }
+
     /// Bytes of a range that are charged to the account.
     fn charged(&self, area: &Area, start: usize, end: usize) -> usize {
         match area.kind {

@@ -1,45 +1,13 @@
 //! Address space for a new area.
 
 use super::ballast;
-use super::notes::Notes;
 use super::{
     Area, AreaId, GRANULARITY, Kind, Protect, Refusal, Regions, Touch, Use, end_of, hold, pointer,
     refusal_of,
 };
-use crate::sys;
+use crate::sys::{self, Whereabouts};
+use crate::vm::notes::Notes;
 use crate::vm::{self, fault};
-
-/// Where an area is to be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Whereabouts {
-    /// At this address, or anywhere if it is 0.
-    pub(crate) address: usize,
-    /// Not below this one.
-    pub(crate) lowest: usize,
-    /// Below this one; 0 for no limit.
-    pub(crate) limit: usize,
-    /// At a multiple of this power of two; 0 for 64 KiB.
-    pub(crate) alignment: usize,
-    /// At the highest address there is. The system's own order is that, too,
-    /// where nothing else is asked for.
-    pub(crate) top_down: bool,
-    /// In place of the placeholder that lies exactly there.
-    pub(crate) replaces: bool,
-}
-
-impl Whereabouts {
-    /// Whether the bounds are some that addresses can have: whole 64 KiB from `lowest`
-    /// on, whole pages below `limit`, a power of two that is at least 64 KiB.
-    pub(crate) fn are_bounds(&self) -> bool {
-        let fits = self.limit.is_multiple_of(vm::page_size()) && self.limit <= sys::USER_END;
-        let above = self.lowest.is_multiple_of(GRANULARITY)
-            && self.lowest < sys::USER_END
-            && (self.limit == 0 || self.lowest < self.limit);
-        let aligned = self.alignment == 0
-            || self.alignment.is_power_of_two() && self.alignment >= GRANULARITY;
-        fits && above && aligned
-    }
-}
 
 /// What an area is to be.
 #[derive(Clone, Copy, Debug)]

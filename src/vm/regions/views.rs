@@ -1,12 +1,12 @@
 //! Views of sections: address space whose pages are a file's, or memory that is
 //! shared. Who makes a section maps it, here is only where.
 
-use super::notes::Notes;
 use super::reserve::Taken;
 use super::{
     Area, Kind, Protect, Refusal, Regions, Request, Use, View, Whereabouts, hold, pointer,
 };
 use crate::sys;
+use crate::vm::notes::Notes;
 use crate::vm::{self, fault};
 
 /// Takes address space for a view and has `map` map it there: `size` bytes from
@@ -93,6 +93,26 @@ pub(crate) unsafe fn drop_view(address: usize, keeps: bool) -> Result<(View, Are
         regions.forget(id, &area);
     }
     Ok((view, area))
+}
+
+/// Ends the view that begins at an address, as [`abandon`](super::abandon) does. What it
+/// was.
+///
+/// # Safety
+/// Nobody uses the view any more.
+pub(crate) unsafe fn abandon_view(start: usize) -> Option<(View, Area)> {
+    let mut regions = hold();
+    let (id, area) = regions.area_at(start)?;
+    let Kind::View(view) = area.kind else {
+        return None;
+    };
+    // SAFETY: the caller's promise; none of a view's pages is charged to it.
+    unsafe { regions.give_up(&area, 0) };
+    if view.commits != 0 {
+        regions.unlink_view(id);
+    }
+    regions.forget(id, &area);
+    Some((view, area))
 }
 
 /// The view that `address` is in.

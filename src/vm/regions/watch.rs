@@ -5,10 +5,10 @@
 //! moved to the area's own bits before anything that drops the marks: resetting
 //! them, decommitting pages, a fork.
 
-use super::notes::Notes;
 use super::{Area, Kind, Refusal, Regions, hold};
 use crate::sys;
 use crate::vm;
+use crate::vm::notes::Notes;
 
 /// Why written pages are not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ pub(crate) struct Request<'a> {
     pub(crate) name: &'a [u16],
     /// The file whose contents it shows, which is duplicated; memory otherwise.
     pub(crate) file: Option<Descriptor>,
-    /// Bytes; a file has at least as many.
+    /// Bytes. A file that is shorter is made longer, if it may be written to.
     pub(crate) size: u64,
     /// The protection, by Windows' number.
     pub(crate) protect: u32,
@@ -238,26 +238,16 @@ pub(crate) enum Unfit {
     Empty,
     /// It is shorter than that, and must not be written to.
     TooShort,
-    /// The system refuses to make it longer.
-    System(Errno),
 }
 
-/// The bytes of a section of a file that has `length` of them: `size`, or all for 0. A
-/// file that is shorter is made longer, if it may be written to.
-pub(crate) fn file_size(
-    file: Descriptor,
-    length: u64,
-    size: u64,
-    writes: bool,
-) -> Result<u64, Unfit> {
+/// The bytes of a section of a file that has `length` of them: `size`, or all for 0.
+pub(crate) fn file_size(length: u64, size: u64, writes: bool) -> Result<u64, Unfit> {
     match (size, length) {
-        (0, 0) => return Err(Unfit::Empty),
-        (0, _) => return Ok(length),
-        _ if size <= length => {}
-        _ if !writes => return Err(Unfit::TooShort),
-        _ => files::set_size(file, size).map_err(Unfit::System)?,
+        (0, 0) => Err(Unfit::Empty),
+        (0, _) => Ok(length),
+        _ if size > length && !writes => Err(Unfit::TooShort),
+        _ => Ok(size),
     }
-    Ok(size)
 }
 
 /// Makes a section, or opens the one that has the name already. Its number,
@@ -358,7 +348,23 @@ fn make(request: &Request<'_>) -> Result<Record, Failure> {
     if is_sparse {
         record.commit_by_page()?;
     }
+    // Last, and only for a section that is made: where the name leads to another, the
+    // file stays as it is.
+    if let Err(error) = lengthen(request) {
+        record.end();
+        return Err(error.into());
+    }
     Ok(record)
+}
+
+/// Makes a file as long as its section.
+fn lengthen(request: &Request<'_>) -> Result<(), Errno> {
+    match request.file {
+        Some(file) if request.writes && files::status(file)?.size < request.size => {
+            files::set_size(file, request.size)
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Record {

@@ -147,13 +147,30 @@ fn in_large_pages(wanted: &Wanted, size: usize) -> Result<Whereabouts, Unmapped>
 pub(crate) unsafe fn unmap(address: usize, keeps: bool) -> Result<(), Refusal> {
     // SAFETY: the caller's promise.
     let (view, area) = unsafe { regions::drop_view(address, keeps) }?;
+    ended(&view, &area);
+    Ok(())
+}
+
+/// Ends the view that begins at an address, though the system may keep its addresses for a
+/// while.
+///
+/// # Safety
+/// Nobody uses the view any more.
+pub(crate) unsafe fn abandon(start: usize) {
+    // SAFETY: the caller's promise.
+    if let Some((view, area)) = unsafe { regions::abandon_view(start) } {
+        ended(&view, &area);
+    }
+}
+
+/// Gives back what a view was charged, and counts it no more.
+fn ended(view: &View, area: &regions::Area) {
     let copies = match area.initial.is_copy() {
         true => area.end - area.start,
         false => view.charged,
     };
     credit(Use::Program, copies);
     drop_view(view.section);
-    Ok(())
 }
 
 /// Whether a view is of a file's section.

@@ -189,11 +189,10 @@ fn of_file(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
         return Err(STATUS_INVALID_PARAMETER_6);
     }
     let may_write = writes(wanted.protect);
-    let size = sections::file_size(descriptor, status.size, wanted.size, may_write);
+    let size = sections::file_size(status.size, wanted.size, may_write);
     let size = size.map_err(|unfit| match unfit {
         Unfit::Empty => STATUS_MAPPED_FILE_SIZE_ZERO,
         Unfit::TooShort => STATUS_SECTION_TOO_BIG,
-        Unfit::System(error) => status_of(error.into()),
     })?;
     let request = Request {
         name: wanted.name,

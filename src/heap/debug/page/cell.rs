@@ -219,9 +219,9 @@ impl Area {
         }
     }
 
-    /// Reserves up to `most` bytes. False when the system refuses.
-    pub(super) fn begin(&self, most: usize, guards: Guards) -> bool {
-        if !self.pages.begin(most, guards) {
+    /// Reserves up to `most` bytes; see [`Guarded::begin`]. False when the system refuses.
+    pub(super) fn begin(&self, most: usize, guards: Guards, low: Option<u64>) -> bool {
+        if !self.pages.begin(most, guards, low) {
             return false;
         }
         let pages = self.pages.size() / vm::page_size();

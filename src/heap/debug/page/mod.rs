@@ -79,10 +79,16 @@ pub(in crate::heap) struct Request {
     pub(in crate::heap) is_sample: bool,
 }
 
-/// Begins: reserves up to `space` bytes for blocks and their guards. False when the
-/// system refuses. Once, before any other call.
-pub(in crate::heap) fn begin(space: usize, guards: Guards, bounds: Bounds) -> bool {
-    let done = STORE.area.begin(space, guards);
+/// Begins: reserves up to `space` bytes for blocks and their guards, at low addresses if
+/// `low` has a number drawn by chance, and there is room. False when the system refuses.
+/// Once, before any other call.
+pub(in crate::heap) fn begin(
+    space: usize,
+    guards: Guards,
+    low: Option<u64>,
+    bounds: Bounds,
+) -> bool {
+    let done = STORE.area.begin(space, guards, low);
     #[cfg_attr(not(unix), allow(unused_mut, reason = "only there are mappings few"))]
     let mut bounds = bounds;
     #[cfg(unix)]

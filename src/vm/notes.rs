@@ -1,10 +1,10 @@
-//! A bit for each page of an area, in memory beside it.
+//! A bit for each page of a region, in memory beside it.
 
-use super::super::Use;
+use super::Use;
 use crate::vm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// The bits of an area's pages. Its owner frees them when the area ends.
+/// The bits of a region's pages. Its owner frees them when the region ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notes {
     /// Where they lie; 0 where there are none.
@@ -19,24 +19,27 @@ fn bytes_of(pages: usize) -> usize {
 }
 
 impl Notes {
-    pub(super) const NONE: Notes = Notes { words: 0 };
+    pub(crate) const NONE: Notes = Notes { words: 0 };
 
     /// Bits that are 0 for so many pages; `None` without memory for them.
-    pub(super) fn new(pages: usize) -> Option<Notes> {
+    pub(crate) fn new(pages: usize) -> Option<Notes> {
         let words = vm::allocate(Use::Metadata, bytes_of(pages));
         (!words.is_null()).then(|| Notes {
             words: words.expose_provenance(),
         })
     }
 
-    pub(super) const fn is_none(self) -> bool {
+    pub(crate) const fn is_none(self) -> bool {
         self.words == 0
     }
 
     /// Ends bits of `new(pages)`. Nobody uses copies of them afterwards.
-    pub(super) fn free(self, pages: usize) {
+    pub(crate) fn free(self, pages: usize) {
         if !self.is_none() {
-            let (base, bytes) = (super::pointer(self.words), bytes_of(pages));
+            let (base, bytes) = (
+                core::ptr::with_exposed_provenance_mut(self.words),
+                bytes_of(pages),
+            );
             // SAFETY: the region is that of `new`, whole, and the caller was the
             // last to use it.
             unsafe { vm::give_back(Use::Metadata, base, bytes, bytes) };
@@ -48,26 +51,42 @@ impl Notes {
             return None;
         }
         let words = core::ptr::with_exposed_provenance::<AtomicU64>(self.words);
-        // SAFETY: callers ask for pages of the area only, each of which has a
+        // SAFETY: callers ask for pages of the region only, each of which has a
         // bit, and not after `free`.
         let word = unsafe { &*words.wrapping_add(page / BITS) };
         Some((word, 1 << (page % BITS)))
     }
 
-    pub(super) fn set(self, page: usize) {
+    pub(crate) fn set(self, page: usize) {
         if let Some((word, bit)) = self.word(page) {
             word.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn clear(self, page: usize) {
+    pub(crate) fn clear(self, page: usize) {
         if let Some((word, bit)) = self.word(page) {
             word.fetch_and(!bit, Ordering::Relaxed);
         }
     }
 
+    /// Whether a page's bit is 1.
+    #[cfg(windows)]
+    pub(crate) fn is_set(self, page: usize) -> bool {
+        self.word(page)
+            .is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// Clears the bits of `[from, to)`.
+    pub(crate) fn clear_all(self, from: usize, to: usize) {
+        let mut next = from;
+        while let Some(page) = self.first(next, to) {
+            self.clear(page);
+            next = page + 1;
+        }
+    }
+
     /// The first page of `[from, to)` whose bit is 1.
-    pub(super) fn first(self, from: usize, to: usize) -> Option<usize> {
+    pub(crate) fn first(self, from: usize, to: usize) -> Option<usize> {
         let mut page = from;
         while page < to {
             let (word, bit) = self.word(page)?;
