@@ -24,7 +24,7 @@ mod fences;
 mod purge;
 
 use super::classes::SLICE;
-use super::descriptor::Descriptor;
+use super::descriptor::{Descriptor, HEADER};
 use crate::vm::{self, Use};
 use chunk::Shape;
 use core::mem::offset_of;
@@ -693,7 +693,10 @@ impl Segment {
             if !best.is_null() {
                 let found = *best;
                 *best = (*found).next;
-                found.cast::<u8>().write_bytes(0, size);
+                // Late readers may look at what they have found before.
+                Descriptor::wipe(found);
+                let behind = found.cast::<u8>().add(HEADER);
+                behind.write_bytes(0, size.saturating_sub(HEADER));
                 (*found).extent = best_size;
                 return found;
             }
