@@ -77,7 +77,8 @@ extern "C" fn malloc_slow(size: usize) -> *mut c_void {
 /// malloc in a hardened heap.
 #[inline(never)]
 extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
-    match word::with(|word| checked::take_hardened(word, size)) {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_hardened(word::own(), size) } {
         Taken::Block(block) => block.cast(),
         Taken::Written(block, capacity) => malloc_written(block, capacity, size),
         Taken::Nothing => malloc_larger(size),
@@ -137,7 +138,7 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
 unsafe fn free_marked(block: *mut c_void, met: Marked) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        match word::with(|word| checked::free_marked(word, block.cast(), met)) {
+        match checked::free_marked(word::own(), block.cast(), met) {
             Put::Done => {}
             Put::Instead(other) => free_instead(other),
             Put::Not => free_larger(block, met),
@@ -153,7 +154,7 @@ unsafe fn free_marked(block: *mut c_void, met: Marked) {
 unsafe fn free_larger(block: *mut c_void, met: Marked) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        match word::with(|word| checked::free_larger(word, block.cast(), met)) {
+        match checked::free_larger(word::own(), block.cast(), met) {
             Put::Done => {}
             Put::Instead(other) => free_instead(other),
             Put::Not => free_any(block),

@@ -146,10 +146,14 @@ pub fn is_hardened() -> bool {
 }
 
 /// [`allocate`] in a hardened heap, from what is at hand there.
+///
+/// # Safety
+/// `cache` is the calling thread's [`Word::own`].
 #[cfg(feature = "hardened")]
 #[inline(always)]
-pub fn take_hardened(word: &Word, size: usize) -> Taken {
-    hard::take(word, size)
+pub unsafe fn take_hardened(cache: *const ThreadCache, size: usize) -> Taken {
+    // SAFETY: the caller's promise.
+    unsafe { hard::take(cache, size) }
 }
 
 /// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
@@ -325,7 +329,8 @@ fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
 
 #[cfg(feature = "hardened")]
 fn allocate_zeroed_hardened(word: &Word, size: usize) -> *mut u8 {
-    match hard::take(word, size) {
+    // SAFETY: the callers' word is the thread's.
+    match unsafe { hard::take(word.own(), size) } {
         Taken::Block(block) => {
             if hard::is_partly_wiped(size) {
                 // SAFETY: the block holds `size` bytes.
@@ -387,7 +392,7 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
         match free_fast(word.cache(), address) {
             Push::Done => return,
             #[cfg(feature = "hardened")]
-            Push::Marked(met) => match free_marked(word, address, met) {
+            Push::Marked(met) => match free_marked(word.own(), address, met) {
                 Put::Done => return,
                 Put::Instead(other) => return free_instead(word, other),
                 Put::Not => {}
@@ -420,12 +425,13 @@ pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> Push {
 /// [`free_fast`] of a block whose mark it did not know, in a hardened heap.
 ///
 /// # Safety
-/// As for [`free`]; `met` is what [`free_fast`] said.
+/// As for [`free`]; `met` is what [`free_fast`] said, and `cache` the calling thread's
+/// [`Word::own`].
 #[cfg(feature = "hardened")]
 #[inline(always)]
-pub unsafe fn free_marked(word: &Word, address: *mut u8, met: Marked) -> Put {
+pub unsafe fn free_marked(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
     // SAFETY: the caller's promise.
-    unsafe { hard::put(word, address, met) }
+    unsafe { hard::put(cache, address, met) }
 }
 
 /// [`free_marked`] where that did nothing.
@@ -434,9 +440,9 @@ pub unsafe fn free_marked(word: &Word, address: *mut u8, met: Marked) -> Put {
 /// As for [`free_marked`].
 #[cfg(feature = "hardened")]
 #[inline(always)]
-pub unsafe fn free_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+pub unsafe fn free_larger(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
     // SAFETY: the caller's promise.
-    unsafe { hard::put_larger(word, address, met) }
+    unsafe { hard::put_larger(cache, address, met) }
 }
 
 /// What is left to do with a block that [`free_marked`] gave instead.

@@ -39,6 +39,7 @@ mod blocks;
 mod budget;
 mod chance;
 mod guard;
+mod lane;
 pub(super) mod pattern;
 mod place;
 mod quarantine;

@@ -76,7 +76,8 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
 }
 
 /// Keeps a freed block, which may be a [small](SMALL) one, from use; what may be used instead, its block null
-/// where that is nothing.
+/// where that is nothing. Which it is, all that went by says together, each by some bits of
+/// `chance`.
 ///
 /// # Safety
 /// The quarantine is that of the calling thread's cache, of which `bin` is one; the block
@@ -87,13 +88,13 @@ pub(super) unsafe fn exchange<const IS_SMALL: bool>(
     block: *mut u8,
     key: *mut u8,
     bin: *const Bin,
+    chance: u64,
 ) -> Left {
     // SAFETY: the thread's own, never unmapped; other threads read the blocks alone, which
     // are atomic. Five bits are a place's number, and three.
     unsafe {
-        // A congruence does where only the place in a quarantine depends on it.
-        let state = (*this).state.get();
-        let state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        // The highest bits of a mask are of all of its block's address and of the secrets.
+        let state = (*this).state.get().wrapping_add(chance);
         (*this).state.set(state);
         let place = if IS_SMALL {
             (*this)
