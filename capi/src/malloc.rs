@@ -88,6 +88,18 @@ extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
 /// malloc in a hardened heap where there is no small block at hand.
 #[inline(never)]
 extern "C" fn malloc_larger(size: usize) -> *mut c_void {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_larger(word::own(), size) } {
+        Taken::Block(block) => block.cast(),
+        Taken::Written(block, capacity) => malloc_written(block, capacity, size),
+        Taken::Nothing => malloc_refill(size),
+    }
+}
+
+/// malloc in a hardened heap where there is no block at hand.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_refill(size: usize) -> *mut c_void {
     let block = word::with(|word| checked::allocate_larger(word, size, 16));
     if block.is_null() {
         return malloc_none(size);
@@ -195,6 +207,10 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe fn free_full(block: *mut c_void, met: Marked) {
+    // SAFETY: as in `free`.
+    if checked::is_hardened() && unsafe { checked::free_large(word::own(), block.cast(), met) } {
+        return;
+    }
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
         if checked::is_hardened() || !checked::free_full(word::cache(), block.cast(), met) {

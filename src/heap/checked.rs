@@ -156,6 +156,17 @@ pub unsafe fn take_hardened(cache: *const ThreadCache, size: usize) -> Taken {
     unsafe { hard::take(cache, size) }
 }
 
+/// [`take_hardened`] of more bytes than that has.
+///
+/// # Safety
+/// As for [`take_hardened`].
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub unsafe fn take_larger(cache: *const ThreadCache, size: usize) -> Taken {
+    // SAFETY: the caller's promise.
+    unsafe { hard::take_larger(cache, size) }
+}
+
 /// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
 /// system has nothing to give.
 #[cfg(feature = "hardened")]
@@ -443,6 +454,18 @@ pub unsafe fn free_marked(cache: *const ThreadCache, address: *mut u8, met: Mark
 pub unsafe fn free_larger(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
     // SAFETY: the caller's promise.
     unsafe { hard::put_larger(cache, address, met) }
+}
+
+/// Frees a block whose bin [`free_fast`] found full in a hardened heap, if it is a large one
+/// that the thread may keep; false, and nothing done, otherwise.
+///
+/// # Safety
+/// As for [`free_marked`].
+#[cfg(feature = "hardened")]
+#[inline(always)]
+pub unsafe fn free_large(cache: *const ThreadCache, address: *mut u8, met: Marked) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { hard::keep_large(cache, met.descriptor, address, None) }
 }
 
 /// What is left to do with a block that [`free_marked`] gave instead.

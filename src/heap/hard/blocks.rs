@@ -1,13 +1,12 @@
 //! Hardened blocks: what allocating, freeing and resizing do beyond the default heap.
 
-use super::budget::could_afford;
 use super::guard::PAGE;
-use super::place::{capacity, class_for};
+use super::place::{MOST, capacity, class_for, larger_class};
 use super::quarantine::{self, SMALL};
 use super::{pattern, spare};
-use crate::heap::cache::{Marked, State, ThreadCache};
+use crate::heap::cache::{BIN, Marked, State, ThreadCache};
 use crate::heap::classes::MAX_LINEAR_SIZE;
-use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
+use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -122,6 +121,44 @@ pub(in crate::heap) unsafe fn take(cache: *const ThreadCache, size: usize) -> Ta
     }
 }
 
+/// [`take`] of more bytes.
+///
+/// # Safety
+/// As for [`take`].
+#[inline(always)]
+pub(in crate::heap) unsafe fn take_larger(cache: *const ThreadCache, size: usize) -> Taken {
+    // SAFETY: a word leads to its thread's cache or a shared one; classes above the linear ones
+    // have their bins in the cache itself. The block is of that class, and the caller's.
+    unsafe {
+        let cache = &*cache;
+        let Some((class, capacity)) = larger_class(size) else {
+            let spare = if size > MOST {
+                spare::take(cache, size)
+            } else {
+                ptr::null_mut()
+            };
+            return if spare.is_null() {
+                Taken::Nothing
+            } else {
+                Taken::Block(spare)
+            };
+        };
+        let mark = pattern::mark_for(capacity, size);
+        let bin = ThreadCache::bin_at(cache, class * BIN);
+        let block = ThreadCache::pop_hard(bin, mark, capacity);
+        if block.is_null() {
+            return Taken::Nothing;
+        }
+        let is_wiped = pattern::is_wiped_touched(block, capacity);
+        pattern::write(mark, block, capacity, size);
+        if is_wiped {
+            Taken::Block(block)
+        } else {
+            Taken::Written(block, capacity)
+        }
+    }
+}
+
 /// Reports a block that was written to while it was free, and gives it to the caller, who asks
 /// for `size` bytes, as it should be.
 ///
@@ -154,11 +191,7 @@ pub enum Put {
 /// The cache is what the calling thread's word leads its slow paths to; `met` is what is known
 /// of that address. If a block is handed out there, nobody uses it any more.
 #[inline(always)]
-pub(in crate::heap) unsafe fn put(
-    cache: *const ThreadCache,
-    address: *mut u8,
-    met: Marked,
-) -> Put {
+pub(in crate::heap) unsafe fn put(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
     let Marked { descriptor, key } = met;
     // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
     // mark. A block that is marked so is one of this front end's that is handed out, of so many
@@ -264,18 +297,19 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
         let need = if zero { Need::Zeroed } else { Need::Any };
         return allocate_large(word, size, align, need);
     };
-    let mark = pattern::mark_for(capacity(class), size);
+    let room = capacity(class);
+    let mark = pattern::mark_for(room, size);
     // SAFETY: a word leads to its thread's cache or a shared one, and caches are never unmapped;
     // the block is one of the class that is the caller's.
     unsafe {
-        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark, capacity(class));
+        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark, room);
         if block.is_null() {
             block = allocate_rest(word, class, size, align, mark);
             if block.is_null() {
                 return block;
             }
         }
-        ready(block, class, size, mark, zero);
+        ready(block, room, size, mark, zero);
         block
     }
 }
@@ -332,11 +366,10 @@ fn allocate_rest(word: &Word, class: usize, size: usize, align: usize, mark: u8)
 /// Checks that nobody has written to a block while it was free, and sets its pattern.
 ///
 /// # Safety
-/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out; `mark`
+/// The block is one of `room` bytes, taken by the caller, who hands `size` bytes of it out; `mark`
 /// is [`pattern::mark_for`] those.
 #[inline(always)]
-unsafe fn ready(block: *mut u8, class: usize, size: usize, mark: u8, zero: bool) {
-    let room = capacity(class);
+unsafe fn ready(block: *mut u8, room: usize, size: usize, mark: u8, zero: bool) {
     // SAFETY: the caller's block, of so many bytes.
     unsafe {
         let is_wiped = if room > MAX_LINEAR_SIZE {
@@ -525,6 +558,44 @@ unsafe fn release(
     }
 }
 
+/// Keeps the large block that starts at `address` for the thread, if it is one, all is well,
+/// and there is no time to shut it; false, and nothing done, otherwise.
+///
+/// # Safety
+/// The descriptor is what was found for that address. If a block is handed out there, nobody
+/// uses it any more. The cache is what the calling thread's word leads its slow paths to.
+#[inline(always)]
+pub(in crate::heap) unsafe fn keep_large(
+    cache: *const ThreadCache,
+    descriptor: *mut Descriptor,
+    address: *mut u8,
+    layout: Option<usize>,
+) -> bool {
+    // SAFETY: what was found is readable, and a large block's has a mark. Of two frees at once
+    // one alone finds that set, and from then on the block is this thread's, whose
+    // descriptor stays: it may be read without the list's lock. The cache is the thread's or a
+    // shared one, which keeps nothing.
+    unsafe {
+        if (*descriptor).what.load(Ordering::Relaxed) != LARGE {
+            return false;
+        }
+        let mark = Descriptor::mark(descriptor, 0);
+        if (*mark).swap(0, Ordering::Acquire) == 0 {
+            return false;
+        }
+        let is_kept = (*descriptor).base.load(Ordering::Relaxed) == address.addr() && {
+            let (size, is_whole) = LargeList::size_of(descriptor);
+            is_whole
+                && layout.is_none_or(|expected| expected == size)
+                && spare::keep(&*cache, descriptor)
+        };
+        if !is_kept {
+            (*mark).store(BUSY, Ordering::Release);
+        }
+        is_kept
+    }
+}
+
 /// # Safety
 /// As for [`free`].
 #[cold]
@@ -536,17 +607,13 @@ unsafe fn free_large(
     address: *mut u8,
     layout: Option<usize>,
 ) {
-    // SAFETY: a block that is handed out, so its descriptor is live, and the caller's, who
-    // gives it up; a word leads to its thread's cache or a shared one, which keeps nothing.
-    unsafe {
-        let (size, is_whole) = LargeList::size_of(found.descriptor);
-        if is_whole
-            && layout.is_none_or(|expected| expected == size)
-            && !could_afford(LargeList::price(found.descriptor))
-            && spare::keep(&*word.own(), found.descriptor)
-        {
-            return;
-        }
+    let cache = PROCESS.checked.cache(PROCESS.shared(Kind::Checked), word);
+    if cache.is(State::Live) && quarantine::of(cache).is_null() {
+        quarantine::make(cache);
+    }
+    // SAFETY: the caller gives the block up.
+    if unsafe { keep_large(cache, found.descriptor, address, layout) } {
+        return;
     }
     let mut large = PROCESS.large.lock();
     // SAFETY: `find` led to the descriptor. The list is locked.

@@ -47,8 +47,8 @@ mod spare;
 
 pub use blocks::{Put, Taken};
 pub(super) use blocks::{
-    allocate, expect_size, free, put, put_elsewhere, put_larger, reallocate, take, tell_written,
-    usable_size,
+    allocate, expect_size, free, keep_large, put, put_elsewhere, put_larger, reallocate, take,
+    take_larger, tell_written, usable_size,
 };
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
