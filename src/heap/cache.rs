@@ -553,6 +553,8 @@ impl ThreadCache {
                 let place = Descriptor::mark_of(slot.add(MARKS).read());
                 (*place).store(mark, Ordering::Relaxed);
                 let later = Entry::get(slot.sub(2));
+                // Where there is none the processor would look for pages in vain.
+                let later = if later.is_null() { slot.cast() } else { later };
                 prefetch(later);
                 prefetch(later.wrapping_add(capacity - 1));
             })
