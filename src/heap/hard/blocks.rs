@@ -262,7 +262,8 @@ unsafe fn retire<const IS_SMALL: bool>(
         pattern::wipe(address, capacity);
         (*Descriptor::mark_of(met.key)).store(0, Ordering::Relaxed);
         let bin = ThreadCache::bin_of(cache, met.descriptor);
-        let left = quarantine::exchange::<IS_SMALL>(quarantine, address, met.key, bin, mask);
+        let left =
+            quarantine::exchange::<IS_SMALL>(quarantine, capacity, address, met.key, bin, mask);
         if !left.block.is_null() && !quarantine::put_back(&left) {
             return Put::Instead(left.block);
         }

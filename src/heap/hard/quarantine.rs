@@ -5,7 +5,7 @@
 //! places, in the mean, and nobody can tell when.
 //!
 //! ```text
-//!   free ──> | block, key, bin | ... | 32 places | ──> that block's bin ──> malloc
+//!   free ──> | block, key, bin | ... | 32 or 8 places | ──> that block's bin ──> malloc
 //! ```
 //!
 //! With a block its place has what puts it into its bin, so that whoever leaves is not looked
@@ -21,13 +21,18 @@ use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::seize::Slot;
 use crate::heap::{PROCESS, meta, slices};
 use core::cell::Cell;
+use core::hint::select_unpredictable;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Blocks up to this size, in bytes, are small.
 pub(super) const SMALL: usize = 1024;
-/// Small blocks that a thread keeps.
-const SMALL_PLACES: usize = 32;
+/// Those up to this size are the smallest, of which a thread keeps many.
+const SMALLEST: usize = 128;
+const SMALLEST_PLACES: usize = 32;
+/// Other small blocks that a thread keeps. A program that has a hundred blocks of a size needs
+/// memory for as many more as are kept.
+const OTHER_PLACES: usize = 8;
 /// Larger ones, of up to 128 KiB: 1 MiB at most, and in programs that have few such
 /// blocks a few.
 const LARGE_PLACES: usize = 8;
@@ -43,7 +48,7 @@ struct Place {
 /// A thread's freed blocks. Zeros are one that has none.
 pub(super) struct Quarantine {
     state: Cell<u64>,
-    small: [Place; SMALL_PLACES],
+    small: [Place; SMALLEST_PLACES + OTHER_PLACES],
     large: [Place; LARGE_PLACES],
     /// Large blocks that wait for no time.
     pub(super) spares: Spares,
@@ -75,7 +80,7 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
     place.cast()
 }
 
-/// Keeps a freed block, which may be a [small](SMALL) one, from use; what may be used instead, its block null
+/// Keeps a freed block of `capacity` bytes, which may be a [small](SMALL) one, from use; what may be used instead, its block null
 /// where that is nothing. Which it is, all that went by says together, each by some bits of
 /// `chance`.
 ///
@@ -85,6 +90,7 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
 #[inline(always)]
 pub(super) unsafe fn exchange<const IS_SMALL: bool>(
     this: *const Quarantine,
+    capacity: usize,
     block: *mut u8,
     key: *mut u8,
     bin: *const Bin,
@@ -97,9 +103,14 @@ pub(super) unsafe fn exchange<const IS_SMALL: bool>(
         let state = (*this).state.get().wrapping_add(chance);
         (*this).state.set(state);
         let place = if IS_SMALL {
-            (*this)
-                .small
-                .get_unchecked((state >> 59) as usize % SMALL_PLACES)
+            let any = (state >> 59) as usize % SMALLEST_PLACES;
+            // Sizes come in no order that the processor could foresee.
+            let any = select_unpredictable(
+                capacity <= SMALLEST,
+                any,
+                SMALLEST_PLACES + any % OTHER_PLACES,
+            );
+            (*this).small.get_unchecked(any)
         } else {
             (*this)
                 .large
