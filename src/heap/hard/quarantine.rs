@@ -166,6 +166,26 @@ pub(in crate::heap) fn end_spares(cache: &ThreadCache) {
     }
 }
 
+/// Calls `visit` with the class of each block that a cache keeps from use, and with the bytes
+/// of each of its large ones, of class 0. True while its thread does nothing; otherwise what was
+/// at some moment.
+pub(in crate::heap) fn for_each_kept(cache: &ThreadCache, visit: &mut dyn FnMut(usize, usize)) {
+    // SAFETY: null, or a cache's quarantine, which is never unmapped.
+    let Some(own) = (unsafe { of(cache).as_ref() }) else {
+        return;
+    };
+    for place in own.small.iter().chain(&own.large) {
+        let block = place.block.load(Ordering::Relaxed);
+        if !block.is_null() {
+            let descriptor = slices::find(block.addr());
+            // SAFETY: what `find` leads to is readable, whatever became of the block.
+            let class = unsafe { (*descriptor).class.load(Ordering::Relaxed) };
+            visit(usize::from(class), 0);
+        }
+    }
+    spare::for_each(&own.spares, &mut |bytes| visit(0, bytes));
+}
+
 /// Gives back all that a cache keeps from use, to the free bits, and its large blocks.
 pub(in crate::heap) fn end(front: &Front, shared: Shared<'_>, cache: &ThreadCache) {
     let own = of(cache);

@@ -113,6 +113,16 @@ pub(super) unsafe fn take(cache: &ThreadCache, size: usize) -> *mut u8 {
     ptr::null_mut()
 }
 
+/// Calls `visit` with the bytes of each block.
+pub(super) fn for_each(spares: &Spares, visit: &mut dyn FnMut(usize)) {
+    for place in &spares.places {
+        let descriptor = place.load(Ordering::Relaxed);
+        if !descriptor.is_null() {
+            visit(span_of(descriptor));
+        }
+    }
+}
+
 /// Takes any block out for the caller to free; null when there is none. Its mark goes on
 /// saying that it is free: a second free by another thread meanwhile finds that.
 pub(super) fn pop(spares: &Spares) -> *mut Descriptor {
