@@ -58,11 +58,14 @@ fn strike_everywhere(what: &str, face: Face, count: u64) {
             other => panic!("{what}, call {first}: the process ended with {other}"),
         }
         struck += u64::from(spared == 0);
-        // With all that follows refused as well, neighbours are much alike.
-        first += if count == 1 || long() || first < 40 {
-            1
-        } else {
-            4
+        // Later ones are much alike: each is struck in one of the two faces, and with all
+        // that follows refused as well, every other of these.
+        first += match (first, count) {
+            (..40, _) => 1,
+            _ if long() => 1,
+            (40, 1) if face == Face::Checked => 1,
+            (_, 1) => 2,
+            _ => 4,
         };
     }
     figure(&format!("{what}, {face:?}: {struck} calls struck"));

@@ -93,7 +93,7 @@ static void case_fork(void)
 {
     pthread_t threads[THREADS];
     start(threads);
-    for (int number = 0; number < 200; number++) {
+    for (int number = 0; number < 100; number++) {
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
