@@ -207,16 +207,30 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe fn free_full(block: *mut c_void, met: Marked) {
-    // SAFETY: as in `free`.
-    if checked::is_hardened() && unsafe { checked::free_large(word::own(), block.cast(), met) } {
-        return;
+    if checked::is_hardened() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_large(block, met) };
     }
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
-        if checked::is_hardened() || !checked::free_full(word::cache(), block.cast(), met) {
+        if !checked::free_full(word::cache(), block.cast(), met) {
             word::with(|word| checked::free_slow(word, block.cast()));
         }
     });
+}
+
+/// free of a hardened heap's block that has no bin: a large one.
+///
+/// # Safety
+/// As for [`free_full`].
+#[inline(never)]
+unsafe fn free_large(block: *mut c_void, met: Marked) {
+    // SAFETY: as in `free`.
+    unsafe {
+        if !checked::free_large(word::own(), block.cast(), met) {
+            free_slow(block);
+        }
+    }
 }
 
 /// free of a hardened heap's large block, of one that is damaged, or of none.
