@@ -4,6 +4,9 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
+#[cfg(feature = "hardened")]
+mod hardened;
+
 use super::cache::{BIN, Marked, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
@@ -138,6 +141,9 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     allocate_slow(word, size, 16, false)
 }
 
+#[cfg(feature = "hardened")]
+pub use hardened::{free_large, free_larger, free_marked, take_larger, tell_written};
+
 /// Whether the heap is hardened, and no block ever at hand.
 #[cfg(feature = "hardened")]
 #[inline(always)]
@@ -156,33 +162,12 @@ pub unsafe fn take_hardened(cache: *const ThreadCache, size: usize) -> Taken {
     unsafe { hard::take(cache, size) }
 }
 
-/// [`take_hardened`] of more bytes than that has.
-///
-/// # Safety
-/// As for [`take_hardened`].
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn take_larger(cache: *const ThreadCache, size: usize) -> Taken {
-    // SAFETY: the caller's promise.
-    unsafe { hard::take_larger(cache, size) }
-}
-
 /// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
 /// system has nothing to give.
 #[cfg(feature = "hardened")]
 #[inline(always)]
 pub fn allocate_larger(word: &Word, size: usize, align: usize) -> *mut u8 {
     hard::allocate(word, size, align, false)
-}
-
-/// Reports a block that [`take_hardened`] found written to.
-///
-/// # Safety
-/// It was found just now.
-#[cfg(feature = "hardened")]
-pub unsafe fn tell_written(block: *mut u8, capacity: usize, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { hard::tell_written(block, capacity, size) };
 }
 
 /// Allocates in a hardened heap.
@@ -431,41 +416,6 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
 pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> Push {
     // SAFETY: the caller's promise is the callee's.
     unsafe { ThreadCache::push_checked(cache, address) }
-}
-
-/// [`free_fast`] of a block whose mark it did not know, in a hardened heap.
-///
-/// # Safety
-/// As for [`free`]; `met` is what [`free_fast`] said, and `cache` the calling thread's
-/// [`Word::own`].
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn free_marked(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
-    // SAFETY: the caller's promise.
-    unsafe { hard::put(cache, address, met) }
-}
-
-/// [`free_marked`] where that did nothing.
-///
-/// # Safety
-/// As for [`free_marked`].
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn free_larger(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
-    // SAFETY: the caller's promise.
-    unsafe { hard::put_larger(cache, address, met) }
-}
-
-/// Frees a block whose bin [`free_fast`] found full in a hardened heap, if it is a large one
-/// that the thread may keep; false, and nothing done, otherwise.
-///
-/// # Safety
-/// As for [`free_marked`].
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn free_large(cache: *const ThreadCache, address: *mut u8, met: Marked) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { hard::keep_large(cache, met.descriptor, address, None) }
 }
 
 /// What is left to do with a block that [`free_marked`] gave instead.
