@@ -371,3 +371,56 @@ fn a_program_may_go_on() {
         assert_eq!(said.matches("VERIFIER STOP").count(), 1, "{said}");
     }
 }
+
+/// Blocks that are kept from use are the program's no more, whether small or large.
+#[test]
+fn freed_blocks_are_not_counted_as_allocated() {
+    runs_well("freed_blocks_are_not_counted_as_allocated", |face| {
+        let sizes = [24, 500, 5000, 50_000, 1 << 20];
+        let rounds = |count| {
+            for of in sizes.map(|size| layout(size, 8)) {
+                for _ in 0..count {
+                    face.free(face.allocate(of, false), of);
+                }
+            }
+        };
+        rounds(1);
+        let before = stats();
+        rounds(600);
+        let after = stats();
+        assert_eq!(after.allocated, before.allocated);
+        assert_eq!(after.large_blocks, 0);
+    });
+}
+
+/// Of two threads that free a large block at once, each after all that a free looks at before
+/// the list's lock, one is told that it is free; whichever is first.
+#[test]
+fn a_large_block_is_freed_once() {
+    is_reported(
+        "a_large_block_is_freed_once",
+        "DOUBLE_FREE",
+        "dealloc",
+        |face| {
+            let of = layout(300_000, 8);
+            // The budget for shutting runs out on the way, so that threads keep blocks.
+            for _ in 0..2000 {
+                face.free(face.allocate(of, false), of);
+            }
+            let block = face.allocate(of, false).expose_provenance();
+            let barrier = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                let threads = [(); 2].map(|()| {
+                    scope.spawn(|| {
+                        face.free(face.allocate(of, false), of);
+                        barrier.wait();
+                        face.free(std::ptr::with_exposed_provenance_mut(block), of);
+                    })
+                });
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+            });
+        },
+    );
+}

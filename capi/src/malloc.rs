@@ -77,7 +77,8 @@ extern "C" fn malloc_slow(size: usize) -> *mut c_void {
 /// malloc in a hardened heap.
 #[inline(never)]
 extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
-    match word::with(|word| checked::take_hardened(word, size)) {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_hardened(word::own(), size) } {
         Taken::Block(block) => block.cast(),
         Taken::Written(block, capacity) => malloc_written(block, capacity, size),
         Taken::Nothing => malloc_larger(size),
@@ -87,6 +88,18 @@ extern "C" fn malloc_hardened(size: usize) -> *mut c_void {
 /// malloc in a hardened heap where there is no small block at hand.
 #[inline(never)]
 extern "C" fn malloc_larger(size: usize) -> *mut c_void {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_larger(word::own(), size) } {
+        Taken::Block(block) => block.cast(),
+        Taken::Written(block, capacity) => malloc_written(block, capacity, size),
+        Taken::Nothing => malloc_refill(size),
+    }
+}
+
+/// malloc in a hardened heap where there is no block at hand.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_refill(size: usize) -> *mut c_void {
     let block = word::with(|word| checked::allocate_larger(word, size, 16));
     if block.is_null() {
         return malloc_none(size);
@@ -137,7 +150,7 @@ pub unsafe extern "C" fn free(block: *mut c_void) {
 unsafe fn free_marked(block: *mut c_void, met: Marked) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        match word::with(|word| checked::free_marked(word, block.cast(), met)) {
+        match checked::free_marked(word::own(), block.cast(), met) {
             Put::Done => {}
             Put::Instead(other) => free_instead(other),
             Put::Not => free_larger(block, met),
@@ -153,7 +166,7 @@ unsafe fn free_marked(block: *mut c_void, met: Marked) {
 unsafe fn free_larger(block: *mut c_void, met: Marked) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        match word::with(|word| checked::free_larger(word, block.cast(), met)) {
+        match checked::free_larger(word::own(), block.cast(), met) {
             Put::Done => {}
             Put::Instead(other) => free_instead(other),
             Put::Not => free_any(block),
@@ -194,12 +207,30 @@ unsafe extern "C" fn free_any(block: *mut c_void) {
 #[cold]
 #[inline(never)]
 unsafe fn free_full(block: *mut c_void, met: Marked) {
+    if checked::is_hardened() {
+        // SAFETY: the caller's promise is the callee's.
+        return unsafe { free_large(block, met) };
+    }
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
-        if checked::is_hardened() || !checked::free_full(word::cache(), block.cast(), met) {
+        if !checked::free_full(word::cache(), block.cast(), met) {
             word::with(|word| checked::free_slow(word, block.cast()));
         }
     });
+}
+
+/// free of a hardened heap's block that has no bin: a large one.
+///
+/// # Safety
+/// As for [`free_full`].
+#[inline(never)]
+unsafe fn free_large(block: *mut c_void, met: Marked) {
+    // SAFETY: as in `free`.
+    unsafe {
+        if !checked::free_large(word::own(), block.cast(), met) {
+            free_slow(block);
+        }
+    }
 }
 
 /// free of a hardened heap's large block, of one that is damaged, or of none.

@@ -4,6 +4,9 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
+#[cfg(feature = "hardened")]
+mod hardened;
+
 use super::cache::{BIN, Marked, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
@@ -138,6 +141,9 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     allocate_slow(word, size, 16, false)
 }
 
+#[cfg(feature = "hardened")]
+pub use hardened::{free_large, free_larger, free_marked, take_larger, tell_written};
+
 /// Whether the heap is hardened, and no block ever at hand.
 #[cfg(feature = "hardened")]
 #[inline(always)]
@@ -146,10 +152,14 @@ pub fn is_hardened() -> bool {
 }
 
 /// [`allocate`] in a hardened heap, from what is at hand there.
+///
+/// # Safety
+/// `cache` is the calling thread's [`Word::own`].
 #[cfg(feature = "hardened")]
 #[inline(always)]
-pub fn take_hardened(word: &Word, size: usize) -> Taken {
-    hard::take(word, size)
+pub unsafe fn take_hardened(cache: *const ThreadCache, size: usize) -> Taken {
+    // SAFETY: the caller's promise.
+    unsafe { hard::take(cache, size) }
 }
 
 /// [`allocate_aligned`] in a hardened heap; null, and [`allocate_slow`] is the way, when the
@@ -158,16 +168,6 @@ pub fn take_hardened(word: &Word, size: usize) -> Taken {
 #[inline(always)]
 pub fn allocate_larger(word: &Word, size: usize, align: usize) -> *mut u8 {
     hard::allocate(word, size, align, false)
-}
-
-/// Reports a block that [`take_hardened`] found written to.
-///
-/// # Safety
-/// It was found just now.
-#[cfg(feature = "hardened")]
-pub unsafe fn tell_written(block: *mut u8, capacity: usize, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { hard::tell_written(block, capacity, size) };
 }
 
 /// Allocates in a hardened heap.
@@ -325,7 +325,8 @@ fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
 
 #[cfg(feature = "hardened")]
 fn allocate_zeroed_hardened(word: &Word, size: usize) -> *mut u8 {
-    match hard::take(word, size) {
+    // SAFETY: the callers' word is the thread's.
+    match unsafe { hard::take(word.own(), size) } {
         Taken::Block(block) => {
             if hard::is_partly_wiped(size) {
                 // SAFETY: the block holds `size` bytes.
@@ -387,7 +388,7 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
         match free_fast(word.cache(), address) {
             Push::Done => return,
             #[cfg(feature = "hardened")]
-            Push::Marked(met) => match free_marked(word, address, met) {
+            Push::Marked(met) => match free_marked(word.own(), address, met) {
                 Put::Done => return,
                 Put::Instead(other) => return free_instead(word, other),
                 Put::Not => {}
@@ -415,28 +416,6 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
 pub unsafe fn free_fast(cache: *const ThreadCache, address: *mut u8) -> Push {
     // SAFETY: the caller's promise is the callee's.
     unsafe { ThreadCache::push_checked(cache, address) }
-}
-
-/// [`free_fast`] of a block whose mark it did not know, in a hardened heap.
-///
-/// # Safety
-/// As for [`free`]; `met` is what [`free_fast`] said.
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn free_marked(word: &Word, address: *mut u8, met: Marked) -> Put {
-    // SAFETY: the caller's promise.
-    unsafe { hard::put(word, address, met) }
-}
-
-/// [`free_marked`] where that did nothing.
-///
-/// # Safety
-/// As for [`free_marked`].
-#[cfg(feature = "hardened")]
-#[inline(always)]
-pub unsafe fn free_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
-    // SAFETY: the caller's promise.
-    unsafe { hard::put_larger(word, address, met) }
 }
 
 /// What is left to do with a block that [`free_marked`] gave instead.

@@ -49,9 +49,14 @@ pub(crate) const fn is_busy(mark: u8) -> bool {
 /// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not take for
 /// one; and for such a block without a pattern at its end.
 #[cfg(feature = "hardened")]
-pub(crate) const BUSY_HARD: u8 = 4;
+pub(crate) const BUSY_HARD: u8 = 4 | 2;
 #[cfg(feature = "hardened")]
 pub(crate) const BUSY_EXACT: u8 = 4 | 8;
+
+/// The lower half of what it is for a small block with little slack; the upper half says how much
+/// (hard/pattern.rs).
+#[cfg(feature = "hardened")]
+pub(crate) const BUSY_SHORT: u8 = 4;
 
 /// What [`BUSY`] is for a block of no bytes, which fast paths have no bin for.
 #[cfg(feature = "hardened")]

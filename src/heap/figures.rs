@@ -28,6 +28,8 @@ pub(crate) fn collect() -> Stats {
         return stats;
     }
     let mut kept = [0u64; COUNT];
+    #[cfg(feature = "hardened")]
+    let mut kept_large = (0, 0);
     for front in [&PROCESS.plain, &PROCESS.checked] {
         stats.threads = stats.threads.max(front.for_each_cache(&mut |cache| {
             for (class, kept) in kept.iter_mut().enumerate() {
@@ -37,6 +39,14 @@ pub(crate) fn collect() -> Stats {
             cache.for_each_foreign(&mut |class, count| {
                 if let Some(kept) = kept.get_mut(class) {
                     *kept += count as u64;
+                }
+            });
+            #[cfg(feature = "hardened")]
+            super::hard::for_each_kept(cache, &mut |class, bytes| {
+                if bytes != 0 {
+                    kept_large = (kept_large.0 + 1, kept_large.1 + bytes);
+                } else if let Some(kept) = kept.get_mut(class) {
+                    *kept += 1;
                 }
             });
         }));
@@ -57,6 +67,12 @@ pub(crate) fn collect() -> Stats {
         let large = PROCESS.large.lock();
         stats.large_blocks = large.blocks;
         stats.large_bytes = large.bytes;
+        #[cfg(feature = "hardened")]
+        {
+            // Blocks that threads keep are on the list as if they were handed out.
+            stats.large_blocks = stats.large_blocks.saturating_sub(kept_large.0);
+            stats.large_bytes = stats.large_bytes.saturating_sub(kept_large.1);
+        }
         stats.active += large.region_bytes;
         stats.retained += large.kept_bytes;
     }

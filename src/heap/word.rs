@@ -60,7 +60,7 @@ impl Word {
 
     /// The thread's cache, or a shared one where it has none: what the slow paths use.
     #[inline(always)]
-    pub(super) fn own(&self) -> *const ThreadCache {
+    pub fn own(&self) -> *const ThreadCache {
         self.own.get()
     }
 
@@ -108,7 +108,7 @@ impl Word {
 }
 
 /// Defines a thread's word named by a symbol of its own, and the functions
-/// `cache`, `cache_at`, `row_at` and `with` that reach it.
+/// `cache`, `own`, `cache_at`, `row_at` and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
@@ -151,6 +151,23 @@ macro_rules! thread_word {
             unsafe {
                 ::core::arch::asm!(
                     "mov {cache}, qword ptr fs:[{offset} + 8]",
+                    cache = out(reg) cache,
+                    offset = in(reg) offset(),
+                    options(nostack, readonly, preserves_flags),
+                );
+            }
+            cache
+        }
+
+        /// The thread's cache for the slow paths.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility fn own() -> *const $crate::heap::ThreadCache {
+            let cache: *const $crate::heap::ThreadCache;
+            // SAFETY: reads the thread's word.
+            unsafe {
+                ::core::arch::asm!(
+                    "mov {cache}, qword ptr fs:[{offset} + 16]",
                     cache = out(reg) cache,
                     offset = in(reg) offset(),
                     options(nostack, readonly, preserves_flags),
@@ -213,7 +230,7 @@ macro_rules! thread_word {
     };
 }
 
-/// Defines a thread's word, and the functions `cache`, `cache_at`, `row_at` and
+/// Defines a thread's word, and the functions `cache`, `own`, `cache_at`, `row_at` and
 /// `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
@@ -230,6 +247,13 @@ macro_rules! thread_word {
         #[allow(dead_code)]
         $visibility fn cache() -> *const $crate::heap::ThreadCache {
             WORD.with($crate::heap::Word::cache)
+        }
+
+        /// The thread's cache for the slow paths.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility fn own() -> *const $crate::heap::ThreadCache {
+            WORD.with($crate::heap::Word::own)
         }
 
         /// The address of what lies `distance` bytes into the thread's cache.

@@ -318,7 +318,10 @@ void records(size_t size, int kind) {
         break;
     case 2: // A block's size says that it reaches over its neighbours.
         for (int at = 1; at < count - 1; at += 2) {
-            memcpy(block[at] - sizeof wrong_size, &wrong_size, sizeof wrong_size);
+            // Before a page's first small block there may be a guard page.
+            if (size >= 4096 || reinterpret_cast<uintptr_t>(block[at]) % 4096 != 0) {
+                memcpy(block[at] - sizeof wrong_size, &wrong_size, sizeof wrong_size);
+            }
         }
         for (int at = 1; at < count - 1; at += 2) {
             free(block[at]);

@@ -1,13 +1,12 @@
 //! Hardened blocks: what allocating, freeing and resizing do beyond the default heap.
 
-use super::budget::could_afford;
 use super::guard::PAGE;
-use super::place::{capacity, class_for};
+use super::place::{MOST, capacity, class_for, larger_class};
 use super::quarantine::{self, SMALL};
 use super::{pattern, spare};
-use crate::heap::cache::{Marked, State, ThreadCache};
+use crate::heap::cache::{BIN, Marked, State, ThreadCache};
 use crate::heap::classes::MAX_LINEAR_SIZE;
-use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
+use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -92,8 +91,11 @@ pub enum Taken {
 
 /// Allocates `size` bytes, at a multiple of 16, if they are few and the thread has a block at
 /// hand.
+///
+/// # Safety
+/// The cache is what the calling thread's word leads its slow paths to.
 #[inline(always)]
-pub(in crate::heap) fn take(word: &Word, size: usize) -> Taken {
+pub(in crate::heap) unsafe fn take(cache: *const ThreadCache, size: usize) -> Taken {
     if size.wrapping_sub(1) >= MAX_LINEAR_SIZE - pattern::LEAST {
         return Taken::Nothing;
     }
@@ -102,14 +104,53 @@ pub(in crate::heap) fn take(word: &Word, size: usize) -> Taken {
     // SAFETY: a word leads to its thread's cache or a shared one, whose row has a bin at each
     // linear class's offset. The block is of that class, and the caller's.
     unsafe {
-        let cache = &*word.own();
+        let cache = &*cache;
         let bin = cache.row().byte_add(capacity);
-        let block = ThreadCache::pop_hard(bin, BUSY_HARD);
+        let block = ThreadCache::pop_hard(bin, pattern::short_mark(capacity - size), capacity);
         if block.is_null() {
             return Taken::Nothing;
         }
         let is_wiped = pattern::is_wiped(block, capacity);
-        pattern::write_short(cache.secrets.get(), block, capacity, size);
+        let mask = pattern::mask_of(cache.secrets.get(), block.addr());
+        pattern::write_short(mask, block, capacity);
+        if is_wiped {
+            Taken::Block(block)
+        } else {
+            Taken::Written(block, capacity)
+        }
+    }
+}
+
+/// [`take`] of more bytes.
+///
+/// # Safety
+/// As for [`take`].
+#[inline(always)]
+pub(in crate::heap) unsafe fn take_larger(cache: *const ThreadCache, size: usize) -> Taken {
+    // SAFETY: a word leads to its thread's cache or a shared one; classes above the linear ones
+    // have their bins in the cache itself. The block is of that class, and the caller's.
+    unsafe {
+        let cache = &*cache;
+        let Some((class, capacity)) = larger_class(size) else {
+            let spare = if size > MOST {
+                spare::take(cache, size)
+            } else {
+                ptr::null_mut()
+            };
+            return if spare.is_null() {
+                Taken::Nothing
+            } else {
+                Taken::Block(spare)
+            };
+        };
+        let mark = pattern::mark_for(capacity, size);
+        let bin = ThreadCache::bin_at(cache, class * BIN);
+        let block = ThreadCache::pop_hard(bin, mark, capacity);
+        if block.is_null() {
+            return Taken::Nothing;
+        }
+        let is_wiped = pattern::is_wiped_touched(block, capacity);
+        pattern::write(mark, block, capacity, size);
         if is_wiped {
             Taken::Block(block)
         } else {
@@ -129,7 +170,7 @@ pub(in crate::heap) unsafe fn tell_written(block: *mut u8, capacity: usize, size
     // SAFETY: the caller's block.
     unsafe {
         written_free(block, capacity);
-        pattern::write(block, capacity, size);
+        pattern::write(pattern::mark_for(capacity, size), block, capacity, size);
     }
 }
 
@@ -147,24 +188,26 @@ pub enum Put {
 /// small one of the front end's with a pattern, and all is well.
 ///
 /// # Safety
-/// `met` is what is known of that address. If a block is handed out there, nobody uses it any
-/// more.
+/// The cache is what the calling thread's word leads its slow paths to; `met` is what is known
+/// of that address. If a block is handed out there, nobody uses it any more.
 #[inline(always)]
-pub(in crate::heap) unsafe fn put(word: &Word, address: *mut u8, met: Marked) -> Put {
+pub(in crate::heap) unsafe fn put(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Put {
     let Marked { descriptor, key } = met;
     // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
     // mark. A block that is marked so is one of this front end's that is handed out, of so many
     // bytes.
     unsafe {
+        let mark = (*Descriptor::mark_of(key)).load(Ordering::Relaxed);
+        let Some(beyond) = pattern::beyond(mark) else {
+            return Put::Not;
+        };
         let capacity = (*descriptor).room.load(Ordering::Relaxed) as usize;
-        if (*Descriptor::mark_of(key)).load(Ordering::Relaxed) != BUSY_HARD || capacity > SMALL {
+        let cache = &*cache;
+        let mask = pattern::mask_of(cache.secrets.get(), address.addr());
+        if !pattern::is_short(mask, address, capacity, beyond) {
             return Put::Not;
         }
-        let cache = &*word.own();
-        if pattern::read_short(cache.secrets.get(), address, capacity).is_none() {
-            return Put::Not;
-        }
-        retire::<true>(cache, address, capacity, met)
+        retire::<true>(cache, address, capacity, met, mask)
     }
 }
 
@@ -173,27 +216,31 @@ pub(in crate::heap) unsafe fn put(word: &Word, address: *mut u8, met: Marked) ->
 /// # Safety
 /// As for [`put`].
 #[inline(always)]
-pub(in crate::heap) unsafe fn put_larger(word: &Word, address: *mut u8, met: Marked) -> Put {
+pub(in crate::heap) unsafe fn put_larger(
+    cache: *const ThreadCache,
+    address: *mut u8,
+    met: Marked,
+) -> Put {
     // SAFETY: as in `put`.
     unsafe {
         let capacity = (*met.descriptor).room.load(Ordering::Relaxed) as usize;
         let mark = (*Descriptor::mark_of(met.key)).load(Ordering::Relaxed);
-        let is_well = match mark {
-            BUSY_HARD => pattern::read(address, capacity).is_some(),
-            mark => mark == BUSY_EXACT,
-        };
-        if !is_well {
+        if !matches!(mark, BUSY_HARD | BUSY_EXACT)
+            || pattern::read(mark, address, capacity).is_none()
+        {
             return Put::Not;
         }
+        let cache = &*cache;
+        let mask = pattern::mask_of(cache.secrets.get(), address.addr());
         if capacity <= SMALL {
-            retire::<true>(&*word.own(), address, capacity, met)
+            retire::<true>(cache, address, capacity, met, mask)
         } else {
-            retire::<false>(&*word.own(), address, capacity, met)
+            retire::<false>(cache, address, capacity, met, mask)
         }
     }
 }
 
-/// Wipes a block and keeps it from use for a while.
+/// Wipes a block and keeps it from use for a while. Its mask is something of chance.
 ///
 /// # Safety
 /// The block is handed out, of `capacity` bytes, and `met` what is known of it; nobody uses
@@ -204,6 +251,7 @@ unsafe fn retire<const IS_SMALL: bool>(
     address: *mut u8,
     capacity: usize,
     met: Marked,
+    mask: u64,
 ) -> Put {
     let quarantine = quarantine::of(cache);
     if quarantine.is_null() {
@@ -214,7 +262,8 @@ unsafe fn retire<const IS_SMALL: bool>(
         pattern::wipe(address, capacity);
         (*Descriptor::mark_of(met.key)).store(0, Ordering::Relaxed);
         let bin = ThreadCache::bin_of(cache, met.descriptor);
-        let left = quarantine::exchange::<IS_SMALL>(quarantine, address, met.key, bin);
+        let left =
+            quarantine::exchange::<IS_SMALL>(quarantine, capacity, address, met.key, bin, mask);
         if !left.block.is_null() && !quarantine::put_back(&left) {
             return Put::Instead(left.block);
         }
@@ -249,18 +298,19 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
         let need = if zero { Need::Zeroed } else { Need::Any };
         return allocate_large(word, size, align, need);
     };
-    let mark = mark_for(class, size);
+    let room = capacity(class);
+    let mark = pattern::mark_for(room, size);
     // SAFETY: a word leads to its thread's cache or a shared one, and caches are never unmapped;
     // the block is one of the class that is the caller's.
     unsafe {
-        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark);
+        let mut block = ThreadCache::pop_hard((*word.own()).bin(class), mark, room);
         if block.is_null() {
             block = allocate_rest(word, class, size, align, mark);
             if block.is_null() {
                 return block;
             }
         }
-        ready(block, class, size, mark, zero);
+        ready(block, room, size, mark, zero);
         block
     }
 }
@@ -298,7 +348,7 @@ fn allocate_rest(word: &Word, class: usize, size: usize, align: usize, mark: u8)
         let bin = front.swap_in(shared, cache, class);
         if !bin.is_null() {
             // SAFETY: the cache is this thread's, and the bin one of its.
-            let block = unsafe { ThreadCache::pop_hard(bin, mark) };
+            let block = unsafe { ThreadCache::pop_hard(bin, mark, capacity(class)) };
             if !block.is_null() {
                 return block;
             }
@@ -314,36 +364,24 @@ fn allocate_rest(word: &Word, class: usize, size: usize, align: usize, mark: u8)
     block
 }
 
-/// How a block of `class` is marked of which `size` bytes are handed out: whether there is
-/// room for a pattern.
-#[inline(always)]
-fn mark_for(class: usize, size: usize) -> u8 {
-    if capacity(class) - size >= pattern::LEAST {
-        BUSY_HARD
-    } else {
-        BUSY_EXACT
-    }
-}
-
 /// Checks that nobody has written to a block while it was free, and sets its pattern.
 ///
 /// # Safety
-/// The block is one of `class`, taken by the caller, who hands `size` bytes of it out; `mark`
-/// is [`mark_for`] those.
+/// The block is one of `room` bytes, taken by the caller, who hands `size` bytes of it out; `mark`
+/// is [`pattern::mark_for`] those.
 #[inline(always)]
-unsafe fn ready(block: *mut u8, class: usize, size: usize, mark: u8, zero: bool) {
-    let room = capacity(class);
+unsafe fn ready(block: *mut u8, room: usize, size: usize, mark: u8, zero: bool) {
     // SAFETY: the caller's block, of so many bytes.
     unsafe {
-        if room > MAX_LINEAR_SIZE {
-            pattern::touch(block, room);
-        }
-        if !pattern::is_wiped(block, room) {
+        let is_wiped = if room > MAX_LINEAR_SIZE {
+            pattern::is_wiped_touched(block, room)
+        } else {
+            pattern::is_wiped(block, room)
+        };
+        if !is_wiped {
             written_free(block, room);
         }
-        if mark == BUSY_HARD {
-            pattern::write(block, room, size);
-        }
+        pattern::write(mark, block, room, size);
         if zero && room > pattern::WHOLE {
             block.write_bytes(0, size);
         }
@@ -380,11 +418,8 @@ unsafe fn written_free(block: *mut u8, room: usize) {
 #[inline(always)]
 unsafe fn size_of(operation: &str, found: &Found, block: *mut u8) -> usize {
     let room = capacity(found.class());
-    if found.mark == BUSY_EXACT {
-        return room;
-    }
-    // SAFETY: a block with a pattern, of so many bytes.
-    match unsafe { pattern::read(block, room) } {
+    // SAFETY: a block of so many bytes, which is marked so.
+    match unsafe { pattern::read(found.mark, block, room) } {
         Some(size) => size,
         None => overrun(operation, block, room - pattern::LEAST),
     }
@@ -451,10 +486,17 @@ pub(in crate::heap) unsafe fn free(
         let room = capacity(class);
         let done = if !cache.is(State::Live) || cache.is_diverted() {
             Put::Not
-        } else if room <= SMALL {
-            retire::<true>(cache, address, room, met)
         } else {
-            retire::<false>(cache, address, room, met)
+            // A thread may free what others allocate, and nothing else.
+            if quarantine::of(cache).is_null() {
+                quarantine::make(cache);
+            }
+            let mask = pattern::mask_of(cache.secrets.get(), address.addr());
+            if room <= SMALL {
+                retire::<true>(cache, address, room, met, mask)
+            } else {
+                retire::<false>(cache, address, room, met, mask)
+            }
         };
         match done {
             Put::Done => {}
@@ -517,6 +559,44 @@ unsafe fn release(
     }
 }
 
+/// Keeps the large block that starts at `address` for the thread, if it is one, all is well,
+/// and there is no time to shut it; false, and nothing done, otherwise.
+///
+/// # Safety
+/// The descriptor is what was found for that address. If a block is handed out there, nobody
+/// uses it any more. The cache is what the calling thread's word leads its slow paths to.
+#[inline(always)]
+pub(in crate::heap) unsafe fn keep_large(
+    cache: *const ThreadCache,
+    descriptor: *mut Descriptor,
+    address: *mut u8,
+    layout: Option<usize>,
+) -> bool {
+    // SAFETY: what was found is readable, and a large block's has a mark. Of two frees at once
+    // one alone finds that set, and from then on the block is this thread's, whose
+    // descriptor stays: it may be read without the list's lock. The cache is the thread's or a
+    // shared one, which keeps nothing.
+    unsafe {
+        if (*descriptor).what.load(Ordering::Relaxed) != LARGE {
+            return false;
+        }
+        let mark = Descriptor::mark(descriptor, 0);
+        if (*mark).swap(0, Ordering::Acquire) == 0 {
+            return false;
+        }
+        let is_kept = (*descriptor).base.load(Ordering::Relaxed) == address.addr() && {
+            let (size, is_whole) = LargeList::size_of(descriptor);
+            is_whole
+                && layout.is_none_or(|expected| expected == size)
+                && spare::keep(&*cache, descriptor)
+        };
+        if !is_kept {
+            (*mark).store(BUSY, Ordering::Release);
+        }
+        is_kept
+    }
+}
+
 /// # Safety
 /// As for [`free`].
 #[cold]
@@ -528,17 +608,13 @@ unsafe fn free_large(
     address: *mut u8,
     layout: Option<usize>,
 ) {
-    // SAFETY: a block that is handed out, so its descriptor is live, and the caller's, who
-    // gives it up; a word leads to its thread's cache or a shared one, which keeps nothing.
-    unsafe {
-        let (size, is_whole) = LargeList::size_of(found.descriptor);
-        if is_whole
-            && layout.is_none_or(|expected| expected == size)
-            && !could_afford(LargeList::price(found.descriptor))
-            && spare::keep(&*word.own(), found.descriptor)
-        {
-            return;
-        }
+    let cache = PROCESS.checked.cache(PROCESS.shared(Kind::Checked), word);
+    if cache.is(State::Live) && quarantine::of(cache).is_null() {
+        quarantine::make(cache);
+    }
+    // SAFETY: the caller gives the block up.
+    if unsafe { keep_large(cache, found.descriptor, address, layout) } {
+        return;
     }
     let mut large = PROCESS.large.lock();
     // SAFETY: `find` led to the descriptor. The list is locked.
@@ -653,15 +729,16 @@ pub(in crate::heap) unsafe fn reallocate(
             if !is_expected {
                 misuse::wrong_layout(operation, address.addr(), layout.unwrap_or(old));
             }
+            let room = capacity(found.class());
             if found.mark != BUSY_EXACT {
-                pattern::erase(address, capacity(found.class()), old);
+                pattern::erase(address, room, old);
             }
-            let mark = mark_for(found.class(), size);
+            let mark = pattern::mark_for(room, size);
             found.set_mark(mark);
-            if mark == BUSY_HARD {
+            if mark != BUSY_EXACT {
                 // A smaller block's data lies in the slack.
-                pattern::erase(address, capacity(found.class()), size);
-                pattern::write(address, capacity(found.class()), size);
+                pattern::erase(address, room, size);
+                pattern::write(mark, address, room, size);
             }
             return Some(address);
         }

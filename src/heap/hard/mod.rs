@@ -27,7 +27,9 @@
 //!   are wiped when they are freed, and when their subsegment is made of memory that held
 //!   something else. So a write after free is what does not read zero.
 //! - Nothing that lies in a block is believed before it was checked against a secret;
-//!   what it says then is how many bytes the block was asked for.
+//!   what it says then is how many bytes the block was asked for, where the mark does not.
+//! - Whoever takes a large block's mark away has the block alone: its end is read, and it is
+//!   kept, without the list's lock; a mark that is there says that it is handed out.
 //! - Chosen once, before the heap serves, for the whole process. Global flags come first:
 //!   with one on, the heap is not hardened.
 //!
@@ -39,6 +41,7 @@ mod blocks;
 mod budget;
 mod chance;
 mod guard;
+mod lane;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
@@ -46,14 +49,14 @@ mod spare;
 
 pub use blocks::{Put, Taken};
 pub(super) use blocks::{
-    allocate, expect_size, free, put, put_elsewhere, put_larger, reallocate, take, tell_written,
-    usable_size,
+    allocate, expect_size, free, keep_large, put, put_elsewhere, put_larger, reallocate, take,
+    take_larger, tell_written, usable_size,
 };
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{open, seal, shut};
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
-pub(super) use quarantine::{end as end_quarantine, end_spares};
+pub(super) use quarantine::{end as end_quarantine, end_spares, for_each_kept};
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

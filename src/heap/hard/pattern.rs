@@ -4,9 +4,12 @@
 //! ```text
 //!   | data, as asked for | 0 ... 0 | last word |
 //!                        |<- slack, 8 B or more ->|
-//!                                    low 40 bits: secrets and address, mixed
-//!                                    high 24: the slack, masked by the same
+//!                                    secrets and address, mixed: the block's mask
 //! ```
+//!
+//! How much slack there is, the block's mark says, beside its subsegment, for a small block
+//! with little slack: 8 to 23 bytes. For others the highest 24 bits of the last word say it,
+//! masked.
 //!
 //! The lowest three bytes of a last word have their highest bit set, so that neither text
 //! nor zeros that run over a block's end ever are what lies there already. The zeros before
@@ -20,6 +23,9 @@
 //! smaller ones; no loop, and no branch but for larger ones.
 
 use super::chance;
+use super::lane::{Lane, either, is_zero, zeros};
+use super::quarantine::SMALL;
+use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, BUSY_SHORT};
 
 /// Bytes of slack that hold a pattern.
 pub(in crate::heap) const LEAST: usize = size_of::<u64>();
@@ -36,43 +42,79 @@ const SHORT: usize = LEAST + 15;
 const HIGH: u64 = 0x0080_8080;
 /// The bits of a last word, from the lowest on, that say nothing.
 const CHECK: u32 = 40;
+/// Half of a mark's bits.
+const HALF: u32 = 4;
 
 /// What all patterns are made of: [`chance::secrets`].
 type Secrets = [u64; 2];
 
 /// What a block's patterns are made of.
 #[inline(always)]
-fn mask_of([first, second]: Secrets, block: usize) -> u64 {
+pub(super) fn mask_of([first, second]: Secrets, block: usize) -> u64 {
     (first ^ block as u64).wrapping_mul(second) | HIGH
 }
 
-/// Writes the pattern of a block that `size` of `capacity` bytes were asked for.
-///
-/// # Safety
-/// The block has so many bytes, at least [`LEAST`] more than `size`, and is the
-/// caller's. It starts at a multiple of 16, and `capacity` is one. It was wiped, or what
-/// [`read`] said of it was [erased](erase).
+/// How a block is marked of which `size` of `capacity` bytes are handed out: without a
+/// pattern, with its slack in the mark, where that is a matter of a few bytes and of a
+/// small block, or with the slack in its last word.
 #[inline(always)]
-pub(super) unsafe fn write(block: *mut u8, capacity: usize, size: usize) {
+pub(super) fn mark_for(capacity: usize, size: usize) -> u8 {
     let slack = capacity - size;
-    // SAFETY: all of it lies in the slack.
-    unsafe {
-        if slack > SHORT {
-            block.add(size).cast::<u64>().write_unaligned(0);
-        }
-        write_short(chance::secrets(), block, capacity, size);
+    if slack < LEAST {
+        BUSY_EXACT
+    } else if slack <= SHORT && capacity <= SMALL {
+        short_mark(slack)
+    } else {
+        BUSY_HARD
     }
 }
 
-/// [`write`] where the slack is at most [`SHORT`].
+/// The mark of a block with so much slack, at most [`SHORT`].
+#[inline(always)]
+pub(super) fn short_mark(slack: usize) -> u8 {
+    ((slack - LEAST) << HALF) as u8 | BUSY_SHORT
+}
+
+/// Bytes of slack before the last word that a mark says its block has; `None` for other blocks'
+/// marks.
+#[inline(always)]
+pub(super) fn beyond(mark: u8) -> Option<usize> {
+    (mark & ((1 << HALF) - 1) == BUSY_SHORT).then_some(usize::from(mark >> HALF))
+}
+
+/// Writes the pattern of a block that is marked so, and of which `size` of `capacity` bytes
+/// are handed out.
+///
+/// # Safety
+/// The block has so many bytes and is the caller's. It starts at a multiple of 16, and
+/// `capacity` is one. It was wiped, or what [`read`] said of it was [erased](erase). The mark is
+/// what [`mark_for`] said.
+#[inline(always)]
+pub(super) unsafe fn write(mark: u8, block: *mut u8, capacity: usize, size: usize) {
+    let secrets = chance::secrets();
+    let slack = capacity - size;
+    // SAFETY: all of it lies in the slack.
+    unsafe {
+        if mark == BUSY_HARD {
+            if slack > SHORT {
+                block.add(size).cast::<u64>().write_unaligned(0);
+            }
+            let word = mask_of(secrets, block.addr()) ^ (slack as u64) << CHECK;
+            last(block, capacity).write(word);
+        } else if mark != BUSY_EXACT {
+            write_short(mask_of(secrets, block.addr()), block, capacity);
+        }
+    }
+}
+
+/// [`write`] where the mark says how much slack there is: a block's [`mask_of`].
 ///
 /// # Safety
 /// As for [`write`].
 #[inline(always)]
-pub(super) unsafe fn write_short(secrets: Secrets, block: *mut u8, capacity: usize, size: usize) {
-    let slack = (capacity - size) as u64;
+pub(super) unsafe fn write_short(mask: u64, block: *mut u8, capacity: usize) {
     // SAFETY: the last word lies in the slack.
-    unsafe { last(block, capacity).write(mask_of(secrets, block.addr()) ^ slack << CHECK) };
+    unsafe { last(block, capacity).write(mask) };
 }
 
 #[inline(always)]
@@ -80,68 +122,51 @@ fn last(block: *mut u8, capacity: usize) -> *mut u64 {
     block.wrapping_add(capacity - LEAST).cast()
 }
 
-/// The slack of a block by its last word; no number of bytes that one can have, if
-/// that was written to.
-#[inline(always)]
-fn slack_of(secrets: Secrets, block: *const u8, word: u64) -> usize {
-    (word ^ mask_of(secrets, block.addr())).rotate_right(CHECK) as usize
-}
-
-/// The bytes that a block of `capacity` bytes was asked for, by its pattern, if it has
-/// little slack; `None` if it has more, or its pattern was written to.
+/// Whether a block's pattern is as it was written that has `beyond` bytes of slack before its
+/// last word.
 ///
 /// # Safety
-/// As for [`read`].
+/// The block has so many bytes, and is the caller's; they are [`beyond`] of its mark.
 #[inline(always)]
-pub(super) unsafe fn read_short(
-    secrets: Secrets,
-    block: *mut u8,
-    capacity: usize,
-) -> Option<usize> {
-    // SAFETY: the last word lies in the block; so do 8 bytes behind the data, since the slack
-    // has no less.
+pub(super) unsafe fn is_short(mask: u64, block: *mut u8, capacity: usize, beyond: usize) -> bool {
+    // SAFETY: all of it lies in the slack.
     unsafe {
+        let word = last(block, capacity);
+        let behind = word.byte_sub(beyond).read_unaligned();
+        // Zeros, and what of the last word fits behind them. In two steps, neither of
+        // all 64 bits.
+        let expected = mask << (4 * beyond) << (4 * beyond);
+        word.read() == mask && behind == expected
+    }
+}
+
+/// The bytes that a block of `capacity` bytes was asked for, by its mark and its pattern; `None`
+/// if that was written to.
+///
+/// # Safety
+/// The block has so many bytes, was written to by [`write`], with this mark, and is the
+/// caller's.
+#[inline(always)]
+pub(super) unsafe fn read(mark: u8, block: *mut u8, capacity: usize) -> Option<usize> {
+    if mark == BUSY_EXACT {
+        return Some(capacity);
+    }
+    let mask = mask_of(chance::secrets(), block.addr());
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some(beyond) = beyond(mark) {
+            let is_well = is_short(mask, block, capacity, beyond);
+            return is_well.then_some(capacity - LEAST - beyond);
+        }
         let word = last(block, capacity).read();
-        let slack = slack_of(secrets, block, word);
-        let zeros = slack.wrapping_sub(LEAST);
-        if zeros > SHORT - LEAST {
+        let slack = (word ^ mask).rotate_right(CHECK) as usize;
+        if !(LEAST..=capacity).contains(&slack) {
             return None;
         }
         let size = capacity - slack;
         let behind = block.add(size).cast::<u64>().read_unaligned();
-        // Zeros, and what of the last word fits behind them. In two steps, neither of
-        // all 64 bits.
-        let expected = word << (4 * zeros) << (4 * zeros);
-        (behind == expected).then_some(size)
-    }
-}
-
-/// The bytes that a block of `capacity` bytes was asked for, by its pattern; `None` if
-/// that was written to.
-///
-/// # Safety
-/// The block has so many bytes, was written to by [`write`], and is the caller's.
-#[inline(always)]
-pub(super) unsafe fn read(block: *mut u8, capacity: usize) -> Option<usize> {
-    // SAFETY: the caller's promise.
-    unsafe { read_short(chance::secrets(), block, capacity).or_else(|| read_long(block, capacity)) }
-}
-
-/// [`read`] of more slack.
-///
-/// # Safety
-/// As for [`read`].
-#[inline(always)]
-unsafe fn read_long(block: *mut u8, capacity: usize) -> Option<usize> {
-    // SAFETY: the last word lies in the block, and so do 8 bytes behind the data: the slack is
-    // more.
-    unsafe {
-        let slack = slack_of(chance::secrets(), block, last(block, capacity).read());
-        if slack <= SHORT || slack > capacity {
-            return None;
-        }
-        let size = capacity - slack;
-        (block.add(size).cast::<u64>().read_unaligned() == 0).then_some(size)
+        let bits = 8 * (slack - LEAST) as u32;
+        (behind == word.checked_shl(bits).unwrap_or(0)).then_some(size)
     }
 }
 
@@ -195,7 +220,7 @@ pub(in crate::heap) unsafe fn erase_fill(place: *mut u8, room: usize) {
 }
 
 /// Bytes of the words that blocks are wiped and checked by.
-const LANE: usize = size_of::<u128>();
+const LANE: usize = size_of::<Lane>();
 
 /// Where the words lie that cover a block of up to 64 bytes, and of a larger one the first
 /// and the last 16 bytes and their neighbours.
@@ -232,7 +257,7 @@ pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
     for_each_lane(capacity, |lanes| {
         for at in lanes {
             // SAFETY: the offset is 16 bytes or more below the capacity.
-            unsafe { block.add(at).cast::<u128>().write(0) };
+            unsafe { block.add(at).cast::<Lane>().write(zeros()) };
         }
     });
 }
@@ -243,14 +268,14 @@ pub(super) unsafe fn wipe(block: *mut u8, capacity: usize) {
 /// As for [`wipe`].
 #[inline(always)]
 pub(super) unsafe fn is_wiped(block: *const u8, capacity: usize) -> bool {
-    let mut sum = 0;
+    let mut sum = zeros();
     for_each_lane(capacity, |lanes| {
         for at in lanes {
             // SAFETY: as in `wipe`.
-            sum |= unsafe { block.add(at).cast::<u128>().read() };
+            sum = either(sum, unsafe { block.add(at).cast::<Lane>().read() });
         }
     });
-    sum == 0
+    is_zero(sum)
 }
 
 /// Has the pages of a block's ends be there to write to, and leaves them as they are: only
@@ -260,17 +285,63 @@ pub(super) unsafe fn is_wiped(block: *const u8, capacity: usize) -> bool {
 /// The block has so many bytes and is the caller's.
 #[inline(always)]
 pub(super) unsafe fn touch(block: *mut u8, capacity: usize) {
-    for place in [block, block.wrapping_add(capacity - 1)] {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: reads and writes the caller's byte.
-        unsafe {
-            core::arch::asm!("or byte ptr [{}], 0", in(reg) place, options(nostack));
+    // SAFETY: the caller's words.
+    unsafe {
+        is_touched_zero(block);
+        is_touched_zero(block.add(capacity - LEAST));
+    }
+}
+
+/// [`is_wiped`] of a block of 128 bytes or more whose pages at both ends need not be there:
+/// they are afterwards, to write to. What is touched is read by that alone, since a wider read
+/// of what was written just now has to wait for it.
+///
+/// # Safety
+/// As for [`wipe`].
+#[inline(always)]
+pub(super) unsafe fn is_wiped_touched(block: *mut u8, capacity: usize) -> bool {
+    const ENDS: usize = 4 * LANE;
+    let mut sum = zeros();
+    // SAFETY: the first 64 bytes are the block's, and so are the last.
+    let is_zero_touched = unsafe {
+        let end = block.add(capacity);
+        let ends = is_touched_zero(block) & is_touched_zero(end.sub(LEAST));
+        for at in [LEAST, LEAST + LANE, LEAST + 2 * LANE, ENDS - LANE] {
+            let first = block.add(at).cast::<Lane>().read_unaligned();
+            let last = end.sub(at + LANE).cast::<Lane>().read_unaligned();
+            sum = either(sum, either(first, last));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        // SAFETY: as above.
-        unsafe {
-            place.write_volatile(place.read_volatile());
-        }
+        ends
+    };
+    is_zero_touched && is_zero(sum)
+}
+
+/// Reads a word as writing to it would, and leaves it as it is: whether it is zero.
+///
+/// # Safety
+/// The word is the caller's.
+#[inline(always)]
+unsafe fn is_touched_zero(place: *mut u8) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads and writes the caller's word.
+    unsafe {
+        let is_zero: u8;
+        core::arch::asm!(
+            "or qword ptr [{}], 0",
+            "sete {}",
+            in(reg) place,
+            lateout(reg_byte) is_zero,
+            options(nostack),
+        );
+        is_zero != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: as above.
+    unsafe {
+        let place = place.cast::<u64>();
+        let word = place.read_volatile();
+        place.write_volatile(word);
+        word == 0
     }
 }
 
@@ -298,15 +369,16 @@ mod tests {
                 let start = memory.0.as_mut_ptr();
                 // SAFETY: the test's own block.
                 unsafe {
-                    write(start, capacity, size);
-                    assert_eq!(read(start, capacity), Some(size));
+                    let mark = mark_for(capacity, size);
+                    write(mark, start, capacity, size);
+                    assert_eq!(read(mark, start, capacity), Some(size));
                     for at in
                         (size..capacity).filter(|&at| at < size + LEAST || at >= capacity - LEAST)
                     {
                         let was = start.add(at).read();
                         for value in [0, 0x41, !was] {
                             start.add(at).write(value);
-                            let said = read(start, capacity);
+                            let said = read(mark, start, capacity);
                             assert_eq!(said == Some(size), value == was, "{capacity} {size} {at}");
                             start.add(at).write(was);
                         }

@@ -18,7 +18,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 /// The most bytes of a block with a class; larger ones are regions of their own.
-const MOST: usize = 2 * SLICE - GUARD;
+pub(super) const MOST: usize = 2 * SLICE - GUARD;
 /// Bytes of guard pages behind such a block: a page past its end, and before its start,
 /// is none of another's.
 const GUARD: usize = 2 * PAGE;
@@ -45,11 +45,20 @@ static CAPACITIES: [AtomicU32; COUNT] = [const { AtomicU32::new(0) }; COUNT];
 static CLASSES: [AtomicU8; MAX_BUCKET_SIZE / 8 + 1] =
     [const { AtomicU8::new(0) }; MAX_BUCKET_SIZE / 8 + 1];
 
+/// [`class_for`] up to [`MOST`] bytes at a multiple of 16, by the size in pages: more than
+/// [`MAX_BUCKET_SIZE`] are always in classes of whole pages.
+static PAGES: [AtomicU8; MOST.div_ceil(PAGE) + 1] =
+    [const { AtomicU8::new(0) }; MOST.div_ceil(PAGE) + 1];
+
 /// Notes what blocks of each class hold, once it is known which have guard pages, and the
 /// classes of sizes.
 pub(super) fn begin() {
     for (step, class) in CLASSES.iter().enumerate() {
         let found = class_above(step * 8, 16).unwrap_or(0);
+        class.store(found as u8, Ordering::Relaxed);
+    }
+    for (pages, class) in PAGES.iter().enumerate() {
+        let found = class_above(pages * PAGE, 16).unwrap_or(0);
         class.store(found as u8, Ordering::Relaxed);
     }
     for (class, capacity) in CAPACITIES.iter().enumerate() {
@@ -76,6 +85,23 @@ pub(in crate::heap) fn class_for(size: usize, align: usize) -> Option<usize> {
         return Some(usize::from(class.load(Ordering::Relaxed)));
     }
     class_above(size, align)
+}
+
+/// The class that serves `size` bytes at the usual alignment, which are more than the linear
+/// classes hold, and what its blocks hold; `None` for few or many bytes.
+#[inline(always)]
+pub(super) fn larger_class(size: usize) -> Option<(usize, usize)> {
+    let class = if size <= MAX_BUCKET_SIZE {
+        CLASSES.get(size.div_ceil(8))
+    } else if guard::in_subsegments() {
+        PAGES.get(size.div_ceil(PAGE))
+    } else {
+        None
+    };
+    let class = usize::from(class?.load(Ordering::Relaxed));
+    let capacity = CAPACITIES.get(class)?.load(Ordering::Relaxed) as usize;
+    // Class 0 is where there is none.
+    (capacity > MAX_LINEAR_SIZE).then_some((class, capacity))
 }
 
 /// [`class_for`] of more than the linear sizes, or at a larger alignment.
@@ -285,8 +311,16 @@ mod tests {
     fn every_size_has_a_class_with_room_for_it_and_a_pattern_or_a_guard() {
         guard::begin();
         begin();
-        for size in 0..=MAX_BUCKET_SIZE {
-            assert_eq!(class_for(size, 16), class_above(size, 16), "{size}");
+        for size in 0..=MOST + PAGE {
+            let class = class_above(size, 16);
+            assert_eq!(class_for(size, 16), class, "{size}");
+            if let Some((class, room)) = larger_class(size) {
+                assert_eq!(class_for(size, 16), Some(class), "{size}");
+                assert_eq!(room, capacity(class), "{size}");
+            } else if guard::in_subsegments() {
+                let room = class.map_or(0, capacity);
+                assert!(room <= MAX_LINEAR_SIZE, "{size}");
+            }
         }
         for align in [16, 32, 64, 4096, 65536] {
             for size in (0..=20_000).chain((20_001..MOST).step_by(97)) {

@@ -5,7 +5,7 @@
 //! places, in the mean, and nobody can tell when.
 //!
 //! ```text
-//!   free ──> | block, key, bin | ... | 32 places | ──> that block's bin ──> malloc
+//!   free ──> | block, key, bin | ... | 32 or 8 places | ──> that block's bin ──> malloc
 //! ```
 //!
 //! With a block its place has what puts it into its bin, so that whoever leaves is not looked
@@ -21,13 +21,18 @@ use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::seize::Slot;
 use crate::heap::{PROCESS, meta, slices};
 use core::cell::Cell;
+use core::hint::select_unpredictable;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Blocks up to this size, in bytes, are small.
 pub(super) const SMALL: usize = 1024;
-/// Small blocks that a thread keeps.
-const SMALL_PLACES: usize = 32;
+/// Those up to this size are the smallest, of which a thread keeps many.
+const SMALLEST: usize = 128;
+const SMALLEST_PLACES: usize = 32;
+/// Other small blocks that a thread keeps. A program that has a hundred blocks of a size needs
+/// memory for as many more as are kept.
+const OTHER_PLACES: usize = 8;
 /// Larger ones, of up to 128 KiB: 1 MiB at most, and in programs that have few such
 /// blocks a few.
 const LARGE_PLACES: usize = 8;
@@ -43,7 +48,7 @@ struct Place {
 /// A thread's freed blocks. Zeros are one that has none.
 pub(super) struct Quarantine {
     state: Cell<u64>,
-    small: [Place; SMALL_PLACES],
+    small: [Place; SMALLEST_PLACES + OTHER_PLACES],
     large: [Place; LARGE_PLACES],
     /// Large blocks that wait for no time.
     pub(super) spares: Spares,
@@ -75,8 +80,9 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
     place.cast()
 }
 
-/// Keeps a freed block, which may be a [small](SMALL) one, from use; what may be used instead, its block null
-/// where that is nothing.
+/// Keeps a freed block of `capacity` bytes, which may be a [small](SMALL) one, from use; what may be used instead, its block null
+/// where that is nothing. Which it is, all that went by says together, each by some bits of
+/// `chance`.
 ///
 /// # Safety
 /// The quarantine is that of the calling thread's cache, of which `bin` is one; the block
@@ -84,21 +90,27 @@ pub(super) fn make(cache: &ThreadCache) -> *const Quarantine {
 #[inline(always)]
 pub(super) unsafe fn exchange<const IS_SMALL: bool>(
     this: *const Quarantine,
+    capacity: usize,
     block: *mut u8,
     key: *mut u8,
     bin: *const Bin,
+    chance: u64,
 ) -> Left {
     // SAFETY: the thread's own, never unmapped; other threads read the blocks alone, which
     // are atomic. Five bits are a place's number, and three.
     unsafe {
-        // A congruence does where only the place in a quarantine depends on it.
-        let state = (*this).state.get();
-        let state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        // The highest bits of a mask are of all of its block's address and of the secrets.
+        let state = (*this).state.get().wrapping_add(chance);
         (*this).state.set(state);
         let place = if IS_SMALL {
-            (*this)
-                .small
-                .get_unchecked((state >> 59) as usize % SMALL_PLACES)
+            let any = (state >> 59) as usize % SMALLEST_PLACES;
+            // Sizes come in no order that the processor could foresee.
+            let any = select_unpredictable(
+                capacity <= SMALLEST,
+                any,
+                SMALLEST_PLACES + any % OTHER_PLACES,
+            );
+            (*this).small.get_unchecked(any)
         } else {
             (*this)
                 .large
@@ -152,6 +164,26 @@ pub(in crate::heap) fn end_spares(cache: &ThreadCache) {
         // SAFETY: a live block that nobody uses.
         unsafe { PROCESS.large.lock().free(descriptor) };
     }
+}
+
+/// Calls `visit` with the class of each block that a cache keeps from use, and with the bytes
+/// of each of its large ones, of class 0. True while its thread does nothing; otherwise what was
+/// at some moment.
+pub(in crate::heap) fn for_each_kept(cache: &ThreadCache, visit: &mut dyn FnMut(usize, usize)) {
+    // SAFETY: null, or a cache's quarantine, which is never unmapped.
+    let Some(own) = (unsafe { of(cache).as_ref() }) else {
+        return;
+    };
+    for place in own.small.iter().chain(&own.large) {
+        let block = place.block.load(Ordering::Relaxed);
+        if !block.is_null() {
+            let descriptor = slices::find(block.addr());
+            // SAFETY: what `find` leads to is readable, whatever became of the block.
+            let class = unsafe { (*descriptor).class.load(Ordering::Relaxed) };
+            visit(usize::from(class), 0);
+        }
+    }
+    spare::for_each(&own.spares, &mut |bytes| visit(0, bytes));
 }
 
 /// Gives back all that a cache keeps from use, to the free bits, and its large blocks.

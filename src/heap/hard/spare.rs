@@ -11,19 +11,43 @@ use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{BUSY, Descriptor};
 use crate::heap::large::LargeList;
 use crate::vm;
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use super::budget::could_afford;
 use super::quarantine;
 
 /// Blocks that a thread keeps,
 pub(super) const PLACES: usize = 2;
 /// of up to so many bytes each.
 const MOST: usize = 1024 * 1024;
+/// Frees that do not look at the clock after one that had no credit: to read it takes as
+/// long as all else.
+const BLIND: u32 = 15;
 
 /// A thread's blocks. Zeros are none.
 pub(super) struct Spares {
     places: [AtomicPtr<Descriptor>; PLACES],
+    /// Frees that need not look at the clock.
+    blind: Cell<u32>,
+}
+
+impl Spares {
+    /// Whether there is no time to shut a block, as far as is known.
+    #[inline(always)]
+    fn is_poor(&self, descriptor: *const Descriptor) -> bool {
+        let blind = self.blind.get();
+        if blind != 0 {
+            self.blind.set(blind - 1);
+            return true;
+        }
+        let is_poor = !could_afford(LargeList::price(descriptor));
+        if is_poor {
+            self.blind.set(BLIND);
+        }
+        is_poor
+    }
 }
 
 fn of(cache: &ThreadCache) -> Option<&Spares> {
@@ -38,11 +62,13 @@ fn span_of(descriptor: *const Descriptor) -> usize {
     unsafe { (*descriptor).span.load(Ordering::Relaxed) }
 }
 
-/// Keeps a block that is freed, if there is a place for it; false, and nothing done, otherwise.
+/// Keeps a block that is freed, if there is a place for it and no time to shut it; false, and
+/// nothing done, otherwise.
 ///
 /// # Safety
-/// The cache is the calling thread's; the descriptor is that of a large block which is handed
-/// out, and which nobody uses any more.
+/// The cache is the calling thread's; the descriptor is that of a large block whose mark says
+/// that it is free, and that nobody else knows of.
+#[inline(always)]
 pub(super) unsafe fn keep(cache: &ThreadCache, descriptor: *mut Descriptor) -> bool {
     let Some(own) = of(cache) else {
         return false;
@@ -54,13 +80,11 @@ pub(super) unsafe fn keep(cache: &ThreadCache, descriptor: *mut Descriptor) -> b
     let Some(place) = own.places.iter().find(is_free) else {
         return false;
     };
-    // SAFETY: the caller's block. Of two frees at once one finds the mark set.
-    unsafe {
-        if (*Descriptor::mark(descriptor, 0)).swap(0, Ordering::Relaxed) == 0 {
-            return false;
-        }
-        LargeList::erase_fill(descriptor);
+    if !own.is_poor(descriptor) {
+        return false;
     }
+    // SAFETY: the caller's block.
+    unsafe { LargeList::erase_fill(descriptor) };
     place.store(descriptor, Ordering::Relaxed);
     true
 }
@@ -87,6 +111,16 @@ pub(super) unsafe fn take(cache: &ThreadCache, size: usize) -> *mut u8 {
         }
     }
     ptr::null_mut()
+}
+
+/// Calls `visit` with the bytes of each block.
+pub(super) fn for_each(spares: &Spares, visit: &mut dyn FnMut(usize)) {
+    for place in &spares.places {
+        let descriptor = place.load(Ordering::Relaxed);
+        if !descriptor.is_null() {
+            visit(span_of(descriptor));
+        }
+    }
 }
 
 /// Takes any block out for the caller to free; null when there is none. Its mark goes on
