@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{command, compiled, library, preloaded, run, text};
+use common::{command, compiled, find, library, preloaded, run, skip, text};
 
 const FUNCTIONS: [&str; 16] = [
     "malloc",
@@ -56,6 +56,26 @@ fn a_free_of_the_programs_own_sees_only_its_calls() {
         return;
     };
     run(&mut preloaded(program)).expect_success("own free");
+}
+
+/// Also where the system gives addresses from the lowest on, as valgrind does.
+#[test]
+fn requests_that_nothing_can_serve_leave_the_heap_as_it_was() {
+    let Some(program) = compiled("huge", "huge.c", &["-fno-builtin"]) else {
+        return;
+    };
+    run(&mut preloaded(&program)).expect_success("huge requests");
+    let Some(valgrind) = find("valgrind") else {
+        skip(
+            "huge requests at low addresses",
+            "valgrind is not installed",
+        );
+        return;
+    };
+    let mut under = command(valgrind);
+    under.args(["-q", "--tool=none"]).arg(program);
+    under.env("LD_PRELOAD", library());
+    run(&mut under).expect_success("huge requests at low addresses");
 }
 
 fn threads(case: &str) {

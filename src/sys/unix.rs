@@ -80,11 +80,17 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     }
     // SAFETY: the range was reserved just above and nobody else knows it.
     unsafe { call::munmap(base.cast(), size) };
-    // Far from where an emulation has things of its own.
-    let start = 1_usize.checked_shl(36).unwrap_or(super::LOW);
-    let _ = HIGH.compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
+    let _ = HIGH.compare_exchange(0, HIGHS.start, Ordering::Relaxed, Ordering::Relaxed);
     reserve_high(size, align)
 }
+
+/// Where reservations are asked for on a system that gives low addresses: far from where an
+/// emulation has things of its own, and below the end of what a process has.
+const HIGHS: core::ops::Range<usize> = if super::KEEPS_LOW {
+    super::LOW << 5..super::LOW << 15
+} else {
+    0..0
+};
 
 /// Where the next reservation is asked for; 0 as long as the system gives no low addresses.
 static HIGH: AtomicUsize = AtomicUsize::new(0);
@@ -95,15 +101,26 @@ static HIGH: AtomicUsize = AtomicUsize::new(0);
 fn reserve_high(size: usize, align: usize) -> *mut u8 {
     /// Places where something may lie already.
     const TRIES: usize = 16;
+    let Some(step) = size.checked_add(align).filter(|step| *step < HIGHS.end) else {
+        return ptr::null_mut();
+    };
+    let mut hint = HIGH.load(Ordering::Relaxed);
     for _ in 0..TRIES {
-        let step = size.saturating_add(align);
-        let hint = HIGH.fetch_add(step, Ordering::Relaxed);
+        if !HIGHS.contains(&hint) || HIGHS.end - hint < step {
+            hint = HIGHS.start;
+        }
         let base = reserve_near(ptr::with_exposed_provenance_mut(hint), size, align);
-        if base.is_null() || base.addr() >= super::LOW {
+        if base.is_null() {
+            return base;
+        }
+        if base.addr() >= super::LOW {
+            // Threads that ask at once may go back a little; the system then looks further.
+            HIGH.store(base.addr() + size, Ordering::Relaxed);
             return base;
         }
         // SAFETY: as in `reserve`.
         unsafe { call::munmap(base.cast(), size) };
+        hint = hint.saturating_add(step);
     }
     ptr::null_mut()
 }
@@ -159,12 +176,25 @@ pub(super) fn reserve_readable(size: usize) -> *mut u8 {
 }
 
 pub(super) fn allocate(size: usize) -> *mut u8 {
-    map(
+    let base = map(
         ptr::null_mut(),
         size,
         c::PROT_READ | c::PROT_WRITE,
         RESERVE_FLAGS,
-    )
+    );
+    if base.is_null() || !super::KEEPS_LOW || base.addr() >= super::LOW {
+        return base;
+    }
+    // SAFETY: the range was mapped just above and nobody else knows it.
+    unsafe { call::munmap(base.cast(), size) };
+    let base = reserve(size, super::page_size());
+    // SAFETY: the range was reserved just above, as a whole.
+    if !base.is_null() && !unsafe { commit(base, size) } {
+        // SAFETY: as above; nobody else knows it.
+        unsafe { call::munmap(base.cast(), size) };
+        return ptr::null_mut();
+    }
+    base
 }
 
 pub(super) unsafe fn commit(base: *mut u8, size: usize) -> bool {
