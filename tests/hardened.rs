@@ -12,6 +12,7 @@ use std::alloc::Layout;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 static CONFIG: Config = Config::new().with_hardened(true);
 
@@ -423,4 +424,65 @@ fn a_large_block_is_freed_once() {
             });
         },
     );
+}
+
+/// The same over and over, of threads that may keep the block, of which one may, and of which
+/// neither may, their places being full: of each two frees one is reported, and blocks that are
+/// handed out afterwards are there, one for each.
+#[test]
+fn one_of_two_frees_at_once_is_reported_each_time() {
+    const ROUNDS: usize = 300;
+    static GOING_ON: Config = Config::new()
+        .with_hardened(true)
+        .with_on_corruption(ntheap::Action::Continue);
+    let test = "one_of_two_frees_at_once_is_reported_each_time";
+    for output in isolated(test, |face| {
+        let of = layout(300_000, 8);
+        let small = layout(8, 8);
+        PLAIN.with(|word| {
+            // SAFETY: the word is this thread's own; the block is given up once.
+            unsafe { plain::free(word, plain::allocate(word, &GOING_ON, small), small) };
+        });
+        let take = || {
+            let block = face.allocate(of, false);
+            poke(block, 0);
+            poke(block, 299_999);
+            block
+        };
+        for _ in 0..2000 {
+            face.free(take(), of);
+        }
+        let victim = AtomicPtr::new(std::ptr::null_mut());
+        let barrier = std::sync::Barrier::new(2);
+        let (take, victim, barrier) = (&take, &victim, &barrier);
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        if thread == 0 {
+                            victim.store(take(), Ordering::Relaxed);
+                        }
+                        let both = [(); 2].map(|()| take());
+                        assert_ne!(both[0], both[1]);
+                        for block in both {
+                            face.free(block, of);
+                        }
+                        let held = (round % 3 <= thread).then(take);
+                        barrier.wait();
+                        face.free(victim.load(Ordering::Relaxed), of);
+                        barrier.wait();
+                        if let Some(block) = held {
+                            face.free(block, of);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(stats().large_blocks, 0);
+    }) {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(said.matches("VERIFIER STOP").count(), ROUNDS, "{said}");
+        assert_eq!(said.matches("(DOUBLE_FREE)\n").count(), ROUNDS, "{said}");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::word;
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use heap::heap::{Marked, Push, Put, Taken, checked};
+use heap::heap::{Keep, Marked, Push, Put, Taken, checked};
 use heap::sys::Call;
 
 /// Runs `body` and leaves errno as it was.
@@ -245,10 +245,19 @@ unsafe fn free_full(block: *mut c_void, met: Marked) {
 unsafe fn free_large(block: *mut c_void, met: Marked) {
     // SAFETY: as in `free`.
     unsafe {
-        if !checked::free_large(word::own(), block.cast(), met) {
-            free_slow(block);
+        match checked::free_large(word::own(), block.cast(), met) {
+            Keep::Done => {}
+            Keep::Not => free_slow(block),
+            Keep::Freed => free_twice(block, met),
         }
     }
+}
+
+/// free of a block that another thread frees at the same time.
+#[cold]
+#[inline(never)]
+fn free_twice(block: *mut c_void, met: Marked) {
+    keep_errno(|| checked::tell_freed(block.cast(), met));
 }
 
 /// free of a hardened heap's large block, of one that is damaged, or of none.

@@ -142,7 +142,7 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
 }
 
 #[cfg(feature = "hardened")]
-pub use hardened::{free_large, free_larger, free_marked, take_larger, tell_written};
+pub use hardened::{free_large, free_larger, free_marked, take_larger, tell_freed, tell_written};
 
 /// Whether the heap is hardened, and no block ever at hand.
 #[cfg(feature = "hardened")]

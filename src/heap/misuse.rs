@@ -189,6 +189,20 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     })
 }
 
+/// Reports the block of `size` bytes at `address`, given to `operation`, as free already: its
+/// caller saw that, and it may be handed out again by now.
+#[cfg(feature = "hardened")]
+#[cold]
+#[inline(never)]
+pub(super) fn already_free(operation: &str, address: usize, size: usize) {
+    let block = Block {
+        start: address,
+        size,
+        state: BlockState::Free,
+    };
+    raise(operation, address, Some(block));
+}
+
 /// Reports a block of `size` bytes that was written to where nobody may, as `stop` says.
 #[cfg(feature = "hardened")]
 #[cold]

@@ -97,7 +97,7 @@ pub(crate) use figures::collect as collect_stats;
 pub use figures::counted_allocations;
 pub use front::Diversion;
 #[cfg(feature = "hardened")]
-pub use hard::{Put, Taken};
+pub use hard::{Keep, Put, Taken};
 pub use word::Word;
 
 use crate::config::{self, Action, Config, HugePages};

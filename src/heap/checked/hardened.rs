@@ -1,7 +1,7 @@
 //! What a hardened heap does behind malloc's and free's fast paths.
 
 use super::super::cache::{Marked, ThreadCache};
-use super::super::hard::{self, Put, Taken};
+use super::super::hard::{self, Keep, Put, Taken};
 
 /// [`take_hardened`](super::take_hardened) of more bytes than that has.
 ///
@@ -44,12 +44,18 @@ pub unsafe fn free_larger(cache: *const ThreadCache, address: *mut u8, met: Mark
 }
 
 /// Frees a block whose bin [`free_fast`](super::free_fast) found full in a hardened heap, if it is a large one
-/// that the thread may keep; false, and nothing done, otherwise.
+/// that the thread may keep.
 ///
 /// # Safety
 /// As for [`free_marked`].
 #[inline(always)]
-pub unsafe fn free_large(cache: *const ThreadCache, address: *mut u8, met: Marked) -> bool {
+pub unsafe fn free_large(cache: *const ThreadCache, address: *mut u8, met: Marked) -> Keep {
     // SAFETY: the caller's promise.
     unsafe { hard::keep_large(cache, met.descriptor, address, None) }
+}
+
+/// Reports the block that [`free_large`] says is freed by somebody else.
+#[cold]
+pub fn tell_freed(address: *mut u8, met: Marked) {
+    hard::tell_freed("free", met.descriptor, address);
 }

@@ -6,7 +6,7 @@ use super::quarantine::{self, SMALL};
 use super::{pattern, spare};
 use crate::heap::cache::{BIN, Marked, State, ThreadCache};
 use crate::heap::classes::MAX_LINEAR_SIZE;
-use crate::heap::descriptor::{BUSY, BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
+use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is_out};
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
@@ -48,8 +48,8 @@ impl Found {
 enum Place {
     /// A block that is handed out.
     Busy(Found),
-    /// One of the front end's that is not.
-    Free,
+    /// One of the front end's that is not, and its bytes.
+    Free(usize),
     /// Neither: another heap's block, or none.
     Other,
 }
@@ -69,7 +69,7 @@ fn place_of(address: usize) -> Place {
         let key = Descriptor::key(descriptor, index);
         let mark = (*Descriptor::mark_of(key)).load(Ordering::Relaxed);
         if !is_out(mark) {
-            return Place::Free;
+            return Place::Free((*descriptor).block_size());
         }
         Place::Busy(Found {
             descriptor,
@@ -452,8 +452,8 @@ pub(in crate::heap) unsafe fn free(
 ) -> bool {
     let found = match place_of(address.addr()) {
         Place::Busy(found) => found,
-        Place::Free => {
-            misuse::bad_address(operation, address.addr());
+        Place::Free(size) => {
+            misuse::already_free(operation, address.addr(), size);
             return true;
         }
         Place::Other => return false,
@@ -559,8 +559,18 @@ unsafe fn release(
     }
 }
 
+/// What `keep_large` did.
+pub enum Keep {
+    /// The block is free.
+    Done,
+    /// Nothing: `free` is the next thing to try.
+    Not,
+    /// Nothing: somebody frees the block at the same time. `tell_freed` is to report it.
+    Freed,
+}
+
 /// Keeps the large block that starts at `address` for the thread, if it is one, all is well,
-/// and there is no time to shut it; false, and nothing done, otherwise.
+/// and there is no time to shut it.
 ///
 /// # Safety
 /// The descriptor is what was found for that address. If a block is handed out there, nobody
@@ -571,30 +581,42 @@ pub(in crate::heap) unsafe fn keep_large(
     descriptor: *mut Descriptor,
     address: *mut u8,
     layout: Option<usize>,
-) -> bool {
-    // SAFETY: what was found is readable, and a large block's has a mark. Of two frees at once
-    // one alone finds that set, and from then on the block is this thread's, whose
-    // descriptor stays: it may be read without the list's lock. The cache is the thread's or a
-    // shared one, which keeps nothing.
+) -> Keep {
+    // SAFETY: what was found is readable. Of two frees at once one alone claims the block, and
+    // from then on it is this thread's, whose descriptor stays: it may be read without the
+    // list's lock. The cache is the thread's or a shared one, which keeps nothing.
     unsafe {
         if (*descriptor).what.load(Ordering::Relaxed) != LARGE {
-            return false;
+            return Keep::Not;
         }
-        let mark = Descriptor::mark(descriptor, 0);
-        if (*mark).swap(0, Ordering::Acquire) == 0 {
-            return false;
-        }
-        let is_kept = (*descriptor).base.load(Ordering::Relaxed) == address.addr() && {
-            let (size, is_whole) = LargeList::size_of(descriptor);
-            is_whole
-                && layout.is_none_or(|expected| expected == size)
-                && spare::keep(&*cache, descriptor)
+        // Before the block is claimed: one that is not kept stays as it is for whoever looks.
+        let Some(room) = spare::room(&*cache, descriptor) else {
+            return Keep::Not;
         };
-        if !is_kept {
-            (*mark).store(BUSY, Ordering::Release);
+        if !LargeList::claim(descriptor, address.addr()) {
+            return Keep::Freed;
         }
-        is_kept
+        let (size, is_whole) = LargeList::size_of(descriptor);
+        if !is_whole || layout.is_some_and(|expected| expected != size) {
+            LargeList::disclaim(descriptor);
+            return Keep::Not;
+        }
+        spare::keep(room, descriptor);
+        Keep::Done
     }
+}
+
+/// Reports the block at `address` as freed twice, as [`keep_large`] or its like said of it.
+#[cold]
+#[inline(never)]
+pub(in crate::heap) fn tell_freed(
+    operation: &str,
+    descriptor: *const Descriptor,
+    address: *mut u8,
+) {
+    // SAFETY: the callers' descriptor came from the slice table, so it is readable for good.
+    let size = unsafe { (*descriptor).block_size() };
+    misuse::already_free(operation, address.addr(), size);
 }
 
 /// # Safety
@@ -612,21 +634,25 @@ unsafe fn free_large(
     if cache.is(State::Live) && quarantine::of(cache).is_null() {
         quarantine::make(cache);
     }
+    let descriptor = found.descriptor;
     // SAFETY: the caller gives the block up.
-    if unsafe { keep_large(cache, found.descriptor, address, layout) } {
-        return;
+    match unsafe { keep_large(cache, descriptor, address, layout) } {
+        Keep::Done => return,
+        Keep::Freed => return tell_freed(operation, descriptor, address),
+        Keep::Not => {}
     }
     let mut large = PROCESS.large.lock();
-    // SAFETY: `find` led to the descriptor. The list is locked.
+    // SAFETY: `find` led to the descriptor. The list is locked, so a block that is claimed is in
+    // it; who claims one without the lock does not unlink it.
     unsafe {
-        // Of two frees at once only one finds the block as it was.
-        if !LargeList::is_block(found.descriptor, address.addr()) {
+        if !LargeList::claim(descriptor, address.addr()) {
             drop(large);
-            return misuse::bad_address(operation, address.addr());
+            return tell_freed(operation, descriptor, address);
         }
-        let (size, is_whole) = LargeList::size_of(found.descriptor);
+        let (size, is_whole) = LargeList::size_of(descriptor);
         if !is_whole || layout.is_some_and(|expected| expected != size) {
-            // A report runs code of others.
+            // A report runs code of others, and is of a block that is handed out.
+            LargeList::disclaim(descriptor);
             drop(large);
             if !is_whole {
                 overrun(operation, address, size);
@@ -634,11 +660,12 @@ unsafe fn free_large(
                 misuse::wrong_layout(operation, address.addr(), layout.unwrap_or(size));
             }
             large = PROCESS.large.lock();
-            if !LargeList::is_block(found.descriptor, address.addr()) {
-                return;
+            if !LargeList::claim(descriptor, address.addr()) {
+                drop(large);
+                return tell_freed(operation, descriptor, address);
             }
         }
-        large.free(found.descriptor);
+        large.free(descriptor);
     }
 }
 
@@ -648,8 +675,8 @@ unsafe fn free_large(
 pub(in crate::heap) fn usable_size(operation: &str, address: *mut u8) -> Option<usize> {
     match place_of(address.addr()) {
         Place::Other => None,
-        Place::Free => {
-            misuse::bad_address(operation, address.addr());
+        Place::Free(size) => {
+            misuse::already_free(operation, address.addr(), size);
             Some(0)
         }
         Place::Busy(found) if found.is_nothing() => Some(0),
@@ -698,8 +725,8 @@ pub(in crate::heap) unsafe fn reallocate(
 ) -> Option<*mut u8> {
     let found = match place_of(address.addr()) {
         Place::Busy(found) => found,
-        Place::Free => {
-            misuse::bad_address(operation, address.addr());
+        Place::Free(size) => {
+            misuse::already_free(operation, address.addr(), size);
             return Some(ptr::null_mut());
         }
         Place::Other => return None,
@@ -714,15 +741,20 @@ pub(in crate::heap) unsafe fn reallocate(
         };
         let class = class_for(size, align);
         if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
-            let (is, is_whole) = LargeList::size_of(found.descriptor);
-            if let Some(expected) = layout.filter(|&expected| is_whole && expected != is) {
+            let mut resized = resize_large(&found, address, size, layout);
+            if let Resized::Wrong(expected) = resized {
                 misuse::wrong_layout(operation, address.addr(), expected);
                 // Told of once.
                 layout = None;
+                resized = resize_large(&found, address, size, None);
             }
-            let resized = resize_large(&found, address, size);
-            if !resized.is_null() {
-                return Some(resized);
+            match resized {
+                Resized::Done(block) => return Some(block),
+                Resized::Freed => {
+                    tell_freed(operation, found.descriptor, address);
+                    return Some(ptr::null_mut());
+                }
+                Resized::Not | Resized::Wrong(_) => {}
             }
         } else if !found.is_large() && !found.is_nothing() && class == Some(found.class()) {
             let is_expected = layout.is_none_or(|expected| is_size(&found, old, expected));
@@ -754,19 +786,45 @@ pub(in crate::heap) unsafe fn reallocate(
     }
 }
 
+/// What `resize_large` did.
+enum Resized {
+    /// The block is here now.
+    Done(*mut u8),
+    /// Nothing.
+    Not,
+    /// Nothing: the block was not asked for with so many bytes.
+    Wrong(usize),
+    /// Nothing: somebody frees it at the same time.
+    Freed,
+}
+
 /// # Safety
 /// As for [`reallocate`]; `found` is a large block.
-unsafe fn resize_large(found: &Found, address: *mut u8, size: usize) -> *mut u8 {
+unsafe fn resize_large(
+    found: &Found,
+    address: *mut u8,
+    size: usize,
+    layout: Option<usize>,
+) -> Resized {
     let mut large = PROCESS.large.lock();
+    let descriptor = found.descriptor;
     // SAFETY: as in `free_large`.
     unsafe {
-        if !LargeList::is_block(found.descriptor, address.addr()) {
-            return ptr::null_mut();
+        if !LargeList::claim(descriptor, address.addr()) {
+            return Resized::Freed;
         }
-        if !LargeList::size_of(found.descriptor).1 {
+        let resized = match LargeList::size_of(descriptor) {
             // Where it lies now, it is moved from, and freed: told of there.
-            return ptr::null_mut();
-        }
-        large.resize(found.descriptor, size)
+            (_, false) => Resized::Not,
+            (is, true) => match layout.filter(|&expected| expected != is) {
+                Some(expected) => Resized::Wrong(expected),
+                None => match large.resize(descriptor, size) {
+                    block if block.is_null() => Resized::Not,
+                    block => Resized::Done(block),
+                },
+            },
+        };
+        LargeList::disclaim(descriptor);
+        resized
     }
 }

@@ -28,8 +28,11 @@
 //!   something else. So a write after free is what does not read zero.
 //! - Nothing that lies in a block is believed before it was checked against a secret;
 //!   what it says then is how many bytes the block was asked for, where the mark does not.
-//! - Whoever takes a large block's mark away has the block alone: its end is read, and it is
-//!   kept, without the list's lock; a mark that is there says that it is handed out.
+//! - Whoever takes a large block's mark away, by one exchange, has the block alone: its end is
+//!   read, and it is kept, without the list's lock; a mark that is there says that it is handed
+//!   out. So do those that free and resize one under the lock, and the mark comes back only to a
+//!   block that stays handed out. Who finds none reports a second free at once: a second look
+//!   could find the block handed out again.
 //! - Chosen once, before the heap serves, for the whole process. Global flags come first:
 //!   with one on, the heap is not hardened.
 //!
@@ -47,10 +50,10 @@ mod place;
 mod quarantine;
 mod spare;
 
-pub use blocks::{Put, Taken};
+pub use blocks::{Keep, Put, Taken};
 pub(super) use blocks::{
     allocate, expect_size, free, keep_large, put, put_elsewhere, put_larger, reallocate, take,
-    take_larger, tell_written, usable_size,
+    take_larger, tell_freed, tell_written, usable_size,
 };
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};

@@ -22,8 +22,8 @@ use super::quarantine;
 pub(super) const PLACES: usize = 2;
 /// of up to so many bytes each.
 const MOST: usize = 1024 * 1024;
-/// Frees that do not look at the clock after one that had no credit: to read it takes as
-/// long as all else.
+/// Frees that do not look at the clock after one that had no credit, however late they come: to
+/// read it takes as long as all else.
 const BLIND: u32 = 15;
 
 /// A thread's blocks. Zeros are none.
@@ -36,13 +36,13 @@ pub(super) struct Spares {
 impl Spares {
     /// Whether there is no time to shut a block, as far as is known.
     #[inline(always)]
-    fn is_poor(&self, descriptor: *const Descriptor) -> bool {
+    fn is_poor(&self, span: usize) -> bool {
         let blind = self.blind.get();
         if blind != 0 {
             self.blind.set(blind - 1);
             return true;
         }
-        let is_poor = !could_afford(LargeList::price(descriptor));
+        let is_poor = !could_afford(LargeList::least_price(span));
         if is_poor {
             self.blind.set(BLIND);
         }
@@ -58,35 +58,37 @@ fn of(cache: &ThreadCache) -> Option<&Spares> {
 
 /// Bytes of a block, its rest up to a page included.
 fn span_of(descriptor: *const Descriptor) -> usize {
-    // SAFETY: the callers' descriptor is live.
+    // SAFETY: the callers' descriptor is a large block's, live or not, and so readable.
     unsafe { (*descriptor).span.load(Ordering::Relaxed) }
 }
 
-/// Keeps a block that is freed, if there is a place for it and no time to shut it; false, and
-/// nothing done, otherwise.
-///
-/// # Safety
-/// The cache is the calling thread's; the descriptor is that of a large block whose mark says
-/// that it is free, and that nobody else knows of.
+/// A place of a thread's that is empty.
+pub(super) struct Room<'a>(&'a AtomicPtr<Descriptor>);
+
+/// A place for a large block that is freed, if there is one and no time to shut the block. Reads
+/// nothing of it but its span: the block may be another thread's yet.
 #[inline(always)]
-pub(super) unsafe fn keep(cache: &ThreadCache, descriptor: *mut Descriptor) -> bool {
-    let Some(own) = of(cache) else {
-        return false;
-    };
-    if span_of(descriptor) > MOST {
-        return false;
+pub(super) fn room(cache: &ThreadCache, descriptor: *const Descriptor) -> Option<Room<'_>> {
+    let own = of(cache)?;
+    let span = span_of(descriptor);
+    if span > MOST {
+        return None;
     }
     let is_free = |place: &&AtomicPtr<Descriptor>| place.load(Ordering::Relaxed).is_null();
-    let Some(place) = own.places.iter().find(is_free) else {
-        return false;
-    };
-    if !own.is_poor(descriptor) {
-        return false;
-    }
+    let place = own.places.iter().find(is_free)?;
+    own.is_poor(span).then_some(Room(place))
+}
+
+/// Keeps a block that is freed.
+///
+/// # Safety
+/// The room is the calling thread's; the descriptor is that of a large block whose mark says
+/// that it is free, and that nobody else knows of.
+#[inline(always)]
+pub(super) unsafe fn keep(room: Room<'_>, descriptor: *mut Descriptor) {
     // SAFETY: the caller's block.
     unsafe { LargeList::erase_fill(descriptor) };
-    place.store(descriptor, Ordering::Relaxed);
-    true
+    room.0.store(descriptor, Ordering::Relaxed);
 }
 
 /// A block for `size` bytes at a multiple of a page; null when there is none.

@@ -12,7 +12,7 @@
 //! takes turns with blocks of megabytes could keep none.
 
 use super::{LargeList, pages};
-use crate::heap::descriptor::Descriptor;
+use crate::heap::descriptor::{BUSY, Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
 use crate::vm::{self, Use};
@@ -56,11 +56,36 @@ impl LargeList {
         self.is_hard && latest < LATEST && size <= DELAYED
     }
 
+    /// Takes the mark away from the large block that starts at `address`, if it is handed out:
+    /// of several callers at once one alone has it from then on. False, and nothing done,
+    /// otherwise.
+    ///
+    /// # Safety
+    /// `descriptor` came from [`slices::find`](crate::heap::slices::find).
+    #[inline(always)]
+    pub(in crate::heap) unsafe fn claim(descriptor: *const Descriptor, address: usize) -> bool {
+        // SAFETY: what `find` leads to is readable; a large block's record has a mark.
+        unsafe {
+            (*descriptor).what.load(Ordering::Relaxed) == LARGE
+                && (*descriptor).base.load(Ordering::Relaxed) == address
+                && (*Descriptor::mark(descriptor, 0)).swap(0, Ordering::Acquire) != 0
+        }
+    }
+
+    /// Undoes [`LargeList::claim`].
+    ///
+    /// # Safety
+    /// The caller claimed the block.
+    pub(in crate::heap) unsafe fn disclaim(descriptor: *const Descriptor) {
+        // SAFETY: the caller has the block alone, so its descriptor is live.
+        unsafe { (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Release) };
+    }
+
     /// The bytes that a large block was asked for, and whether the rest is as it was
     /// filled.
     ///
     /// # Safety
-    /// The descriptor is a live large block's, and the list is locked.
+    /// The descriptor is a live large block's, and the list is locked or the block claimed.
     pub(in crate::heap) unsafe fn size_of(descriptor: *const Descriptor) -> (usize, bool) {
         // SAFETY: the caller's descriptor; the block has `span` bytes.
         unsafe {
@@ -121,9 +146,17 @@ impl LargeList {
     }
 
     /// What taking the access from a block's region costs, in pages given back.
-    pub(in crate::heap) fn price(descriptor: *const Descriptor) -> usize {
+    fn price(descriptor: *const Descriptor) -> usize {
         // SAFETY: the callers' descriptor is live, and the block theirs.
-        let size = unsafe { (*descriptor).region_size };
+        Self::price_of(unsafe { (*descriptor).region_size })
+    }
+
+    /// The same of a block of `span` bytes, whose region has no more than it must.
+    pub(in crate::heap) fn least_price(span: usize) -> usize {
+        Self::price_of(span + PAGES * vm::page_size())
+    }
+
+    fn price_of(size: usize) -> usize {
         // Pages that are not given back cost a look each.
         size / vm::page_size() / if size <= DELAYED { 1 } else { 16 }
     }
