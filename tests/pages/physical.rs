@@ -169,21 +169,24 @@ fn refuse<T: PartialEq + std::fmt::Debug>(
 }
 
 /// Allocations of frames with calls refused, that are shown in a window and given
-/// back. How many times there was not one frame.
+/// back. How many times there was not one frame, and how many times there were fewer
+/// than were asked for.
 fn allocations<T: PartialEq + std::fmt::Debug>(
     base: usize,
     calls: u64,
     before: usize,
     look: impl Fn() -> T,
-) -> usize {
+) -> (usize, usize) {
     let got = std::cell::RefCell::new(Vec::new());
-    refuse(
+    let fewer = std::cell::Cell::new(0);
+    let refused = refuse(
         "allocate",
         calls,
         look,
         || {
             let numbers = frames(8)?;
             assert_eq!(charged(), before + numbers.len() * page_size());
+            fewer.set(fewer.get() + usize::from(numbers.len() < 8));
             got.replace(numbers);
             Ok(())
         },
@@ -200,7 +203,8 @@ fn allocations<T: PartialEq + std::fmt::Debug>(
             }
             assert_eq!(give_back(&numbers), Ok(numbers.len()));
         },
-    )
+    );
+    (refused, fewer.get())
 }
 
 #[test]
@@ -218,8 +222,9 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     // Allocation gives what it can, with one call refused some frames always; what
     // it gave can be used and given back.
     for calls in [1, u64::MAX] {
-        let refused = allocations(base, calls, before.1, look);
+        let (refused, fewer) = allocations(base, calls, before.1, look);
         assert_eq!(refused > 0, calls > 1, "{calls} calls, {refused} refused");
+        assert!(fewer > 0, "{calls} calls: always as many as were asked for");
         assert_eq!(look(), before);
     }
     let own = frames(8).expect("frames");
