@@ -1,5 +1,6 @@
 //! Pages by their numbers: across forks, and when the system refuses.
 
+use crate::limits::limit;
 use crate::support::*;
 use ntheap::sys::fault;
 use ntheap::vm;
@@ -132,6 +133,39 @@ fn a_child_is_not_charged_for_its_parents_frames() {
     assert_eq!(give_back(&own), Ok(4));
     free(window, 0, MEM_RELEASE).expect("released");
     assert_eq!(charged(), before);
+}
+
+#[test]
+fn frames_are_kept_in_memory_as_far_as_the_limit_lets_them() {
+    if !alone("physical::frames_are_kept_in_memory_as_far_as_the_limit_lets_them") {
+        return;
+    }
+    allow();
+    let before = locked();
+    let size = 8 * page_size();
+    if limit(libc::RLIMIT_MEMLOCK, (before + size) as u64) < (before + size) as u64 {
+        println!("skipped: this process may not keep {size} bytes in memory");
+        return;
+    }
+    let kept = frames(8).expect("frames");
+    assert_eq!(kept.len(), 8);
+    assert_eq!(locked(), before + size);
+    // Where no more may be, there are frames all the same. The superuser may keep anything.
+    // SAFETY: no arguments but numbers.
+    unsafe { libc::setuid(65534) };
+    let others = frames(8).expect("frames");
+    assert_eq!((others.len(), locked()), (8, before + size));
+    let window = window(8);
+    let pages: Vec<usize> = (0..8).collect();
+    for numbers in [&kept, &others] {
+        scatter(window, &pages, Some(numbers)).expect("mapped");
+        assert_eq!(shown(window, 8), [Some(0); 8]);
+    }
+    // It is frames that are kept, whether they are shown or not.
+    assert_eq!(locked(), before + size);
+    assert_eq!(give_back(&kept), Ok(8));
+    assert_eq!(give_back(&others), Ok(8));
+    free(window, 0, MEM_RELEASE).expect("released");
 }
 
 /// Makes each call into the system fail in turn that `act` makes, and `calls` in
