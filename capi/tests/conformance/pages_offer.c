@@ -12,6 +12,9 @@ int main(void)
     memset(base, 7, 4 * PAGE);
     CHECK("unaligned", discard(base + 1, PAGE) != ERROR_SUCCESS);
     CHECK("odd-size", discard(base, PAGE + 1) != ERROR_SUCCESS);
+    CHECK("offer-unaligned", offer(base + 1, PAGE, VmOfferPriorityLow) != ERROR_SUCCESS);
+    CHECK("offer-odd-size", offer(base, PAGE + 1, VmOfferPriorityLow) != ERROR_SUCCESS);
+    EQUAL("not-offered", base[0], 7);
     EQUAL("discard", discard(base, PAGE), ERROR_SUCCESS);
     CHECK("usable", tells(base, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE, base));
     base[0] = 1;
@@ -54,7 +57,7 @@ int main(void)
         snprintf(name, sizeof name, "unknown-priority-%#x", (unsigned)unknown[i]);
         EQUAL(name, offer(base, PAGE, (OFFER_PRIORITY)unknown[i]), ERROR_INVALID_PARAMETER);
     }
-    CHECK("not-offered", reclaim(base, PAGE) != ERROR_SUCCESS);
+    CHECK("reclaim-not-offered", reclaim(base, PAGE) != ERROR_SUCCESS);
     CHECK("read-only", VirtualProtect(base, PAGE, PAGE_READONLY, &old));
     CHECK("discard-read-only", discard(base, PAGE) != ERROR_SUCCESS);
     CHECK("released", VirtualFree(base, 0, MEM_RELEASE));
