@@ -54,12 +54,16 @@ pub struct GrowingStack {
 }
 
 impl GrowingStack {
-    /// Reserves a stack of `reserve` bytes, of which the highest `commit` and a
-    /// guard page below are committed. Both are rounded up to pages.
+    /// Reserves a stack of `reserve` bytes, rounded up to the allocation granularity, 64 KiB,
+    /// of which the highest `commit`, rounded up to pages, and a guard page below are
+    /// committed.
     /// [`PageError::Invalid`] when `reserve` has no room for `commit`, the guard
-    /// page and one more.
+    /// page and one more, or either is too large to be rounded.
     pub fn new(reserve: usize, commit: usize) -> Result<GrowingStack, PageError> {
         let page = super::page_size();
+        let reserve = reserve
+            .checked_next_multiple_of(super::GRANULARITY)
+            .ok_or(PageError::Invalid)?;
         let commit = super::round_to_pages(commit.max(1)).ok_or(PageError::Invalid)?;
         #[cfg(unix)]
         let memory = Reservation::touched(reserve, Touch::Grow)?;

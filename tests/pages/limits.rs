@@ -11,14 +11,15 @@ type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
 type Resource = libc::c_int;
 
-/// Sets a limit of this process, which is the test's own.
-fn limit(what: Resource, bytes: u64) {
+/// Sets a limit of this process, which is the test's own: what it is then.
+pub(crate) fn limit(what: Resource, bytes: u64) -> u64 {
     // SAFETY: reads and sets a structure of this frame.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         assert_eq!(libc::getrlimit(what, &raw mut limit), 0);
         limit.rlim_cur = bytes.min(limit.rlim_max);
         assert_eq!(libc::setrlimit(what, &raw const limit), 0);
+        limit.rlim_cur
     }
 }
 
@@ -117,7 +118,8 @@ fn where_there_is_no_address_space_nothing_is_reserved() {
     let base = allocate(0, 64 * UNIT, MEM_RESERVE, PAGE_NOACCESS).expect("reserved");
     let before = program();
     let total: usize = mappings().iter().map(|line| line.end - line.start).sum();
-    limit(libc::RLIMIT_AS, (total + (1 << 20)) as u64);
+    // There is room for the layer's own records, which are larger with larger pages.
+    limit(libc::RLIMIT_AS, (total + (4 << 20)) as u64);
     assert_eq!(
         allocate(0, 1 << 30, MEM_RESERVE, PAGE_NOACCESS),
         Err(ERROR_NOT_ENOUGH_MEMORY)
@@ -216,16 +218,20 @@ fn no_more_is_locked_than_the_system_lets_a_process() {
     // The superuser may lock anything.
     // SAFETY: no arguments but numbers.
     unsafe { libc::setuid(65534) };
+    let before = locked();
     // SAFETY: the memory is the test's.
     unsafe {
         assert_eq!(VirtualLock(byte(base).cast(), 8 * page_size()), TRUE);
+        assert_eq!(locked(), before + 8 * page_size());
         assert_eq!(VirtualLock(byte(base).cast(), 64 * page_size()), FALSE);
         assert_eq!(GetLastError(), ERROR_WORKING_SET_QUOTA);
+        assert_eq!(locked(), before + 8 * page_size());
         // Those that were locked still are, and no others.
         assert_eq!(VirtualUnlock(byte(base).cast(), 9 * page_size()), FALSE);
         assert_eq!(GetLastError(), ERROR_NOT_LOCKED);
         assert_eq!(VirtualUnlock(byte(base).cast(), 8 * page_size()), TRUE);
     }
+    assert_eq!(locked(), before);
     free(base, 0, MEM_RELEASE).expect("released");
 }
 

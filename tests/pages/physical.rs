@@ -1,5 +1,6 @@
 //! Pages by their numbers: across forks, and when the system refuses.
 
+use crate::limits::limit;
 use crate::support::*;
 use ntheap::sys::fault;
 use ntheap::vm;
@@ -134,6 +135,39 @@ fn a_child_is_not_charged_for_its_parents_frames() {
     assert_eq!(charged(), before);
 }
 
+#[test]
+fn frames_are_kept_in_memory_as_far_as_the_limit_lets_them() {
+    if !alone("physical::frames_are_kept_in_memory_as_far_as_the_limit_lets_them") {
+        return;
+    }
+    allow();
+    let before = locked();
+    let size = 8 * page_size();
+    if limit(libc::RLIMIT_MEMLOCK, (before + size) as u64) < (before + size) as u64 {
+        println!("skipped: this process may not keep {size} bytes in memory");
+        return;
+    }
+    let kept = frames(8).expect("frames");
+    assert_eq!(kept.len(), 8);
+    assert_eq!(locked(), before + size);
+    // Where no more may be, there are frames all the same. The superuser may keep anything.
+    // SAFETY: no arguments but numbers.
+    unsafe { libc::setuid(65534) };
+    let others = frames(8).expect("frames");
+    assert_eq!((others.len(), locked()), (8, before + size));
+    let window = window(8);
+    let pages: Vec<usize> = (0..8).collect();
+    for numbers in [&kept, &others] {
+        scatter(window, &pages, Some(numbers)).expect("mapped");
+        assert_eq!(shown(window, 8), [Some(0); 8]);
+    }
+    // It is frames that are kept, whether they are shown or not.
+    assert_eq!(locked(), before + size);
+    assert_eq!(give_back(&kept), Ok(8));
+    assert_eq!(give_back(&others), Ok(8));
+    free(window, 0, MEM_RELEASE).expect("released");
+}
+
 /// Makes each call into the system fail in turn that `act` makes, and `calls` in
 /// all from there on. Refused, it has changed nothing that `look` sees, and can be
 /// done afterwards; `undo` undoes it. How many times it was refused.
@@ -169,21 +203,24 @@ fn refuse<T: PartialEq + std::fmt::Debug>(
 }
 
 /// Allocations of frames with calls refused, that are shown in a window and given
-/// back. How many times there was not one frame.
+/// back. How many times there was not one frame, and how many times there were fewer
+/// than were asked for.
 fn allocations<T: PartialEq + std::fmt::Debug>(
     base: usize,
     calls: u64,
     before: usize,
     look: impl Fn() -> T,
-) -> usize {
+) -> (usize, usize) {
     let got = std::cell::RefCell::new(Vec::new());
-    refuse(
+    let fewer = std::cell::Cell::new(0);
+    let refused = refuse(
         "allocate",
         calls,
         look,
         || {
             let numbers = frames(8)?;
             assert_eq!(charged(), before + numbers.len() * page_size());
+            fewer.set(fewer.get() + usize::from(numbers.len() < 8));
             got.replace(numbers);
             Ok(())
         },
@@ -200,7 +237,8 @@ fn allocations<T: PartialEq + std::fmt::Debug>(
             }
             assert_eq!(give_back(&numbers), Ok(numbers.len()));
         },
-    )
+    );
+    (refused, fewer.get())
 }
 
 #[test]
@@ -218,8 +256,9 @@ fn every_refusal_of_the_system_leaves_frames_and_windows_as_they_were() {
     // Allocation gives what it can, with one call refused some frames always; what
     // it gave can be used and given back.
     for calls in [1, u64::MAX] {
-        let refused = allocations(base, calls, before.1, look);
+        let (refused, fewer) = allocations(base, calls, before.1, look);
         assert_eq!(refused > 0, calls > 1, "{calls} calls, {refused} refused");
+        assert!(fewer > 0, "{calls} calls: always as many as were asked for");
         assert_eq!(look(), before);
     }
     let own = frames(8).expect("frames");

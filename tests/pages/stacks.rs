@@ -57,14 +57,15 @@ fn at_depth(lowest: usize, work: &mut dyn FnMut()) {
 
 /// Runs `work` on fresh stacks, each time a little nearer to the guard page.
 fn near_the_guard(step: usize, work: &mut dyn FnMut()) {
-    const COMMIT: usize = 32 * 1024;
+    // What is committed at first: whole pages.
+    let commit = (32 * 1024_usize).next_multiple_of(page_size());
     for above in (64..24 * 1024).step_by(step) {
-        let mut stack = GrowingStack::new(1 << 20, COMMIT).expect("a stack");
+        let mut stack = GrowingStack::new(1 << 20, commit).expect("a stack");
         stack.run(|| {
             let here = 0u8;
             // The stack's top is less than a page above.
             let top = ((&raw const here).addr() & !(page_size() - 1)) + page_size();
-            at_depth(top - COMMIT + above, work);
+            at_depth(top - commit + above, work);
         });
     }
 }
@@ -74,7 +75,7 @@ fn a_stack_grows_before_the_page_layer_begins() {
     if !alone("stacks::a_stack_grows_before_the_page_layer_begins") {
         return;
     }
-    let base = allocate(0, UNIT, MEM_RESERVE, PAGE_READWRITE).expect("reserved");
+    let base = allocate(0, 4 * page_size(), MEM_RESERVE, PAGE_READWRITE).expect("reserved");
     let mut calls = 0;
     near_the_guard(96, &mut || {
         allocate(base, 3 * page_size(), MEM_COMMIT, PAGE_READWRITE).expect("committed");
@@ -127,6 +128,8 @@ fn a_guarantee_takes_its_stack_back_into_use() {
         // SAFETY: the number is this function's.
         truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|()| bytes)
     };
+    // What was asked for, in whole pages.
+    let had = 0x8000_usize.next_multiple_of(page_size()) as ULONG;
     let work = move || {
         let first = alternate();
         assert_eq!(guarantee(0x8000), Ok(0));
@@ -142,9 +145,9 @@ fn a_guarantee_takes_its_stack_back_into_use() {
         let set = || unsafe { libc::sigaltstack(&raw const other, std::ptr::null_mut()) };
         assert_eq!(set(), 0);
         // Who only asks changes nothing.
-        assert_eq!(guarantee(0), Ok(0x8000));
+        assert_eq!(guarantee(0), Ok(had));
         assert_eq!(alternate(), other.ss_sp);
-        assert_eq!(guarantee(1), Ok(0x8000));
+        assert_eq!(guarantee(1), Ok(had));
         assert_eq!(alternate(), own);
     };
     thread::spawn(work).join().expect("no panic");
@@ -167,9 +170,8 @@ fn a_guarantee_holds_on_a_growing_stack() {
         // SAFETY: the number is this function's.
         truth(unsafe { SetThreadStackGuarantee(&raw mut bytes) }).map(|()| bytes)
     };
-    let page = ntheap::vm::page_size();
     let work = move || {
-        let mut stack = GrowingStack::new(1 << 20, 16 * page).expect("reserved");
+        let mut stack = GrowingStack::new(1 << 20, UNIT).expect("reserved");
         // Asked for before, it is the one that handlers have there.
         assert_eq!(guarantee(0x4_0000), Ok(0));
         let own = alternate();

@@ -108,6 +108,16 @@ pub(crate) fn mappings() -> Vec<Mapped> {
         .collect()
 }
 
+/// Bytes that the kernel says it keeps in memory for this process.
+#[cfg(unix)]
+pub(crate) fn locked() -> usize {
+    let text = fs::read_to_string("/proc/self/status").expect("the figures");
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmLck:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    number.expect("a number") * 1024
+}
+
 /// How many mappings the kernel lets a process have.
 #[cfg(unix)]
 pub(crate) fn most_mappings() -> usize {

@@ -175,7 +175,14 @@ fn a_stack_grows_by_its_guard_page() {
     // In a thread that has no alternate stack, or another, too.
     let result = thread::scope(|scope| scope.spawn(|| stack.run(|| depth(100))).join());
     assert_eq!(result.expect("no panic"), 100);
-    assert!(GrowingStack::new(2 * page, page).is_err());
+    // The reserve is whole units, with room for the guard page and one more.
+    let small = GrowingStack::new(5 * GRANULARITY + 1, page).expect("reserved");
+    assert_eq!(small.reserved(), 6 * GRANULARITY);
+    let refused = |reserve, commit| GrowingStack::new(reserve, commit).err();
+    let invalid = Some(PageError::Invalid);
+    assert_eq!(refused(GRANULARITY, GRANULARITY - page), invalid);
+    assert_eq!(refused(usize::MAX, page), invalid);
+    assert_eq!(refused(GRANULARITY, usize::MAX), invalid);
 }
 
 /// Overflow is an exception of its own; here the handler notes it and ends the

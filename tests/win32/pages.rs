@@ -301,6 +301,89 @@ fn queries_tell_of_free_and_of_foreign_memory() {
     assert_eq!(told.Protect, PAGE_READWRITE);
 }
 
+/// What other code of the program mapped, by the system's own call.
+#[test]
+fn queries_tell_foreign_mappings_of_files_from_images_and_from_memory() {
+    use std::os::fd::AsRawFd as _;
+    let path = std::env::temp_dir().join(format!("ntheap-foreign-{}", std::process::id()));
+    std::fs::write(&path, [7; 3 * PAGE]).expect("a file");
+    let file = std::fs::File::options().read(true).write(true).open(&path);
+    let file = file.expect("opened");
+    std::fs::remove_file(&path).expect("removed");
+    let (read, write, run) = (libc::PROT_READ, libc::PROT_WRITE, libc::PROT_EXEC);
+    let (shared, private) = (libc::MAP_SHARED, libc::MAP_PRIVATE);
+    let memory = libc::MAP_ANONYMOUS;
+    let all = [
+        (read, shared, MEM_COMMIT, PAGE_READONLY, MEM_MAPPED),
+        (read | write, shared, MEM_COMMIT, PAGE_READWRITE, MEM_MAPPED),
+        (read, private, MEM_COMMIT, PAGE_READONLY, MEM_MAPPED),
+        (
+            read | write,
+            private,
+            MEM_COMMIT,
+            PAGE_WRITECOPY,
+            MEM_MAPPED,
+        ),
+        (
+            read | run,
+            private,
+            MEM_COMMIT,
+            PAGE_EXECUTE_READ,
+            MEM_IMAGE,
+        ),
+        (
+            read | write,
+            private | memory,
+            MEM_COMMIT,
+            PAGE_READWRITE,
+            MEM_PRIVATE,
+        ),
+        (
+            read | write,
+            shared | memory,
+            MEM_COMMIT,
+            PAGE_READWRITE,
+            MEM_MAPPED,
+        ),
+        (0, private | memory, MEM_RESERVE, 0, MEM_PRIVATE),
+    ];
+    for (rights, how, state, protect, kind) in all {
+        // SAFETY: fresh mappings, the second in the middle of the first; they are looked at
+        // by queries alone, and ended.
+        unsafe {
+            let none = std::ptr::null_mut();
+            // Pages that can only be read, with which the system joins none of these.
+            let room = libc::mmap(none, 5 * PAGE, read, private | memory, -1, 0);
+            assert_ne!(room, libc::MAP_FAILED);
+            let at = room.wrapping_byte_add(PAGE);
+            let number = if how & memory == 0 {
+                file.as_raw_fd()
+            } else {
+                -1
+            };
+            let mapped = libc::mmap(at, 3 * PAGE, rights, how | libc::MAP_FIXED, number, 0);
+            assert_eq!(mapped, at);
+            let start = at.wrapping_byte_add(PAGE);
+            let told = query(start.expose_provenance() + 5);
+            let what = format!("{rights} {how:#x}");
+            let places = (told.BaseAddress, told.AllocationBase);
+            assert_eq!(places, (start, at), "{what}");
+            assert_eq!(told.RegionSize, 2 * PAGE, "{what}");
+            let is = (told.State, told.Protect, told.Type);
+            assert_eq!(is, (state, protect, kind), "{what}");
+            assert_eq!(libc::munmap(room, 5 * PAGE), 0);
+        }
+    }
+    // A library: code, constants and variables of one image.
+    let code = query(libc::getenv as *const () as usize);
+    assert_eq!((code.Type, code.Protect), (MEM_IMAGE, PAGE_EXECUTE_READ));
+    let head = query(code.AllocationBase.expose_provenance());
+    assert_eq!(
+        (head.Type, head.AllocationBase),
+        (MEM_IMAGE, code.AllocationBase)
+    );
+}
+
 #[test]
 fn queries_that_cannot_be_answered_say_why() {
     let mut buffer = [0u8; 48];

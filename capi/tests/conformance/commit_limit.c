@@ -8,14 +8,21 @@
 
 #define MIB ((SIZE_T)1 << 20)
 
+static MEMORYSTATUSEX told(void)
+{
+    MEMORYSTATUSEX status;
+    memset(&status, 0, sizeof status);
+    status.dwLength = sizeof status;
+    if (!GlobalMemoryStatusEx(&status))
+        memset(&status, 0, sizeof status);
+    return status;
+}
+
 /* A size above the limit: that is set here, and on Windows the system's. */
 static SIZE_T too_much(void)
 {
 #ifdef _WIN32
-    MEMORYSTATUSEX status;
-    status.dwLength = sizeof status;
-    GlobalMemoryStatusEx(&status);
-    return round_up((SIZE_T)status.ullTotalPageFile, UNIT) + 1024 * MIB;
+    return round_up((SIZE_T)told().ullTotalPageFile, UNIT) + 1024 * MIB;
 #else
     return 256 * MIB;
 #endif
@@ -23,10 +30,7 @@ static SIZE_T too_much(void)
 
 static ULONGLONG left(void)
 {
-    MEMORYSTATUSEX status;
-    memset(&status, 0, sizeof status);
-    status.dwLength = sizeof status;
-    return GlobalMemoryStatusEx(&status) ? status.ullAvailPageFile : 0;
+    return told().ullAvailPageFile;
 }
 
 int main(int count, char **arguments)
@@ -38,7 +42,9 @@ int main(int count, char **arguments)
         execv("/proc/self/exe", arguments);
         return 1;
     }
-    CHECK("limit-told", left() <= 128 * MIB);
+    /* The machine's limit is larger. */
+    EQUAL("limit-told", told().ullTotalPageFile, 128 * MIB);
+    CHECK("less-is-left", left() <= 128 * MIB);
 #else
     (void)arguments;
 #endif

@@ -17,6 +17,8 @@ int main(void)
         {"reserve", SEC_RESERVE, ERROR_SUCCESS},
         {"commit-nocache", SEC_COMMIT | SEC_NOCACHE, ERROR_SUCCESS},
         {"reserve-nocache", SEC_RESERVE | SEC_NOCACHE, ERROR_SUCCESS},
+        {"commit-writecombine", SEC_COMMIT | SEC_WRITECOMBINE, ERROR_SUCCESS},
+        {"reserve-writecombine", SEC_RESERVE | SEC_WRITECOMBINE, ERROR_SUCCESS},
         {"reserve-commit", SEC_RESERVE | SEC_COMMIT, ERROR_INVALID_PARAMETER},
         {"nocache", SEC_NOCACHE, ERROR_INVALID_PARAMETER},
         {"writecombine", SEC_WRITECOMBINE, ERROR_INVALID_PARAMETER},

@@ -59,6 +59,12 @@ int main(void)
     NEED("room", room && VirtualFree(room, 0, MEM_RELEASE));
     nothing("null", NULL, ERROR_INVALID_ADDRESS);
     nothing("first-unit", (char *)(ULONG_PTR)0x8000, ERROR_INVALID_ADDRESS);
+    /* Nor is anything reserved there. */
+    refuses("reserve", "first-unit",
+            !VirtualAlloc((void *)(ULONG_PTR)0x8000, PAGE, MEM_RESERVE, PAGE_NOACCESS), 0);
+    refuses("reserve-and-commit", "first-unit",
+            !VirtualAlloc((void *)(ULONG_PTR)1, PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE), 0);
+    EQUAL("first-unit-free", query((void *)(ULONG_PTR)0x8000).State, MEM_FREE);
     nothing("free", room + 4 * UNIT, ERROR_INVALID_ADDRESS);
     nothing("free-inside-a-page", room + 4 * UNIT + 0x123, ERROR_INVALID_ADDRESS);
     nothing("above-all", (char *)(ULONG_PTR)0x800000000000ull, ERROR_INVALID_PARAMETER);

@@ -12,6 +12,9 @@ int main(void)
     memset(base, 7, 4 * PAGE);
     CHECK("unaligned", discard(base + 1, PAGE) != ERROR_SUCCESS);
     CHECK("odd-size", discard(base, PAGE + 1) != ERROR_SUCCESS);
+    CHECK("offer-unaligned", offer(base + 1, PAGE, VmOfferPriorityLow) != ERROR_SUCCESS);
+    CHECK("offer-odd-size", offer(base, PAGE + 1, VmOfferPriorityLow) != ERROR_SUCCESS);
+    EQUAL("not-offered", base[0], 7);
     EQUAL("discard", discard(base, PAGE), ERROR_SUCCESS);
     CHECK("usable", tells(base, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE, base));
     base[0] = 1;
@@ -36,9 +39,25 @@ int main(void)
     NEED("view", view);
     CHECK("offer-view", offer(view, PAGE, VmOfferPriorityLow) != ERROR_SUCCESS);
     CHECK("view-ended", UnmapViewOfFile(view) && CloseHandle(section));
-    CHECK("unknown-priority",
-          offer(base, PAGE, (OFFER_PRIORITY)0) != ERROR_SUCCESS);
-    CHECK("not-offered", reclaim(base, PAGE) != ERROR_SUCCESS);
+    static const int priorities[] = {VmOfferPriorityVeryLow, VmOfferPriorityLow,
+                                     VmOfferPriorityBelowNormal, VmOfferPriorityNormal};
+    /* A page of the documentation prints the last two. */
+    static const int unknown[] = {0, VmOfferPriorityNormal + 1, 0x1000, 0x2000};
+    char name[32];
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "priority-%d", i);
+        EQUAL(name, priorities[i], i + 1);
+        snprintf(name, sizeof name, "offer-priority-%d", i);
+        EQUAL(name, offer(base, PAGE, (OFFER_PRIORITY)priorities[i]), ERROR_SUCCESS);
+        reclaimed = reclaim(base, PAGE);
+        snprintf(name, sizeof name, "reclaim-priority-%d", i);
+        CHECK(name, reclaimed == ERROR_SUCCESS || reclaimed == ERROR_BUSY);
+    }
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "unknown-priority-%#x", (unsigned)unknown[i]);
+        EQUAL(name, offer(base, PAGE, (OFFER_PRIORITY)unknown[i]), ERROR_INVALID_PARAMETER);
+    }
+    CHECK("reclaim-not-offered", reclaim(base, PAGE) != ERROR_SUCCESS);
     CHECK("read-only", VirtualProtect(base, PAGE, PAGE_READONLY, &old));
     CHECK("discard-read-only", discard(base, PAGE) != ERROR_SUCCESS);
     CHECK("released", VirtualFree(base, 0, MEM_RELEASE));
