@@ -156,7 +156,10 @@ fn another_users_process_is_not_looked_into() {
     const NOBODY: u32 = 65534;
     // SAFETY: asks for a number.
     if unsafe { libc::geteuid() } != 0 {
-        skip("another user's process", "only root may run as another user");
+        skip(
+            "another user's process",
+            "only root may run as another user",
+        );
         return;
     }
     let Some((_, program)) = built("look-foreign", MALLOCS, &[]) else {
