@@ -37,6 +37,12 @@ fn answer(block: *mut u8) -> *mut c_void {
 /// system has nothing to give.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
+    malloc_here(size)
+}
+
+/// What [`malloc`] does, for functions of this library (see [`free_here`]).
+#[inline(always)]
+fn malloc_here(size: usize) -> *mut c_void {
     if let Some(offset) = checked::linear_offset(size) {
         // SAFETY: the offset is a bin's in this thread's row.
         let block = unsafe { checked::take_from(word::row_at(offset)) };
@@ -130,6 +136,18 @@ extern "C" fn malloc_none(size: usize) -> *mut c_void {
 /// Nobody uses the block any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free(block: *mut c_void) {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { free_here(block) }
+}
+
+/// What [`free`] does. Functions of this library that free call this, not the symbol, which
+/// another library may have defined before it: it would be told of a free that nobody asked
+/// it for.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(always)]
+unsafe fn free_here(block: *mut c_void) {
     // SAFETY: the cache is the calling thread's; the rest is the caller's.
     unsafe {
         match checked::free_fast(word::cache(), block.cast()) {
@@ -274,12 +292,22 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 /// not 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller's promise is the callee's.
+    unsafe { realloc_here(block, size) }
+}
+
+/// What [`realloc`] does, for functions of this library (see [`free_here`]).
+///
+/// # Safety
+/// As for [`realloc`].
+#[inline(always)]
+unsafe fn realloc_here(block: *mut c_void, size: usize) -> *mut c_void {
     if block.is_null() {
-        return malloc(size);
+        return malloc_here(size);
     }
     if size == 0 {
         // SAFETY: the caller's promise is the callee's.
-        unsafe { free(block) };
+        unsafe { free_here(block) };
         return ptr::null_mut();
     }
     // SAFETY: the word is the calling thread's; the rest is the caller's.
@@ -300,7 +328,7 @@ pub unsafe extern "C" fn reallocarray(
 ) -> *mut c_void {
     match count.checked_mul(size) {
         // SAFETY: the caller's promise is the callee's.
-        Some(bytes) => unsafe { realloc(block, bytes) },
+        Some(bytes) => unsafe { realloc_here(block, bytes) },
         None => answer(ptr::null_mut()),
     }
 }
@@ -312,7 +340,7 @@ pub unsafe extern "C" fn reallocarray(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free_sized(block: *mut c_void, _size: usize) {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { free(block) }
+    unsafe { free_here(block) }
 }
 
 /// C23's free_aligned_sized: free.
@@ -322,7 +350,7 @@ pub unsafe extern "C" fn free_sized(block: *mut c_void, _size: usize) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free_aligned_sized(block: *mut c_void, _align: usize, _size: usize) {
     // SAFETY: the caller's promise is the callee's.
-    unsafe { free(block) }
+    unsafe { free_here(block) }
 }
 
 fn aligned(align: usize, size: usize) -> *mut u8 {

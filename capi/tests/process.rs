@@ -50,6 +50,14 @@ fn opened_late_it_works_beside_another_malloc() {
     assert_eq!(text(&ended.stdout), "done\n");
 }
 
+#[test]
+fn a_free_of_the_programs_own_sees_only_its_calls() {
+    let Some(program) = compiled("own free", "own_free.c", &["-fno-builtin", "-ldl"]) else {
+        return;
+    };
+    run(&mut preloaded(program)).expect_success("own free");
+}
+
 fn threads(case: &str) {
     let Some(program) = compiled(case, "threads.c", &[]) else {
         return;

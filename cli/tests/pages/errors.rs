@@ -116,7 +116,7 @@ fn numbers() -> BTreeMap<String, u32> {
             let Some((name, value)) = line.split_once(" = 0x") else {
                 continue;
             };
-            let name = words(name).find(|word| is_error(word));
+            let name = words(name).find(is_error);
             let digits: String = value
                 .chars()
                 .filter(|digit| *digit != '_')
