@@ -6,7 +6,10 @@ mod isolated;
 
 use isolated::{isolated, succeeds};
 use ntheap::heap::private::{self, Error, Handle, Memory, Settings, Shape};
-use ntheap::{BlockState, Report, Stop, set_hook, sys};
+use ntheap::win32::{HeapAlloc, HeapReAlloc};
+use ntheap::{BlockState, Heap, HeapEntry, Report, Stop, set_hook, sys};
+use std::alloc::Layout;
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -246,4 +249,67 @@ fn a_hook_is_shown_the_report_that_is_written() {
         "{json}"
     );
     assert!(json.contains("}\n"), "{json}");
+}
+
+/// A block's tag by the walk: its call's number, or the module's that asked for it.
+#[test]
+fn a_walk_tells_each_blocks_tag() {
+    const TEST: &str = "a_walk_tells_each_blocks_tag";
+    // HEAP_MAKE_TAG_FLAGS: numbers from 1 to 0xFFF, 18 bits up.
+    const FIVE: u32 = 5 << 18;
+    const LARGEST: u32 = 0xfff << 18;
+    // Modules have numbers from 0x1000 on; which one this program has, a block tells.
+    const PROGRAM: u16 = 0x1000;
+    let runs: [(&str, [u16; 5]); 4] = [
+        ("+htg,+htd", [5, 0xfff, PROGRAM, PROGRAM, 5]),
+        ("+htg", [5, 0xfff, 0, 0, 5]),
+        ("+htd", [PROGRAM; 5]),
+        ("+hpc,+ust", [0; 5]),
+    ];
+    for (flags, expected) in runs {
+        succeeds(TEST, &[("NTHEAP_GFLAGS", flags)], || {
+            let heap = Heap::new().unwrap();
+            let handle = std::ptr::without_provenance_mut(heap.handle());
+            let rust = || {
+                let block = heap.alloc(Layout::from_size_align(300, 8).unwrap());
+                block.unwrap().as_ptr().cast::<c_void>()
+            };
+            // SAFETY: the heap is this function's, and so are the blocks; one is resized by
+            // its only name, and one is freed once.
+            let blocks = unsafe {
+                let moved = HeapAlloc(handle, FIVE, 16);
+                let freed = heap
+                    .alloc(Layout::from_size_align(700, 8).unwrap())
+                    .unwrap();
+                heap.free(freed).unwrap();
+                [
+                    HeapAlloc(handle, FIVE, 100),
+                    HeapAlloc(handle, LARGEST, 2_000_000),
+                    HeapAlloc(handle, 0, 200),
+                    rust(),
+                    HeapReAlloc(handle, 0, moved, 40_000),
+                ]
+            };
+            let mut told = BTreeMap::new();
+            let mut program = PROGRAM;
+            for entry in heap.lock().walk() {
+                match entry {
+                    HeapEntry::Busy { address, .. } => {
+                        if address == blocks[3].addr() {
+                            program = program.max(entry.tag());
+                        }
+                        told.insert(address, entry.tag());
+                    }
+                    _ => assert_eq!(entry.tag(), 0, "{flags} {entry:?}"),
+                }
+            }
+            let expected: BTreeMap<usize, u16> = blocks
+                .into_iter()
+                .map(|block| block.addr())
+                .zip(expected.map(|tag| if tag == PROGRAM { program } else { tag }))
+                .collect();
+            assert!(program < PROGRAM + 64, "{flags}: {program}");
+            assert_eq!(told, expected, "{flags}");
+        });
+    }
 }

@@ -16,6 +16,8 @@
 mod common;
 #[path = "../../tests/bugs/normal.rs"]
 mod normal;
+#[path = "bugs/table.rs"]
+mod table;
 
 use common::{command, compiled_as, find, preloaded, run, skip, text, windows_library};
 use normal::{Ran, compare, normal};

@@ -18,6 +18,10 @@ const FULL: Mode = &[("NTHEAP_GFLAGS", "+hpa")];
 /// Checked at each call, and recorded, too: threads are told of at their ends.
 const CHECKED: Mode = &[("NTHEAP_GFLAGS", "+hpa,+hpc")];
 const MAPPED: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "mappings")];
+const QUARTER: Mode = &[
+    ("NTHEAP_GFLAGS", "+hpa"),
+    ("NTHEAP_PAGEHEAP", "mappings,random=25"),
+];
 const BACKWARDS: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "backwards")];
 const UNALIGNED: Mode = &[("NTHEAP_GFLAGS", "+hpa"), ("NTHEAP_PAGEHEAP", "unaligned")];
 const LIGHT: Mode = &[
@@ -556,6 +560,11 @@ fn guards_are_no_mappings() {
         mapped > 2000,
         "{mapped}: the kernel has guards by mappings alone"
     );
+    // Of a quarter by chance, a quarter as many.
+    let (some, said) = lines(QUARTER, "2000").expect("it ran before");
+    assert_eq!(said, "");
+    let share = some.saturating_sub(few) * 100 / (mapped - few);
+    assert!((20..=30).contains(&share), "{few}, {some}, {mapped}");
     if many > 20_000 {
         common::skip("guards that are no mappings", "the kernel has none");
         return;

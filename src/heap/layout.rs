@@ -75,13 +75,16 @@ pub(super) unsafe fn reallocate(
     let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
         return core::ptr::null_mut();
     };
-    // SAFETY: the caller's block; the new one is distinct and large enough for
-    // what both hold.
+    let is_heaps = lookup_is_heaps(block.addr());
+    // A freed block could be the very one that is given out for it.
+    if is_heaps
+        && !(met::expect_layout("realloc", block, layout) && met::expect_busy("realloc", block))
+    {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the caller's block, which is in use; the new one is distinct and large
+    // enough for what both hold.
     unsafe {
-        let is_heaps = lookup_is_heaps(block.addr());
-        if is_heaps && !met::expect_layout("realloc", block, layout) {
-            return core::ptr::null_mut();
-        }
         let new = allocate(word, config, wanted, false);
         if !new.is_null() {
             new.copy_from_nonoverlapping(block, layout.size().min(size));

@@ -59,10 +59,16 @@ struct Caught {
     signal: c_int,
     is_known: AtomicBool,
     before: UnsafeCell<MaybeUninit<libc::sigaction>>,
+    /// What took the handler's place, if that was taken back.
+    #[cfg(feature = "debug")]
+    usurper: UnsafeCell<MaybeUninit<libc::sigaction>>,
+    #[cfg(feature = "debug")]
+    was_usurped: AtomicBool,
 }
 
 // SAFETY: `before` is written once, before `is_known` says so, by the one thread
-// that the caller of `catch_faults` lets in.
+// that the caller of `catch_faults` lets in; so is `usurper`, before `was_usurped` says
+// so, by the one that `take_back` lets in.
 unsafe impl Sync for Caught {}
 
 impl Caught {
@@ -71,7 +77,24 @@ impl Caught {
             signal,
             is_known: AtomicBool::new(false),
             before: UnsafeCell::new(MaybeUninit::uninit()),
+            #[cfg(feature = "debug")]
+            usurper: UnsafeCell::new(MaybeUninit::uninit()),
+            #[cfg(feature = "debug")]
+            was_usurped: AtomicBool::new(false),
         }
+    }
+
+    /// What is asked after this module; `None` until faults are caught.
+    fn next(&self) -> Option<&libc::sigaction> {
+        #[cfg(feature = "debug")]
+        if self.was_usurped.load(Ordering::Acquire) {
+            // SAFETY: it was written before it was said to be there, and not since.
+            return Some(unsafe { (*self.usurper.get()).assume_init_ref() });
+        }
+        self.is_known.load(Ordering::Acquire).then(|| {
+            // SAFETY: it was written before it was said to be known, and not since.
+            unsafe { (*self.before.get()).assume_init_ref() }
+        })
     }
 }
 
@@ -100,16 +123,66 @@ fn catch(caught: &Caught) -> bool {
         }
         (*caught.before.get()).write(before);
         caught.is_known.store(true, Ordering::Release);
-        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
-        action.sa_sigaction = own;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        libc::sigemptyset(&raw mut action.sa_mask);
-        if libc::sigaction(caught.signal, &raw const action, ptr::null_mut()) != 0 {
+        if !set(caught.signal) {
             caught.is_known.store(false, Ordering::Release);
             return false;
         }
     }
     true
+}
+
+/// Sets the handler; false when the system refuses.
+///
+/// # Safety
+/// What the handler reads of the signal is written.
+unsafe fn set(signal: c_int) -> bool {
+    // SAFETY: all zeros are a sigaction, and the handler is one with what its flags say.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = on_fault as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, ptr::null_mut()) == 0
+    }
+}
+
+/// Catches faults again if a handler of this library's own module has taken the place of the
+/// one that `catch_faults` set: the standard library of Rust looks whether there is a
+/// handler, allocates, and sets its own, so that one which the allocation set is lost and not
+/// known to it. Theirs is asked afterwards. Done once for a signal; any thread may call it.
+#[cfg(all(
+    feature = "debug",
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64"
+))]
+pub fn take_back() {
+    static IS_TAKING: AtomicBool = AtomicBool::new(false);
+    if IS_TAKING.swap(true, Ordering::Acquire) {
+        return;
+    }
+    let own = on_fault as *const () as usize;
+    for caught in &SIGNALS {
+        if !caught.is_known.load(Ordering::Acquire) || caught.was_usurped.load(Ordering::Acquire) {
+            continue;
+        }
+        // SAFETY: all zeros are a sigaction. What is there is written to its place, which
+        // nobody reads yet and only this thread may write, before the handler that reads it
+        // is set.
+        unsafe {
+            let mut now: libc::sigaction = MaybeUninit::zeroed().assume_init();
+            if libc::sigaction(caught.signal, ptr::null(), &raw mut now) != 0
+                || [own, libc::SIG_DFL, libc::SIG_IGN].contains(&now.sa_sigaction)
+                || super::module_key(now.sa_sigaction) != super::module_key(own)
+            {
+                continue;
+            }
+            (*caught.usurper.get()).write(now);
+            caught.was_usurped.store(true, Ordering::Release);
+            set(caught.signal);
+        }
+    }
+    IS_TAKING.store(false, Ordering::Release);
 }
 
 unsafe extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_void) {
@@ -178,12 +251,9 @@ pub fn has_handler_before(fault: &Fault) -> bool {
     };
     SIGNALS
         .iter()
-        .filter(|caught| caught.signal == signal && caught.is_known.load(Ordering::Acquire))
-        .any(|caught| {
-            // SAFETY: it was written before it was said to be known, and not since.
-            let before = unsafe { (*caught.before.get()).assume_init_ref() };
-            before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN
-        })
+        .filter(|caught| caught.signal == signal)
+        .filter_map(Caught::next)
+        .any(|next| next.sa_sigaction != libc::SIG_DFL && next.sa_sigaction != libc::SIG_IGN)
 }
 
 /// The address of the instruction that faulted; 0 where the registers are not
@@ -210,14 +280,13 @@ pub fn instruction_of(fault: &Fault) -> usize {
 /// # Safety
 /// The arguments are those of a signal that is caught.
 unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_void) {
-    let Some(caught) = SIGNALS
+    let Some(before) = SIGNALS
         .iter()
-        .find(|caught| caught.signal == signal && caught.is_known.load(Ordering::Acquire))
+        .find(|caught| caught.signal == signal)
+        .and_then(Caught::next)
     else {
         return;
     };
-    // SAFETY: it was written before it was said to be known, and not since.
-    let before = unsafe { (*caught.before.get()).assume_init_ref() };
     let handler = before.sa_sigaction;
     // SAFETY: the kernel passes what it knows of the signal.
     let is_sent = unsafe { (*info).si_code <= 0 };

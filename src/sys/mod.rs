@@ -105,6 +105,13 @@ use libc as c;
 #[cfg(all(unix, feature = "pages"))]
 pub use copy::{copied_pages, copy, flush_instructions, for_each_held, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
+#[cfg(all(
+    feature = "debug",
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64"
+))]
+pub use faults::take_back;
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(all(unix, feature = "debug"))]

@@ -145,6 +145,51 @@ const BUGS: &[(&str, fn())] = &[
         unsafe { block.add(1000).write(1) };
         tell("next", make(5000, 8));
     }),
+    ("written_far_past_the_end", || {
+        let block = make(40, 8);
+        // SAFETY: none: the bytes are not the block's.
+        unsafe { block.add(40).write_bytes(b'x', 12) };
+        drop_with(block, 40, 8);
+    }),
+    ("read_after_the_drop", || {
+        let block = make(64, 8);
+        drop_with(block, 64, 8);
+        // SAFETY: none: the block is freed.
+        black_box(unsafe { block.add(10).read() });
+    }),
+    ("read_before_the_first_write", || {
+        let block = make(64, 8).cast::<u32>();
+        // SAFETY: the block has sixteen of them; what nobody wrote is what this is about.
+        assert_eq!(unsafe { block.add(3).read_volatile() }, 0xBAAD_F00D);
+    }),
+    ("dropped_twice_later", || {
+        let block = make(40, 8);
+        drop_with(block, 40, 8);
+        for _ in 0..100 {
+            drop(black_box(vec![0u8; 1000]));
+        }
+        drop_with(block, 40, 8);
+    }),
+    ("realloc_of_dropped", || {
+        let block = make(40, 8);
+        drop_with(block, 40, 8);
+        // SAFETY: none: the block is freed.
+        let _ = unsafe { realloc(black_box(block), layout(40, 8), 80) };
+    }),
+    ("box_of_a_local", || {
+        let mut number = 7u64;
+        tell("local", (&raw const number).cast());
+        // SAFETY: none: what is on the stack is no Box.
+        drop(black_box(unsafe { Box::from_raw(&raw mut number) }));
+    }),
+    ("box_of_a_heaps_block", || {
+        let heap = ntheap::Heap::new().expect("a heap");
+        tell("heap", std::ptr::without_provenance(heap.handle()));
+        let block = heap.alloc(layout(8, 8)).expect("a block").as_ptr();
+        tell("block", block);
+        // SAFETY: none: the block is another heap's.
+        drop(black_box(unsafe { Box::from_raw(block.cast::<u64>()) }));
+    }),
     ("nothing", nothing),
 ];
 

@@ -243,6 +243,14 @@ static void late_write_in_heap(void)
     CHECK(HeapAlloc(heap, 0, 64));
 }
 
+/* And a read of one. */
+static void read_after_free(void)
+{
+    char *block = make(64);
+    drop(block);
+    CHECK(block[10] != 1);
+}
+
 /* Frees of what is free. */
 static void freed_twice(void)
 {
@@ -529,7 +537,7 @@ static const struct {
     CASE(overrun_of_a_megabyte), CASE(underrun_by_one), CASE(underrun_by_eight),
     CASE(underrun_seen_by_realloc), CASE(underrun_into_a_free_block), CASE(late_write),
     CASE(late_write_of_many), CASE(late_write_by_another_size), CASE(late_write_seen_by_any_call),
-    CASE(late_write_after_moving), CASE(late_write_in_heap), CASE(freed_twice),
+    CASE(late_write_after_moving), CASE(late_write_in_heap), CASE(read_after_free), CASE(freed_twice),
     CASE(freed_twice_later), CASE(freed_twice_by_two_threads), CASE(freed_twice_of_large),
     CASE(freed_twice_in_heap), CASE(freed_twice_by_realloc), CASE(realloc_of_freed),
     CASE(size_of_freed), CASE(heap_size_of_freed), CASE(free_of_inside),

@@ -122,6 +122,33 @@ void use_after_the_vector_grew()
     tell("next", more.data());
 }
 
+void read_of_deleted()
+{
+    Account *account = open_account();
+    close_account(account);
+    CHECK(hidden(account)->number != 1);
+}
+
+/* What a read of a member finds that no constructor set. */
+void member_without_a_value()
+{
+    struct Point {
+        Point() : first(1) {}
+        int first, second;
+    };
+    Point *point = hidden(new Point());
+    CHECK(static_cast<unsigned>(point->second) == 0xBAADF00D);
+}
+
+void deleted_twice_later()
+{
+    Account *account = open_account();
+    close_account(account);
+    for (int i = 0; i < 100; i++)
+        delete[] hidden(new char[1000]);
+    close_account(account);
+}
+
 void delete_of_a_part()
 {
     Account *account = open_account();
@@ -133,6 +160,22 @@ void delete_of_a_local()
     Account account = {};
     tell("local", &account);
     close_account(&account);
+}
+
+void delete_of_a_static()
+{
+    static Account account;
+    tell("static", &account);
+    close_account(&account);
+}
+
+void delete_of_a_heaps_block()
+{
+    HANDLE heap = HeapCreate(0, 0, 0);
+    tell("heap", heap);
+    void *block = HeapAlloc(heap, 0, sizeof(Account));
+    tell("block", block);
+    close_account(static_cast<Account *>(block));
 }
 
 void deleted_and_freed()
@@ -289,7 +332,9 @@ const struct {
 } cases[] = {
     CASE(overrun_of_an_object), CASE(overrun_of_an_array), CASE(underrun_of_an_array),
     CASE(deleted_twice), CASE(owned_twice), CASE(use_of_deleted), CASE(use_after_the_vector_grew),
-    CASE(delete_of_a_part), CASE(delete_of_a_local), CASE(deleted_and_freed),
+    CASE(read_of_deleted), CASE(member_without_a_value), CASE(deleted_twice_later),
+    CASE(delete_of_a_part), CASE(delete_of_a_local), CASE(delete_of_a_static),
+    CASE(delete_of_a_heaps_block), CASE(deleted_and_freed),
     CASE(negative_length), CASE(malloc_and_delete), CASE(malloc_and_delete_array),
     CASE(strdup_and_delete), CASE(new_and_free), CASE(new_and_realloc), CASE(new_and_delete_array),
     CASE(array_and_delete), CASE(array_and_free), CASE(aligned_and_plain_delete),

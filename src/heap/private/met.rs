@@ -178,6 +178,13 @@ pub(in crate::heap) fn expect_layout(
         || damage::expect_layout(operation, address.addr(), layout)
 }
 
+/// Whether a block of the heap that serves malloc starts at `address`, which a private heap
+/// has; what is none, or free, is reported.
+#[cfg(feature = "debug")]
+pub(in crate::heap) fn expect_busy(operation: &str, address: *mut u8) -> bool {
+    malloc_heap().is_none_or(|heap| owns(operation, heap, address.addr()))
+}
+
 /// The heap that serves malloc, or the process heap, if `address` is a block of
 /// it. Anything else is reported as found by `operation`.
 #[cold]

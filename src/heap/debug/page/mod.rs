@@ -181,6 +181,8 @@ pub(in crate::heap) fn made_room() {
 /// [`allocate`], but for [`Made::appear`]; `None` when there is no room. No lock may be
 /// held.
 pub(in crate::heap) fn make(request: &Request) -> Option<Made> {
+    #[cfg(unix)]
+    report::still_catch_faults();
     let page = page_size();
     let (size, align) = (request.size, request.align);
     let pages = place::pages_for(size, align, request.rule, page)?;

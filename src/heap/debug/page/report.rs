@@ -181,7 +181,7 @@ mod faults {
     use crate::sync::Once;
     use crate::sys::{self, Fault, Wanted};
     use crate::vm::{self, Use, fault};
-    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
     /// Bytes of the stack on which faults are told.
     const STACK: usize = 64 * 1024;
@@ -205,6 +205,19 @@ mod faults {
         }
         DONE.end(!stack.is_null() && fault::show_to(see));
         DONE.is_ready()
+    }
+
+    /// Sees to it that they are still reported: the first allocation may be one of who is
+    /// about to set a handler. Looks while few blocks have been made, which is when a
+    /// program starts.
+    pub(in super::super) fn still_catch_faults() {
+        const LOOKS: u32 = 64;
+        static LOOKED: AtomicU32 = AtomicU32::new(0);
+        if LOOKED.load(Ordering::Relaxed) < LOOKS {
+            LOOKED.fetch_add(1, Ordering::Relaxed);
+            #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+            sys::take_back();
+        }
     }
 
     /// A forked child has no other thread that tells of one.
@@ -293,6 +306,8 @@ mod faults {
     }
 }
 
+#[cfg(unix)]
+pub(super) use faults::still_catch_faults;
 #[cfg(unix)]
 pub(in crate::heap) use faults::{catch_faults, forget_telling};
 
