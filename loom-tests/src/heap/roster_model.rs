@@ -185,7 +185,10 @@ struct Shared<R> {
     /// Whether the system has no thread of the numbers from 1 on any more.
     gone: [AtomicBool; 3],
     /// Caches live as long as the model, at addresses that are handed out.
-    #[expect(clippy::vec_box, reason = "a cache stays where it is as the list grows")]
+    #[expect(
+        clippy::vec_box,
+        reason = "a cache stays where it is as the list grows"
+    )]
     caches: std::sync::Mutex<Vec<Box<Cache>>>,
 }
 
