@@ -80,30 +80,42 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     }
     // SAFETY: the range was reserved just above and nobody else knows it.
     unsafe { call::munmap(base.cast(), size) };
-    // Far from where an emulation has things of its own.
-    let start = 1_usize.checked_shl(36).unwrap_or(super::LOW);
-    let _ = HIGH.compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed);
+    let _ = HIGH.compare_exchange(0, HIGH_START, Ordering::Relaxed, Ordering::Relaxed);
     reserve_high(size, align)
 }
 
 /// Where the next reservation is asked for; 0 as long as the system gives no low addresses.
 static HIGH: AtomicUsize = AtomicUsize::new(0);
+/// Above what an emulation has given before it is asked here.
+const HIGH_START: usize = super::LOW.saturating_mul(4);
+/// Above the programs' part of valgrind's address space, which has its own from there on.
+const HIGH_END: usize = super::LOW.saturating_mul(32);
 
 /// [`reserve`] where the system would give low addresses, as emulations do that go through
 /// their address space from the bottom.
 #[cold]
 fn reserve_high(size: usize, align: usize) -> *mut u8 {
-    /// Places where something may lie already.
+    /// Places that are tried, each twice as far from the one before: something may lie there.
     const TRIES: usize = 16;
+    let mut step = size.saturating_add(align);
+    let mut hint = HIGH.load(Ordering::Relaxed);
     for _ in 0..TRIES {
-        let step = size.saturating_add(align);
-        let hint = HIGH.fetch_add(step, Ordering::Relaxed);
+        if hint.saturating_add(size) > HIGH_END {
+            hint = HIGH_START;
+        }
         let base = reserve_near(ptr::with_exposed_provenance_mut(hint), size, align);
-        if base.is_null() || base.addr() >= super::LOW {
+        if base.is_null() {
+            return base;
+        }
+        if base.addr() >= super::LOW {
+            // What is refused moves nothing: a size that nobody has leaves room for others.
+            HIGH.store(base.addr() + size, Ordering::Relaxed);
             return base;
         }
         // SAFETY: as in `reserve`.
         unsafe { call::munmap(base.cast(), size) };
+        hint = hint.saturating_add(step);
+        step = step.saturating_mul(2);
     }
     ptr::null_mut()
 }
