@@ -197,9 +197,10 @@ impl Config {
     /// pages beside them, which an overrun or a use after free runs into: it is
     /// reported, with the block, before the program ends of it or its own handler
     /// is called. 0, the default, for none; [`Config::SAMPLE`] costs little. Only
-    /// blocks up to 16 KiB are sampled, and of a Rust program's only those of types
-    /// with an alignment up to 8. Needs the feature `debug`; without it nothing
-    /// is sampled.
+    /// blocks up to 16 KiB are sampled. Of a Rust program's, on 64-bit Linux those of
+    /// every alignment, unless the system had no room for them below 2 GiB; there and
+    /// elsewhere only those of types with an alignment up to 8. Needs the feature
+    /// `debug`; without it nothing is sampled.
     #[must_use]
     pub const fn with_sample(mut self, one_in: usize) -> Config {
         self.sample = one_in;

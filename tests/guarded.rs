@@ -259,10 +259,12 @@ fn one_in_so_many_is_sampled() {
                 let sampled = blocks[before..]
                     .iter()
                     .filter(|(block, _)| is_sampled(block));
-                // 40 are due, give or take what is chance's: four times the deviation.
-                assert!((15..=65).contains(&sampled.count()), "{layout:?}");
+                // 40 are due, give or take what chance has once in millions of runs.
+                assert!((8..=85).contains(&sampled.count()), "{layout:?}");
             }
             let sampled = blocks.iter().filter(|(block, _)| is_sampled(block)).count();
+            // Of 160, which deviate by 13.
+            assert!((95..=235).contains(&sampled), "{sampled}");
             assert_eq!(stats().large_blocks, sampled, "they are counted");
             for (block, layout) in blocks {
                 Face::Plain.free(block, layout);

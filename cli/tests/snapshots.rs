@@ -513,7 +513,7 @@ fn many_blocks_take_seconds() {
         let out = output(ntheap().args(arguments));
         let taken = start.elapsed();
         assert!(out.status.success(), "{arguments:?}: {}", stderr(&out));
-        assert!(taken.as_secs() < 10, "{arguments:?}: {taken:?}");
+        assert!(!is_long || taken.as_secs() < 10, "{arguments:?}: {taken:?}");
         (stdout(&out), taken.as_secs_f64())
     };
     let mut command = Command::new(&program);
@@ -548,7 +548,7 @@ fn many_blocks_take_seconds() {
     let out = output(ntheap().args(["leaks", "--progress", &pid]));
     let taken = start.elapsed();
     assert!(
-        out.status.code().is_some_and(|code| code < 2) && taken.as_secs() < 10,
+        out.status.code().is_some_and(|code| code < 2) && (!is_long || taken.as_secs() < 10),
         "{taken:?} {}",
         stderr(&out)
     );
@@ -561,8 +561,8 @@ fn many_blocks_take_seconds() {
         .lines()
         .filter_map(|line| line.strip_suffix(" %")?.rsplit(' ').next()?.parse().ok())
         .collect();
-    // The fewer blocks, the sooner it is done.
-    assert!(!seen.is_empty() && seen.is_sorted(), "{said}");
+    // Few blocks are looked through before there is anything to say.
+    assert!((!is_long || !seen.is_empty()) && seen.is_sorted(), "{said}");
     running.go();
     running.end();
 }

@@ -12,9 +12,11 @@
 //! from the highest layer down, as everybody else takes them, whichever was used first.
 //!
 //! - The system is asked once for all of them, when the program or the shared library is
-//!   loaded, before there is another thread: a child that was made while somebody was at
-//!   that would find the system's own list of handlers held for ever. Where nothing runs
-//!   at load, or the system had no memory then, whoever uses something first asks.
+//!   loaded, before the program's own constructors and any thread of theirs: a child that was
+//!   made while somebody was at that would find the system's own list of handlers held for
+//!   ever. Where nothing runs at load, or the system had no memory then, whoever uses
+//!   something first asks; so too where another library's constructor runs before, as glibc
+//!   runs those of libraries that a preloaded one does not need, and uses something.
 //! - To enter the same hooks again changes nothing, and needs no state beside the entry:
 //!   a child whose parent's thread was entering them enters them itself.
 //! - None is entered while a fork is under way, so that what was not taken before it is
@@ -35,8 +37,9 @@ pub(crate) use hooks::{AtFork, Layer};
 
 static FORKS: Forks = Forks::new();
 
-/// What runs when the program or the shared library is loaded, before the constructors
-/// of a program's own, any of which may start threads.
+/// What runs when the program or the shared library is loaded, before the constructors of
+/// the program's own, any of which may start threads. Constructors of libraries that were
+/// loaded after this one may have run by then.
 #[cfg(unix)]
 #[used]
 #[cfg_attr(

@@ -10,8 +10,11 @@ use windows_sys::Win32::System::Diagnostics::Debug::{
     EXCEPTION_POINTERS,
 };
 
-/// Asked about a fault at an address, of a guard page if the second says so: true when the
-/// instruction is to be tried again.
+/// What an access violation says was wanted, where the address was that of an instruction.
+const EXECUTED: usize = 8;
+
+/// Asked about a fault at an address, of a guard page if the second says so, and if not, of a
+/// read or a write: true when the instruction is to be tried again.
 pub type Answer = fn(usize, bool) -> bool;
 
 /// An [`Answer`], or 0.
@@ -31,8 +34,10 @@ unsafe extern "system" fn handle(exception: *mut EXCEPTION_POINTERS) -> i32 {
         return EXCEPTION_CONTINUE_SEARCH;
     };
     let is_guard = record.ExceptionCode == EXCEPTION_GUARD_PAGE;
+    let is_touch = record.ExceptionCode == EXCEPTION_ACCESS_VIOLATION
+        && record.ExceptionInformation[0] != EXECUTED;
     let answer = ANSWER.load(Ordering::Acquire);
-    if !is_guard && record.ExceptionCode != EXCEPTION_ACCESS_VIOLATION || answer == 0 {
+    if !is_guard && !is_touch || answer == 0 {
         return EXCEPTION_CONTINUE_SEARCH;
     }
     // SAFETY: only an `Answer` is ever stored there.

@@ -1,7 +1,8 @@
 //! Windows: functions that not every version has, looked up by their names, so that a
 //! program that does not use them starts on any.
 //!
-//! All are in `kernelbase.dll`, which every process has and which is never unloaded.
+//! They are in `kernelbase.dll`, one in `ntdll.dll`: libraries that every process has and
+//! that are never unloaded.
 
 use core::ffi::{CStr, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -15,10 +15,10 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_DISK, GetFileSizeEx, GetFileType};
 use windows_sys::Win32::System::Memory::{
-    CreateFileMappingW, FILE_MAP_ALL_ACCESS, FILE_MAP_EXECUTE, FILE_MAP_READ, FILE_MAP_WRITE,
-    FlushViewOfFile, MEM_PRESERVE_PLACEHOLDER, MEM_REPLACE_PLACEHOLDER, MEMORY_MAPPED_VIEW_ADDRESS,
-    MapViewOfFileEx, OpenFileMappingW, SEC_COMMIT, SEC_LARGE_PAGES, SEC_NOCACHE, SEC_RESERVE,
-    SEC_WRITECOMBINE, UnmapViewOfFile,
+    CreateFileMappingW, FILE_MAP_ALL_ACCESS, FILE_MAP_EXECUTE, FILE_MAP_LARGE_PAGES, FILE_MAP_READ,
+    FILE_MAP_WRITE, FlushViewOfFile, MEM_LARGE_PAGES, MEM_PRESERVE_PLACEHOLDER,
+    MEM_REPLACE_PLACEHOLDER, MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFileEx, OpenFileMappingW,
+    SEC_COMMIT, SEC_LARGE_PAGES, SEC_NOCACHE, SEC_RESERVE, SEC_WRITECOMBINE, UnmapViewOfFile,
 };
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
@@ -188,11 +188,13 @@ pub fn map_view(
     let address = ptr::without_provenance(at.address);
     let base = if at.replaces || at.is_bounded() {
         let map = newer::map_view_of_file3().ok_or(LastError::MISSING)?;
-        let kind = if at.replaces {
-            MEM_REPLACE_PLACEHOLDER
-        } else {
-            0
-        };
+        let mut kind = 0;
+        if at.replaces {
+            kind |= MEM_REPLACE_PLACEHOLDER;
+        }
+        if access & FILE_MAP_LARGE_PAGES != 0 {
+            kind |= MEM_LARGE_PAGES;
+        }
         let rights = rights.number();
         with_bounds(at, |bounds, count| {
             // SAFETY: a view takes free addresses, or the place of the caller's placeholder;

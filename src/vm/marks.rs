@@ -119,11 +119,16 @@ impl Marks {
                 return;
             };
             let told = self.told(start, at - start, told);
-            let to = told.end.min(end);
+            let mut run = numbers(&(at - start..told.end.min(end) - start));
+            // Pages in a row that are marked, or that are not.
+            let was_marked = self.reset.is_set(run.start);
+            let alike = |number: &usize| self.reset.is_set(*number) == was_marked;
+            run.end = run.start + run.clone().take_while(alike).count();
+            let to = start + run.end * page;
             if told.opens_to(PageAccess::writes) {
-                let run = numbers(&(at - start..to - start));
                 run.clone().for_each(|number| self.reset.set(number));
-                if !pages::reset(at, to - at) {
+                // Refused, pages are what they were: those of an earlier reset may still go.
+                if !pages::reset(at, to - at) && !was_marked {
                     self.reset.clear_all(run.start, run.end);
                 }
             }

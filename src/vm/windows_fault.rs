@@ -58,6 +58,11 @@ fn commit_around(address: usize) -> bool {
     let Some(span) = found.filter(|span| span.start <= address) else {
         return false;
     };
+    // What is committed may be another thread's work, done since the fault, which the next try
+    // finds: unless the page is one that a touch is refused on.
+    if let Some(access) = pages::query(address).and_then(|told| told.access) {
+        return access.writes();
+    }
     let start = (address & !(PIECE - 1)).max(span.start);
     let end = (start + PIECE).min(span.end);
     pages::commit(start, end - start, PageAccess::ReadWrite).is_ok()
