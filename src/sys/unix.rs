@@ -84,10 +84,10 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
     reserve_high(size, align)
 }
 
-/// Where reservations are asked for on a system that gives low addresses: far from where an
-/// emulation has things of its own, and below the end of what a process has.
+/// Where reservations are asked for on a system that gives low addresses: above those, and
+/// below where emulations have things of their own (valgrind's begin at 64 GiB).
 const HIGHS: core::ops::Range<usize> = if super::KEEPS_LOW {
-    super::LOW << 5..super::LOW << 15
+    super::LOW << 2..super::LOW << 5
 } else {
     0..0
 };
@@ -101,12 +101,13 @@ static HIGH: AtomicUsize = AtomicUsize::new(0);
 fn reserve_high(size: usize, align: usize) -> *mut u8 {
     /// Places where something may lie already.
     const TRIES: usize = 16;
-    let Some(step) = size.checked_add(align).filter(|step| *step < HIGHS.end) else {
+    let room = HIGHS.end - HIGHS.start;
+    let Some(mut step) = size.checked_add(align).filter(|step| *step < room) else {
         return ptr::null_mut();
     };
     let mut hint = HIGH.load(Ordering::Relaxed);
     for _ in 0..TRIES {
-        if !HIGHS.contains(&hint) || HIGHS.end - hint < step {
+        if !HIGHS.contains(&hint) || HIGHS.end - hint < size.saturating_add(align) {
             hint = HIGHS.start;
         }
         let base = reserve_near(ptr::with_exposed_provenance_mut(hint), size, align);
@@ -121,6 +122,7 @@ fn reserve_high(size: usize, align: usize) -> *mut u8 {
         // SAFETY: as in `reserve`.
         unsafe { call::munmap(base.cast(), size) };
         hint = hint.saturating_add(step);
+        step = step.saturating_mul(2).min(room / 2);
     }
     ptr::null_mut()
 }

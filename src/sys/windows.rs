@@ -126,6 +126,38 @@ pub(super) fn reserve(size: usize, align: usize) -> *mut u8 {
             return base;
         }
     }
+    reserve_within(total, align)
+}
+
+/// Reservations of which an aligned part is in use: the part, and where the whole begins.
+/// A free entry has neither.
+static WHOLE: [(AtomicPtr<u8>, AtomicPtr<u8>); 32] = [const {
+    (
+        AtomicPtr::new(ptr::null_mut()),
+        AtomicPtr::new(ptr::null_mut()),
+    )
+}; 32];
+
+/// An aligned part of a reservation that stays as large as it is: for when threads that
+/// reserve all the time won every race for an aligned one. It costs addresses alone.
+fn reserve_within(total: usize, align: usize) -> *mut u8 {
+    let start = try_reserve_at(ptr::null_mut(), total);
+    if start.is_null() {
+        return start;
+    }
+    let part = start.wrapping_add(start.addr().wrapping_neg() & (align - 1));
+    for (of, whole) in &WHOLE {
+        let nothing = ptr::null_mut();
+        if whole
+            .compare_exchange(nothing, start, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            of.store(part, Ordering::Relaxed);
+            return part;
+        }
+    }
+    // SAFETY: reserved just above, and nobody else knows it.
+    unsafe { VirtualFree(start.cast(), 0, MEM_RELEASE) };
     ptr::null_mut()
 }
 
@@ -203,7 +235,21 @@ pub(super) unsafe fn purge(base: *mut u8, size: usize) -> bool {
 pub(super) unsafe fn release(base: *mut u8, _size: usize) -> bool {
     // SAFETY: the caller owns the whole reservation that begins at `base`
     // and is done with it.
-    unsafe { VirtualFree(base.cast(), 0, MEM_RELEASE) != 0 }
+    if unsafe { VirtualFree(base.cast(), 0, MEM_RELEASE) } != 0 {
+        return true;
+    }
+    for (of, whole) in &WHOLE {
+        if of.load(Ordering::Relaxed) == base {
+            // The entry is the caller's, as the part is, until it is free again.
+            let start = whole.load(Ordering::Relaxed);
+            of.store(ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: the whole of which the caller has the only part in use.
+            let released = unsafe { VirtualFree(start.cast(), 0, MEM_RELEASE) } != 0;
+            whole.store(ptr::null_mut(), Ordering::Relaxed);
+            return released;
+        }
+    }
+    false
 }
 
 pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection) -> bool {
