@@ -149,7 +149,7 @@ const RIGHT: [&str; 4] = [
 
 /// Leaks are told by a command; its words are in its own test, with these.
 const LEAKS: (&str, &str) = (
-    "cli/tests/look.rs",
+    "cli/tests/look/leaks.rs",
     "27,000 bytes in 9 blocks of 3,000, process heap, allocated at\n    lose\n    main\n",
 );
 
