@@ -5,12 +5,14 @@
 // The standard library would bring it.
 #[cfg(panic = "abort")]
 #[link(name = "c")]
-unsafe extern "C" {}
+unsafe extern "C" {
+    safe fn abort() -> !;
+}
 
 #[cfg(panic = "abort")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    heap::sys::abort()
+    abort()
 }
 
 // The unwinding tables of Rust's core library name this function; nothing

@@ -693,8 +693,9 @@ impl Segment {
             if !best.is_null() {
                 let found = *best;
                 *best = (*found).next;
-                // Late readers may look at what they have found before.
-                Descriptor::wipe(found);
+                // Late readers may look at it still. It was wiped when it was given back;
+                // the link alone was written since.
+                (*found).next = ptr::null_mut();
                 let behind = found.cast::<u8>().add(HEADER);
                 behind.write_bytes(0, size.saturating_sub(HEADER));
                 (*found).extent = best_size;

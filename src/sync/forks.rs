@@ -39,9 +39,9 @@ static FORKS: Forks = Forks::new();
 
 /// What runs when the program or the shared library is loaded, before the constructors of
 /// the program's own, any of which may start threads. Constructors of libraries that were
-/// loaded after this one may have run by then.
+/// loaded after this one may have run by then. Linked where [`ask_system`] is, which names it,
+/// and so not into a library that takes no more than types from here.
 #[cfg(unix)]
-#[used]
 #[cfg_attr(
     target_vendor = "apple",
     unsafe(link_section = "__DATA,__mod_init_func")
@@ -73,6 +73,8 @@ pub(crate) fn generation() -> u32 {
 }
 
 fn ask_system() -> bool {
+    #[cfg(unix)]
+    core::hint::black_box(&raw const AT_LOAD);
     sys::at_fork(prepare, parent, child)
 }
 

@@ -15,6 +15,7 @@ use heap::win32::{_PNH, PVOID, size_t};
 unsafe extern "C" {
     fn malloc(size: size_t) -> PVOID;
     fn dlsym(handle: PVOID, name: *const core::ffi::c_char) -> PVOID;
+    safe fn abort() -> !;
 }
 
 /// Call the function with the size: 0 gives up.
@@ -40,7 +41,7 @@ fn find(name: &CStr) -> *const c_void {
 extern "C" fn thrower() -> Next {
     let function = find(c"_ZSt17__throw_bad_allocv");
     if function.is_null() {
-        heap::sys::abort();
+        abort();
     }
     Next {
         function,
