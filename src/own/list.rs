@@ -38,7 +38,7 @@ impl fmt::Debug for HeapInfo {
 /// (heapapi.h)").
 ///
 /// Heaps may come and go meanwhile: one that is destroyed before its turn is
-/// left out, and so may the one after it. Allocates nothing; each step takes
+/// left out; one that lives all the time is there, once. Allocates nothing; each step takes
 /// time in proportion to the heaps.
 ///
 /// ```
@@ -48,27 +48,22 @@ impl fmt::Debug for HeapInfo {
 /// # Ok::<(), ntheap::HeapError>(())
 /// ```
 pub fn heaps() -> Heaps {
-    Heaps { next: 0 }
+    Heaps { passed: None }
 }
 
 /// The iterator of [`heaps`].
 #[derive(Clone, Debug)]
 pub struct Heaps {
-    /// Heaps passed.
-    next: usize,
+    /// The number of the latest.
+    passed: Option<u64>,
 }
 
 impl Iterator for Heaps {
     type Item = HeapInfo;
 
     fn next(&mut self) -> Option<HeapInfo> {
-        let mut left = self.next;
         let mut found = None;
-        private::for_each(&mut |handle| {
-            if left > 0 {
-                left -= 1;
-                return true;
-            }
+        let number = private::visit_after(self.passed, &mut |handle| {
             let mut name = [0; NAME_MAX];
             let name_length = name_of(handle, &mut name).len();
             found = Some(HeapInfo {
@@ -77,9 +72,8 @@ impl Iterator for Heaps {
                 handle: handle.address(),
                 summary: summary(handle),
             });
-            false
         });
-        self.next += usize::from(found.is_some());
+        self.passed = number.or(self.passed);
         found
     }
 }

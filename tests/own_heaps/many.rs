@@ -5,6 +5,17 @@ use ntheap::{Heap, heaps};
 use std::time::Instant;
 
 #[test]
+fn a_heap_that_lives_is_listed_whichever_ended_before_it() {
+    let made = |name| Heap::options().name(name).create().expect("a heap");
+    let (first, second, third) = (made("before"), made("there"), made("behind"));
+    let mut listed = heaps();
+    assert!(listed.any(|heap| heap.handle == second.handle()));
+    drop(first);
+    assert!(listed.any(|heap| heap.handle == third.handle()));
+    assert_eq!(heaps().filter(|heap| heap.name() == "before").count(), 0);
+}
+
+#[test]
 fn all_heaps_are_listed_in_the_order_they_were_made() {
     let made: Vec<Heap> = (0..20)
         .map(|number| {

@@ -341,6 +341,16 @@ pub fn for_each(visit: &mut dyn FnMut(Handle) -> bool) -> usize {
     list.roll.count()
 }
 
+/// Visits the first heap made after that of number `passed`, or the first of all, as
+/// [`for_each`] would; its own number, or none where there is no such heap.
+pub fn visit_after(passed: Option<u64>, visit: &mut dyn FnMut(Handle)) -> Option<u64> {
+    let _ = Handle::process();
+    let list = LIST.lock();
+    let (heap, number) = list.roll.after(passed)?;
+    visit(heap.handle());
+    Some(number)
+}
+
 /// Writes the handles of all heaps, in the order of [`for_each`], as far as
 /// there is room; returns how many there are.
 pub fn handles(buffer: &mut [usize]) -> usize {

@@ -98,7 +98,7 @@ pub(in crate::heap) use info::collect;
 pub use info::{
     RegionInfo, Summary, UserInfo, compact, compatibility, fill_free, flags_of, for_each, handles,
     name_of, owner_of, process_heap_at, region_of, set_compatibility, set_user_flags,
-    set_user_value, shape_of, summary, user_info,
+    set_user_value, shape_of, summary, user_info, visit_after,
 };
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 #[cfg(feature = "debug")]

@@ -59,8 +59,10 @@ impl Life {
     }
 }
 
-/// A member's neighbours; they belong to the roll's lock.
+/// A member's neighbours and its number; they belong to the roll's lock.
 pub(crate) struct Links<M> {
+    /// Above those of all that are before it: where a walk goes on that let the lock go.
+    number: UnsafeCell<u64>,
     next: UnsafeCell<*mut M>,
     previous: UnsafeCell<*mut M>,
 }
@@ -69,6 +71,7 @@ impl<M> Links<M> {
     /// No neighbours.
     pub(crate) fn new() -> Self {
         Links {
+            number: UnsafeCell::new(0),
             next: UnsafeCell::new(ptr::null_mut()),
             previous: UnsafeCell::new(ptr::null_mut()),
         }
@@ -88,6 +91,8 @@ pub(crate) struct Roll<M> {
     first: *mut M,
     last: *mut M,
     count: usize,
+    /// Members that ever entered last.
+    entered: u64,
 }
 
 impl<M: Member> Roll<M> {
@@ -97,6 +102,7 @@ impl<M: Member> Roll<M> {
             first: ptr::null_mut(),
             last: ptr::null_mut(),
             count: 0,
+            entered: 0,
         }
     }
 
@@ -105,7 +111,7 @@ impl<M: Member> Roll<M> {
         self.count
     }
 
-    /// Enters a member, last or first.
+    /// Enters a member, last or first; one at most ever enters first.
     ///
     /// # Safety
     /// It is on no roll, and stays readable until it has left.
@@ -115,8 +121,10 @@ impl<M: Member> Roll<M> {
         } else {
             (self.last, ptr::null_mut())
         };
+        self.entered += u64::from(!is_first);
         // SAFETY: the caller's member, and the roll's, whose lock is held.
         unsafe {
+            *(*member).links().number.get() = if is_first { 0 } else { self.entered };
             *(*member).links().previous.get() = previous;
             *(*member).links().next.get() = next;
             self.join(previous, member);
@@ -169,5 +177,12 @@ impl<M: Member> Roll<M> {
             at = unsafe { *member.links().next.get() };
             Some(member)
         })
+    }
+
+    /// The first member whose number is above `number`, or of all; and its own.
+    pub(crate) fn after(&self, number: Option<u64>) -> Option<(&M, u64)> {
+        // SAFETY: the numbers belong to the roll's lock.
+        let mut numbered = self.each().map(|m| (m, unsafe { *m.links().number.get() }));
+        numbered.find(|(_, own)| number.is_none_or(|number| *own > number))
     }
 }
