@@ -3,7 +3,7 @@
 
 #[cfg(unix)]
 use crate::support::most_mappings;
-use crate::support::{Random, alone, lacks, pretends};
+use crate::support::{ACCESSES, Random, alone, lacks, pretends};
 use ntheap::vm::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -599,21 +599,14 @@ fn random_operations_show_what_a_model_says() {
 #[test]
 fn pages_are_committed_with_any_access() {
     let page = page_size();
-    let all = [
-        PageAccess::None,
-        PageAccess::Read,
-        PageAccess::ReadWrite,
-        PageAccess::ReadExecute,
-        PageAccess::ReadWriteExecute,
-    ];
-    let mut memory = Reservation::new(all.len() * page).expect("reserved");
-    for (nth, access) in all.into_iter().enumerate() {
+    let mut memory = Reservation::new(ACCESSES.len() * page).expect("reserved");
+    for (nth, access) in ACCESSES.into_iter().enumerate() {
         let range = nth * page..(nth + 1) * page;
         memory.commit_as(range, access).expect("committed");
         let run = memory.query(nth * page).expect("inside");
         assert_eq!(run.access, Some(access));
     }
-    assert_eq!(memory.committed(), all.len() * page);
+    assert_eq!(memory.committed(), ACCESSES.len() * page);
     memory.bytes_mut(2 * page..2 * page + 1).expect("open")[0] = 4;
     memory
         .commit_as(page..3 * page, PageAccess::Read)

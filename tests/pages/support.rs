@@ -1,6 +1,7 @@
 //! Shared by the tests: the Windows names with numbers for addresses, and the
 //! kernel's list.
 
+use ntheap::vm::PageAccess;
 #[cfg(unix)]
 use ntheap::win32::*;
 #[cfg(unix)]
@@ -10,6 +11,14 @@ use std::process::Command;
 /// Bytes of a page, as the page layer has them.
 #[cfg(unix)]
 pub(crate) use ntheap::vm::page_size;
+/// What can be allowed of pages.
+pub(crate) const ACCESSES: [PageAccess; 5] = [
+    PageAccess::None,
+    PageAccess::Read,
+    PageAccess::ReadWrite,
+    PageAccess::ReadExecute,
+    PageAccess::ReadWriteExecute,
+];
 #[cfg(unix)]
 pub(crate) const UNIT: usize = 0x10000;
 #[cfg(unix)]

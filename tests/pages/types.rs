@@ -1,6 +1,6 @@
 //! The types of `ntheap::vm` for Rust programs.
 
-use crate::support::alone;
+use crate::support::{ACCESSES, alone};
 use ntheap::vm::*;
 use std::thread;
 
@@ -48,15 +48,8 @@ fn a_reservation_shows_only_what_is_there() {
 fn pages_take_each_access_and_tell_it() {
     let page = page_size();
     let mut memory = Reservation::new(page).expect("reserved");
-    let all = [
-        PageAccess::None,
-        PageAccess::Read,
-        PageAccess::ReadWrite,
-        PageAccess::ReadExecute,
-        PageAccess::ReadWriteExecute,
-    ];
     memory.commit(0..page).expect("committed")[0] = 9;
-    for access in all {
+    for access in ACCESSES {
         memory.protect(0..page, access).expect("protected");
         assert_eq!(memory.query(0).expect("inside").access, Some(access));
         let is_readable = access != PageAccess::None;

@@ -8,21 +8,11 @@
 
 #define MIB ((SIZE_T)1 << 20)
 
-static MEMORYSTATUSEX told(void)
-{
-    MEMORYSTATUSEX status;
-    memset(&status, 0, sizeof status);
-    status.dwLength = sizeof status;
-    if (!GlobalMemoryStatusEx(&status))
-        memset(&status, 0, sizeof status);
-    return status;
-}
-
 /* A size above the limit: that is set here, and on Windows the system's. */
 static SIZE_T too_much(void)
 {
 #ifdef _WIN32
-    return round_up((SIZE_T)told().ullTotalPageFile, UNIT) + 1024 * MIB;
+    return round_up((SIZE_T)memory_now().ullTotalPageFile, UNIT) + 1024 * MIB;
 #else
     return 256 * MIB;
 #endif
@@ -30,7 +20,7 @@ static SIZE_T too_much(void)
 
 static ULONGLONG left(void)
 {
-    return told().ullAvailPageFile;
+    return memory_now().ullAvailPageFile;
 }
 
 int main(int count, char **arguments)
@@ -43,7 +33,7 @@ int main(int count, char **arguments)
         return 1;
     }
     /* The machine's limit is larger. */
-    EQUAL("limit-told", told().ullTotalPageFile, 128 * MIB);
+    EQUAL("limit-told", memory_now().ullTotalPageFile, 128 * MIB);
     CHECK("less-is-left", left() <= 128 * MIB);
 #else
     (void)arguments;

@@ -20,6 +20,17 @@
 #define UNIT 0x10000u
 #define HERE ((HANDLE)(LONG_PTR)-1)
 
+/* How much memory there is; zeros where that is not told. */
+HELPER MEMORYSTATUSEX memory_now(void)
+{
+    MEMORYSTATUSEX status;
+    memset(&status, 0x55, sizeof status);
+    status.dwLength = sizeof status;
+    if (!GlobalMemoryStatusEx(&status))
+        memset(&status, 0, sizeof status);
+    return status;
+}
+
 /* A function by its name: linked here, looked up on Windows, where it may be in
  * either library, and NULL where there is none. */
 #ifdef _WIN32
