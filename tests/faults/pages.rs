@@ -579,6 +579,12 @@ fn freeing_and_protecting() {
     family("Freeing and protecting", &rows);
 }
 
+/// A text of five characters and one of three: wherever the linker puts it, one reading
+/// has it whole.
+#[repr(align(8))]
+struct Text([u8; 8]);
+static TEXT: Text = Text(*b"text\0\0\0\0");
+
 #[test]
 fn asking_and_advising() {
     let watch = &[ERROR_NOT_SUPPORTED];
@@ -766,7 +772,7 @@ fn asking_and_advising() {
             &[],
             Scene::default,
             // SAFETY: as above.
-            |_| Ok(unsafe { IsBadStringPtrA(c"text".as_ptr(), 5) } as usize),
+            |_| Ok(unsafe { IsBadStringPtrA(TEXT.0.as_ptr().cast(), 5) } as usize),
             keep
         ),
         row!(
@@ -774,7 +780,7 @@ fn asking_and_advising() {
             &[],
             Scene::default,
             // SAFETY: as above.
-            |_| Ok(unsafe { IsBadStringPtrW([65, 0].as_ptr(), 2) } as usize),
+            |_| Ok(unsafe { IsBadStringPtrW(TEXT.0.as_ptr().cast(), 3) } as usize),
             keep
         ),
         row!(
