@@ -41,13 +41,10 @@ impl Doing {
             if !is_terminal {
                 return lines(&what, &is_over);
             }
-            let patience = if is_asked_for {
-                Duration::ZERO
-            } else {
-                PATIENCE
-            };
-            if is_over.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                line(&what, patience, &is_over);
+            if is_asked_for {
+                line(&what, Duration::ZERO, &is_over);
+            } else if is_over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                line(&what, PATIENCE, &is_over);
             }
         };
         // Without a thread nothing is said.
