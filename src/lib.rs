@@ -106,8 +106,8 @@ pub use own::{
     HeapOptions, HeapShape, HeapSnapshot, HeapSummary, HeapWalk, Heaps, LocalHeap, heaps,
 };
 pub use report::{
-    Block, BlockLayout, BlockState, Damage, Families, Hook, Layouts, Report, Stop, ThreadName,
-    Trace, set_hook,
+    Block, BlockLayout, BlockState, Damage, Families, Hook, Layouts, Report, Stop, Stray,
+    StrayOrigin, ThreadName, Trace, set_hook,
 };
 #[cfg(all(target_os = "linux", feature = "debug"))]
 #[cfg_attr(docsrs, doc(cfg(all(target_os = "linux", feature = "debug"))))]

@@ -35,6 +35,7 @@ mod json;
 #[cfg(feature = "debug")]
 mod long;
 mod stop;
+mod stray;
 
 #[cfg(all(target_os = "linux", feature = "debug"))]
 pub(crate) use copies::begin as begin_copies;
@@ -44,6 +45,7 @@ use long::LongText;
 #[cfg(feature = "debug")]
 pub(crate) use long::set_json;
 pub use stop::Stop;
+pub use stray::{Stray, StrayOrigin};
 
 /// What a report says about the block at, around or next to the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +121,12 @@ pub struct Report<'a> {
     /// The function that the block was given back by and the one that it came from, where
     /// they do not belong together.
     pub families: Option<Families>,
+    /// The fill that the address was read from, where it is one: what was followed is no
+    /// pointer.
+    pub stray: Option<Stray>,
+    /// Who made the access, and by which calls; none where an access is not what was found.
+    /// The first frame is the byte behind the first of the instruction.
+    pub accessed: Option<Trace<'a>>,
     /// Who allocated the block; none where that was not recorded.
     pub allocated: Option<Trace<'a>>,
     /// Who freed it.
@@ -151,6 +159,8 @@ impl Report<'_> {
         damage: None,
         layouts: None,
         families: None,
+        stray: None,
+        accessed: None,
         allocated: None,
         freed: None,
     };
@@ -216,6 +226,12 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(families) = &self.families {
             write!(out, "{families}")?;
+        }
+        if let Some(stray) = &self.stray {
+            write!(out, "{stray}")?;
+        }
+        if let Some(trace) = &self.accessed {
+            trace.write("accessed", out)?;
         }
         if let Some(trace) = &self.allocated {
             trace.write("allocated", out)?;
@@ -447,6 +463,7 @@ fn write_out(report: &Report<'_>) {
     #[cfg(feature = "debug")]
     if long::is_json() {
         let brief = Report {
+            accessed: None,
             allocated: None,
             freed: None,
             ..*report

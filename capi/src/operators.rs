@@ -21,6 +21,7 @@ use core::arch::naked_asm;
 use core::ffi::{CStr, c_void};
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use heap::heap::checked::{self, Family};
+use heap::heap::debug::stacks;
 
 /// Whether a family is to be noted or compared: 0 for no. Not known before the heap
 /// begins: until then it is as with a flag on.
@@ -108,6 +109,7 @@ unsafe extern "C" fn find(next: *const Next) -> *mut c_void {
             }
         }
         next.found.store(found, Ordering::Relaxed);
+        stacks::leave_out_function(found.addr());
     }
     let telling = next.telling.load(Ordering::Relaxed);
     if TELLS.load(Ordering::Relaxed) == 0 {
@@ -462,6 +464,9 @@ pub(crate) fn look_early() {
         // SAFETY: a name.
         let found = unsafe { libc::dlsym(libc::RTLD_NEXT, next.name.as_ptr()) };
         next.found.store(found, Ordering::Relaxed);
+        if !found.is_null() {
+            stacks::leave_out_function(found.addr());
+        }
     }
 }
 

@@ -262,6 +262,9 @@ fn expect(mode: Mode, case: &str, said: &Said) {
     if !said.damage.is_empty() {
         expected += &format!("  {}\n", said.damage);
     }
+    if is_fault {
+        expected += &format!("  accessed by thread {thread} \"guarded-c\":\n    <frames>\n");
+    }
     // Sampling keeps stacks without being asked.
     let frames = if mode == SAMPLED {
         ":\n    <frames>"

@@ -11,12 +11,14 @@
 //! such tool.
 
 use crate::look::output;
+use crate::look::progress::Doing;
 use addr2line::Loader;
 use ntheap_inspect::model::Mapping;
+use ntheap_inspect::progress::Work;
 use object::read::{Object, ObjectSegment, ReadCache};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -255,6 +257,23 @@ impl Symbols {
             self.known.insert(frame.to_owned(), found);
         }
         self.known.get(frame).map_or(&[], |frames| frames)
+    }
+
+    /// Finds the functions of frames that will be asked for, and says so meanwhile where it
+    /// takes long.
+    pub(crate) fn learn<'a>(&mut self, frames: impl Iterator<Item = &'a String>) {
+        let new: BTreeSet<&String> = frames
+            .filter(|&frame| !self.known.contains_key(frame))
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        let _doing = Doing::begin("looking for functions' names");
+        let work = Work::of(new.len() as u64);
+        for (done, frame) in (0..).zip(new) {
+            work.at(done);
+            self.call(frame);
+        }
     }
 
     fn find(&mut self, frame: &str) -> Vec<Frame> {

@@ -6,6 +6,10 @@
 mod common;
 #[path = "look/leaks.rs"]
 mod leaks;
+#[path = "look/leaks_by_language.rs"]
+mod leaks_by_language;
+#[path = "look/mount_namespace.rs"]
+mod mount_namespace;
 #[path = "look/unreadable.rs"]
 mod unreadable;
 
@@ -328,9 +332,57 @@ fn tags_are_told_of_each_block() {
         assert!(!text.contains("\n    main"), "{text}");
     }
     running.go();
-    running.until_ready();
+    let more = told(&running.until_ready(), "busy");
+    let pid = running.pid();
+    // What grew, by what asked for it.
+    let sum = |busy: &BTreeMap<String, u64>| {
+        let bytes = busy.values().sum::<u64>();
+        serde_json::json!({ "blocks": busy.len(), "bytes": bytes })
+    };
+    let found = json(&look(&["diff", file, &pid, "--format", "json"]));
+    let (was, is) = (sum(&busy), sum(&more));
+    let growth = is["bytes"].as_u64().expect("bytes") - was["bytes"].as_u64().expect("bytes");
+    let of_program = serde_json::json!({
+        "tag": "program", "growth": growth, "before": was, "after": is,
+    });
+    assert_eq!(found["tags"][0], of_program, "{found}");
+    let text = stdout(&look(&["diff", file, &pid]));
+    let tables: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("by "))
+        .collect();
+    assert_eq!(
+        tables,
+        ["by heap", "by size", "by tag", "by stack"],
+        "{text}"
+    );
+    let text = stdout(&look(&["diff", file, &pid, "--by", "tag,heap"]));
+    let tables: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("by "))
+        .collect();
+    assert_eq!(tables, ["by heap", "by tag"], "{text}");
+    let row = text.lines().find(|line| line.contains("  program "));
+    let words: Vec<&str> = row.expect("a row").split_whitespace().collect();
+    assert_eq!(words[2], "+90", "{text}");
     running.go();
     running.end();
+    let out = look(&["diff", file, file, "--by", "tag"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let untagged = folder.join("plain.heap");
+    let untagged = untagged.to_str().expect("UTF-8");
+    let mut plain = Running::preloaded(&program);
+    plain.until_ready();
+    look(&["snapshot", &plain.pid(), "-o", untagged]);
+    for (by, says) in [("tag", "have no tags; "), ("stack", "have no stacks; ")] {
+        let out = look(&["diff", untagged, untagged, "--by", by]);
+        assert_eq!(out.status.code(), Some(5), "{by}");
+        assert!(stderr(&out).contains(says), "{}", stderr(&out));
+    }
+    plain.go();
+    plain.until_ready();
+    plain.go();
+    plain.end();
 }
 
 /// Page heap's blocks are seen; those that sampling took are not, which is said.
@@ -493,6 +545,8 @@ fn progress_is_told_where_it_is_asked_for() {
     let pid = running.pid();
     let file = folder.join("p.heap");
     let file = file.to_str().expect("UTF-8");
+    let picture = folder.join("p.svg");
+    let picture = picture.to_str().expect("UTF-8");
     let json = ["--format", "json"];
     for (args, says) in [
         (&["snapshot", &pid, "-o", file][..], "reading process"),
@@ -500,6 +554,7 @@ fn progress_is_told_where_it_is_asked_for() {
         (&["validate", &pid][..], "checking process"),
         (&["diff", file, &pid][..], "comparing"),
         (&["leaks", &pid][..], "looking through process"),
+        (&["map", &pid, "-o", picture][..], "drawing"),
     ] {
         let quiet = look(&[args, &json].concat());
         assert_eq!(stderr(&quiet), "", "{args:?}");

@@ -455,8 +455,47 @@ fn an_access_is_told_by_its_line() {
     let mut command = run(&[]);
     command.env("NTHEAP_GFLAGS", "+hpa,+ust");
     let text = stderr(&output(command.arg(&program)));
-    let line = format!("    accessed in step at {}.c:3\n", program.display());
-    assert!(text.contains(&line), "{text}");
+    // The stack of the access, the access itself first.
+    let (_, access) = text.split_once("    accessed by thread ").expect("a stack");
+    let lines: Vec<&str> = access.lines().skip(1).collect();
+    let place = |line: u32| format!(" at {}.c:{line} (access+0x", program.display());
+    assert!(
+        lines[0].starts_with(&format!("      step{}", place(3))),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with(&format!("      main{}", place(5))),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pointer_that_nobody_wrote_is_told_by_its_line() {
+    let folder = folder("stops-fill");
+    let program = folder.join("fill");
+    let source = "#include <stdlib.h>\n\
+                  struct node { long number; struct node *next; };\n\
+                  static __attribute__((noinline)) long step(struct node *node) {\n\
+                  return node->next->number;\n\
+                  }\n\
+                  int main(void) { return step(malloc(64)) == 7; }\n";
+    if !compile("a fill", source, &program, &["-g", "-O0"]) {
+        return;
+    }
+    let mut command = run(&[]);
+    command.env("NTHEAP_GFLAGS", "+hpc");
+    let text = stderr(&output(command.arg(&program)));
+    let told = "    the pointer 0xbaadf00dbaadf00d was read from memory of the heap that was never \
+                written\n    accessed by thread ";
+    let (_, access) = text.split_once(told).expect("it is told");
+    let line = format!("      step at {}.c:4 (fill+0x", program.display());
+    assert!(
+        access
+            .lines()
+            .nth(1)
+            .is_some_and(|frame| frame.starts_with(&line)),
+        "{text}"
+    );
 }
 
 /// A stripped program has addresses alone, and the report says why.

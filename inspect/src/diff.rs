@@ -1,4 +1,4 @@
-//! What differs between two snapshots: by heap, by size, by stack.
+//! What differs between two snapshots: by heap, by size, by stack, by tag.
 //!
 //! Sums are of blocks that a program has. Heaps are the same in both by their
 //! handles, where both snapshots are of one process, else by their names.
@@ -66,6 +66,9 @@ pub struct StackName {
     pub frames: Vec<String>,
 }
 
+/// What blocks without a tag are summed under, where others have one.
+pub const NO_TAG: &str = "-";
+
 /// What differs. Lines that have nothing before or after are left out; the
 /// others are in the order of their growth, the largest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +83,8 @@ pub struct Diff {
     pub sizes: Vec<Line<(HeapName, u64)>>,
     /// By stack; none where no stacks were noted.
     pub stacks: Vec<Line<StackName>>,
+    /// By tag; none where no block has one. Blocks without are [`NO_TAG`]'s then.
+    pub tags: Vec<Line<String>>,
     /// Blocks that are at an address where there was none, or one of another size
     /// or heap.
     pub appeared: Sum,
@@ -94,6 +99,8 @@ pub fn between(before: &Snapshot, after: &Snapshot) -> Diff {
     let mut heaps = vec![[Sum::default(); 2]; names.len()];
     let mut by_size: HashMap<(usize, u64), [Sum; 2]> = HashMap::new();
     let mut by_stack = vec![[Sum::default(); 2]; stacks.len()];
+    let has_tags = !before.tags.is_empty() || !after.tags.is_empty();
+    let mut by_tag: HashMap<&str, [Sum; 2]> = HashMap::new();
     let mut all = [Sum::default(); 2];
     let sides = [(before, &old, &old_stacks), (after, &new, &new_stacks)];
     let work = Work::of((before.blocks.len() + after.blocks.len()) as u64);
@@ -125,6 +132,10 @@ pub fn between(before: &Snapshot, after: &Snapshot) -> Diff {
                 run.1.add(block);
                 heaps[heap][side].add(block);
                 all[side].add(block);
+                if has_tags {
+                    let tag = snapshot.tag_of(block).unwrap_or(NO_TAG);
+                    by_tag.entry(tag).or_default()[side].add(block);
+                }
                 if block.stack != 0
                     && let Some(&stack) = stack_of.get(&block.stack)
                 {
@@ -145,6 +156,7 @@ pub fn between(before: &Snapshot, after: &Snapshot) -> Diff {
                 .filter_map(|((heap, size), sums)| Some(((names.get(heap)?.clone(), size), sums))),
         ),
         stacks: lines(stacks.into_iter().zip(by_stack)),
+        tags: lines(by_tag.into_iter().map(|(tag, sums)| (tag.to_owned(), sums))),
         appeared,
         vanished,
     }

@@ -25,6 +25,7 @@
 
 mod area;
 pub mod diff;
+mod elsewhere;
 mod error;
 pub mod file;
 pub mod held;

@@ -1,11 +1,12 @@
 //! A process's mappings, as the system lists them.
 
 use crate::Error;
+use crate::elsewhere;
 use crate::model::Mapping;
 use std::fs;
 
 /// The mappings of process `pid` by address, with the memory they hold where the
-/// system tells it.
+/// system tells it. Files of another mount namespace are named through `/proc/PID/root`.
 ///
 /// # Errors
 /// [`Error::NoProcess`] when there are none.
@@ -13,19 +14,27 @@ pub fn of_process(pid: i32) -> Result<Vec<Mapping>, Error> {
     let text = fs::read(format!("/proc/{pid}/smaps"))
         .or_else(|_| fs::read(format!("/proc/{pid}/maps")))
         .map_err(|_| Error::NoProcess(pid))?;
-    let mappings = parse(&String::from_utf8_lossy(&text));
+    let (mut mappings, numbers) = read(&String::from_utf8_lossy(&text));
     if mappings.is_empty() {
         return Err(Error::NoProcess(pid));
     }
+    elsewhere::name_files(pid, &mut mappings, &numbers);
     Ok(mappings)
 }
 
 /// Reads what `/proc/PID/maps` or `/proc/PID/smaps` says.
 pub fn parse(text: &str) -> Vec<Mapping> {
+    read(text).0
+}
+
+/// [`parse`], and the number of each mapping's file.
+fn read(text: &str) -> (Vec<Mapping>, Vec<u64>) {
     let mut mappings: Vec<Mapping> = Vec::new();
+    let mut numbers = Vec::new();
     for line in text.lines() {
-        if let Some(mapping) = head(line) {
+        if let Some((mapping, number)) = head(line) {
             mappings.push(mapping);
+            numbers.push(number);
         } else if let Some(last) = mappings.last_mut()
             && let Some(kib) = line.strip_prefix("Rss:")
         {
@@ -33,11 +42,11 @@ pub fn parse(text: &str) -> Vec<Mapping> {
             last.resident = kib.parse::<u64>().ok().map(|kib| kib * 1024);
         }
     }
-    mappings
+    (mappings, numbers)
 }
 
 /// `start-end rwxp offset device inode name`.
-fn head(line: &str) -> Option<Mapping> {
+fn head(line: &str) -> Option<(Mapping, u64)> {
     let (range, rest) = line.split_once(' ')?;
     let (start, end) = range.split_once('-')?;
     let start = u64::from_str_radix(start, 16).ok()?;
@@ -49,7 +58,7 @@ fn head(line: &str) -> Option<Mapping> {
     let inode: u64 = fields.next()?.parse().ok()?;
     let name = fields.next().unwrap_or_default().trim().to_owned();
     let has = |at: usize, letter: u8| rights.get(at) == Some(&letter);
-    (start < end && rights.len() >= 4).then(|| Mapping {
+    let mapping = Mapping {
         start,
         end,
         is_readable: has(0, b'r'),
@@ -60,7 +69,8 @@ fn head(line: &str) -> Option<Mapping> {
         offset,
         resident: None,
         name,
-    })
+    };
+    (start < end && rights.len() >= 4).then_some((mapping, inode))
 }
 
 /// The stack pointers of those threads of a process that wait in the system.

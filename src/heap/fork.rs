@@ -60,7 +60,7 @@ fn child() {
         private::forget_stays();
         super::debug::threads::forget_others();
         #[cfg(unix)]
-        super::debug::page::forget_telling();
+        super::debug::witness::forget_telling();
         #[cfg(target_os = "linux")]
         crate::sys::forget_running();
     }

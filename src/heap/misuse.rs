@@ -122,7 +122,10 @@ fn raise(operation: &str, address: usize, block: Option<Block>) {
         thread: crate::sys::thread_id(),
         ..Report::NOTHING
     };
-    report::raise(&said.add_to(report), PROCESS.action());
+    let report = said.add_to(report);
+    #[cfg(feature = "debug")]
+    let report = super::debug::fills::add_to(report);
+    report::raise(&report, PROCESS.action());
 }
 
 /// The block of malloc's that `address` lies in, busy or free; `descriptor` is

@@ -102,7 +102,28 @@ impl fmt::Display for Json<'_, '_> {
                 families.given, families.allocated
             )?;
         }
-        for (name, trace) in [("allocated", &report.allocated), ("freed", &report.freed)] {
+        if let Some(stray) = &report.stray {
+            let what = if stray.is_index { "index" } else { "pointer" };
+            write!(
+                out,
+                ",\"stray\":{{\"value\":\"{:#x}\",\"what\":\"{what}\"",
+                stray.value
+            )?;
+            if stray.times != 1 {
+                write!(out, ",\"times\":{}", stray.times)?;
+            }
+            text(out, "register", stray.register)?;
+            write!(
+                out,
+                ",\"read_from\":{}}}",
+                Text(stray.origin.name(), NAME_MAX)
+            )?;
+        }
+        for (name, trace) in [
+            ("accessed", &report.accessed),
+            ("allocated", &report.allocated),
+            ("freed", &report.freed),
+        ] {
             if let Some(trace) = trace {
                 write_trace(name, trace, out)?;
             }

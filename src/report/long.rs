@@ -6,8 +6,8 @@ use core::cell::UnsafeCell;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Room for two stacks at their longest.
-const MAX: usize = 16 * 1024;
+/// Room for three stacks at their longest.
+const MAX: usize = 24 * 1024;
 
 /// Threads whose reports have room for stacks at the same time.
 const BUFFERS: usize = 4;

@@ -150,12 +150,7 @@ unsafe fn set(signal: c_int) -> bool {
 /// one that `catch_faults` set: the standard library of Rust looks whether there is a
 /// handler, allocates, and sets its own, so that one which the allocation set is lost and not
 /// known to it. Theirs is asked afterwards. Done once for a signal; any thread may call it.
-#[cfg(all(
-    feature = "debug",
-    target_os = "linux",
-    target_env = "gnu",
-    target_arch = "x86_64"
-))]
+#[cfg(feature = "debug")]
 pub fn take_back() {
     static IS_TAKING: AtomicBool = AtomicBool::new(false);
     if IS_TAKING.swap(true, Ordering::Acquire) {
@@ -173,7 +168,7 @@ pub fn take_back() {
             let mut now: libc::sigaction = MaybeUninit::zeroed().assume_init();
             if libc::sigaction(caught.signal, ptr::null(), &raw mut now) != 0
                 || [own, libc::SIG_DFL, libc::SIG_IGN].contains(&now.sa_sigaction)
-                || super::module_key(now.sa_sigaction) != super::module_key(own)
+                || !is_one_module(now.sa_sigaction, own)
             {
                 continue;
             }
@@ -183,6 +178,22 @@ pub fn take_back() {
         }
     }
     IS_TAKING.store(false, Ordering::Release);
+}
+
+/// Whether two addresses of code lie in one module.
+#[cfg(feature = "debug")]
+fn is_one_module(one: usize, other: usize) -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    {
+        super::module_key(one) == super::module_key(other)
+    }
+    // By what the system says of their mappings' files: a static program is one.
+    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+    {
+        let (mut first, mut second) = ([0; 64], [0; 64]);
+        let length = super::file_at(one, &mut first);
+        length != 0 && length == super::file_at(other, &mut second) && first == second
+    }
 }
 
 unsafe extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_void) {

@@ -32,12 +32,16 @@ pub mod fault;
 mod faults;
 #[cfg(all(unix, feature = "pages"))]
 pub mod files;
+#[cfg(all(unix, feature = "debug"))]
+mod formed;
 #[cfg(unix)]
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
 #[cfg(all(target_os = "linux", feature = "debug"))]
 mod note;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", feature = "debug"))]
+mod operand;
 #[cfg(all(unix, feature = "pages"))]
 mod pages;
 #[cfg(feature = "pages")]
@@ -105,17 +109,12 @@ use libc as c;
 #[cfg(all(unix, feature = "pages"))]
 pub use copy::{copied_pages, copy, flush_instructions, for_each_held, overwrite, readable};
 pub use counters::{Call, CallCounts, calls};
-#[cfg(all(
-    feature = "debug",
-    target_os = "linux",
-    target_env = "gnu",
-    target_arch = "x86_64"
-))]
-pub use faults::take_back;
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(all(unix, feature = "debug"))]
-pub use faults::{has_handler_before, instruction_of};
+pub use faults::{has_handler_before, instruction_of, take_back};
+#[cfg(all(unix, feature = "debug"))]
+pub use formed::{Formed, Part, formed};
 #[cfg(all(unix, feature = "debug"))]
 pub use maps::mapping_limit;
 #[cfg(unix)]
@@ -156,7 +155,7 @@ use unix as os;
     target_arch = "x86_64",
     feature = "debug"
 ))]
-pub use unwind::{backtrace, module_key, module_range, module_slide};
+pub use unwind::{backtrace, backtrace_of, function_range, module_key, module_range, module_slide};
 #[cfg(all(unix, feature = "pages"))]
 pub use watch::{forget_watching, watch, written_pages};
 #[cfg(windows)]

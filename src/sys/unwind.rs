@@ -15,7 +15,7 @@
 //! can be read. Frames only go up. Nothing is allocated, and errno stays.
 
 use super::unwind_memory::{self, Short};
-use super::unwind_rules::{REGISTERS, RIP, RSP, Registers, Rules, Scratch, step};
+use super::unwind_rules::{REGISTERS, RIP, RSP, Registers, Rules, Scratch, function_of, step};
 use core::ffi::{c_int, c_void};
 
 const PAGE: usize = 4096;
@@ -103,6 +103,12 @@ pub fn module_slide(address: usize) -> Option<usize> {
     (!module.map.is_null()).then(|| unsafe { module.map.cast::<usize>().read() })
 }
 
+/// The range of addresses of the function that `address` lies in, up to the next function
+/// that its module tells of.
+pub fn function_range(address: usize) -> Option<(usize, usize)> {
+    function_of(module_of(address)?.header, address)
+}
+
 /// A number, never 0, for the module that `address` lies in, mixed from where it begins and
 /// the name that the C library has for it. The address lies in code that is running, so that
 /// the module stays loaded meanwhile.
@@ -149,6 +155,16 @@ impl Memory {
             low,
             high: page.wrapping_add(PAGE),
             known: [page; 2],
+        }
+    }
+
+    /// Of a walk from a stack pointer that may lead nowhere.
+    fn unknown(low: usize) -> Memory {
+        Memory {
+            low,
+            high: low & !(PAGE - 1),
+            // No page begins there.
+            known: [1; 2],
         }
     }
 
@@ -203,10 +219,72 @@ pub fn backtrace(frames: &mut [usize]) -> usize {
         );
     }
     let low = registers.get(RSP).copied().unwrap_or(0);
-    let mut memory = Memory::above(low);
+    walk(registers, Memory::above(low), true, frames)
+}
+
+/// [`backtrace`] of the code that a fault interrupted. The first frame is the byte behind
+/// the instruction's first, so that it lies behind what did it as all others do; code that
+/// lies in no module, as after a call of a wild pointer, is left out.
+#[cold]
+pub fn backtrace_of(fault: &super::Fault, frames: &mut [usize]) -> usize {
+    let context = fault.registers.cast::<libc::ucontext_t>();
+    // SAFETY: the kernel passed the thread's registers, which stay until the handler returns.
+    let general = unsafe { &(*context).uc_mcontext.gregs };
+    let mut registers: Registers = [0; REGISTERS];
+    for (to, place) in registers.iter_mut().zip(PLACES) {
+        *to = general.get(place as usize).map_or(0, |&held| held as usize);
+    }
+    let Some((first, rest)) = frames.split_first_mut() else {
+        return 0;
+    };
+    let mut memory = Memory::unknown(registers[RSP]);
+    let is_code = module_of(registers[RIP]).is_some();
+    if is_code {
+        *first = registers[RIP].wrapping_add(1);
+    } else {
+        // What was called in vain has no frame: its caller's begins behind the return address.
+        let Some(caller) = memory.word(registers[RSP]) else {
+            return 0;
+        };
+        *first = caller;
+        registers[RIP] = caller;
+        registers[RSP] = registers[RSP].wrapping_add(size_of::<usize>());
+    }
+    1 + walk(registers, memory, is_code, rest)
+}
+
+/// Where the kernel keeps the registers, by DWARF's numbers.
+const PLACES: [c_int; REGISTERS] = [
+    libc::REG_RAX,
+    libc::REG_RDX,
+    libc::REG_RCX,
+    libc::REG_RBX,
+    libc::REG_RSI,
+    libc::REG_RDI,
+    libc::REG_RBP,
+    libc::REG_RSP,
+    libc::REG_R8,
+    libc::REG_R9,
+    libc::REG_R10,
+    libc::REG_R11,
+    libc::REG_R12,
+    libc::REG_R13,
+    libc::REG_R14,
+    libc::REG_R15,
+    libc::REG_RIP,
+];
+
+/// Writes the return addresses above the frame that `registers` are of, and returns how
+/// many: as many as there are and room for. `is_exact` says that the code's address is not a
+/// return address itself.
+fn walk(
+    mut registers: Registers,
+    mut memory: Memory,
+    mut is_exact: bool,
+    frames: &mut [usize],
+) -> usize {
     let mut scratch = Scratch::new();
     let mut module = None;
-    let mut is_exact = true;
     let mut count = 0;
     while count < frames.len() {
         let pc = registers[RIP].wrapping_sub(usize::from(!is_exact));

@@ -148,9 +148,18 @@ fn pointer_size(encoding: u8) -> Option<usize> {
     }
 }
 
-/// The table of a module: pairs of a function's address and of its entry, by
+/// What a module's table says of an address of code.
+struct Entry {
+    /// Where the function begins, and the next one.
+    function: usize,
+    next: Option<usize>,
+    /// Its record of `.eh_frame`.
+    record: *const u8,
+}
+
+/// Looks in the table of a module: pairs of a function's address and of its record, by
 /// address, as distances from the table's header.
-fn find_entry(header: *const u8, pc: usize) -> Option<*const u8> {
+fn find_entry(header: *const u8, pc: usize) -> Option<Entry> {
     let mut bytes = Bytes {
         at: header,
         left: 12,
@@ -178,7 +187,20 @@ fn find_entry(header: *const u8, pc: usize) -> Option<*const u8> {
             high = middle;
         }
     }
-    low.checked_sub(1).map(|index| pair(index).1)
+    let (function, record) = pair(low.checked_sub(1)?);
+    let next = (low < count).then(|| pair(low).0.addr());
+    Some(Entry {
+        function: function.addr(),
+        next,
+        record,
+    })
+}
+
+/// Where the code begins that `pc` lies in, and where that of the next function does, if the
+/// table of the module with this `.eh_frame_hdr` has one.
+pub(super) fn function_of(header: *const u8, pc: usize) -> Option<(usize, usize)> {
+    let entry = find_entry(header, pc)?;
+    Some((entry.function, entry.next?))
 }
 
 /// What a function's entry says that is alike for many.
@@ -258,7 +280,7 @@ impl Rules {
         match find_entry(header, pc) {
             // SAFETY: the module's own table leads to the record, and the module
             // is loaded: its code runs.
-            Some(entry) => unsafe { Rules::read(entry, pc, scratch) },
+            Some(entry) => unsafe { Rules::read(entry.record, pc, scratch) },
             None => Some(Rules::of_frame_pointer()),
         }
     }

@@ -13,6 +13,7 @@ mod normal;
 use normal::{Ran, compare, normal};
 use ntheap::Config;
 use ntheap::heap::{Word, plain};
+use ntheap::win32::{HANDLE, HEAP_NO_SERIALIZE, HeapAlloc, HeapCreate, HeapDestroy, HeapFree};
 use std::alloc::{GlobalAlloc, Layout, alloc, dealloc, realloc};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -79,6 +80,14 @@ fn make(size: usize, align: usize) -> *mut u8 {
 fn drop_with(block: *mut u8, size: usize, align: usize) {
     // SAFETY: none: this is what the cases are about.
     unsafe { dealloc(black_box(block), layout(size, align)) };
+}
+
+/// What leads to another one.
+#[repr(C)]
+struct Node {
+    numbers: [u64; 3],
+    next: &'static Node,
+    number: u64,
 }
 
 /// The bugs, by name.
@@ -162,8 +171,39 @@ const BUGS: &[(&str, fn())] = &[
         // SAFETY: the block has sixteen of them; what nobody wrote is what this is about.
         assert_eq!(unsafe { block.add(3).read_volatile() }, 0xBAAD_F00D);
     }),
+    ("reference_never_set", || {
+        let node = make(size_of::<Node>(), 8).cast::<Node>();
+        // SAFETY: none: nobody wrote the reference.
+        black_box(unsafe { (*node).next.number });
+    }),
+    ("box_never_set", || {
+        let node = make(64, 8).cast::<Box<[u8; 64]>>();
+        // SAFETY: none: nobody wrote the Box.
+        drop(black_box(unsafe { node.add(2).read() }));
+    }),
+    ("reference_in_a_dropped_block", || {
+        static LAST: Node = Node {
+            numbers: [0; 3],
+            next: &LAST,
+            number: 0,
+        };
+        let node = make(size_of::<Node>(), 8).cast::<Node>();
+        // SAFETY: the block is as large as a node.
+        unsafe { node.write(Node { ..LAST }) };
+        drop_with(node.cast(), size_of::<Node>(), 8);
+        // SAFETY: none: the node is freed.
+        black_box(unsafe { (*node).next.number });
+    }),
     ("dropped_twice_later", || {
+        // Its neighbours stay, so that what is allocated later is not larger at its place.
+        let others = || {
+            for _ in 0..200 {
+                black_box(Box::leak(Box::new([0u64; 5])));
+            }
+        };
+        others();
         let block = make(40, 8);
+        others();
         drop_with(block, 40, 8);
         for _ in 0..100 {
             drop(black_box(vec![0u8; 1000]));
@@ -190,8 +230,50 @@ const BUGS: &[(&str, fn())] = &[
         // SAFETY: none: the block is another heap's.
         drop(black_box(unsafe { Box::from_raw(block.cast::<u64>()) }));
     }),
+    // Handles are Windows' and unsafe: `ntheap::Heap` does not let itself be used after its end,
+    // and a `LocalHeap` is no other thread's.
+    ("heap_used_after_its_end", || {
+        let heap = heap_with(0);
+        // SAFETY: none: the heap is used again.
+        unsafe {
+            HeapDestroy(heap);
+            HeapAlloc(heap, 0, 24);
+        }
+    }),
+    ("block_freed_after_its_heaps_end", || {
+        let heap = heap_with(0);
+        // SAFETY: none: the block went with its heap.
+        unsafe {
+            let block = HeapAlloc(heap, 0, 24);
+            tell("block", block.cast());
+            HeapDestroy(heap);
+            HeapFree(heap, 0, block);
+        }
+    }),
+    ("race_of_two_threads", || {
+        let heap = heap_with(HEAP_NO_SERIALIZE).expose_provenance();
+        let threads = [(); 2].map(|()| {
+            std::thread::spawn(move || {
+                let heap = std::ptr::with_exposed_provenance_mut(heap);
+                loop {
+                    // SAFETY: none: the heap is for one thread at a time.
+                    black_box(unsafe { HeapAlloc(heap, 0, 20) });
+                }
+            })
+        });
+        // Neither ends.
+        let [first, _] = threads;
+        drop(first.join());
+    }),
     ("nothing", nothing),
 ];
+
+fn heap_with(options: u32) -> HANDLE {
+    // SAFETY: nothing is asked of a call that makes a heap.
+    let heap = unsafe { HeapCreate(options, 0, 0) };
+    tell("heap", heap.cast());
+    heap
+}
 
 /// Work of all kinds that is right.
 fn nothing() {

@@ -56,6 +56,9 @@ pub(crate) fn normal(ran: &Ran<'_>, keeps: &dyn Fn(&str) -> (bool, bool)) -> Str
         }
     }
     let shown = |address: usize| -> String {
+        if is_fill(address) {
+            return format!("{address:#x}");
+        }
         let before = names.range(..=address).next_back();
         let after = names.range(address..).next();
         match (before, after) {
@@ -120,10 +123,33 @@ pub(crate) fn normal(ran: &Ran<'_>, keeps: &dyn Fn(&str) -> (bool, bool)) -> Str
             .expect("written");
             continue;
         }
-        normal.push_str(&without_threads(rest));
+        normal.push_str(&without_register(&without_threads(rest)));
         normal.push('\n');
     }
     normal
+}
+
+/// Whether an address is what memory is filled with, or a member's distance beside it.
+fn is_fill(address: usize) -> bool {
+    [0xBAAD_F00D, 0xFEEE_FEEE, 0xC0C0_C0C0, 0xABAB_ABAB]
+        .into_iter()
+        .any(|fill: usize| {
+            address
+                .abs_diff(fill)
+                .min(address.abs_diff(fill << 32 | fill))
+                < 4096
+        })
+}
+
+/// A line with the register left out that a compiler chose.
+fn without_register(line: &str) -> String {
+    match line.split_once(" in r") {
+        Some((before, after)) if after.find(" is a").is_some_and(|at| at <= 2) => {
+            let after = after.split_once(' ').map_or("", |(_, after)| after);
+            format!("{before} in a register {after}")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 /// A line with threads' numbers left out.

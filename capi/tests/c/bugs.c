@@ -454,6 +454,74 @@ static void uninitialised_read(void)
     CHECK(block[3] == 0xBAADF00D);
 }
 
+/* Pointers that nobody wrote. */
+struct node {
+    long number;
+    void (*run)(void);
+    struct node *next;
+    unsigned index;
+    unsigned short_pointer;
+};
+
+static struct node *make_node(void)
+{
+    struct node *node = (struct node *)(void *)make(sizeof *node);
+    node->number = 1;
+    return node;
+}
+
+static void pointer_never_set(void)
+{
+    struct node *node = make_node();
+    CHECK(node->next->number != 7);
+}
+
+static void pointer_never_set_for_a_write(void)
+{
+    struct node *node = make_node();
+    node->next->index = 7;
+}
+
+static void index_never_set(void)
+{
+    static long table[4];
+    struct node *node = make_node();
+    CHECK(table[node->index] != 7);
+}
+
+static void short_pointer_never_set(void)
+{
+    struct node *node = make_node();
+    CHECK(*(char *)(uintptr_t)node->short_pointer != 7);
+}
+
+static void function_never_set(void)
+{
+    struct node *node = make_node();
+    node->run();
+}
+
+static void free_of_a_pointer_never_set(void)
+{
+    struct node *node = make_node();
+    drop((char *)node->next);
+}
+
+static void pointer_in_a_freed_block(void)
+{
+    struct node *node = make_node();
+    node->next = node;
+    drop((char *)node);
+    CHECK(node->next->number != 7);
+}
+
+static void pointer_past_the_end(void)
+{
+    struct node **nodes = (struct node **)(void *)make(2 * sizeof *nodes);
+    nodes[0] = nodes[1] = NULL;
+    CHECK(nodes[2]->number != 7);
+}
+
 /* A thread that ends by the system call: nothing that was to run at its end does. */
 static void *ends_at_once(void *unused)
 {
@@ -547,6 +615,9 @@ static const struct {
     CASE(destroyed_heap_allocates), CASE(destroyed_heap_frees), CASE(destroyed_twice),
     CASE(block_of_destroyed_heap), CASE(handle_of_nothing), CASE(process_heap_destroyed),
     CASE(negative_size), CASE(negative_size_in_heap), CASE(race), CASE(uninitialised_read),
+    CASE(pointer_never_set), CASE(pointer_never_set_for_a_write), CASE(index_never_set),
+    CASE(short_pointer_never_set), CASE(function_never_set), CASE(free_of_a_pointer_never_set),
+    CASE(pointer_in_a_freed_block), CASE(pointer_past_the_end),
     CASE(thread_without_exit_hooks), CASE(thread_with_exit_hooks), CASE(tagged),
     CASE(nothing),
 };

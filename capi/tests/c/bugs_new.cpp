@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <windows.h>
@@ -138,6 +139,50 @@ void member_without_a_value()
     };
     Point *point = hidden(new Point());
     CHECK(static_cast<unsigned>(point->second) == 0xBAADF00D);
+}
+
+/* Members that no constructor set, and what they lead to. */
+struct Shape {
+    virtual ~Shape() {}
+    virtual int corners() = 0;
+};
+
+struct Picture {
+    Picture() : width(1) {}
+    int width;
+    Shape *shape;
+    Picture *next;
+};
+
+Picture *open_picture()
+{
+    Picture *picture = new Picture();
+    tell("block", picture);
+    return hidden(picture);
+}
+
+void member_pointer_never_set()
+{
+    CHECK(open_picture()->next->width != 7);
+}
+
+void virtual_call_by_a_member_never_set()
+{
+    CHECK(open_picture()->shape->corners() != 7);
+}
+
+void delete_of_a_member_never_set()
+{
+    delete open_picture()->next;
+}
+
+/* The list's end is looked for in what was deleted before. */
+void next_of_a_deleted_one()
+{
+    Picture *first = open_picture();
+    first->next = nullptr;
+    for (Picture *at = first; at; at = hidden(at)->next)
+        delete at;
 }
 
 void deleted_twice_later()
@@ -283,6 +328,54 @@ void aligned_array_and_delete()
     delete hidden(lines);
 }
 
+/* Heaps as members of objects. */
+struct Pool {
+    explicit Pool(DWORD options) : heap(HeapCreate(options, 0, 0))
+    {
+        CHECK(heap);
+        tell("heap", heap);
+    }
+    ~Pool() { HeapDestroy(heap); }
+    void *get(size_t size) { return HeapAlloc(heap, 0, size); }
+    void put(void *block) { HeapFree(heap, 0, block); }
+    HANDLE heap;
+};
+
+/* The object's memory is still there, and its heap is not. */
+void pool_used_after_its_end()
+{
+    alignas(Pool) char place[sizeof(Pool)];
+    Pool *pool = hidden(new (place) Pool(0));
+    pool->~Pool();
+    CHECK(!pool->get(24));
+}
+
+void block_given_back_after_the_pools_end()
+{
+    struct Session {
+        Pool *pool;
+        void *block;
+        ~Session() { pool->put(block); }
+    };
+    alignas(Pool) char place[sizeof(Pool)];
+    Session session = {hidden(new (place) Pool(0)), nullptr};
+    session.block = session.pool->get(24);
+    tell("block", session.block);
+    session.pool->~Pool();
+}
+
+void race_of_two_threads()
+{
+    Pool *pool = new Pool(HEAP_NO_SERIALIZE);
+    auto work = [pool] {
+        for (;;)
+            CHECK(pool->get(20));
+    };
+    std::thread first(work), second(work);
+    first.join();
+    second.join();
+}
+
 /* Nothing wrong: each form of new with a form of delete that belongs to it. */
 void all_operators()
 {
@@ -332,10 +425,13 @@ const struct {
 } cases[] = {
     CASE(overrun_of_an_object), CASE(overrun_of_an_array), CASE(underrun_of_an_array),
     CASE(deleted_twice), CASE(owned_twice), CASE(use_of_deleted), CASE(use_after_the_vector_grew),
-    CASE(read_of_deleted), CASE(member_without_a_value), CASE(deleted_twice_later),
+    CASE(read_of_deleted), CASE(member_without_a_value), CASE(member_pointer_never_set),
+    CASE(virtual_call_by_a_member_never_set), CASE(delete_of_a_member_never_set),
+    CASE(next_of_a_deleted_one), CASE(deleted_twice_later),
     CASE(delete_of_a_part), CASE(delete_of_a_local), CASE(delete_of_a_static),
     CASE(delete_of_a_heaps_block), CASE(deleted_and_freed),
-    CASE(negative_length), CASE(malloc_and_delete), CASE(malloc_and_delete_array),
+    CASE(negative_length), CASE(pool_used_after_its_end),
+    CASE(block_given_back_after_the_pools_end), CASE(race_of_two_threads), CASE(malloc_and_delete), CASE(malloc_and_delete_array),
     CASE(strdup_and_delete), CASE(new_and_free), CASE(new_and_realloc), CASE(new_and_delete_array),
     CASE(array_and_delete), CASE(array_and_free), CASE(aligned_and_plain_delete),
     CASE(aligned_and_delete_array), CASE(plain_and_aligned_delete),

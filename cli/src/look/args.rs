@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) struct Telling {
     /// Say at once what is being done and how much of it is done, terminal or not
     ///
-    /// On a terminal that is said without it of what takes more than two seconds. It goes to
+    /// On a terminal that is said without it of what takes more than a second. It goes to
     /// standard error.
     #[arg(long, verbatim_doc_comment)]
     progress: bool,
@@ -181,8 +181,12 @@ pub(crate) struct Diff {
     #[arg(value_name = "AFTER")]
     pub(crate) after: OsString,
 
+    /// Only these tables [default: all that there is something for]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TABLES")]
+    pub(crate) by: Vec<By>,
+
     /// Only the growth by stack, as UMDH writes it
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["format", "by"])]
     pub(crate) umdh: bool,
 
     /// Lines of each table at most; 0: all
@@ -192,6 +196,26 @@ pub(crate) struct Diff {
     /// How the answer is written
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
+}
+
+impl Diff {
+    /// Whether a table is wanted.
+    pub(crate) fn wants(&self, table: By) -> bool {
+        self.by.is_empty() || self.by.contains(&table)
+    }
+}
+
+/// What growth is summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// The heap
+    Heap,
+    /// The heap and the size
+    Size,
+    /// The tag: a call's number, or the module that asked (NTHEAP_GFLAGS=+htg, +htd)
+    Tag,
+    /// The call stack (NTHEAP_GFLAGS=+ust)
+    Stack,
 }
 
 #[derive(Debug, Args)]

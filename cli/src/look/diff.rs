@@ -1,6 +1,6 @@
 //! `ntheap diff`: what grew between two snapshots.
 
-use super::args::{Diff, Format};
+use super::args::{By, Diff, Format};
 use super::output::{self, Out, hex};
 use super::progress::Doing;
 use super::source::{FILE, Failure, Source};
@@ -28,16 +28,23 @@ impl Names {
     }
 }
 
+const NO_STACKS: &str =
+    "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have";
+
 pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
     let before = Source::of(&options.before).read(false)?;
     let after = Source::of(&options.after).read(false)?;
     let doing = Doing::begin("comparing");
     let mut found = diff::between(&before, &after);
     drop(doing);
-    if options.umdh && found.stacks.is_empty() {
+    let needs_stacks = options.umdh || options.by == [By::Stack];
+    if needs_stacks && found.stacks.is_empty() {
+        return Err(Failure::new(FILE, NO_STACKS));
+    }
+    if options.by == [By::Tag] && found.tags.is_empty() {
         return Err(Failure::new(
             FILE,
-            "the snapshots have no stacks; those of a process with NTHEAP_GFLAGS=+ust have",
+            "the snapshots have no tags; those of a process with NTHEAP_GFLAGS=+htd or +htg have",
         ));
     }
     let modules = Modules::default();
@@ -46,6 +53,13 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
         after: Symbols::sharing(&modules, after.mappings.clone()),
     };
     let mut out = output::out();
+    if options.umdh || options.wants(By::Stack) {
+        let top = if options.umdh { 0 } else { options.top };
+        for (is_gone, symbols) in [(true, &mut names.before), (false, &mut names.after)] {
+            let of = changed(&found.stacks, top).filter(|line| (line.after.blocks == 0) == is_gone);
+            symbols.learn(of.flat_map(|line| &line.key.frames));
+        }
+    }
     let written = if options.umdh {
         for line in &mut found.stacks {
             let symbols = names.of(line);
@@ -57,9 +71,9 @@ pub(crate) fn run(options: &Diff) -> Result<u8, Failure> {
         let _ = found.write_umdh(&mut text);
         out.write_all(text.as_bytes())
     } else if options.format == Format::Json {
-        output::write_json(&mut out, &as_json(&found, options.top, &mut names))
+        output::write_json(&mut out, &as_json(&found, options, &mut names))
     } else {
-        text(&mut out, &found, options.top, &mut names)
+        text(&mut out, &found, options, &mut names)
     };
     output::finish(out, written)?;
     names.after.count_also(&names.before);
@@ -91,7 +105,18 @@ fn changed<K>(lines: &[Line<K>], top: usize) -> impl Iterator<Item = &Line<K>> {
     lines.iter().filter(is_changed).take(top)
 }
 
-fn text(out: &mut Out, found: &diff::Diff, top: usize, names: &mut Names) -> io::Result<()> {
+/// The columns of each table, behind what its lines are of.
+const GROWTH: [&str; 6] = [
+    "bytes",
+    "blocks",
+    "bytes before",
+    "blocks before",
+    "bytes after",
+    "blocks after",
+];
+
+fn text(out: &mut Out, found: &diff::Diff, options: &Diff, names: &mut Names) -> io::Result<()> {
+    let top = options.top;
     let total = Line {
         key: (),
         before: found.before,
@@ -115,45 +140,40 @@ fn text(out: &mut Out, found: &diff::Diff, top: usize, names: &mut Names) -> io:
         sum("appeared", found.appeared),
         sum("vanished", found.vanished)
     )?;
-    let growth = [
-        "bytes",
-        "blocks",
-        "bytes before",
-        "blocks before",
-        "bytes after",
-        "blocks after",
-    ];
-    let row = |key: Vec<String>, before: Sum, after: Sum, growth: [i128; 2]| {
-        let numbers = [before.bytes, before.blocks, after.bytes, after.blocks].map(count);
-        key.into_iter()
-            .chain(growth.map(signed))
-            .chain(numbers)
-            .collect::<Vec<String>>()
+    fn rows_of<K>(
+        lines: &[Line<K>],
+        top: usize,
+        key: impl Fn(&K) -> Vec<String>,
+    ) -> Vec<Vec<String>> {
+        let row = |line: &Line<K>| {
+            let Line { before, after, .. } = line;
+            let numbers = [before.bytes, before.blocks, after.bytes, after.blocks].map(count);
+            let growth = [line.growth(), line.block_growth()].map(signed);
+            key(&line.key)
+                .into_iter()
+                .chain(growth)
+                .chain(numbers)
+                .collect()
+        };
+        changed(lines, top).map(row).collect()
+    }
+    let mut show = |by: By, title: &str, keys: &[&str], rows: Vec<Vec<String>>| {
+        if rows.is_empty() || !options.wants(by) {
+            return Ok(());
+        }
+        let head = keys.iter().chain(&GROWTH).map(|&name| name.to_owned());
+        let all: Vec<Vec<String>> = [head.collect()].into_iter().chain(rows).collect();
+        write!(out, "\nby {title}\n{}", table("  ", &all))
     };
-    let head = |keys: &[&str]| -> Vec<String> {
-        keys.iter()
-            .chain(&growth)
-            .map(|&name| name.to_owned())
-            .collect()
-    };
-    let mut rows = vec![head(&["heap"])];
-    for line in changed(&found.heaps, top) {
-        let growth = [line.growth(), line.block_growth()];
-        rows.push(row(vec![name(&line.key)], line.before, line.after, growth));
-    }
-    if rows.len() > 1 {
-        write!(out, "\nby heap\n{}", table("  ", &rows))?;
-    }
-    let mut rows = vec![head(&["heap", "size"])];
-    for line in changed(&found.sizes, top) {
-        let growth = [line.growth(), line.block_growth()];
-        let key = vec![name(&line.key.0), count(line.key.1)];
-        rows.push(row(key, line.before, line.after, growth));
-    }
-    if rows.len() > 1 {
-        write!(out, "\nby size\n{}", table("  ", &rows))?;
-    }
-    if !found.stacks.is_empty() {
+    let heaps = rows_of(&found.heaps, top, |heap| vec![name(heap)]);
+    show(By::Heap, "heap", &["heap"], heaps)?;
+    let sizes = rows_of(&found.sizes, top, |(heap, size)| {
+        vec![name(heap), count(*size)]
+    });
+    show(By::Size, "size", &["heap", "size"], sizes)?;
+    let tags = rows_of(&found.tags, top, |tag| vec![output::plain(tag)]);
+    show(By::Tag, "tag", &["tag"], tags)?;
+    if !found.stacks.is_empty() && options.wants(By::Stack) {
         writeln!(out, "\nby stack")?;
         for line in changed(&found.stacks, top) {
             writeln!(
@@ -169,7 +189,8 @@ fn text(out: &mut Out, found: &diff::Diff, top: usize, names: &mut Names) -> io:
     Ok(())
 }
 
-fn as_json(found: &diff::Diff, top: usize, names: &mut Names) -> Value {
+fn as_json(found: &diff::Diff, options: &Diff, names: &mut Names) -> Value {
+    let top = options.top;
     let sum = |sum: Sum| json!({ "blocks": sum.blocks, "bytes": sum.bytes });
     // Growth fits: it is a difference of two sums of sizes in one address space.
     let growth = |bytes: i128| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -201,11 +222,30 @@ fn as_json(found: &diff::Diff, top: usize, names: &mut Names) -> Value {
             })
         })
         .collect();
-    json!({
+    let tags: Vec<Value> = changed(&found.tags, top)
+        .map(|line| {
+            json!({
+                "tag": line.key, "growth": growth(line.growth()),
+                "before": sum(line.before), "after": sum(line.after),
+            })
+        })
+        .collect();
+    let mut value = json!({
         "before": sum(found.before), "after": sum(found.after),
         "appeared": sum(found.appeared), "vanished": sum(found.vanished),
-        "heaps": heaps, "sizes": sizes, "stacks": stacks,
-    })
+    });
+    let tables = [
+        (By::Heap, "heaps", heaps),
+        (By::Size, "sizes", sizes),
+        (By::Tag, "tags", tags),
+        (By::Stack, "stacks", stacks),
+    ];
+    for (by, name, lines) in tables {
+        if options.wants(by) {
+            value[name] = lines.into();
+        }
+    }
+    value
 }
 
 #[cfg(test)]

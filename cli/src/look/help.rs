@@ -72,15 +72,17 @@ Exit status:
   as of `ntheap walk`";
 
 pub(crate) const DIFF_ABOUT: &str = "\
-Tell what grew between two snapshots: by heap, by size, by stack.
+Tell what grew between two snapshots: by heap, by size, by tag, by stack.
 
-Lines are in the order of their growth. By stack, and as UMDH writes it, is for snapshots
-of a process that runs with NTHEAP_GFLAGS=+ust.";
+Lines are in the order of their growth. By tag is for snapshots of a process that runs with
+NTHEAP_GFLAGS=+htd or +htg: its modules, or the numbers of its calls. By stack, and as UMDH
+writes it, is for one with NTHEAP_GFLAGS=+ust.";
 
 pub(crate) const DIFF_AFTER: &str = "\
 Examples:
   ntheap diff before.heap after.heap
   ntheap diff before.heap 1234 --top 5
+  ntheap diff before.heap 1234 --by tag
   ntheap diff before.heap after.heap --format json
 
 Exit status:

@@ -32,6 +32,13 @@ pub(crate) fn run(options: &Leaks) -> Result<u8, Failure> {
     };
     let mut symbols = Symbols::of(looked.snapshot.mappings.clone());
     let mut out = output::out();
+    let shown = groups(&looked).into_iter();
+    let shown = shown.take(if options.top == 0 {
+        usize::MAX
+    } else {
+        options.top
+    });
+    symbols.learn(shown.flat_map(|group| group.stack));
     let written = match options.format {
         Format::Json => {
             let answer = as_json(&looked, options.top, &mut symbols);

@@ -1,6 +1,6 @@
 //! Says on standard error what takes long, and how much of it is done where that is known.
 //!
-//! On a terminal: one line, which is gone afterwards, once two seconds are over. With
+//! On a terminal: one line, which is gone afterwards, once a second is over. With
 //! `--progress`, at once, and elsewhere a plain line whenever there is something new to say.
 //! Answers go to standard output, and colours are not used.
 
@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// What takes less is not spoken of, unless it is asked for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(120);
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -40,6 +40,10 @@ pub(crate) fn run(options: &Walk) -> Result<u8, Failure> {
         stacks,
         calls: Vec::new(),
     };
+    if !options.summary && !options.no_names {
+        let stacks = stacks_of(&chosen).into_values();
+        symbols.learn(stacks.flat_map(|block| snapshot.frames_of(&block)));
+    }
     let written = match (options.format, options.summary) {
         (Format::Json, false) => {
             chosen.calls = calls(&chosen, &mut symbols);

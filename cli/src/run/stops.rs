@@ -63,7 +63,11 @@ fn parse(text: &str, modules: &Modules) -> Option<Stop> {
 }
 
 /// The stacks of a report that have frames, by what their thread did.
-const STACKS: [(&str, &str); 2] = [("allocated", "allocated"), ("freed", "freed")];
+const STACKS: [(&str, &str); 3] = [
+    ("accessed", "accessed"),
+    ("allocated", "allocated"),
+    ("freed", "freed"),
+];
 
 /// A frame of a report.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,7 +142,15 @@ impl Stop {
         let mut out = Vec::new();
         // A vector takes all that is written to it.
         let _ = writeln!(out, "  {}", output::plain(&head));
-        if let Some(code) = self.code() {
+        let stray = &self.report["stray"];
+        if let (Some(value), Some(from)) = (stray["value"].as_str(), stray["read_from"].as_str()) {
+            let what = stray["what"].as_str().unwrap_or("pointer");
+            let line = format!("    the {what} {value} was read from {from}");
+            let _ = writeln!(out, "{}", output::plain(&line));
+        }
+        // The stack of the access begins with it.
+        let code = self.code().filter(|_| self.report["accessed"].is_null());
+        if let Some(code) = code {
             for function in self.symbols.frames(code) {
                 let _ = writeln!(
                     out,

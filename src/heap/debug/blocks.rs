@@ -63,9 +63,9 @@ pub(in crate::heap) fn begun() {
     }
     #[cfg(target_os = "linux")]
     crate::snapshot::begin();
-    if page::is_on() {
+    if page::is_on() || super::fills::are_written() {
         // Without it the kernel still ends the program, only nobody says why.
-        page::catch_faults();
+        super::witness::catch();
     }
 }
 

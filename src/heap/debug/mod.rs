@@ -38,6 +38,7 @@
 pub(in crate::heap) mod blocks;
 mod chains;
 pub(in crate::heap) mod faults;
+pub(in crate::heap) mod fills;
 pub(in crate::heap) mod modules;
 pub(in crate::heap) mod page;
 pub mod profile;
@@ -48,6 +49,7 @@ pub(in crate::heap) mod sample;
 pub mod stacks;
 pub mod tags;
 pub(super) mod threads;
+pub(in crate::heap) mod witness;
 
 pub(in crate::heap) use blocks::{begin, begun, free, has_block, reallocate, size_of};
 

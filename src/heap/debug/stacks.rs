@@ -123,6 +123,53 @@ pub fn leave_out(code: usize) {
     let _ = code;
 }
 
+/// Functions of other modules that pass on what they are asked for: C++'s operators new, which
+/// a C++ library has. An address in each, 0 in a free place, and the range of it, 0 until
+/// somebody asks.
+static PASSING: [[AtomicUsize; 3]; 16] = [const {
+    [
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    ]
+}; 16];
+
+/// From here on frames in the function at `function` are left out, too, where a stack begins
+/// with them: who called it is who asked. Of more than 16 functions those told later stay.
+pub fn leave_out_function(function: usize) {
+    for [of, _, _] in &PASSING {
+        let taken = of.compare_exchange(0, function, Ordering::Relaxed, Ordering::Relaxed);
+        if taken.is_ok() || taken == Err(function) {
+            return;
+        }
+    }
+}
+
+/// Whether a return address lies in a function that passes on what it is asked for.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+fn is_passing(frame: usize) -> bool {
+    PASSING.iter().any(|[of, start, end]| {
+        let function = of.load(Ordering::Relaxed);
+        if function == 0 {
+            return false;
+        }
+        if end.load(Ordering::Acquire) == 0 {
+            // Where nothing is said of it, its range is empty, and stays so.
+            let found = crate::sys::function_range(function).unwrap_or((function, function));
+            start.store(found.0, Ordering::Relaxed);
+            end.store(found.1, Ordering::Release);
+        }
+        // The call lies before the address that it returns to.
+        start.load(Ordering::Relaxed) < frame && frame <= end.load(Ordering::Relaxed)
+    })
+}
+
+/// No stacks are walked here.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+fn is_passing(_: usize) -> bool {
+    false
+}
+
 /// The calling thread's stack, kept; 0 where stacks are not kept or there is no
 /// room.
 #[inline(never)]
@@ -138,7 +185,7 @@ pub(in crate::heap) fn capture() -> u32 {
         OWN[1].load(Ordering::Relaxed),
     );
     while let [first, rest @ ..] = kept
-        && (start..end).contains(first)
+        && ((start..end).contains(first) || is_passing(*first))
     {
         kept = rest;
     }

@@ -45,8 +45,8 @@ pub(super) fn lacks_guards(record: &Record) -> bool {
 
 /// Bytes of the suffix.
 const SUFFIX: usize = 8;
-const SUFFIX_FILL: u8 = 0xA0;
-const FRESH_FILL: u8 = 0xE0;
+pub(in crate::heap) const SUFFIX_FILL: u8 = 0xA0;
+pub(in crate::heap) const FRESH_FILL: u8 = 0xE0;
 
 /// The stamps of a block that is handed out.
 const BUSY: Stamps = Stamps {

@@ -141,26 +141,26 @@ pub(super) fn report(operation: &str, heap: &'static PrivateHeap, address: usize
             advice = super::damage::ADVICE_TWICE;
         }
     }
-    raise(
-        Report {
-            stop,
-            allocated,
-            freed,
-            parameters,
-            heap: heap.name(),
-            address,
-            block,
-            lacks_guards,
-            operation,
-            thread: crate::sys::thread_id(),
-            owner: owner.as_ref().map(|owner| owner.name.as_str()),
-            module: modules.used(),
-            owner_module: modules.owner(),
-            advice,
-            ..Report::NOTHING
-        },
-        action,
-    );
+    let report = Report {
+        stop,
+        allocated,
+        freed,
+        parameters,
+        heap: heap.name(),
+        address,
+        block,
+        lacks_guards,
+        operation,
+        thread: crate::sys::thread_id(),
+        owner: owner.as_ref().map(|owner| owner.name.as_str()),
+        module: modules.used(),
+        owner_module: modules.owner(),
+        advice,
+        ..Report::NOTHING
+    };
+    #[cfg(feature = "debug")]
+    let report = crate::heap::debug::fills::add_to(report);
+    raise(report, action);
 }
 
 /// Reports that `blocks` blocks of `bytes` bytes are in use in a C runtime's

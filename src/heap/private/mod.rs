@@ -107,10 +107,12 @@ pub(in crate::heap) use lookup::{is_heaps as lookup_is_heaps, is_process as look
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
+#[cfg(feature = "debug")]
+pub(in crate::heap) use region::{FREE_FILL, TAIL_FILL};
 pub use tuning::Tuning;
 pub use walk::{Cursor, Entry, EntryKind, for_each_entry, walk};
 #[cfg(feature = "debug")]
-pub(in crate::heap) use watched::{forget_stays, lock as debug_lock};
+pub(in crate::heap) use watched::{FRESH_FILL, forget_stays, lock as debug_lock};
 
 use crate::config::Action;
 use crate::sync::Once;

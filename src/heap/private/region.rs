@@ -71,10 +71,10 @@ pub(super) struct Region {
 }
 
 /// What lies between blocks whose ends are checked.
-pub(super) const TAIL_FILL: u8 = 0xab;
+pub(in crate::heap) const TAIL_FILL: u8 = 0xab;
 
 /// What free memory is filled with where free blocks are checked.
-pub(super) const FREE_FILL: u32 = 0xfeee_feee;
+pub(in crate::heap) const FREE_FILL: u32 = 0xfeee_feee;
 
 /// A block of a region: its unit and its units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use super::region::{FREE_FILL, Region, TAIL_FILL};
 use super::units::UNIT;
 use super::{Error, flags, free as freeing, guarded, misuse, place};
 use crate::heap::debug::registry::{self, Family, Record, State};
-use crate::heap::debug::{faults, stacks, threads};
+use crate::heap::debug::{faults, stacks, threads, witness};
 use crate::heap::{checked, classes};
 use crate::report::Damage;
 use crate::sync::{Lock, Mutex};
@@ -35,7 +35,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What a block holds that is not asked to be zero.
-const FRESH_FILL: u32 = 0xbaad_f00d;
+pub(in crate::heap) const FRESH_FILL: u32 = 0xbaad_f00d;
 
 /// Whether calls of the heap come here.
 #[inline]
@@ -138,6 +138,7 @@ pub(super) fn place(
     align: usize,
 ) -> Result<NonNull<u8>, Error> {
     const OPERATION: &str = "allocation";
+    witness::still_catch();
     let caller = Caller::here();
     let _stay = Stay::begin(OPERATION, heap, caller)?;
     validate_now(OPERATION, heap, all);

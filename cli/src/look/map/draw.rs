@@ -7,6 +7,7 @@ use crate::format::{bytes, count};
 use crate::look::figures::{self, Bucket, Figures};
 use crate::look::output::{self, hex};
 use ntheap_inspect::model::{Area, AreaKind, Mapping, Snapshot};
+use ntheap_inspect::progress::Work;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
@@ -252,8 +253,19 @@ fn heaps(canvas: &mut Canvas, snapshot: &Snapshot) {
         .collect();
     let rows: usize = drawn.iter().map(|(_, rows)| rows.len().min(ROWS)).sum();
     let columns = (ALL_CELLS / rows.max(1)).clamp(FEWEST, MOST);
+    let work = Work::of(drawn.iter().map(|(_, rows)| rows.len() as u64).sum());
+    let mut done = 0;
     for (at, rows) in &drawn {
-        heap(canvas, snapshot, (*at as u32, &figures[*at]), rows, columns);
+        heap(
+            canvas,
+            snapshot,
+            (*at as u32, &figures[*at]),
+            (rows, columns),
+            &mut || {
+                done += 1;
+                work.at(done);
+            },
+        );
     }
     if more != 0 {
         canvas.y += 24.0;
@@ -269,13 +281,13 @@ fn heap(
     canvas: &mut Canvas,
     snapshot: &Snapshot,
     (number, figures): (u32, &Figures),
-    rows: &[Stretch],
-    columns: usize,
+    (rows, columns): (&[Stretch], usize),
+    is_done: &mut dyn FnMut(),
 ) {
     let areas = snapshot.areas.iter().filter(|area| area.heap == number);
     let mut large: Vec<&Area> = areas.filter(|area| area.kind == AreaKind::Large).collect();
     heading(canvas, snapshot, number, figures);
-    draw_rows(canvas, snapshot, rows, columns);
+    draw_rows(canvas, snapshot, (rows, columns), is_done);
     draw_large(canvas, snapshot, &mut large);
     draw_buckets(canvas, &figures.buckets);
 }
@@ -347,7 +359,12 @@ impl Group {
 
 /// Rows one by one, or put together where there are too many: of all only one is cut
 /// into cells at a time.
-fn draw_rows(canvas: &mut Canvas, snapshot: &Snapshot, rows: &[Stretch], columns: usize) {
+fn draw_rows(
+    canvas: &mut Canvas,
+    snapshot: &Snapshot,
+    (rows, columns): (&[Stretch], usize),
+    is_done: &mut dyn FnMut(),
+) {
     let each = rows.len().div_ceil(ROWS).max(1);
     const LEFT: f64 = MARGIN + 210.0;
     let right = MARGIN + INNER - 80.0;
@@ -365,6 +382,7 @@ fn draw_rows(canvas: &mut Canvas, snapshot: &Snapshot, rows: &[Stretch], columns
         let mut sum = Group::new(columns);
         for row in group {
             sum.add(&row.strip(snapshot, columns));
+            is_done();
         }
         canvas.text(MARGIN + 14.0, y, "dim", Anchor::Start, &name);
         canvas.text(LEFT - 10.0, y, "mono dim", Anchor::End, &hex(first.start));

@@ -35,13 +35,12 @@ mod store;
 
 pub(in crate::heap) use cell::{Cell, View};
 pub(in crate::heap) use place::{
-    FREED, Finding, Information, PREFIX, Rule, Stamps, check_prefix, fill, write_prefix,
+    FREED, FRESH, Finding, Information, PREFIX, Rule, SUFFIX, Stamps, check_prefix, fill,
+    write_prefix,
 };
 #[cfg(unix)]
-pub(in crate::heap) use report::forget_telling;
-pub(in crate::heap) use report::{
-    catch_faults, finding as report_finding, stranger as report_stranger,
-};
+pub(in crate::heap::debug) use report::fault as report_fault;
+pub(in crate::heap) use report::{finding as report_finding, stranger as report_stranger};
 pub(in crate::heap) use state::State;
 pub(in crate::heap) use store::{Bounds, Figures};
 
@@ -50,7 +49,7 @@ use crate::vm::guarded::Guards;
 use crate::vm::page_size;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
-use place::{BUSY, FRESH, SUFFIX};
+use place::BUSY;
 use store::Store;
 
 static STORE: Store = Store::new();
@@ -181,8 +180,7 @@ pub(in crate::heap) fn made_room() {
 /// [`allocate`], but for [`Made::appear`]; `None` when there is no room. No lock may be
 /// held.
 pub(in crate::heap) fn make(request: &Request) -> Option<Made> {
-    #[cfg(unix)]
-    report::still_catch_faults();
+    super::witness::still_catch();
     let page = page_size();
     let (size, align) = (request.size, request.align);
     let pages = place::pages_for(size, align, request.rule, page)?;

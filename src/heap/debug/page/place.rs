@@ -22,9 +22,9 @@ use core::ptr;
 pub(in crate::heap) const PREFIX: usize = 64;
 
 /// What blocks of full page heap hold before the program has written to them.
-pub(super) const FRESH: u8 = 0xC0;
+pub(in crate::heap) const FRESH: u8 = 0xC0;
 /// What lies between a block and the end of its pages.
-pub(super) const SUFFIX: u8 = 0xD0;
+pub(in crate::heap) const SUFFIX: u8 = 0xD0;
 /// What is written over freed bytes that can still be read.
 pub(in crate::heap) const FREED: u8 = 0xF0;
 

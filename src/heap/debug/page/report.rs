@@ -1,8 +1,7 @@
 //! What is said of blocks with guards: damage around them, frees of what is no
 //! block, and faults.
 //!
-//! A fault is told from a signal handler, on a stack of its own: the thread's
-//! alternate one may have room for no more than the handler. Everything here reads
+//! A fault is told from a signal handler (debug/witness.rs). Everything here reads
 //! records without a lock.
 
 #[cfg(unix)]
@@ -12,6 +11,8 @@ use super::place::Finding;
 use super::state::State;
 use super::view_at;
 use crate::config::Action;
+#[cfg(unix)]
+use crate::heap::debug::witness::Seen;
 use crate::heap::debug::{stacks, threads};
 use crate::heap::private::{self, Shown};
 use crate::heap::{PROCESS, PROCESS_HEAP};
@@ -175,144 +176,21 @@ fn nearest(address: usize) -> Option<View> {
     }
 }
 
+/// Reports a fault in page heap's address space. On the stack for that.
 #[cfg(unix)]
-mod faults {
-    use super::*;
-    use crate::sync::Once;
-    use crate::sys::{self, Fault, Wanted};
-    use crate::vm::{self, Use, fault};
-    use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-
-    /// Bytes of the stack on which faults are told.
-    const STACK: usize = 64 * 1024;
-
-    /// The end of that stack.
-    static TOP: AtomicUsize = AtomicUsize::new(0);
-
-    /// The thread that is on it, by its token; 0 for none.
-    static TELLING: AtomicUsize = AtomicUsize::new(0);
-
-    /// Has faults in page heap's address space reported. False when the system
-    /// refuses.
-    pub(in crate::heap) fn catch_faults() -> bool {
-        static DONE: Once = Once::new();
-        if DONE.is_ready() || !DONE.begin() {
-            return true;
-        }
-        let stack = vm::allocate(Use::Metadata, STACK);
-        if !stack.is_null() {
-            TOP.store(stack.expose_provenance() + STACK, Ordering::Release);
-        }
-        DONE.end(!stack.is_null() && fault::show_to(see));
-        DONE.is_ready()
-    }
-
-    /// Sees to it that they are still reported: the first allocation may be one of who is
-    /// about to set a handler. Looks while few blocks have been made, which is when a
-    /// program starts.
-    pub(in super::super) fn still_catch_faults() {
-        const LOOKS: u32 = 64;
-        static LOOKED: AtomicU32 = AtomicU32::new(0);
-        if LOOKED.load(Ordering::Relaxed) < LOOKS {
-            LOOKED.fetch_add(1, Ordering::Relaxed);
-            #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-            sys::take_back();
-        }
-    }
-
-    /// A forked child has no other thread that tells of one.
-    pub(in crate::heap) fn forget_telling() {
-        if TELLING.load(Ordering::Relaxed) != sys::thread_token() {
-            TELLING.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// A fault and whether somebody may be asked about it after us.
-    struct Seen<'a> {
-        fault: &'a Fault,
-        is_first_chance: bool,
-    }
-
-    fn see(fault: &Fault, is_first_chance: bool) {
-        if !super::super::has(fault.address) {
-            return;
-        }
-        let own = sys::thread_token();
-        if TELLING.load(Ordering::Relaxed) == own {
-            // A fault while one is told: a second report would end in a third.
-            return;
-        }
-        while TELLING
-            .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            sys::yield_now();
-        }
-        let mut seen = Seen {
-            fault,
-            is_first_chance,
-        };
-        let top = core::ptr::with_exposed_provenance_mut(TOP.load(Ordering::Acquire));
-        // SAFETY: the stack is this thread's while `TELLING` says so, and large
-        // enough for a report; its end is a multiple of a page. `tell` returns and
-        // takes what is passed.
-        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        unsafe {
-            sys::call_on(top, tell, (&raw mut seen).cast())
-        };
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let _: *mut u8 = top;
-        // SAFETY: what `tell` takes; on the stack that there is.
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        unsafe {
-            tell((&raw mut seen).cast())
-        };
-        TELLING.store(0, Ordering::Release);
-    }
-
-    /// # Safety
-    /// `seen` is a [`Seen`].
-    unsafe extern "C" fn tell(seen: *mut u8) {
-        // SAFETY: the caller's promise.
-        let seen = unsafe { &*seen.cast::<Seen<'_>>() };
-        let address = seen.fault.address;
-        let view = nearest(address);
-        let stop = if seen.is_first_chance {
-            Stop::FirstChanceAccessViolation
-        } else {
-            Stop::AccessViolation
-        };
-        let operation = match seen.fault.wanted {
-            Wanted::Read => "read",
-            Wanted::Write => "write",
-            Wanted::Execute => "execute",
-        };
-        let parameters = [
-            address,
-            sys::instruction_of(seen.fault),
-            0,
-            seen.fault.registers.addr(),
-        ];
-        // Whatever the action is for other reports: what follows a fault is what
-        // follows without us.
-        raise(
-            operation,
-            stop,
-            parameters,
-            address,
-            view.as_ref(),
-            Action::Continue,
-        );
-    }
-}
-
-#[cfg(unix)]
-pub(super) use faults::still_catch_faults;
-#[cfg(unix)]
-pub(in crate::heap) use faults::{catch_faults, forget_telling};
-
-/// Has faults reported, where they can be.
-#[cfg(not(unix))]
-pub(in crate::heap) fn catch_faults() -> bool {
-    false
+pub(in crate::heap::debug) fn fault(seen: &Seen<'_>) {
+    let address = seen.fault.address;
+    let view = nearest(address);
+    let (allocated, freed) = view.as_ref().map_or((None, None), traces);
+    let mut frames = [0; stacks::MOST_FRAMES];
+    let report = Report {
+        heap: shown_of(view.as_ref()).name,
+        block: view.as_ref().map(block_of),
+        allocated,
+        freed,
+        ..seen.report(address, Some(seen.fault.wanted), &mut frames)
+    };
+    // Whatever the action is for other reports: what follows a fault is what follows
+    // without us.
+    report::raise(&report, Action::Continue);
 }
