@@ -146,6 +146,9 @@ fn reserve_within(total: usize, align: usize) -> *mut u8 {
         return start;
     }
     let part = start.wrapping_add(start.addr().wrapping_neg() & (align - 1));
+    if part == start {
+        return part;
+    }
     for (of, whole) in &WHOLE {
         let nothing = ptr::null_mut();
         if whole
