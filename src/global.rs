@@ -130,7 +130,7 @@ fn allocate_rest(config: &Config, layout: Layout) -> *mut u8 {
     // SAFETY: the cache is the calling thread's.
     let block = unsafe { plain::take_at(word::cache_at, classes::bucket_offset(layout.size())) };
     if block.is_null() {
-        return allocate_slow(config, layout);
+        return allocate_none(config, layout);
     }
     block
 }
@@ -148,7 +148,7 @@ fn allocate_run(config: &Config, layout: Layout) -> *mut u8 {
     // SAFETY: the cache is the calling thread's.
     let block = unsafe { plain::take_at(word::cache_at, offset) };
     if block.is_null() {
-        return allocate_slow(config, layout);
+        return allocate_none(config, layout);
     }
     block
 }
@@ -158,6 +158,14 @@ fn allocate_run(config: &Config, layout: Layout) -> *mut u8 {
 #[inline(never)]
 fn allocate_slow(config: &Config, layout: Layout) -> *mut u8 {
     word::with(|word| plain::allocate_rest(word, config, layout))
+}
+
+/// Where the bin has no block.
+#[cfg(not(debug_assertions))]
+#[cold]
+#[inline(never)]
+fn allocate_none(config: &Config, layout: Layout) -> *mut u8 {
+    word::with(|word| plain::allocate_none(word, config, layout))
 }
 
 /// # Safety
@@ -176,7 +184,7 @@ unsafe fn free_rest(block: *mut u8, layout: Layout) {
             return free_slow(block, layout);
         }
         let offset = classes::bucket_offset(layout.size());
-        if !plain::keep_at(word::cache_at, offset, block) {
+        if !plain::keep_at(word::row_at, offset, block) {
             free_slow(block, layout);
         }
     }
@@ -196,7 +204,7 @@ unsafe fn free_run(block: *mut u8, layout: Layout) {
         if layout.align() > plain::ALIGN {
             return free_slow(block, layout);
         }
-        if !plain::keep_at(word::cache_at, offset, block) {
+        if !plain::keep_at(word::row_at, offset, block) {
             free_slow(block, layout);
         }
     }

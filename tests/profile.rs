@@ -329,3 +329,89 @@ fn the_heap_is_as_without() {
         },
     );
 }
+
+/// What is free counts no more, though it waits in a thread's cache or a depot.
+#[test]
+fn what_is_kept_is_free() {
+    isolated(
+        "what_is_kept_is_free",
+        &[("NTHEAP_PROFILE", "64")],
+        |face| {
+            // From the rate on every block is noted.
+            let sizes = [64, 1000, 5000, 20_000, 300_000];
+            let blocks: Vec<(usize, Layout)> = (0..600)
+                .map(|nth| layout(sizes[nth % sizes.len()], 8 << (nth % 4)))
+                .map(|of| (take(face, of, false), of))
+                .collect();
+            let bytes: usize = blocks.iter().map(|(_, of)| of.size()).sum();
+            let found = profile();
+            assert_eq!((found.noted, found.live_bytes), (600, bytes as u64));
+            let mut kept = bytes;
+            for (block, of) in blocks {
+                give(face, block, of);
+                kept -= of.size();
+                if kept.is_multiple_of(7) {
+                    assert_eq!(profile().live_bytes, kept as u64);
+                }
+            }
+            let found = profile();
+            assert_eq!((found.noted, found.live_bytes), (0, 0));
+            assert_eq!(found.allocated_bytes, bytes as u64);
+            assert_eq!(stats().allocated, 0);
+        },
+    );
+}
+
+/// A thread that begins where another has ended finds that one's blocks, and counts on.
+#[test]
+fn threads_that_come_and_go_count() {
+    isolated(
+        "threads_that_come_and_go_count",
+        &[("NTHEAP_PROFILE", "8K")],
+        |face| {
+            let of = layout(200, 8);
+            let mut kept = Vec::new();
+            for _ in 0..200 {
+                let blocks = std::thread::spawn(move || {
+                    let blocks: Vec<usize> = (0..400).map(|_| take(face, of, false)).collect();
+                    let (go, stay) = blocks.split_at(200);
+                    go.iter().for_each(|&block| give(face, block, of));
+                    stay.to_vec()
+                });
+                kept.extend(blocks.join().unwrap());
+            }
+            let bytes = (kept.len() * of.size()) as u64;
+            let found = profile();
+            assert_near(found.live_bytes, bytes, 0.06);
+            assert_near(found.allocated_bytes, 2 * bytes, 0.03);
+            for block in kept {
+                give(face, block, of);
+            }
+            assert_eq!(profile().live_bytes, 0);
+        },
+    );
+}
+
+/// Where blocks are guarded against misuse nothing is profiled, and they are handed out as ever.
+#[cfg(feature = "hardened")]
+#[test]
+fn a_hardened_heap_is_not_profiled() {
+    isolated(
+        "a_hardened_heap_is_not_profiled",
+        &[("NTHEAP_PROFILE", "64"), ("NTHEAP_HARDENED", "1")],
+        |face| {
+            let mut random = Random(0x9e37_79b9_7f4a_7c15);
+            for _ in 0..20 {
+                let blocks: Vec<(usize, Layout)> = (0..500)
+                    .map(|_| layout(1 + random.below(3000), 8))
+                    .map(|of| (take(face, of, false), of))
+                    .collect();
+                for (block, of) in blocks {
+                    give(face, block, of);
+                }
+            }
+            assert_eq!(profile().noted, 0);
+            assert_eq!(stats().allocated, 0);
+        },
+    );
+}

@@ -3,7 +3,8 @@
 use crate::word;
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use heap::heap::{Keep, Marked, Push, Put, Taken, checked};
+use heap::heap::checked::{self, Counted, Way};
+use heap::heap::{Keep, Marked, Push, Put, Taken};
 use heap::sys::Call;
 
 /// Runs `body` and leaves errno as it was.
@@ -70,14 +71,63 @@ extern "C" fn malloc_sized(size: usize) -> *mut c_void {
 #[cold]
 #[inline(never)]
 extern "C" fn malloc_slow(size: usize) -> *mut c_void {
-    if checked::is_hardened() {
-        return malloc_hardened(size);
+    match checked::way() {
+        Way::Hardened => return malloc_hardened(size),
+        Way::Counted => return malloc_counted(size),
+        Way::Usual => {}
     }
+    if checked::is_served() {
+        return malloc_served(size);
+    }
+    malloc_none(size)
+}
+
+/// malloc where another heap may serve it.
+#[inline(never)]
+extern "C" fn malloc_served(size: usize) -> *mut c_void {
     let block = checked::at_hand(size);
     if !block.is_null() {
         return block.cast();
     }
     malloc_none(size)
+}
+
+/// malloc where every allocation is counted.
+#[inline(never)]
+extern "C" fn malloc_counted(size: usize) -> *mut c_void {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_counted(word::own(), size) } {
+        Counted::Block(block) => block.cast(),
+        Counted::Due(block) => malloc_due(block, size),
+        Counted::Nothing => malloc_counted_any(size),
+    }
+}
+
+/// malloc of a larger block where every allocation is counted.
+#[inline(never)]
+extern "C" fn malloc_counted_any(size: usize) -> *mut c_void {
+    // SAFETY: the cache is the calling thread's.
+    match unsafe { checked::take_counted_any(word::own(), size) } {
+        Counted::Block(block) => block.cast(),
+        Counted::Due(block) => malloc_due(block, size),
+        Counted::Nothing => malloc_counted_none(size),
+    }
+}
+
+/// malloc where every allocation is counted and there is no block at hand.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_counted_none(size: usize) -> *mut c_void {
+    answer(word::with(|word| checked::allocate_counted(word, size)))
+}
+
+/// malloc of a block that is to be noted.
+#[cold]
+#[inline(never)]
+extern "C" fn malloc_due(block: *mut u8, size: usize) -> *mut c_void {
+    // SAFETY: the cache is the calling thread's, and just said so of the block.
+    unsafe { checked::note_counted(word::own(), block, size) };
+    block.cast()
 }
 
 /// malloc in a hardened heap.
@@ -242,7 +292,7 @@ unsafe fn free_full(block: *mut c_void, met: Marked) {
     }
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
-        if !checked::free_full(word::cache(), block.cast(), met) {
+        if !checked::free_full(word::own(), block.cast(), met) {
             word::with(|word| checked::free_slow(word, block.cast()));
         }
     });
@@ -285,7 +335,7 @@ unsafe extern "C" fn free_slow(block: *mut c_void) {
 unsafe extern "C" fn free_none(block: *mut c_void) {
     // SAFETY: as in `free`.
     keep_errno(|| unsafe {
-        if !checked::free_swap(word::cache(), block.cast()) {
+        if !checked::free_swap(word::own(), block.cast()) {
             word::with(|word| checked::free_slow(word, block.cast()));
         }
     });

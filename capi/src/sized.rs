@@ -25,8 +25,8 @@ macro_rules! sized_delete {
         pub unsafe extern "C" fn $name(block: *mut c_void, size: usize $(, $argument: $type)*) {
             naked_asm!(
                 ".cfi_startproc",
-                "cmp byte ptr [rip + {hardened}], 0",
-                "je 1f",
+                "cmp byte ptr [rip + {way}], 0",
+                "jle 1f",
                 "push rdi",
                 ".cfi_adjust_cfa_offset 8",
                 "push rdx",
@@ -46,7 +46,7 @@ macro_rules! sized_delete {
                 concat!("jmp qword ptr [rip + ", $delete, "@GOTPCREL]"),
                 ".cfi_endproc",
                 expect = sym expect,
-                hardened = sym checked::HARDENED,
+                way = sym checked::WAY,
             )
         }
     };

@@ -53,6 +53,26 @@ fn functions_work_while_every_allocation_is_counted() {
 }
 
 #[test]
+fn functions_work_while_a_profile_is_on() {
+    // Nearly every block is noted, and few are.
+    for rate in ["100", "64K"] {
+        for name in [
+            "malloc",
+            "calloc",
+            "realloc",
+            "free",
+            "free_sized",
+            "aligned_alloc",
+            "posix_memalign",
+            "malloc_usable_size",
+            "mallinfo2",
+        ] {
+            case_with(name, &[("NTHEAP_PROFILE", rate)]);
+        }
+    }
+}
+
+#[test]
 fn functions_work_without_caches() {
     let least = [("NTHEAP_CACHE_BYTES", "0"), ("NTHEAP_RETAIN", "0")];
     for name in ["malloc", "realloc", "free", "mallinfo2"] {

@@ -2,7 +2,7 @@
 
 use crate::memory::Memory;
 use ntheap::outside::caches::{
-    self, CACHE_BYTES, CLASSES, Cache, DEPOTS_EACH, Kept, MAGAZINE_BYTES, TAPPED_BYTES,
+    self, CACHE_BYTES, CLASSES, Cache, DEPOTS_EACH, Kept, MAGAZINE_BYTES,
 };
 use std::collections::HashSet;
 
@@ -26,13 +26,6 @@ pub(crate) fn of_front(memory: &dyn Memory, front: usize) -> Option<HashSet<u64>
         let cache = Cache::of(&bytes)?;
         for kept in (1..CLASSES).flat_map(|class| cache.kept(class)) {
             add(memory, kept, &mut found);
-        }
-        if cache.is_tapped() {
-            let bytes = memory.bytes(at, TAPPED_BYTES)?;
-            let cache = Cache::of(&bytes)?;
-            for kept in (1..CLASSES).map(|class| cache.returned(class)) {
-                add(memory, kept, &mut found);
-            }
         }
         at = cache.next();
     }

@@ -17,7 +17,7 @@ use super::hard;
 use super::magazine::{Depot, Entry, MARKS, Magazine};
 use super::refill::fill;
 use super::segment::Backend;
-use super::{misuse, slices};
+use super::{counted, misuse, slices};
 use crate::sync::Mutex;
 use crate::vm::Budget;
 use core::mem::offset_of;
@@ -335,6 +335,10 @@ impl State {
     /// `entries` holds `count` addresses; nobody uses the blocks.
     #[inline(never)]
     pub(super) unsafe fn put(&mut self, place: &Place<'_>, entries: *const Entry, count: usize) {
+        if place.kind == Kind::Plain {
+            // SAFETY: the caller's entries.
+            unsafe { counted::freed(entries, count) };
+        }
         let geometry = Geometry::of(place.class);
         let (size, divisor) = (geometry.size, geometry.divisor);
         let bits_at = geometry.bits_at(place.kind);

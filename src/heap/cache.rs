@@ -28,6 +28,7 @@ use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::roster::{Member, Owner};
+use super::screen::{self, Screen};
 use super::seize::Slot;
 use super::slices;
 use super::word::Word;
@@ -56,18 +57,11 @@ pub(super) struct Rack {
     pub(super) most: Cell<u16>,
     /// The number of the thread's last exchange of the class (idle.rs).
     pub(super) last: Cell<u32>,
-    /// Whether the next block of the class that is brought in is to be profiled.
-    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
-    pub(super) is_due: Cell<bool>,
-    /// Freed blocks from which on they change places with those that are taken, in a tapped
-    /// cache; 0 for never.
-    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
-    pub(super) turn: Cell<u16>,
 }
 
 /// No call takes the slow path but those that must.
 pub(super) const TURN_NOTHING: u8 = 0;
-/// Refills take the slower of their two paths, where samples are taken.
+/// Refills take the slower of their two paths, where blocks are sampled.
 #[cfg_attr(not(feature = "debug"), allow(dead_code))]
 pub(super) const TURN_REFILLS: u8 = 1;
 /// Every allocation and every free takes the slow path.
@@ -111,8 +105,8 @@ pub struct ThreadCache {
     /// The bins of shard 0 and of the classes that have no shards.
     pub(super) bins: [Bin; COUNT],
     /// The slice table and its mask, copied here to be at hand.
-    table: AtomicPtr<u8>,
-    mask: Cell<usize>,
+    pub(super) table: AtomicPtr<u8>,
+    pub(super) mask: Cell<usize>,
     pub(super) state: AtomicU8,
     /// Made by others: give everything back at the next slow path.
     pub(super) request: Request,
@@ -126,23 +120,22 @@ pub struct ThreadCache {
     /// Bytes that the thread is handed before its next block that is profiled.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) until_profiled: Cell<u64>,
-    /// Bytes to the end of the stretch which has that block's place.
+    /// Bytes from there to the end of the stretch which has that block's place.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
-    pub(super) stretch: Cell<u64>,
-    /// Whether it was told of the next block that is brought in, and of one alone,
-    /// whether it is looked at.
+    pub(super) beyond: Cell<u64>,
+    /// Bytes of the largest blocks that are counted at once (counted.rs); 0 for none.
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
-    pub(super) is_drawn: Cell<bool>,
-    /// Whether blocks are taken from bins that none go to (counted.rs).
-    pub(super) is_tapped: bool,
-    /// Whether magazines have keys.
-    pub(super) is_checked: bool,
+    pub(super) counted: Cell<usize>,
     /// The bins that the thread takes from, of which there are [`ROW`]: those of its own
     /// shard.
     row: AtomicPtr<Bin>,
-    /// What the thread's word says they are. In a tapped plain front end it says the
-    /// bins that blocks go to instead.
+    /// What the fast paths see of the cache: its screen (screen.rs), or itself.
+    shown: AtomicPtr<ThreadCache>,
+    /// The bins that the thread's word leads to: those it takes from, or what the screen
+    /// shows of them.
     word_row: AtomicPtr<Bin>,
+    /// Whether magazines have keys.
+    pub(super) is_checked: bool,
     /// The other shards' rows; null in a plain front end.
     pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
@@ -153,8 +146,6 @@ pub struct ThreadCache {
     pub(super) shard: u8,
     /// The shard again, where a front end's blocks have shards; else 0.
     pub(super) home: u8,
-    /// The shard whose blocks go to the bins that the thread takes from.
-    pub(super) own_row: u8,
     /// The thread's number, to know it by after a fork; 0 while no thread has the cache.
     owner: AtomicU64,
     /// The process that it was a thread of when it got the cache.
@@ -225,7 +216,7 @@ pub static UNBORN: ThreadCache = ThreadCache::shared(
     State::Unborn,
     nowhere(),
     slices::stand_in(),
-    (&raw const UNBORN).cast_mut().cast(),
+    (&raw const UNBORN).cast_mut(),
 );
 /// The cache of every thread that must not have one. It has no addresses before its
 /// first use: the loader would have to write them into every process.
@@ -248,7 +239,7 @@ static GATE: ThreadCache = ThreadCache::shared(
 );
 
 impl ThreadCache {
-    const fn shared(state: State, top: *mut Entry, table: *mut u8, row: *mut Bin) -> Self {
+    const fn shared(state: State, top: *mut Entry, table: *mut u8, this: *mut ThreadCache) -> Self {
         let mut bins = [const { closed() }; COUNT];
         let mut class = 0;
         while class < COUNT {
@@ -264,18 +255,17 @@ impl ThreadCache {
             diverted: AtomicU8::new(TURN_NOTHING),
             until_sample: Cell::new(0),
             until_profiled: Cell::new(0),
-            stretch: Cell::new(0),
-            is_drawn: Cell::new(false),
-            is_tapped: false,
+            beyond: Cell::new(0),
+            counted: Cell::new(0),
+            row: AtomicPtr::new(this.cast()),
+            shown: AtomicPtr::new(this),
+            word_row: AtomicPtr::new(this.cast()),
             is_checked: false,
-            row: AtomicPtr::new(row),
-            word_row: AtomicPtr::new(row),
             rows: ptr::null_mut(),
             pressed: Cell::new(false),
             watch: Watch::new(),
             shard: 0,
             home: 0,
-            own_row: 0,
             owner: AtomicU64::new(0),
             process: AtomicU32::new(0),
             since: AtomicU64::new(0),
@@ -295,8 +285,6 @@ impl ThreadCache {
                     capacity: Cell::new(0),
                     most: Cell::new(0),
                     last: Cell::new(0),
-                    is_due: Cell::new(false),
-                    turn: Cell::new(0),
                 }
             }; COUNT],
         }
@@ -345,24 +333,19 @@ impl ThreadCache {
             bin.top.store(nowhere(), Ordering::Relaxed);
         }
         self.table.store(slices::stand_in(), Ordering::Relaxed);
-        let row = (&raw const self.bins).cast_mut().cast();
-        self.row.store(row, Ordering::Relaxed);
-        self.word_row.store(row, Ordering::Relaxed);
+        let this = (&raw const *self).cast_mut();
+        self.shown.store(this, Ordering::Relaxed);
+        self.row.store(this.cast(), Ordering::Relaxed);
+        self.word_row.store(this.cast(), Ordering::Relaxed);
     }
 
     /// Writes a fresh live cache to `place`.
     ///
     /// # Safety
     /// `place` is memory for a cache of this kind that nobody uses, as large as
-    /// [`foreign::bytes_of`] says; its rows are zeroed, or as a cache left them
-    /// that was drained.
-    pub(super) unsafe fn birth(
-        place: *mut ThreadCache,
-        kind: Kind,
-        shard: u8,
-        is_tapped: bool,
-        is_hidden: bool,
-    ) {
+    /// [`foreign::bytes_of`] says, and the room for its screen before it, if caches have
+    /// screens; its rows are zeroed, or as a cache left them that was drained.
+    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8, is_hidden: bool) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
@@ -383,28 +366,27 @@ impl ThreadCache {
         fresh.watch = Watch::new();
         fresh.is_checked = kind == Kind::Checked;
         fresh.shard = shard;
-        fresh.is_tapped = is_tapped;
         fresh.request.use_row(0);
         if fresh.is_checked {
             fresh.home = shard;
-            fresh.own_row = if is_tapped { foreign::EXTRA } else { shard };
             // SAFETY: the memory is large enough for the rows, and ours.
             unsafe {
                 fresh.rows = foreign::rows_of(place);
-                let row = Rows::row(fresh.rows, fresh.own_row);
+                let row = Rows::row(fresh.rows, shard);
                 if !row.is_null() {
                     Rows::open(row);
                     fresh.row = AtomicPtr::new(row);
                     fresh.word_row = AtomicPtr::new(row);
                 }
             }
-            fresh.request.use_row(fresh.own_row);
-        } else if is_tapped {
-            fresh.own_row = foreign::NONE;
-            // SAFETY: as above.
-            unsafe {
-                fresh.rows = foreign::rows_of(place);
-                fresh.word_row = AtomicPtr::new(Rows::row(fresh.rows, foreign::EXTRA));
+            fresh.request.use_row(shard);
+        }
+        if screen::before() != 0 {
+            // SAFETY: the caller's memory.
+            let shown = unsafe { Screen::raise(place) };
+            fresh.shown = AtomicPtr::new(shown);
+            if fresh.is_checked {
+                fresh.word_row = AtomicPtr::new(shown.cast());
             }
         }
         let (table, mask) = slices::table();
@@ -433,7 +415,12 @@ impl ThreadCache {
         self.row.load(Ordering::Relaxed)
     }
 
-    /// The bins that the thread's word leads to.
+    /// What the thread's word leads the fast paths to.
+    pub(super) fn shown(&self) -> *const ThreadCache {
+        self.shown.load(Ordering::Relaxed)
+    }
+
+    /// The bins that it leads them to.
     pub(super) fn word_row(&self) -> *const Bin {
         self.word_row.load(Ordering::Relaxed)
     }
@@ -699,12 +686,7 @@ impl ThreadCache {
         rack.floor.store(0, Ordering::Relaxed);
         let first = Magazine::first(magazine);
         bin.top.store(first.wrapping_add(count), Ordering::Relaxed);
-        // Nothing goes to a bin that counts what is taken from it.
-        let capacity = if cfg!(feature = "debug") && self.is_tapped {
-            0
-        } else {
-            usize::from(rack.capacity.get())
-        };
+        let capacity = usize::from(rack.capacity.get());
         bin.raise(first.wrapping_add(capacity), &self.request);
     }
 

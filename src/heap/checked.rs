@@ -4,12 +4,16 @@
 //! handed out; a free that does not find it set, or finds no block that
 //! starts at the address, is reported at that very call.
 
+#[cfg(feature = "debug")]
+mod counting;
 #[cfg(feature = "hardened")]
 mod hardened;
 
 use super::cache::{BIN, Marked, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
+#[cfg(feature = "debug")]
+pub use super::counted::Counted;
 #[cfg(feature = "debug")]
 use super::debug;
 #[cfg(feature = "debug")]
@@ -79,7 +83,7 @@ pub unsafe fn allocate(word: &Word, size: usize) -> *mut u8 {
         if !block.is_null() {
             return block;
         }
-        return allocate_swap(word, size);
+        return allocate_rest(word, size);
     }
     allocate_sized(word, size)
 }
@@ -93,6 +97,16 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
             return block;
         }
     }
+    allocate_rest(word, size)
+}
+
+/// [`allocate_swap`], whichever way it is.
+#[inline(always)]
+fn allocate_rest(word: &Word, size: usize) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if counted::is_on() {
+        return counting::allocate(word, size);
+    }
     allocate_swap(word, size)
 }
 
@@ -102,6 +116,13 @@ fn allocate_sized(word: &Word, size: usize) -> *mut u8 {
 #[inline(always)]
 pub fn at_hand(size: usize) -> *mut u8 {
     private::met::at_hand(size)
+}
+
+/// Whether [`at_hand`] may have something.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub fn is_served() -> bool {
+    private::met::is_served()
 }
 
 /// Frees a block of the heap that serves malloc, if there is one and the calling
@@ -116,7 +137,7 @@ pub unsafe fn free_at_hand(address: *mut u8) -> bool {
     unsafe { private::met::free_at_hand(address) }
 }
 
-/// [`allocate`] for when the bin had no block.
+/// [`allocate`] for when the bin had no block, where not every allocation is counted.
 #[inline(never)]
 pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     if private::met::serves_malloc() {
@@ -125,7 +146,7 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     // One comparison for both: no class has 0 bytes here.
     if size.wrapping_sub(1) < MAX_CLASS_SIZE {
         let class = classes::class_of(size);
-        // SAFETY: a word leads to its thread's cache or a shared one.
+        // SAFETY: a word leads to its thread's cache or a shared one: there are no screens.
         unsafe {
             let cache = &*word.cache();
             let shared = PROCESS.shared(Kind::Checked);
@@ -140,6 +161,9 @@ pub fn allocate_swap(word: &Word, size: usize) -> *mut u8 {
     }
     allocate_slow(word, size, 16, false)
 }
+
+#[cfg(feature = "debug")]
+pub use counting::{allocate_counted, note_counted, take_counted, take_counted_any};
 
 #[cfg(feature = "hardened")]
 pub use hardened::{free_large, free_larger, free_marked, take_larger, tell_freed, tell_written};
@@ -197,9 +221,8 @@ unsafe fn free_hardened(word: &Word, address: *mut u8) {
     }
 }
 
-/// Not 0 in a hardened heap.
-#[cfg(feature = "hardened")]
-pub use super::hard::ON as HARDENED;
+#[cfg(any(feature = "debug", feature = "hardened"))]
+pub use super::way::{WAY, Way, way};
 
 /// Reports the block that starts at `address` if it was not asked for with `size` bytes,
 /// or with so many rounded up to a multiple of `align`, in a hardened heap. Another
@@ -315,7 +338,11 @@ fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
     }
     // SAFETY: the callers' word is the thread's; the block holds `size` bytes.
     unsafe {
-        let block = allocate(word, size);
+        let block = if size <= MAX_LINEAR_SIZE {
+            allocate_rest(word, size)
+        } else {
+            allocate_sized(word, size)
+        };
         if !block.is_null() {
             block.write_bytes(0, size);
         }
@@ -394,14 +421,14 @@ pub unsafe fn free(word: &Word, address: *mut u8) {
                 Put::Not => {}
             },
             Push::Full(met) if !is_hard() => {
-                if !free_full(word.cache(), address, met) {
+                if !free_full(word.own(), address, met) {
                     free_slow(word, address);
                 }
                 return;
             }
             _ => {}
         }
-        if !free_swap(word.cache(), address) {
+        if !free_swap(word.own(), address) {
             free_slow(word, address);
         }
     }
@@ -432,7 +459,7 @@ pub unsafe fn free_instead(word: &Word, other: *mut u8) {
 /// nothing done, when [`free_slow`] must do it.
 ///
 /// # Safety
-/// As for [`free_fast`].
+/// As for [`free`]; `cache` is the calling thread's [`Word::own`].
 #[inline]
 pub unsafe fn free_swap(cache: *const ThreadCache, address: *mut u8) -> bool {
     // SAFETY: what `find` leads to is readable, and a descriptor with an index
@@ -462,7 +489,7 @@ unsafe fn is_plain(key: *mut u8) -> bool {
 /// [`free_swap`] of a block that is known to be handed out.
 ///
 /// # Safety
-/// As for [`free_fast`]; `met` is what that said, or what is true of the block.
+/// As for [`free_swap`]; `met` is what [`free_fast`] said, or what is true of the block.
 #[inline(always)]
 pub unsafe fn free_full(cache: *const ThreadCache, address: *mut u8, met: Marked) -> bool {
     let Marked { descriptor, key } = met;

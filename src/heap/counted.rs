@@ -1,51 +1,31 @@
 //! Counting what a program takes, at no cost to the fast paths.
 //!
-//! A bin is a stack: what is freed into it and taken out again, nobody sees. So where
-//! every allocation counts, as for heap profiles, a thread's cache is *tapped*: it
-//! takes from bins that no free goes to. What is taken is then what was brought in, and
-//! that is known when it is: a bin is filled by a slow path, which counts, and gives
-//! no more than there are before the next block that is to be looked at.
+//! Where blocks are sampled for guarding, refills count, and bring no more than there are
+//! before the next one that is to be looked at. What is freed into a bin and taken out
+//! again nobody sees.
+//!
+//! Where every allocation counts, as for heap profiles, threads' caches have screens
+//! (screen.rs): malloc's fast path finds nothing, ever, and a *lane* behind it takes from
+//! the bins that are not shown, as the fast path would, and counts bytes down:
 //!
 //! ```text
-//!   up to 1 KiB    free --> row of the block's shard --> depot --> row to take from --> malloc
-//!   above          free --> (slow) spare --------------> current --------------------> malloc
+//!   malloc --> screen: empty --> lane: bin --> block --> until -= bytes --> program
+//!   free ----------------------------> bin                    | below 0
+//!                                                             v
+//!                                           noted, with its stack (debug/profile/)
 //! ```
 //!
-//! - Blocks up to 1 KiB: a free goes to one of the bins that are foreign to the thread
-//!   (foreign.rs), as fast as ever, and home from there in whole magazines. A checked
-//!   front end's word leads to a row that no descriptor leads to. A plain one, whose
-//!   frees know no descriptor, takes from the start of its cache as always, and its
-//!   word has frees go to another row.
-//!   Before they go, and as soon as they are a few, they change places with those that are
-//!   taken when these are used up: a swap of two magazines ([`Front::turn`]).
-//! - Above, a class has one bin, whose limit stays low: each free is slow, and puts its
-//!   block into the spare magazine.
-//!
-//! Whoever looks at blocks looks at frees too. A checked front end's block has a mark, and
-//! with another value there (`NOTED`) its free is a slow one. In a plain one a magazine
-//! that leaves a foreign bin is looked through, so that a block's free is seen before
-//! it can be used again.
-//!
-//! Without taps, for sampled guarding, only what comes from outside a thread's bins is
-//! counted.
+//! Frees stay what they are, unless a block was noted. A checked front end's block has a
+//! mark, and with another value there (`NOTED`) its free is a slow one, which tells. A
+//! plain front end's is freed as any other; that it was is seen when a thread takes it
+//! again, or when it goes back to its subsegment. Until then it waits in a cache or a depot.
 
 use super::cache::ThreadCache;
 use super::magazine::{Entry, MARKS, Magazine};
+#[cfg(feature = "debug")]
+use super::way::{self, Way};
 use core::ptr;
 use core::sync::atomic::Ordering;
-
-/// The blocks of a magazine of the cache's are given back: whoever watches some that have
-/// no marks learns of it.
-///
-/// # Safety
-/// `entries` are `count` words that can be read.
-#[inline(always)]
-pub(super) unsafe fn freed_magazine(cache: &ThreadCache, entries: *const Entry, count: usize) {
-    if !cache.is_checked {
-        // SAFETY: the caller's words.
-        unsafe { freed(entries, count) };
-    }
-}
 
 /// Blocks are given back, for good: whoever watches some of them learns of it.
 ///
@@ -64,16 +44,6 @@ pub(super) unsafe fn freed(entries: *const Entry, count: usize) {
     #[cfg(not(feature = "debug"))]
     let _ = (entries, count);
 }
-
-/// Bytes of freed blocks that change places at once with those that are taken, and how many
-/// blocks at least: the fewer, the sooner a block comes back, and the more often that costs a
-/// hundred instructions.
-#[cfg(feature = "debug")]
-const TURN: (usize, usize) = (1024, 8);
-
-/// Freed blocks that wait at most, in as many turns.
-#[cfg(feature = "debug")]
-const TURNS: u16 = 4;
 
 impl ThreadCache {
     /// Moves `part` blocks of the class from its spare magazine, which has `count`, more
@@ -107,33 +77,189 @@ impl ThreadCache {
     }
 }
 
+/// Whether every allocation is counted, of each front end. Not so in a hardened heap.
 #[cfg(feature = "debug")]
-pub(super) use watched::Due;
+#[inline(always)]
+pub(super) fn is_on() -> bool {
+    way::way() == Way::Counted
+}
+
+/// What a lane found.
+#[cfg(feature = "debug")]
+pub enum Counted {
+    /// A block for the caller.
+    Block(*mut u8),
+    /// One that is to be looked at before: [`look`].
+    Due(*mut u8),
+    /// Nothing at hand.
+    Nothing,
+}
+
+#[cfg(feature = "debug")]
+pub(super) use watched::{for_each_kept, look, take, take_any, took};
 
 #[cfg(feature = "debug")]
 mod watched {
-    use super::super::Heap;
+    use super::super::PROCESS;
     use super::super::bin::Bin;
-    use super::super::bucket::State as BucketState;
-    use super::super::cache::{State, TURN_REFILLS, ThreadCache};
+    use super::super::bucket::SHARDS;
+    use super::super::cache::{BIN, ThreadCache};
     use super::super::checked;
-    use super::super::classes::{self, LAST_BUCKET};
+    use super::super::classes::{self, COUNT, LAST_BUCKET, MAX_LINEAR_SIZE};
     use super::super::debug::{profile, sample};
-    use super::super::descriptor::Kind;
     use super::super::front::{Front, Shared};
-    use super::super::magazine::{MARKS, Magazine};
-    use super::super::swap::{grow, has_room, is_calm, store};
-    use super::super::word::Word;
+    use super::super::magazine::{Entry, Magazine};
+    use super::super::seize::Slot;
+    use super::super::swap::is_calm;
+    use super::Counted;
     use core::ptr;
     use core::sync::atomic::Ordering;
 
-    /// What an allocation that took the slow path is.
-    #[derive(Clone, Copy, PartialEq, Eq)]
-    pub(in crate::heap) enum Due {
-        /// Not looked at.
-        Nothing,
-        /// To be profiled, for so many bytes.
-        Profile(u64),
+    /// Takes a block of a linear class from the bin that lies `offset` bytes into the
+    /// thread's row, and counts it: the lane. `offset` is a multiple of [`BIN`].
+    ///
+    /// # Safety
+    /// The cache is what the calling thread's word leads its slow paths to.
+    #[inline(always)]
+    pub(in crate::heap) unsafe fn take<const CHECKED: bool>(
+        cache: *const ThreadCache,
+        offset: usize,
+    ) -> Counted {
+        // SAFETY: caches are never unmapped. Up to the bytes that are counted at once, each
+        // multiple is the offset of a linear class's bin; without a cache of the thread's own
+        // they are 0, and the bin of class 0 is closed.
+        unsafe {
+            let cache = &*cache;
+            if offset > cache.counted.get() {
+                return Counted::Nothing;
+            }
+            let block = ThreadCache::pop::<CHECKED>(cache.row().byte_add(offset));
+            if block.is_null() {
+                return Counted::Nothing;
+            }
+            count::<CHECKED>(cache, block, offset)
+        }
+    }
+
+    /// [`take`] from the bin of any class.
+    ///
+    /// # Safety
+    /// As for [`take`].
+    #[inline(always)]
+    pub(in crate::heap) unsafe fn take_any<const CHECKED: bool>(
+        cache: *const ThreadCache,
+        class: usize,
+    ) -> Counted {
+        let bytes = classes::size_of(class);
+        if !profile::is_small(bytes as u64) {
+            return Counted::Nothing;
+        }
+        // SAFETY: caches are never unmapped; those that are no thread's own have closed bins.
+        unsafe {
+            let cache = &*cache;
+            let block = ThreadCache::pop::<CHECKED>(cache.bin(class));
+            if block.is_null() {
+                return Counted::Nothing;
+            }
+            count::<CHECKED>(cache, block, bytes)
+        }
+    }
+
+    #[inline(always)]
+    fn count<const CHECKED: bool>(cache: &ThreadCache, block: *mut u8, bytes: usize) -> Counted {
+        // What wraps here is right again once the block was looked at. So it is one subtraction
+        // in memory, whose carry tells.
+        let (until, is_due) = cache.until_profiled.get().overflowing_sub(bytes as u64);
+        cache.until_profiled.set(until);
+        if is_due || (!CHECKED && profile::may_have(block.addr())) {
+            Counted::Due(block)
+        } else {
+            Counted::Block(block)
+        }
+    }
+
+    /// Looks at a block of `size` bytes and of `class` that [`take`] or [`take_any`] said is
+    /// due, and returns it. No lock may be held.
+    #[cold]
+    #[inline(never)]
+    pub(in crate::heap) fn look<const CHECKED: bool>(
+        cache: &ThreadCache,
+        block: *mut u8,
+        size: usize,
+        class: usize,
+    ) -> *mut u8 {
+        let bytes = classes::size_of(class);
+        let until = &cache.until_profiled;
+        until.set(until.get().wrapping_add(bytes as u64));
+        took::<CHECKED>(cache, block, size, bytes);
+        block
+    }
+
+    // A frame less for the stack to be walked.
+    #[inline(always)]
+    fn record<const CHECKED: bool>(block: *mut u8, size: usize, bytes: usize) {
+        profile::record(block.addr(), size, bytes);
+        if CHECKED {
+            checked::note(block.addr());
+        }
+    }
+
+    /// Counts a block that the thread was just given for `size` bytes, and that takes `bytes`;
+    /// it is noted if that is due. No lock may be held.
+    #[inline(always)]
+    pub(in crate::heap) fn took<const CHECKED: bool>(
+        cache: &ThreadCache,
+        block: *mut u8,
+        size: usize,
+        bytes: usize,
+    ) {
+        if !CHECKED {
+            profile::freed(block.addr());
+        }
+        let is_due = if profile::is_small(bytes as u64) {
+            cache.is_at_place(bytes as u64)
+        } else {
+            profile::toss(bytes as u64)
+        };
+        if is_due {
+            record::<CHECKED>(block, size, bytes);
+        }
+    }
+
+    /// Visits the addresses of the free blocks without marks that threads' caches and depots
+    /// keep. No lock may be held. What other threads take meanwhile may be among them.
+    pub(in crate::heap) fn for_each_kept(visit: &mut dyn FnMut(usize)) {
+        // SAFETY: entries of a magazine below its top, which stays while the bucket is locked.
+        let mut look = |first: *mut Entry, from: usize, count: usize| unsafe {
+            for at in from..from + count {
+                visit(Entry::get(first.add(at)).addr());
+            }
+        };
+        let caches = PROCESS.plain.caches.lock();
+        for class in 1..COUNT {
+            let mut state = PROCESS.plain.bucket(class).state.lock();
+            for cache in caches.live() {
+                let rack = cache.rack(class);
+                let (current, spare) = (cache.current(class), rack.spare.get());
+                if !current.is_null() {
+                    let floor = rack.floor.load(Ordering::Relaxed) as usize;
+                    look(Magazine::first(current), floor, cache.count(class));
+                }
+                if !spare.is_null() {
+                    let count = rack.spare_count.load(Ordering::Relaxed) as usize;
+                    look(Magazine::first(spare), 0, count);
+                }
+            }
+            for shard in 0..SHARDS as u8 {
+                let mut at = state.depot(shard).head;
+                // SAFETY: a depot owns its magazines while the bucket is locked; each has the
+                // next one's address and its own count of blocks.
+                while let Some(full) = unsafe { at.as_ref() } {
+                    look(Magazine::first(at), 0, full.floor.addr());
+                    at = full.next;
+                }
+            }
+        }
     }
 
     impl ThreadCache {
@@ -142,113 +268,30 @@ mod watched {
             self.until_sample.set(sample::first());
             let (until, stretch) = profile::first();
             self.until_profiled.set(until);
-            self.stretch.set(stretch);
+            self.beyond.set(stretch - until);
+            let most = profile::largest_small().min(MAX_LINEAR_SIZE);
+            self.counted.set(most & !(BIN - 1));
         }
 
-        /// Blocks of the class that may be brought in before one is looked at.
-        fn before_next(&self, class: usize) -> usize {
-            let size = classes::size_of(class);
-            let mut most = usize::MAX;
-            if sample::is_on() && size <= classes::MAX_BUCKET_SIZE {
-                most = self.until_sample.get() as usize;
-            }
-            if profile::is_on() {
-                let bytes = self.until_profiled.get() as usize;
-                let blocks = match bytes.checked_div(size) {
-                    Some(blocks) if profile::is_small(size as u64) => blocks,
-                    // One by one: each has its coin.
-                    _ => 0,
-                };
-                most = most.min(if self.rack(class).is_due.get() {
-                    0
-                } else {
-                    blocks
-                });
-            }
-            most
-        }
-
-        /// Counts blocks of the class that were brought in. If the next one is to be
-        /// profiled, that is settled now, whatever is brought in before it: which block
-        /// a place falls on must not depend on where it is.
-        pub(in crate::heap) fn count_taken(&self, class: usize, blocks: usize) {
-            let size = classes::size_of(class) as u64;
-            if sample::is_on() {
-                let until = &self.until_sample;
-                until.set(until.get().saturating_sub(blocks as u64));
-            }
-            if profile::is_on() && profile::is_small(size) {
-                self.pass(blocks as u64 * size);
-                if self.is_at_place(size) {
-                    self.rack(class).is_due.set(true);
-                }
-            }
-        }
-
-        /// Begins to have blocks of the class that the thread frees change places with those
-        /// that it takes, of which a bin holds up to `most`. The most that are to wait.
-        pub(in crate::heap) fn begin_turns(&self, class: usize, shard: u8, most: u16) -> u16 {
-            let size = classes::size_of(class);
-            let is_own = !self.is_checked || shard == self.shard;
-            if !is_own || sample::is_on() || !profile::is_small(size as u64) {
-                return most;
-            }
-            let (bytes, least) = super::TURN;
-            let turn = (bytes / size.max(1)).max(least).min(usize::from(most) / 2) as u16;
-            self.rack(class).turn.set(turn);
-            most.min(turn.saturating_mul(super::TURNS))
-        }
-
-        /// Counts blocks of the class that are brought in, if neither one of them is to be
-        /// profiled nor the next one.
+        /// Counts a block of so many bytes, few of a stretch. Whether the next place falls
+        /// on it; if so, what comes after it is drawn.
         #[inline(always)]
-        pub(in crate::heap) fn count_unseen(&self, class: usize, blocks: usize) -> bool {
-            let size = classes::size_of(class) as u64;
-            let bytes = blocks as u64 * size;
-            let (until, stretch) = (self.until_profiled.get(), self.stretch.get());
-            let is_unseen = until >= bytes + size && !self.rack(class).is_due.get();
-            if is_unseen {
-                self.until_profiled.set(until - bytes);
-                self.stretch.set(stretch.saturating_sub(bytes));
-            }
-            is_unseen
-        }
-
-        /// Counts bytes that the thread takes.
-        fn pass(&self, bytes: u64) {
-            for left in [&self.until_profiled, &self.stretch] {
-                left.set(left.get().saturating_sub(bytes));
-            }
-        }
-
-        /// Takes back what was counted of blocks that are given back unused.
-        pub(in crate::heap) fn count_returned(&self, class: usize, blocks: usize) {
-            let size = classes::size_of(class) as u64;
-            if self.is_tapped && profile::is_small(size) {
-                for left in [&self.until_profiled, &self.stretch] {
-                    left.set(left.get().saturating_add(blocks as u64 * size));
-                }
-            }
-        }
-
-        /// Whether the next place falls on the thread's next block, of so many bytes,
-        /// few of a stretch; if so, the block is counted and what comes after it drawn.
         fn is_at_place(&self, bytes: u64) -> bool {
-            let is_at = self.until_profiled.get() < bytes;
-            if is_at {
-                let (until, stretch) = profile::next(self.stretch.get(), bytes);
+            let until = self.until_profiled.get();
+            if let Some(until) = until.checked_sub(bytes) {
                 self.until_profiled.set(until);
-                self.stretch.set(stretch);
-                self.pass(bytes);
+                return false;
             }
-            is_at
+            let (until, end) = profile::next(until + self.beyond.get(), bytes);
+            self.until_profiled.set(until - bytes);
+            self.beyond.set(end - until);
+            true
         }
     }
 
     impl Front {
-        /// [`Front::swap_in`] where blocks are sampled and nothing else counts: a
-        /// refill costs a few instructions more than without. Null, too, when the block
-        /// that is wanted is the sample.
+        /// [`Front::swap_in`] where blocks are sampled: a refill costs a few instructions
+        /// more than without. Null, too, when the block that is wanted is the sample.
         #[inline(never)]
         pub(in crate::heap) fn swap_in_sampled(
             &self,
@@ -258,13 +301,6 @@ mod watched {
         ) -> *const Bin {
             if !is_calm(cache) {
                 return ptr::null();
-            }
-            if cache.is_tapped {
-                let bin = self.turn(cache, class);
-                if !bin.is_null() {
-                    return bin;
-                }
-                return self.swap_in_counted(shared, cache, class);
             }
             if class > LAST_BUCKET {
                 return self.bring_in::<false>(shared, cache, class, usize::MAX, |_| ());
@@ -276,153 +312,6 @@ mod watched {
             self.bring_in::<true>(shared, cache, class, left as usize, |blocks| {
                 cache.until_sample.set(left.saturating_sub(blocks as u64));
             })
-        }
-
-        /// [`Front::swap_in`] where what is brought in is counted. Null, too, when the
-        /// block that is wanted is one to be looked at.
-        #[cold]
-        #[inline(never)]
-        pub(in crate::heap) fn swap_in_counted(
-            &self,
-            shared: Shared<'_>,
-            cache: &ThreadCache,
-            class: usize,
-        ) -> *const Bin {
-            if !is_calm(cache) || cache.diverted.load(Ordering::Relaxed) != TURN_REFILLS {
-                return ptr::null();
-            }
-            let is_drawn = cache.is_drawn.replace(false);
-            let most = if is_drawn {
-                1
-            } else {
-                cache.before_next(class)
-            };
-            if most == 0 {
-                return ptr::null();
-            }
-            self.bring_in::<true>(shared, cache, class, most, |blocks| {
-                if !is_drawn {
-                    cache.count_taken(class, blocks);
-                }
-            })
-        }
-
-        /// Puts a freed block of a class that has one bin into the spare magazine. False
-        /// when there is no memory for one, or the class keeps no blocks.
-        pub(in crate::heap) fn put_aside(
-            &self,
-            shared: Shared<'_>,
-            cache: &ThreadCache,
-            class: usize,
-            state: &mut BucketState,
-            block: *mut u8,
-            key: *mut u8,
-        ) -> bool {
-            let rack = cache.rack(class);
-            let mut spare = rack.spare.get();
-            let mut count = rack.spare_count.load(Ordering::Relaxed) as usize;
-            if !spare.is_null() && count >= usize::from(rack.capacity.get()) {
-                state.falling = state.falling.saturating_add(1);
-                grow(rack);
-            }
-            if !spare.is_null() && count >= usize::from(rack.capacity.get()) {
-                let bytes = count * classes::size_of(class);
-                let depot = state.depot(0);
-                if class <= LAST_BUCKET && has_room(shared, depot, bytes, class) {
-                    // SAFETY: the spare is this thread's and holds that many.
-                    unsafe { depot.push(spare, count) };
-                    store(shared, bytes);
-                    spare = ptr::null_mut();
-                } else {
-                    let place = self.place(shared, class, cache.shard);
-                    // SAFETY: the spare's blocks are in nobody's use.
-                    unsafe { state.put(&place, Magazine::first(spare), count) };
-                }
-                count = 0;
-            }
-            if spare.is_null() {
-                spare = self.pool.take(class);
-                count = 0;
-            }
-            rack.spare.set(spare);
-            let has_place = !spare.is_null() && count < usize::from(rack.capacity.get());
-            if has_place {
-                // SAFETY: the spare is this thread's, and below its capacity a magazine
-                // has room for an entry, and for its key in a checked front end.
-                unsafe {
-                    let entry = Magazine::first(spare).add(count);
-                    entry.write(block);
-                    if cache.is_checked {
-                        entry.add(MARKS).write(key);
-                    }
-                }
-                count += 1;
-            }
-            rack.spare_count.store(count as u32, Ordering::Relaxed);
-            has_place
-        }
-    }
-
-    impl Heap {
-        /// Whether the thread's next allocation, which took the slow path, is to be
-        /// looked at.
-        pub(in crate::heap) fn due(
-            &self,
-            kind: Kind,
-            word: &Word,
-            size: usize,
-            class: Option<usize>,
-        ) -> Due {
-            let cache = self.front(kind).cache(self.shared(kind), word);
-            if !profile::is_on() || !cache.is(State::Live) || cache.is_diverted() {
-                return Due::Nothing;
-            }
-            let bytes = class.map_or(size, classes::size_of) as u64;
-            let is_due = match class {
-                // What is in a bin was counted when it came there.
-                Some(class) if cache.count(class) != 0 => false,
-                Some(class) if profile::is_small(bytes) => {
-                    let is_due =
-                        cache.rack(class).is_due.replace(false) || cache.is_at_place(bytes);
-                    cache.is_drawn.set(is_due);
-                    is_due
-                }
-                Some(_) => {
-                    cache.is_drawn.set(true);
-                    profile::toss(bytes)
-                }
-                None if profile::is_small(bytes) => {
-                    let is_due = cache.is_at_place(bytes);
-                    if !is_due {
-                        cache.pass(bytes);
-                    }
-                    is_due
-                }
-                None => profile::toss(bytes),
-            };
-            if is_due {
-                Due::Profile(bytes)
-            } else {
-                Due::Nothing
-            }
-        }
-
-        /// Notes a block as [`Heap::due`] said of it; null is allowed.
-        pub(in crate::heap) fn note_taken(
-            &self,
-            kind: Kind,
-            due: Due,
-            block: *mut u8,
-            size: usize,
-        ) {
-            if let Due::Profile(bytes) = due
-                && !block.is_null()
-            {
-                profile::record(block.addr(), size, bytes as usize);
-                if kind == Kind::Checked {
-                    checked::note(block.addr());
-                }
-            }
         }
     }
 }

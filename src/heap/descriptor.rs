@@ -28,6 +28,7 @@
 use super::classes::{self, COUNT};
 use super::fence;
 use super::foreign;
+use super::screen;
 use super::segment::Segment;
 #[cfg(feature = "heaps")]
 use core::sync::atomic::AtomicU16;
@@ -382,7 +383,7 @@ impl Descriptor {
         self.shard.store(shard, Ordering::Relaxed);
         // A private heap's leads to its bucket instead.
         if self.owner.load(Ordering::Relaxed).is_null() {
-            let bin = foreign::bin_offset(kind, class, shard);
+            let bin = screen::before() + foreign::bin_offset(kind, class, shard);
             self.bin.store(bin, Ordering::Relaxed);
         }
     }

@@ -10,7 +10,6 @@ use super::bucket::{Bucket, DEPOTS, SHARDS};
 use super::cache::{Rack, ThreadCache};
 use super::classes::{self, COUNT, SLICE};
 use super::descriptor::{self, Descriptor, HEADER, Kind};
-use super::foreign::{EXTRA_AT, SHELF};
 use super::front::{Caches, Front};
 use super::magazine::{Depot, ENTRIES, Magazine};
 use super::{fence, segment, slices};
@@ -81,12 +80,6 @@ const PROCESS: u32 = {
             offset_of!(ThreadCache, next),
             offset_of!(ThreadCache, bins),
             offset_of!(ThreadCache, racks),
-            offset_of!(ThreadCache, is_tapped),
-            EXTRA_AT[0],
-            EXTRA_AT[1],
-            SHELF[0],
-            SHELF[1],
-            SHELF[2],
             size_of::<Rack>(),
             offset_of!(Rack, current),
             offset_of!(Rack, floor),

@@ -26,16 +26,11 @@
 //! - Classes above the linear ones have no shards: their blocks are whole
 //!   cache lines. Nor have plain front ends, whose frees know only the size.
 //! - What a slow path changes here, it changes under the bucket's lock.
-//!
-//! Where what is taken is counted (counted.rs), a thread takes from a row of its own
-//! that no block goes to: all of them are foreign then, in a plain front end too,
-//! which has one more row for them.
 
 use super::bin::Bin;
 use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
-use super::counted;
 use super::descriptor::Kind;
 use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
@@ -47,11 +42,6 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// Bins of a row: class 0 and the linear classes, which alone have shards.
 pub(super) const ROW: usize = MAX_LINEAR_SIZE / BIN + 1;
-
-/// The row that a tapped cache has more than others.
-pub(super) const EXTRA: u8 = SHARDS as u8;
-/// No row.
-pub(super) const NONE: u8 = u8::MAX;
 
 /// What the slow paths keep of a foreign bin.
 pub(super) struct Shelf {
@@ -78,44 +68,13 @@ struct Wide {
     rows: Rows,
 }
 
-/// A cache of which what is taken is counted.
-#[repr(C)]
-struct Tapped {
-    wide: Wide,
-    extra: Extra,
-}
-
-/// The row [`EXTRA`].
-struct Extra {
-    bins: [Bin; ROW],
-    /// Where blocks go to it: in a plain front end.
-    shelves: [Shelf; ROW],
-}
-
 /// Bytes of a cache in a front end of `kind`.
-pub(super) const fn bytes_of(kind: Kind, is_tapped: bool) -> usize {
+pub(super) const fn bytes_of(kind: Kind) -> usize {
     match kind {
-        _ if is_tapped => size_of::<Tapped>(),
         Kind::Plain => size_of::<ThreadCache>(),
         Kind::Checked => size_of::<Wide>(),
     }
 }
-
-/// Where in a tapped cache the bins and shelves of [`EXTRA`] are.
-pub(super) const EXTRA_AT: [usize; 2] = {
-    let extra = core::mem::offset_of!(Tapped, extra);
-    [
-        extra + core::mem::offset_of!(Extra, bins),
-        extra + core::mem::offset_of!(Extra, shelves),
-    ]
-};
-
-/// Bytes of a shelf, and where in one the current magazine and the floor are.
-pub(super) const SHELF: [usize; 3] = [
-    size_of::<Shelf>(),
-    core::mem::offset_of!(Shelf, current),
-    core::mem::offset_of!(Shelf, floor),
-];
 
 /// Whether blocks of `class` belong to a shard.
 pub(super) const fn has_shards(kind: Kind, class: usize) -> bool {
@@ -147,30 +106,14 @@ impl Rows {
     /// none.
     ///
     /// # Safety
-    /// The rows are a cache's, a tapped one's for [`EXTRA`].
+    /// The rows are a cache's.
     pub(super) unsafe fn row(this: *mut Rows, row: u8) -> *mut Bin {
         let before = usize::from(row).wrapping_sub(1);
-        if row == EXTRA {
-            // SAFETY: the rows lie in a tapped cache, whose extra row comes next.
-            return unsafe { (&raw mut (*Self::extra(this)).bins).cast() };
-        }
         if before >= SHARDS - 1 {
             return ptr::null_mut();
         }
         // SAFETY: the row is below the number of rows.
         unsafe { (&raw mut (*this).bins).cast::<Bin>().add(before * ROW) }
-    }
-
-    /// What lies behind the rows of a tapped cache.
-    ///
-    /// # Safety
-    /// The rows are a tapped cache's.
-    unsafe fn extra(this: *mut Rows) -> *mut Extra {
-        let distance = core::mem::offset_of!(Tapped, extra)
-            - core::mem::offset_of!(Tapped, wide)
-            - core::mem::offset_of!(Wide, rows);
-        // SAFETY: both lie in one tapped cache.
-        unsafe { this.byte_add(distance).cast() }
     }
 
     /// Makes a row one to take blocks from.
@@ -190,7 +133,6 @@ impl Rows {
 pub(super) struct Foreign<'a> {
     bin: &'a Bin,
     shelf: &'a Shelf,
-    row: u8,
 }
 
 impl Foreign<'_> {
@@ -246,14 +188,12 @@ impl Foreign<'_> {
         }
         let (count, current) = (self.count(), self.current());
         let first = Magazine::first(current);
-        // SAFETY: the magazine holds `count` entries from `floor` on, and in a checked
-        // front end their keys in the second half; it is the owner's.
+        // SAFETY: the magazine holds `count` entries from `floor` on, and
+        // their keys in the second half; it is the owner's.
         unsafe {
             ptr::copy(first.add(floor), first, count);
-            if cache.is_checked {
-                let keys = first.add(MARKS);
-                ptr::copy(keys.add(floor), keys, count);
-            }
+            let keys = first.add(MARKS);
+            ptr::copy(keys.add(floor), keys, count);
             self.install(cache, current, count);
         }
     }
@@ -266,8 +206,8 @@ impl ThreadCache {
         if row == 0 {
             return &self.bins;
         }
-        // SAFETY: only a cache that has further rows uses any, a tapped one the extra
-        // row, and they live as long as it.
+        // SAFETY: only a cache that has further rows uses any, and they live as long as
+        // it.
         unsafe {
             let first = Rows::row(self.rows, row);
             if first.is_null() {
@@ -282,7 +222,7 @@ impl ThreadCache {
     #[inline]
     pub(super) fn is_foreign(&self, shard: u8, class: usize) -> bool {
         // Large blocks are of class 0, whose bin stays full.
-        shard != self.own_row && (1..ROW).contains(&class) && !self.rows.is_null()
+        shard != self.shard && (1..ROW).contains(&class) && !self.rows.is_null()
     }
 
     /// The bin of blocks of `class` and `shard`, if it is not one that the
@@ -291,21 +231,11 @@ impl ThreadCache {
         if !self.is_foreign(shard, class) {
             return None;
         }
-        // Where frees do not know of shards, all blocks go to one row.
-        let row = if self.is_checked { shard } else { EXTRA };
-        // SAFETY: the rows live as long as the cache, which is tapped if it uses the
-        // extra one.
-        let shelves = unsafe {
-            if row == EXTRA {
-                &(*Rows::extra(self.rows)).shelves
-            } else {
-                (*self.rows).shelves.get(usize::from(row))?
-            }
-        };
+        // SAFETY: the rows live as long as the cache.
+        let rows: &Rows = unsafe { &*self.rows };
         Some(Foreign {
-            bin: self.bins_of(row).get(class)?,
-            shelf: shelves.get(class)?,
-            row,
+            bin: self.bins_of(shard).get(class)?,
+            shelf: rows.shelves.get(usize::from(shard))?.get(class)?,
         })
     }
 
@@ -320,9 +250,8 @@ impl ThreadCache {
         if class >= ROW || self.rows.is_null() {
             return;
         }
-        let rows = if self.is_checked { 0 } else { EXTRA }..=EXTRA;
-        for row in rows.filter(|row| self.request.uses_row(*row)) {
-            if let Some(foreign) = self.foreign(row, class) {
+        for shard in (0..SHARDS as u8).filter(|shard| self.request.uses_row(*shard)) {
+            if let Some(foreign) = self.foreign(shard, class) {
                 visit(foreign);
             }
         }
@@ -357,29 +286,18 @@ impl Front {
             return ptr::null();
         }
         let mut state = self.bucket(class).state.lock();
-        if cache.is_checked && self.is_deserted(shard) {
+        if self.is_deserted(shard) {
             // Nobody would take the blocks back: the subsegment changes hands.
             state.adopt(&self.place(shared, class, cache.shard), block);
-            if !cache.is_tapped {
-                return cache.bin(class);
-            }
+            return cache.bin(class);
         }
         let shelf = foreign.shelf;
         let current = foreign.current();
         if current.is_null() {
             // At once: a bin that grew would send nothing home until it is as
             // large, and so hold as much.
-            // A tapped cache's own blocks come here too.
-            let most = if cache.is_tapped {
-                let most = self.most(class);
-                #[cfg(feature = "debug")]
-                let most = cache.begin_turns(class, shard, most);
-                most
-            } else {
-                self.most_foreign(class)
-            };
-            shelf.capacity.set(most);
-            cache.request.use_row(foreign.row);
+            shelf.capacity.set(self.most_foreign(class));
+            cache.request.use_row(shard);
             let fresh = self.pool.take(class);
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { foreign.install(cache, fresh, 0) };
@@ -390,8 +308,6 @@ impl Front {
         let count = foreign.count();
         let mut next = (current, count);
         if count >= usize::from(shelf.capacity.get()) {
-            // SAFETY: the magazine holds so many blocks.
-            unsafe { counted::freed_magazine(cache, Magazine::first(current), count) };
             state.falling = state.falling.saturating_add(1);
             next = (
                 self.send_home(shared, &mut state, class, shard, current, count),
@@ -402,47 +318,6 @@ impl Front {
         // SAFETY: the magazine is this thread's, with so many blocks, or null.
         unsafe { foreign.install(cache, magazine, count) };
         foreign.bin
-    }
-
-    /// Has the blocks of a class that the thread has freed change places with those of the bin
-    /// that it takes from, which is empty, in a tapped cache: if they are enough, and none of
-    /// them is to be looked at. Returns the bin; null, and nothing done, if they are not.
-    #[cfg(feature = "debug")]
-    #[inline(always)]
-    pub(super) fn turn(&self, cache: &ThreadCache, class: usize) -> *const Bin {
-        let rack = cache.rack(class);
-        let least = usize::from(rack.turn.get());
-        let Some(foreign) = cache.foreign(cache.shard, class) else {
-            return ptr::null();
-        };
-        let (bin, shelf, full) = (cache.bin(class), foreign.shelf, foreign.current());
-        let empty = rack.current.load(Ordering::Relaxed);
-        let count = foreign.height();
-        if least == 0 || count < least || full.is_null() || empty.is_null() {
-            return ptr::null();
-        }
-        if !cache.count_unseen(class, count) {
-            return ptr::null();
-        }
-        let _state = self.bucket(class).state.lock();
-        // Others may have seized blocks, which they do under the lock.
-        let (first, floor) = (Magazine::first(empty), &rack.floor);
-        let floors = floor.load(Ordering::Relaxed) | shelf.floor.load(Ordering::Relaxed);
-        if floors != 0 || bin.top.load(Ordering::Relaxed) != first {
-            cache.count_returned(class, count);
-            return ptr::null();
-        }
-        // SAFETY: the magazine holds so many blocks.
-        unsafe { counted::freed_magazine(cache, Magazine::first(full), count) };
-        rack.current.store(full, Ordering::Relaxed);
-        let top = Magazine::first(full).wrapping_add(count);
-        bin.top.store(top, Ordering::Relaxed);
-        bin.limit.store(ptr::null_mut(), Ordering::Relaxed);
-        shelf.current.store(empty, Ordering::Relaxed);
-        foreign.bin.top.store(first, Ordering::Relaxed);
-        let limit = first.wrapping_add(usize::from(shelf.capacity.get()));
-        foreign.bin.raise(limit, &cache.request);
-        bin
     }
 
     /// Blocks a foreign bin of `class` holds at most: a quarter of the bytes that
@@ -493,7 +368,6 @@ impl Front {
                 // bucket is locked; nobody uses the blocks.
                 unsafe {
                     foreign.settle(cache);
-                    counted::freed_magazine(cache, Magazine::first(current), foreign.count());
                     state.put(&place, Magazine::first(current), foreign.count());
                     foreign.install(cache, ptr::null_mut(), 0);
                     self.pool.give_back(class, current);
@@ -525,9 +399,7 @@ impl Front {
                     crate::sys::barrier();
                 });
                 foreign.shelf.floor.store(top as u32, Ordering::Relaxed);
-                let count = top.saturating_sub(floor);
-                counted::freed_magazine(cache, first.add(floor), count);
-                state.put(&place, first.add(floor), count);
+                state.put(&place, first.add(floor), top.saturating_sub(floor));
             }
         });
     }
@@ -550,7 +422,7 @@ mod tests {
                 );
                 last = place + BIN;
             }
-            assert!(last <= bytes_of(Kind::Checked, false));
+            assert!(last <= bytes_of(Kind::Checked));
             last = last.max(size_of::<ThreadCache>());
         }
         for class in ROW..COUNT {

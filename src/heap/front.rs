@@ -67,8 +67,6 @@ pub(crate) struct Front {
     pub(super) cache_bytes: AtomicUsize,
     /// Whether more than one thread has a cache, or had one.
     pub(super) is_crowded: AtomicBool,
-    /// Whether caches are tapped (counted.rs). Set before there are any.
-    pub(super) is_tapped: AtomicBool,
     /// Whether its blocks are guarded against misuse: no fast path leads to a cache.
     is_hardened: AtomicBool,
 }
@@ -112,7 +110,6 @@ impl Front {
             diverted: AtomicU8::new(TURN_NOTHING),
             cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
-            is_tapped: AtomicBool::new(false),
             is_hardened: AtomicBool::new(false),
         }
     }
@@ -265,12 +262,7 @@ impl Front {
             self.seek_idle(shared, cache, class);
             state = self.bucket(class).state.lock();
         }
-        let block = state.take_fresh(&self.place(shared, class, cache.shard));
-        #[cfg(feature = "debug")]
-        if !block.is_null() && !cache.is_drawn.replace(false) {
-            cache.count_taken(class, 1);
-        }
-        block
+        state.take_fresh(&self.place(shared, class, cache.shard))
     }
 
     /// Takes back a block of `class` when the bin had no room. In a checked
@@ -355,10 +347,6 @@ impl Front {
             self.empty(shared, cache, class, &mut state);
             return false;
         }
-        #[cfg(feature = "debug")]
-        if cache.is_tapped {
-            return self.put_aside(shared, cache, class, &mut state, block, key);
-        }
         if !self.rotate(shared, cache, class, cache.bin(class), &mut state) {
             return false;
         }
@@ -389,8 +377,6 @@ impl Front {
         if current.is_null() {
             return false;
         }
-        #[cfg(feature = "debug")]
-        cache.count_returned(class, count);
         let place = self.place(shared, class, cache.shard);
         // SAFETY: the magazine is this thread's and holds `count` blocks that
         // nobody uses; afterwards it is empty.
@@ -511,13 +497,11 @@ impl Front {
         self.diverted.store(diverted, Ordering::Relaxed);
     }
 
-    /// Has refills counted, unless every call is slow; if `is_tapped`, with everything
-    /// that is taken. Before there is a cache.
+    /// Has refills counted, unless every call is slow. Before there is a cache.
     #[cfg(feature = "debug")]
-    pub(super) fn count_refills(&self, is_tapped: bool) {
+    pub(super) fn count_refills(&self) {
         if !self.is_diverted() {
             self.diverted.store(TURN_REFILLS, Ordering::Relaxed);
-            self.is_tapped.store(is_tapped, Ordering::Relaxed);
         }
     }
 

@@ -79,6 +79,7 @@ pub mod private;
 mod private;
 mod refill;
 mod roster;
+mod screen;
 mod segment;
 mod seize;
 mod slices;
@@ -89,6 +90,8 @@ mod swap;
 mod threads;
 #[cfg(any(feature = "debug", feature = "outside"))]
 pub mod traces;
+#[cfg(any(feature = "debug", feature = "hardened"))]
+mod way;
 mod word;
 
 pub use cache::{Marked, Push, ThreadCache, UNBORN};
@@ -282,12 +285,14 @@ impl Heap {
         if hard::is_on() {
             return;
         }
-        if debug::sample::is_on() || debug::profile::is_on() {
-            for front in [&self.plain, &self.checked] {
-                front.count_refills(debug::profile::is_on());
-            }
+        if debug::profile::is_on() {
+            screen::begin();
+            way::go(way::COUNTED);
         }
         if debug::sample::is_on() {
+            for front in [&self.plain, &self.checked] {
+                front.count_refills();
+            }
             root::set_anchor(root::Anchor::Sampled, 1);
         }
     }
@@ -405,20 +410,69 @@ impl Heap {
     ) -> *mut u8 {
         let class = classes::class_for(size, align);
         #[cfg(feature = "debug")]
-        if debug::sample::is_on() || debug::profile::is_on() {
-            let due = self.due(kind, word, size, class);
-            let mut block = core::ptr::null_mut();
-            if debug::sample::is_on() && due == counted::Due::Nothing {
-                let front = self.front(kind);
-                block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
+        if debug::sample::is_on() {
+            let front = self.front(kind);
+            let block = debug::sample::take(front, self.shared(kind), word, size, align, zero);
+            if !block.is_null() {
+                return block;
             }
-            if block.is_null() {
-                block = self.allocate_unwatched(kind, word, (size, align), class, zero);
-                self.note_taken(kind, due, block, size);
-            }
-            return block;
+        }
+        #[cfg(feature = "debug")]
+        if counted::is_on() {
+            return self.allocate_counted(kind, word, (size, align), class, zero);
         }
         self.allocate_unwatched(kind, word, (size, align), class, zero)
+    }
+
+    /// [`Heap::try_allocate`] where every allocation is counted. What is at hand is taken
+    /// without a lock.
+    #[cfg(feature = "debug")]
+    #[inline(never)]
+    fn allocate_counted(
+        &self,
+        kind: Kind,
+        word: &Word,
+        (size, align): (usize, usize),
+        class: Option<usize>,
+        zero: bool,
+    ) -> *mut u8 {
+        let mut block = core::ptr::null_mut();
+        if let Some(class) = class
+            && !zero
+        {
+            // SAFETY: a word leads to its thread's cache or a shared one, whose bins are
+            // closed.
+            block = unsafe {
+                let bin = (*word.own()).bin(class);
+                match kind {
+                    Kind::Plain => ThreadCache::pop::<false>(bin),
+                    Kind::Checked => ThreadCache::pop::<true>(bin),
+                }
+            };
+        }
+        if block.is_null() {
+            block = self.allocate_unwatched(kind, word, (size, align), class, zero);
+        }
+        self.count(kind, word, block, size, class);
+        block
+    }
+
+    /// Counts a block of this class that was just taken for `size` bytes, where a profile
+    /// wants to know; null is allowed.
+    #[cfg(feature = "debug")]
+    fn count(&self, kind: Kind, word: &Word, block: *mut u8, size: usize, class: Option<usize>) {
+        if !counted::is_on() || block.is_null() {
+            return;
+        }
+        let cache = self.front(kind).cache(self.shared(kind), word);
+        if !cache.is(cache::State::Live) {
+            return;
+        }
+        let bytes = class.map_or(size, classes::size_of);
+        match kind {
+            Kind::Plain => counted::took::<false>(cache, block, size, bytes),
+            Kind::Checked => counted::took::<true>(cache, block, size, bytes),
+        }
     }
 
     /// [`Heap::try_allocate`], whoever watches; for a layout of this class.
@@ -456,13 +510,11 @@ impl Heap {
         if classes::class_for(size, align).is_some() {
             return core::ptr::null_mut();
         }
-        #[cfg(feature = "debug")]
-        let due = self.due(kind, word, size, None);
-        #[cfg(not(feature = "debug"))]
-        let _ = word;
         let block = self.large.lock().allocate(kind, size, align, Need::Growing);
         #[cfg(feature = "debug")]
-        self.note_taken(kind, due, block, size);
+        self.count(kind, word, block, size, None);
+        #[cfg(not(feature = "debug"))]
+        let _ = word;
         block
     }
 
@@ -487,8 +539,7 @@ impl Heap {
         if resized.is_null() {
             debug::profile::put_back(block.addr(), lifted);
         } else {
-            let due = self.due(kind, word, size, None);
-            self.note_taken(kind, due, resized, size);
+            self.count(kind, word, resized, size, None);
         }
         #[cfg(not(feature = "debug"))]
         let _ = (kind, word);

@@ -9,6 +9,8 @@ use super::cache::{BIN, ThreadCache};
 use super::classes::{self, MAX_LINEAR_SIZE};
 use super::counted;
 #[cfg(feature = "debug")]
+use super::counted::Counted;
+#[cfg(feature = "debug")]
 use super::debug;
 use super::descriptor::{Descriptor, Kind};
 #[cfg(feature = "hardened")]
@@ -119,20 +121,16 @@ pub unsafe fn take_at(cache_at: impl Fn(usize) -> *const u8, offset: usize) -> *
     unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
 }
 
-/// [`keep`] in the bin `offset` bytes into the cache.
+/// [`keep`] in the bin `offset` bytes into the row, which has those of all classes.
 ///
 /// # Safety
-/// As for [`take_at`]; `block` was allocated here, with a size of the bin's
+/// As for [`keep`]; the offset is a bin's, and `block` was allocated here, with a size of the bin's
 /// class, and nobody uses it any more.
 #[inline(always)]
-pub unsafe fn keep_at(
-    cache_at: impl Fn(usize) -> *const u8,
-    offset: usize,
-    block: *mut u8,
-) -> bool {
+pub unsafe fn keep_at(row_at: impl Fn(usize) -> *const u8, offset: usize, block: *mut u8) -> bool {
     // SAFETY: the cache is this thread's or a shared one; the block is the
     // caller's.
-    !is_alien(block) && unsafe { Bin::push(cache_at(offset).cast::<Bin>(), block) }
+    !is_alien(block) && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
 }
 
 /// Allocates; null when the system has nothing to give.
@@ -161,14 +159,27 @@ pub fn allocate_rest(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
             return block;
         }
     }
-    allocate_slow(word, config, layout)
+    allocate_none(word, config, layout)
 }
 
+/// [`allocate`] where the bin of the layout's class has no block.
 #[cold]
 #[inline(never)]
-fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+pub fn allocate_none(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+    #[cfg(feature = "debug")]
+    if counted::is_on() {
+        return allocate_counted(word, config, layout);
+    }
+    refill(word, config, layout)
+}
+
+/// [`allocate_none`] where no allocation is counted: a function of its own, so that the other
+/// way has nothing to save.
+#[inline(never)]
+fn refill(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if let Some(class) = classes::class_for(layout.size(), layout.align()) {
-        // SAFETY: a word leads to a cache, and caches are never unmapped.
+        // SAFETY: a word leads to a cache, since there are no screens, and caches are never
+        // unmapped.
         let cache = unsafe { &*word.cache() };
         let shared = PROCESS.shared(Kind::Plain);
         let bin = PROCESS.plain.swap_in(shared, cache, class);
@@ -180,6 +191,64 @@ fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
             }
         }
     }
+    allocate_slow(word, config, layout)
+}
+
+/// [`allocate`] where every allocation is counted: from a bin behind the screen.
+#[cfg(feature = "debug")]
+#[inline(never)]
+fn allocate_counted(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
+    let (size, align) = (layout.size(), layout.align());
+    let offset = linear_offset(size, align);
+    // SAFETY: a word leads to its thread's cache or a shared one, and caches are never
+    // unmapped. A rounded linear size is its bin's offset.
+    unsafe {
+        let cache = &*word.own();
+        match counted::take::<false>(cache, offset) {
+            Counted::Block(block) => block,
+            Counted::Due(block) => counted::look::<false>(cache, block, size, offset / BIN),
+            Counted::Nothing => allocate_counted_rest(word, cache, config, layout),
+        }
+    }
+}
+
+/// [`allocate_counted`] of a larger block, or where the bin is empty. The cache is the
+/// thread's.
+#[cfg(feature = "debug")]
+#[inline(never)]
+fn allocate_counted_rest(
+    word: &Word,
+    cache: &ThreadCache,
+    config: &Config,
+    layout: Layout,
+) -> *mut u8 {
+    if let Some(class) = classes::class_for(layout.size(), layout.align()) {
+        // SAFETY: the bins are the thread's, or closed.
+        unsafe {
+            match counted::take_any::<false>(cache, class) {
+                Counted::Block(block) => return block,
+                Counted::Due(block) => {
+                    return counted::look::<false>(cache, block, layout.size(), class);
+                }
+                Counted::Nothing => {}
+            }
+            let shared = PROCESS.shared(Kind::Plain);
+            let bin = PROCESS.plain.swap_in(shared, cache, class);
+            if !bin.is_null() {
+                let block = ThreadCache::pop::<false>(bin);
+                if !block.is_null() {
+                    counted::took::<false>(cache, block, layout.size(), classes::size_of(class));
+                    return block;
+                }
+            }
+        }
+    }
+    allocate_slow(word, config, layout)
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_slow(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
     if !PROCESS.serves_plain(config) {
         return allocate_otherwise(word, config, layout, false);
     }
@@ -299,7 +368,7 @@ pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
         if let Some(class) = classes::class_for(layout.size(), layout.align())
             && !is_alien(block)
         {
-            if !Bin::push(ThreadCache::bin_at(word.cache(), class * BIN), block) {
+            if !Bin::push(word.row_at(class * BIN), block) {
                 free_slow(word, class, block, layout);
             }
             return;
@@ -355,10 +424,10 @@ unsafe fn is_freed_otherwise(word: &Word, block: *mut u8, layout: Layout) -> boo
 /// # Safety
 /// As for [`free`]; the block is of `class`.
 unsafe fn swap_and_push(word: &Word, class: usize, block: *mut u8) -> bool {
-    // SAFETY: a word leads to a cache, and caches are never unmapped; the
+    // SAFETY: a word's row is the start of a cache, and caches are never unmapped; the
     // block is the caller's.
     let done = unsafe {
-        let cache = &*word.cache();
+        let cache = &*word.freed_to();
         let shared = PROCESS.shared(Kind::Plain);
         let bin = PROCESS.plain.swap_out(shared, cache, class);
         !bin.is_null() && Bin::push(bin, block)

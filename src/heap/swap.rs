@@ -166,10 +166,6 @@ impl Front {
         if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
             return ptr::null();
         }
-        #[cfg(feature = "debug")]
-        if cache.is_tapped {
-            return self.swap_away(shared, cache, class, 0, 0);
-        }
         if rack.current.load(Ordering::Relaxed).is_null() {
             // A large block's: its bin stays full.
             if class == 0 {

@@ -12,7 +12,7 @@ use super::front::{Caches, Front, Shared};
 use super::magazine::Magazine;
 use super::seize::Seizure;
 use super::word::Word;
-use super::{foreign, meta, misuse, roster};
+use super::{foreign, meta, misuse, roster, screen};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -125,19 +125,21 @@ impl Front {
     /// A fresh cache on the live list; null when there is no memory for one.
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.reuse();
-        let is_tapped = self.is_tapped.load(Ordering::Relaxed);
         if place.is_null() {
-            place = meta::allocate(foreign::bytes_of(self.kind(), is_tapped)).cast();
-            if place.is_null() {
-                return place;
+            let before = screen::before();
+            let memory = meta::allocate(before + foreign::bytes_of(self.kind()));
+            if memory.is_null() {
+                return ptr::null_mut();
             }
+            // A cache stays one, and its screen before it.
+            place = memory.wrapping_add(before).cast();
         }
         let shard = self.emptiest_shard();
         self.count_shard(shard, 1, 0);
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.
         let cache = unsafe {
-            ThreadCache::birth(place, self.kind(), shard, is_tapped, self.is_hidden());
+            ThreadCache::birth(place, self.kind(), shard, self.is_hidden());
             &*place
         };
         cache

@@ -11,7 +11,7 @@
 //! do than the fast paths do: before the cache is there, and in a hardened heap.
 //! Frees that know a block's size (plain.rs) do it the other way round: they go to `row`,
 //! and what is taken comes from the start of the cache. Both are the same bins, unless
-//! what is taken is counted (counted.rs).
+//! what is taken is counted: then a screen is in front of those to take from (screen.rs).
 //!
 //! Where the compiler reaches thread-local storage by a function call (in a
 //! shared library; through `thread_local!`'s accessor whenever that is not
@@ -52,7 +52,8 @@ impl Word {
         }
     }
 
-    /// The cache of the fast paths: the thread's, or a shared one.
+    /// The cache of the fast paths: the thread's, a shared one, or the thread's screen, of
+    /// which slow paths must read nothing.
     #[inline(always)]
     pub fn cache(&self) -> *const ThreadCache {
         self.cache.get()
@@ -62,6 +63,13 @@ impl Word {
     #[inline(always)]
     pub fn own(&self) -> *const ThreadCache {
         self.own.get()
+    }
+
+    /// Of a word of a plain front end, the cache that blocks are freed to.
+    #[inline(always)]
+    pub(super) fn freed_to(&self) -> *const ThreadCache {
+        // A cache begins with its bins, and a plain one has no other row.
+        self.row.get().cast()
     }
 
     /// The row of bins that the word leads to.
@@ -87,7 +95,7 @@ impl Word {
             return;
         }
         self.row.set(cache.word_row());
-        self.cache.set(cache);
+        self.cache.set(cache.shown());
     }
 
     /// The bin `offset` bytes into the thread's cache, if the offset is one's.

@@ -61,15 +61,13 @@ pub(super) use guard::{open, seal, shut};
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::{end as end_quarantine, end_spares, for_each_kept};
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
-/// Whether the heap is hardened: a byte, which `libntheap.so` reads by its address.
-pub static ON: AtomicBool = AtomicBool::new(false);
+use super::way;
+use core::sync::atomic::Ordering;
 
 /// Whether the heap is hardened.
 #[inline(always)]
 pub(super) fn is_on() -> bool {
-    ON.load(Ordering::Relaxed)
+    way::WAY.load(Ordering::Relaxed) == way::HARDENED
 }
 
 /// Whether blocks of `size` bytes that are at hand may be wiped in part.
@@ -83,5 +81,5 @@ pub(super) fn begin() {
     chance::begin();
     guard::begin();
     place::begin();
-    ON.store(true, Ordering::Relaxed);
+    way::go(way::HARDENED);
 }

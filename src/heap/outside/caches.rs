@@ -5,7 +5,6 @@
 //!   Anchor::PlainFront --> the front end -- LIVE --> cache --> cache --> ...
 //!                                       \-- depot_at --> magazine --> magazine
 //!   a cache's class --> its current magazine up to the bin's top, and its spare
-//!                       where what is taken is counted, one more for what is freed
 //! ```
 //!
 //! A block that a thread is about to move from one of these to another, in the
@@ -16,8 +15,6 @@ use crate::heap::bin::Bin;
 use crate::heap::bucket::{Bucket, DEPOTS, SHARDS};
 use crate::heap::cache::{Rack, ThreadCache};
 use crate::heap::classes::COUNT;
-use crate::heap::descriptor::Kind;
-use crate::heap::foreign::{self, EXTRA_AT, ROW, SHELF};
 use crate::heap::front::{Caches, Front};
 use crate::heap::magazine::{Depot, ENTRIES, Magazine};
 use crate::sync::Mutex;
@@ -25,9 +22,6 @@ use core::mem::offset_of;
 
 /// Bytes of a cache, which [`Cache`] needs.
 pub const CACHE_BYTES: usize = size_of::<ThreadCache>();
-/// Bytes of a cache for which [`Cache::is_tapped`] says so, which [`Cache::returned`]
-/// needs.
-pub const TAPPED_BYTES: usize = foreign::bytes_of(Kind::Plain, true);
 /// Bytes of a magazine's first words, which [`magazine`] needs.
 pub const MAGAZINE_BYTES: usize = size_of::<Magazine>();
 /// Where in a front end the first cache's address is.
@@ -83,25 +77,6 @@ impl<'a> Cache<'a> {
     /// What it keeps of a class: in its magazine, and in its spare one.
     pub fn kept(&self, class: usize) -> [Kept; 2] {
         self.of_class(class).unwrap_or_default()
-    }
-
-    /// Whether freed blocks go to bins of their own.
-    pub fn is_tapped(&self) -> bool {
-        super::byte(self.0, offset_of!(ThreadCache, is_tapped)).is_some_and(|byte| byte != 0)
-    }
-
-    /// What a tapped cache, of [`TAPPED_BYTES`] bytes, keeps of a class in the bin that
-    /// freed blocks go to.
-    pub fn returned(&self, class: usize) -> Kept {
-        let [bins, shelves] = EXTRA_AT;
-        let [shelf, current, floor] = SHELF;
-        if class >= ROW {
-            return Kept::default();
-        }
-        let shelf = shelves + class * shelf;
-        let bin = bins + class * size_of::<Bin>();
-        self.in_bin(bin, shelf + current, shelf + floor)
-            .unwrap_or_default()
     }
 
     /// What lies in the magazine of a bin, by where its parts are.

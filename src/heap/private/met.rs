@@ -59,6 +59,13 @@ pub(in crate::heap) fn at_hand(size: usize) -> *mut u8 {
     malloc_ref().map_or(ptr::null_mut(), |heap| unsafe { heap.at_hand(size) })
 }
 
+/// Whether [`at_hand`] has a heap to ask.
+#[cfg(feature = "crt")]
+#[inline(always)]
+pub(in crate::heap) fn is_served() -> bool {
+    !MALLOC_HEAP.load(Ordering::Relaxed).is_null()
+}
+
 /// Frees a block of that heap which its thread's slot has room for; false, and
 /// nothing done, of anything else.
 ///

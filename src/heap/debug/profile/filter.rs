@@ -7,8 +7,9 @@
 //!
 //! Invariants: a bit is set before the lock is given back under which a record came into
 //! its chain, and is cleared only when no record is left. Who frees a noted block was
-//! handed it after that, so never reads 0: bits change by one read and write each, of
-//! which any later look sees the last one or a newer one.
+//! handed it after that, and who takes a freed one gets it after who freed it, so neither
+//! reads 0: bits change by one read and write each, of which any later look sees the last one
+//! or a newer one.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 

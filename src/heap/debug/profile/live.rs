@@ -5,9 +5,9 @@
 //!                               --> chain of records, each with its successor's number
 //! ```
 //!
-//! Nearly every block that is freed is not noted, and its bit is 0: with two thousand
+//! Nearly every block that is looked for is not noted, and its bit is 0: with two thousand
 //! noted blocks, a gigabyte at the usual rate, all but three in a hundred. With a million
-//! every free of a magazine's takes the lock.
+//! every look takes the lock. Blocks with marks are looked for only if their marks say so.
 //!
 //! Records lie in reserved space that is committed as it fills; those of freed blocks
 //! are used again. A record's number never changes its chain without the lock.
@@ -46,6 +46,16 @@ pub(in crate::heap) struct Noted {
     pub(in crate::heap) size: usize,
     pub(in crate::heap) counted: usize,
     pub(in crate::heap) site: u32,
+}
+
+impl Noted {
+    fn of(record: &Record) -> Noted {
+        Noted {
+            size: record.size,
+            counted: record.counted,
+            site: record.site,
+        }
+    }
 }
 
 fn chain_of(address: usize) -> usize {
@@ -163,6 +173,18 @@ impl Live {
         filter::enter(&FILTER, self, chain_of(address), number)
     }
 
+    /// A block's record, if it is noted.
+    pub(super) fn find(&mut self, address: usize) -> Option<Noted> {
+        let mut at = *self.heads.get(chain_of(address))?;
+        loop {
+            let record = self.record(at)?;
+            if record.address == address {
+                return Some(Noted::of(record));
+            }
+            at = record.next;
+        }
+    }
+
     /// Takes a block's record out, if it is noted.
     pub(super) fn take(&mut self, address: usize) -> Option<Noted> {
         let at = filter::leave(&FILTER, self, chain_of(address), address)?;
@@ -172,11 +194,7 @@ impl Live {
             next: free,
             ..Record::default()
         };
-        Some(Noted {
-            size: found.size,
-            counted: found.counted,
-            site: found.site,
-        })
+        Some(Noted::of(&found))
     }
 }
 
@@ -223,6 +241,7 @@ mod tests {
                 assert!(live.add(address, noted.size, noted.counted, noted.site));
                 model.insert(address, noted);
                 assert!(may_have(address));
+                assert_eq!(live.find(address), Some(noted));
             } else {
                 assert_eq!(live.take(address), model.remove(&address));
             }
@@ -237,6 +256,7 @@ mod tests {
         for (address, noted) in model {
             assert_eq!(live.take(address), Some(noted));
             assert_eq!(live.take(address), None);
+            assert_eq!(live.find(address), None);
         }
         // No record is left, so no bit is.
         assert!(live.heads.iter().all(|&head| head == 0));

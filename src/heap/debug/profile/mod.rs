@@ -16,9 +16,9 @@
 //! sixteenth, lies in no stretch: it has the same chance by a coin of its own, and from
 //! the rate on it is always noted.
 //!
-//! No fast path counts, and no block is of a kind of its own: whoever takes from a bin
-//! finds it empty before a block that is to be noted (`heap/counted.rs`), and frees are
-//! seen where blocks go home or by their marks. The noted ones are found by address:
+//! Every allocation counts, in a lane of its own behind the fast paths, and no block is of a
+//! kind of its own (`heap/counted.rs`): frees are seen by a block's mark, or when it is
+//! handed out anew or goes home. The noted ones are found by address:
 //!
 //! ```text
 //!   address -- hash --> filter: a bit --> chain of records     filter.rs, live.rs
@@ -27,10 +27,10 @@
 //! ```
 //!
 //! Invariants:
-//! - A record is there before its block is handed out, and goes before anybody else can
-//!   be handed the block.
-//! - The bit is looked at without a lock. Whoever frees a noted block was handed it after
-//!   its bit was set, and bits are cleared only when no record has them.
+//! - A record is there before its block is handed out, and goes before the block is handed
+//!   out anew. Of a block without a mark it may be there while the block is free.
+//! - The bit is looked at without a lock. Whoever frees a noted block, or takes it anew, does
+//!   so after its bit was set, and bits are cleared only when no record has them.
 //! - The lock here is below every heap's. Stacks are captured without it.
 //! - An outside reader finds all by the [`Header`], which the root record leads to.
 
@@ -44,6 +44,7 @@ pub use sites::Site;
 use super::random::random;
 use super::stacks::{self, Database};
 use crate::config::Config;
+use crate::heap::counted;
 use crate::heap::fingerprint::{START, mix_all};
 use crate::sync::{Lock, Mutex};
 use crate::vm::root;
@@ -168,7 +169,14 @@ pub(super) fn lock() -> &'static Lock {
     NOTES.raw()
 }
 
+/// Bytes of the largest blocks that lie in stretches; 0 where nothing is profiled.
+#[inline]
+pub(in crate::heap) fn largest_small() -> usize {
+    (HEADER.rate.load(Ordering::Relaxed) / PART) as usize
+}
+
 /// Whether blocks of `bytes` bytes lie in stretches.
+#[inline]
 pub(in crate::heap) fn is_small(bytes: u64) -> bool {
     bytes <= HEADER.rate.load(Ordering::Relaxed) / PART
 }
@@ -239,11 +247,27 @@ pub(in crate::heap) fn record(address: usize, size: usize, counted: usize) {
     HEADER.sites_used.store(sites, Ordering::Release);
 }
 
-/// Forgets a block that was freed, if it was noted. Any address will do.
+/// Whether a block at this address may be noted.
+#[inline]
+pub(in crate::heap) fn may_have(address: usize) -> bool {
+    live::may_have(address)
+}
+
+/// Forgets a block that was freed, or that is handed out anew, if it was noted. Any address
+/// will do.
 #[inline]
 pub(in crate::heap) fn freed(address: usize) {
     if live::may_have(address) {
         forget(address);
+    }
+}
+
+/// What is known of the block at an address, if it is noted.
+fn find(address: usize) -> Option<live::Noted> {
+    if live::may_have(address) {
+        NOTES.lock().live.find(address)
+    } else {
+        None
     }
 }
 
@@ -289,9 +313,10 @@ pub struct Totals {
     pub lost: u64,
 }
 
-/// What the profile comes to now; `None` where nothing is profiled. Of blocks without
-/// marks, a release build's of Rust, some that threads have just freed may count yet,
-/// until their caches send them home ([`crate::purge`] has them do so). Takes time in proportion to the blocks noted. Can be called by any thread at any time.
+/// What the profile comes to now; `None` where nothing is profiled. Takes time in proportion
+/// to the blocks noted and to those that threads' caches keep. Can be called by any thread at
+/// any time; of blocks that other threads allocate and free meanwhile, some may be counted
+/// wrongly.
 pub fn totals() -> Option<Totals> {
     let rate = HEADER.rate.load(Ordering::Relaxed);
     if rate == 0 {
@@ -302,6 +327,16 @@ pub fn totals() -> Option<Totals> {
         ..Totals::default()
     };
     let (mut live, mut allocated) = (0u64, 0u64);
+    // Noted blocks without marks that are free, though nobody has told: they are in caches.
+    let mut free = Totals::default();
+    counted::for_each_kept(&mut |address| {
+        if let Some(noted) = find(address) {
+            let weight = weight(noted.counted as u64, rate);
+            free.live_blocks = free.live_blocks.saturating_add(weight);
+            free.live_bytes += sites::weighted(noted.size, weight);
+            free.noted += 1;
+        }
+    });
     let mut notes = NOTES.lock();
     notes.live.for_each(&mut |record| {
         let weight = weight(record.counted as u64, rate);
@@ -313,7 +348,9 @@ pub fn totals() -> Option<Totals> {
         allocated = allocated.saturating_add(site.objects);
         totals.allocated_bytes += site.bytes;
     });
-    totals.live_blocks = live / ONE;
+    totals.live_blocks = live.saturating_sub(free.live_blocks) / ONE;
+    totals.live_bytes = totals.live_bytes.saturating_sub(free.live_bytes);
+    totals.noted = totals.noted.saturating_sub(free.noted);
     totals.allocated_blocks = allocated / ONE;
     Some(totals)
 }
