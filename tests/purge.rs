@@ -79,7 +79,8 @@ fn ended_without_hooks() {
     WORD.with(plain::purge);
     let before = stats();
     for round in 0..20 {
-        let mut thread = 0;
+        // SAFETY: a number, or a pointer, that is written before it is read.
+        let mut thread: libc::pthread_t = unsafe { std::mem::zeroed() };
         // SAFETY: the function takes nothing, and the thread is waited for: the kernel says
         // when it has ended.
         unsafe {

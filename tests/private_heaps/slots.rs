@@ -54,7 +54,12 @@ fn subsegments(heap: &TestHeap, threads: usize) -> Vec<HashSet<usize>> {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 fn threads_at_a_time_take_blocks_of_different_subsegments() {
     isolated(|| {
         // The main thread's number, too, is none of theirs.
