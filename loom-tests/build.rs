@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 96] = [
+const MUTANTS: [Mutant; 98] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -330,6 +330,20 @@ const MUTANTS: [Mutant; 96] = [
         "heap/private/roll.rs",
         "self.0.store(handle, Ordering::Release);",
         "self.0.store(handle, Ordering::Relaxed);",
+    ),
+    // A walk stays where it is.
+    (
+        "roll_tells_again",
+        "heap/private/roll.rs",
+        "number.is_none_or(|number| *own > number)",
+        "number.is_none_or(|number| *own >= number)",
+    ),
+    // Heaps that live have one number: a walk passes over one of them.
+    (
+        "roll_numbers_by_count",
+        "heap/private/roll.rs",
+        "self.entered += u64::from(!is_first);",
+        "self.entered = self.count as u64 + 1;",
     ),
     // The heap before the one that leaves is not the last from then on.
     (

@@ -106,6 +106,8 @@ crate::mutant!(roll_keeps_alive);
 crate::mutant!(roll_looks_relaxed);
 crate::mutant!(roll_begins_relaxed);
 crate::mutant!(roll_loses_last);
+crate::mutant!(roll_numbers_by_count);
+crate::mutant!(roll_tells_again);
 crate::mutant!(slot_takes_relaxed);
 crate::mutant!(slot_gives_relaxed);
 crate::mutant!(slot_looks_and_takes);
