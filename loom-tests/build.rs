@@ -8,7 +8,7 @@ use std::{env, fs};
 /// must be there exactly once, and what replaces it.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 87] = [
+const MUTANTS: [Mutant; 98] = [
     // Two threads commit what there is room for once.
     (
         "budget_adds_blindly",
@@ -331,6 +331,20 @@ const MUTANTS: [Mutant; 87] = [
         "self.0.store(handle, Ordering::Release);",
         "self.0.store(handle, Ordering::Relaxed);",
     ),
+    // A walk stays where it is.
+    (
+        "roll_tells_again",
+        "heap/private/roll.rs",
+        "number.is_none_or(|number| *own > number)",
+        "number.is_none_or(|number| *own >= number)",
+    ),
+    // Heaps that live have one number: a walk passes over one of them.
+    (
+        "roll_numbers_by_count",
+        "heap/private/roll.rs",
+        "self.entered += u64::from(!is_first);",
+        "self.entered = self.count as u64 + 1;",
+    ),
     // The heap before the one that leaves is not the last from then on.
     (
         "roll_loses_last",
@@ -615,6 +629,67 @@ const MUTANTS: [Mutant; 87] = [
         "vm/left/places.rs",
         "self.count.fetch_add(1, Ordering::Relaxed);\n                place.base.store(region.base, Ordering::Release);",
         "place.base.store(region.base, Ordering::Release);\n                let count = self.count.load(Ordering::Relaxed);\n                self.count.store(count + 1, Ordering::Relaxed);",
+    ),
+    // Who claims a block does not see what was written before it was handed out.
+    (
+        "mark_hands_out_relaxed",
+        "heap/large/mark.rs",
+        "mark.store(BUSY, Ordering::Release);",
+        "mark.store(BUSY, Ordering::Relaxed);",
+    ),
+    (
+        "mark_claims_relaxed",
+        "heap/large/mark.rs",
+        "compare_exchange(was, 0, Ordering::Acquire, Ordering::Relaxed)",
+        "compare_exchange(was, 0, Ordering::Relaxed, Ordering::Relaxed)",
+    ),
+    // Two threads have a block.
+    (
+        "mark_claims_in_two_steps",
+        "heap/large/mark.rs",
+        "mark.compare_exchange(was, 0, Ordering::Acquire, Ordering::Relaxed);",
+        "{ let is = mark.load(Ordering::Acquire); mark.store(0, Ordering::Relaxed); \
+         if is == was { Ok(was) } else { Err(is) } };",
+    ),
+    (
+        "mark_takes_any",
+        "heap/large/mark.rs",
+        "was == 0 || taken.is_err()",
+        "taken.is_err()",
+    ),
+    // A block is taken for the one that its record was of before.
+    (
+        "mark_looks_no_more",
+        "heap/large/mark.rs",
+        "    if !is_it() {\n        mark.store(was, Ordering::Release);\n        return false;\n    }\n",
+        "",
+    ),
+    // A bucket is found before it is whole.
+    (
+        "shown_relaxed",
+        "heap/private/shown.rs",
+        "self.0.store(record, Ordering::Release);",
+        "self.0.store(record, Ordering::Relaxed);",
+    ),
+    (
+        "shown_found_relaxed",
+        "heap/private/shown.rs",
+        "self.0.load(Ordering::Acquire)",
+        "self.0.load(Ordering::Relaxed)",
+    ),
+    // A size has two buckets, or a number two slots.
+    (
+        "shown_makes_blindly",
+        "heap/private/shown.rs",
+        "        if !ptr::eq(found, stand_in) {\n            return found;\n        }\n",
+        "        let _ = stand_in;\n",
+    ),
+    // Where there was no memory, what stands for a record is gone.
+    (
+        "shown_shows_nothing",
+        "heap/private/shown.rs",
+        "        if made.is_null() {\n            return found;\n        }\n",
+        "",
     ),
 ];
 

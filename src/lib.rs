@@ -57,6 +57,7 @@
 #[cfg(any(
     test,
     feature = "memmap2",
+    ntheap_portable,
     not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))
 ))]
 extern crate std;

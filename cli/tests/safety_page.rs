@@ -170,6 +170,64 @@ fn the_page_counts_as_the_sources_do() {
     has("protocols", &protocols());
 }
 
+/// Blocks of assembly in shipping code, and uses of the processor's own functions.
+fn assembly(text: &str) -> usize {
+    let code = text.lines().map(str::trim_start);
+    code.take_while(|line| !line.starts_with("mod tests {"))
+        .filter(|line| !line.starts_with("//"))
+        .map(|line| {
+            ["asm!(", "arch::_", "x86_64::_", "aarch64::_"]
+                .iter()
+                .map(|mark| line.matches(mark).count())
+                .sum::<usize>()
+        })
+        .sum()
+}
+
+/// Each file with assembly is on the page with what there is elsewhere, and what runs that:
+/// steps that there are, or why none does.
+#[test]
+fn all_assembly_is_listed_with_what_there_is_elsewhere() {
+    let page = fs::read_to_string(root().join("docs/safety.md")).unwrap();
+    let (_, list) = page.split_once("<!-- assembly -->\n").expect("the list");
+    let (list, _) = list
+        .split_once("<!-- end of assembly -->")
+        .expect("its end");
+    let steps = fs::read_to_string(root().join(".ci/platforms.sh")).unwrap();
+    let mut listed = BTreeMap::new();
+    for row in list.lines().skip(2) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [file, blocks, what, elsewhere, by] = cells[..] else {
+            panic!("five cells: {row}");
+        };
+        assert!(!what.is_empty() && !elsewhere.is_empty(), "{row}");
+        let is_run = by
+            .split(", ")
+            .all(|step| step == "models" || steps.contains(&format!("\n{step}() {{\n")));
+        let has_reason = by.starts_with("not run: ") || by == "not run, as above";
+        assert!(is_run || has_reason, "no step of .ci/platforms.sh: {row}");
+        let before = listed.insert(file.trim_matches('`').to_owned(), blocks.to_owned());
+        assert_eq!(before, None, "{row}");
+    }
+    let mut all = Vec::new();
+    for folder in ["src", "capi"] {
+        files(&root().join(folder), &mut all);
+    }
+    let mut found = BTreeMap::new();
+    for path in all {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        let blocks = assembly(&fs::read_to_string(&path).unwrap());
+        if blocks != 0 {
+            found.insert(name.to_owned(), blocks.to_string());
+        }
+    }
+    assert!(found.len() > 20);
+    assert_eq!(listed, found, "docs/safety.md lists other assembly");
+}
+
 /// Each file that a model includes has a mutant, or is there for those that do.
 #[test]
 fn each_modelled_file_has_a_mutant() {

@@ -16,6 +16,10 @@ mod filter;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod magazine;
 
+#[path = "../../src/heap/large/mark.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod mark;
+
 #[path = "../../src/heap/private/lock.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod lock;
@@ -25,6 +29,9 @@ mod numbers;
 #[path = "../../src/heap/private/roll.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod roll;
+#[path = "../../src/heap/private/shown.rs"]
+#[allow(dead_code, reason = "the models use a part of each file")]
+mod shown;
 #[path = "../../src/heap/private/slot.rs"]
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod slot;
@@ -40,16 +47,23 @@ mod roster;
 #[allow(dead_code, reason = "the models use a part of each file")]
 mod seize;
 
+/// What the protocol files find here.
+pub(crate) mod descriptor {
+    pub(crate) const BUSY: u8 = 1;
+}
+
 mod chains_model;
 mod claims_model;
 mod depot_model;
 mod filter_model;
 mod heap_lock_model;
+mod mark_model;
 mod numbers_model;
 mod request_model;
 mod roll_model;
 mod roster_model;
 mod seize_model;
+mod shown_model;
 mod slot_model;
 mod state_model;
 
@@ -92,6 +106,8 @@ crate::mutant!(roll_keeps_alive);
 crate::mutant!(roll_looks_relaxed);
 crate::mutant!(roll_begins_relaxed);
 crate::mutant!(roll_loses_last);
+crate::mutant!(roll_numbers_by_count);
+crate::mutant!(roll_tells_again);
 crate::mutant!(slot_takes_relaxed);
 crate::mutant!(slot_gives_relaxed);
 crate::mutant!(slot_looks_and_takes);
@@ -103,3 +119,12 @@ crate::mutant!(roster_loses_rest);
 crate::mutant!(roster_takes_the_later);
 crate::mutant!(roster_takes_of_others);
 crate::mutant!(roster_counts_no_number);
+crate::mutant!(mark_hands_out_relaxed);
+crate::mutant!(mark_claims_relaxed);
+crate::mutant!(mark_claims_in_two_steps);
+crate::mutant!(mark_takes_any);
+crate::mutant!(mark_looks_no_more);
+crate::mutant!(shown_relaxed);
+crate::mutant!(shown_found_relaxed);
+crate::mutant!(shown_makes_blindly);
+crate::mutant!(shown_shows_nothing);

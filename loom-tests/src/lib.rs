@@ -18,9 +18,11 @@
 //! | `src/heap/debug/page/state.rs` | `heap/state_model.rs` | one of several that free a guarded block has it |
 //! | `src/heap/bin.rs` | `heap/request_model.rs` | requests are honoured in every row of bins, blocks and limits survive them |
 //! | `src/heap/seize.rs` | `heap/seize_model.rs` | a bin's blocks are seized while its owner goes on, none lost, none doubled |
+//! | `src/heap/large/mark.rs` | `heap/mark_model.rs` | of several that free or resize a large block one has it, and as it was written |
 //! | `src/heap/private/lock.rs` | `heap/heap_lock_model.rs` | a heap's holder is alone with it, operations exclude each other, nobody sleeps for ever |
 //! | `src/heap/private/numbers.rs` | `heap/numbers_model.rs` | threads that live at a time have different numbers |
-//! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost |
+//! | `src/heap/private/roll.rs` | `heap/roll_model.rs` | heaps of others are seen whole or not at all, none is lost, and each once by a walk that lets the lock go |
+//! | `src/heap/private/shown.rs` | `heap/shown_model.rs` | a heap's buckets and slots are found whole, or what stands for them; one is made |
 //! | `src/heap/roster.rs` | `heap/roster_model.rs` | a thread's end against purge and births: a cache has one thread, its blocks are in one place; lost caches are taken once |
 //! | `src/heap/private/slot.rs` | `heap/slot_model.rs` | blocks pass through a slot, none lost, none doubled |
 //! | `src/crt/first.rs` | `crt/first_model.rs` | of copies that begin at once one is the first, and all know which |

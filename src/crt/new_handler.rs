@@ -38,7 +38,7 @@ pub fn get() -> Option<Handler> {
 ///
 /// # Safety
 /// The handler can be called.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable)))]
 #[unsafe(naked)]
 unsafe extern "C" fn ask(handler: Handler, size: usize) -> i32 {
     // Without a word about unwinding (.cfi_startproc): whoever looks for a catcher
@@ -58,7 +58,7 @@ unsafe extern "C" fn ask(handler: Handler, size: usize) -> i32 {
 ///
 /// # Safety
 /// The handler can be called.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable))))]
 unsafe fn ask(handler: Handler, size: usize) -> i32 {
     // SAFETY: the caller's handler.
     unsafe { handler(size) }

@@ -87,7 +87,7 @@ impl<S: Slot> Bin<S> {
     pub(super) unsafe fn is_at_limit(bin: *const Self, top: *mut S) -> bool {
         // The compiler does not fold an atomic load into a comparison; the load
         // itself is the same.
-        #[cfg(all(target_arch = "x86_64", not(ntheap_model)))]
+        #[cfg(all(target_arch = "x86_64", not(any(ntheap_model, ntheap_portable))))]
         // SAFETY: reads the aligned word `limit`, which others may set meanwhile.
         unsafe {
             core::arch::asm!(
@@ -101,7 +101,7 @@ impl<S: Slot> Bin<S> {
             );
             false
         }
-        #[cfg(any(not(target_arch = "x86_64"), ntheap_model))]
+        #[cfg(any(not(target_arch = "x86_64"), ntheap_model, ntheap_portable))]
         // SAFETY: the caller's bin is live.
         unsafe {
             top >= (*bin).limit.load(Ordering::Relaxed)

@@ -475,7 +475,7 @@ impl ThreadCache {
         // SAFETY: the offset is that of a bin in every cache of the front end;
         // a subsegment that changes its shard meanwhile has one before and
         // after, and either will do.
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
         unsafe {
             // The compiler does not fold an atomic load into an addition.
             let mut bin = this.cast::<Bin>().cast_mut();
@@ -488,7 +488,7 @@ impl ThreadCache {
             );
             bin
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
         // SAFETY: as above.
         unsafe {
             let offset = (*descriptor).bin.load(Ordering::Relaxed);
@@ -738,7 +738,7 @@ impl Member for ThreadCache {
 #[cfg(feature = "hardened")]
 #[inline(always)]
 fn prefetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     // SAFETY: faults nowhere and changes nothing.
     unsafe {
         core::arch::asm!(
@@ -747,7 +747,7 @@ fn prefetch(address: *const u8) {
             options(nostack, preserves_flags),
         );
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     let _ = address;
 }
 
@@ -755,7 +755,10 @@ fn prefetch(address: *const u8) {
 #[inline(always)]
 #[allow(clippy::pointers_in_nomem_asm_block)]
 pub(super) fn pin<T>(address: *mut T) -> *mut T {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(ntheap_portable)
+    ))]
     {
         let mut address = address;
         // SAFETY: no instruction at all.
@@ -764,6 +767,9 @@ pub(super) fn pin<T>(address: *mut T) -> *mut T {
         }
         address
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(ntheap_portable)
+    )))]
     address
 }

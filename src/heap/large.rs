@@ -19,9 +19,10 @@
 
 #[cfg(feature = "hardened")]
 mod guard;
+mod mark;
 
 use super::classes::SLICE;
-use super::descriptor::{BUSY, Descriptor, HEADER, Kind, LARGE, is_busy};
+use super::descriptor::{Descriptor, HEADER, Kind, LARGE, is_busy};
 use super::meta::{self, FreeList};
 use super::slices;
 use crate::vm::{self, Use};
@@ -205,11 +206,8 @@ impl LargeList {
         this.blocks = 1;
         this.free = 0;
         this.high = pages(bytes);
-        // SAFETY: the record has room for one mark; the slice was claimed.
-        unsafe {
-            (*Descriptor::mark(descriptor, 0)).store(BUSY, relaxed);
-            slices::enter(block.addr() & !(SLICE - 1), 1, descriptor);
-        }
+        // SAFETY: the slice was claimed.
+        unsafe { slices::enter(block.addr() & !(SLICE - 1), 1, descriptor) };
         self.link(descriptor);
         self.blocks += 1;
         self.bytes += span;
@@ -222,7 +220,19 @@ impl LargeList {
         }
         #[cfg(feature = "hardened")]
         self.close_end(descriptor, size);
+        // SAFETY: the record has room for one mark.
+        unsafe { Self::hand_out(descriptor) };
         block
+    }
+
+    /// Marks a large block as handed out, once all of its record is written.
+    ///
+    /// # Safety
+    /// `descriptor` is a large block's, which is the caller's alone until then.
+    #[inline(always)]
+    pub(super) unsafe fn hand_out(descriptor: *const Descriptor) {
+        // SAFETY: the caller's record; a large block's has a mark.
+        unsafe { mark::hand_out(&*Descriptor::mark(descriptor, 0)) };
     }
 
     /// Whether `descriptor` describes a large block that starts at `address`

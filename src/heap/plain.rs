@@ -43,7 +43,7 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
 pub(super) fn is_alien(block: *mut u8) -> bool {
     // By a branch of its own: the compiler would compute this and another condition without
     // branches, which takes twice the instructions.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     // SAFETY: looks at a number.
     unsafe {
         if KEEPS_LOW {
@@ -66,7 +66,7 @@ pub(super) fn is_alien(block: *mut u8) -> bool {
         }
         false
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     if KEEPS_LOW {
         block.addr() < LOW
     } else {

@@ -99,7 +99,7 @@ pub(super) const fn stand_in() -> *mut u8 {
 /// In a shared library the compiler reaches a static of another crate by a load
 /// of its address. Here the linker fills in the distance: the mask, then the
 /// table, as below, for this processor does not exchange loads.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable)))]
 #[inline(always)]
 pub(super) fn table() -> (*mut u8, usize) {
     let (table, mask): (*mut u8, usize);
@@ -119,7 +119,7 @@ pub(super) fn table() -> (*mut u8, usize) {
 }
 
 /// The table and its mask, which stay as they are once the table is made.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable))))]
 #[inline(always)]
 pub(super) fn table() -> (*mut u8, usize) {
     let mask = MASK.load(Ordering::Acquire);
@@ -128,7 +128,7 @@ pub(super) fn table() -> (*mut u8, usize) {
 
 /// The descriptor for `address`; one that describes nothing where ntheap has
 /// nothing. Any address will do.
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable))))]
 #[inline]
 pub(crate) fn find(address: usize) -> *mut Descriptor {
     let (table, mask) = table();
@@ -140,7 +140,7 @@ pub(crate) fn find(address: usize) -> *mut Descriptor {
 /// nothing. Any address will do.
 ///
 /// As [`table`] for what it reads. The mask is read before the table.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable)))]
 #[inline]
 pub(crate) fn find(address: usize) -> *mut Descriptor {
     let mut index = address / SLICE;

@@ -119,7 +119,12 @@ impl Word {
 /// `cache`, `own`, `cache_at`, `row_at` and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 macro_rules! thread_word {
     ($visibility:vis, $($symbol:tt)+) => {
         ::core::arch::global_asm!(
@@ -242,7 +247,12 @@ macro_rules! thread_word {
 /// `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+)))]
 macro_rules! thread_word {
     ($visibility:vis, $($symbol:tt)+) => {
         ::std::thread_local! {

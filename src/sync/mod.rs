@@ -21,11 +21,13 @@ pub(crate) use once::Once;
 
 /// Atomics, as the protocol files name them.
 pub(crate) mod atomic {
+    #[cfg(feature = "debug")]
+    pub(crate) use core::sync::atomic::AtomicU64;
     #[cfg(all(unix, feature = "crt"))]
     pub(crate) use core::sync::atomic::fence;
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-    #[cfg(feature = "debug")]
-    pub(crate) use core::sync::atomic::{AtomicU8, AtomicU64};
+    pub(crate) use core::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering,
+    };
 }
 
 /// Waiting, as the protocol files name it.

@@ -112,6 +112,8 @@ unsafe extern "C" {
         destructor: Option<unsafe extern "C" fn(*mut c_void)>,
     ) -> c_int;
     pub(super) fn pthread_key_delete(key: pthread_key_t) -> c_int;
+    #[cfg(any(test, ntheap_portable))]
+    pub(super) fn pthread_self() -> c_ulong;
     pub(super) fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c_int;
     pub(super) fn raise(signal: c_int) -> c_int;
     pub(super) fn read(file: c_int, buffer: *mut c_void, size: usize) -> isize;
@@ -171,6 +173,7 @@ mod tests {
             pthread_atfork: unsafe extern "C" fn(Handler, Handler, Handler) -> c_int;
             pthread_key_create: unsafe extern "C" fn(*mut pthread_key_t, Exit) -> c_int;
             pthread_key_delete: unsafe extern "C" fn(pthread_key_t) -> c_int;
+            pthread_self: unsafe extern "C" fn() -> c_ulong;
             pthread_setspecific: unsafe extern "C" fn(pthread_key_t, *const c_void) -> c_int;
             raise: unsafe extern "C" fn(c_int) -> c_int;
             read: unsafe extern "C" fn(c_int, *mut c_void, usize) -> isize;

@@ -566,7 +566,7 @@ pub(crate) fn is_gone(thread: u64) -> bool {
 /// storage lies. Costs an instruction or a call, never a system call.
 #[inline(always)]
 pub fn thread_token() -> usize {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable)))]
     {
         let token: usize;
         // SAFETY: the first word of a thread's control block is its own
@@ -580,7 +580,7 @@ pub fn thread_token() -> usize {
         }
         token
     }
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable))))]
     os::thread_token()
 }
 

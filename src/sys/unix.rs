@@ -670,7 +670,7 @@ pub(super) fn thread_id() -> u64 {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(ntheap_portable))))]
 pub(super) fn thread_token() -> usize {
     // SAFETY: no arguments, no memory.
     unsafe { c::pthread_self() as usize }

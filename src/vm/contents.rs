@@ -24,9 +24,8 @@ impl Reservation {
     /// [`as_ptr`](Reservation::as_ptr) a page may change between two reads until it is
     /// written to.
     ///
-    /// [`PageError::Invalid`] for an empty range or one that is not inside. The time
-    /// grows with the pages of the range that are in memory, of which the first words
-    /// are read.
+    /// The time grows with the pages of the range that are in memory, of which the first
+    /// words are read.
     ///
     /// Source: "VirtualAlloc function (memoryapi.h)", MEM_RESET.
     ///
@@ -43,6 +42,9 @@ impl Reservation {
     /// assert_eq!(cache.bytes(0..1)?, [7]);
     /// # Ok::<(), ntheap::vm::PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range or one that is not inside.
     pub fn reset(&mut self, range: Range<usize>) -> Result<(), PageError> {
         #[cfg(unix)]
         {
@@ -65,10 +67,11 @@ impl Reservation {
     /// were reset hold what they held; if not, some read 0 and the others are kept. On
     /// Windows it is the system's answer, and Wine's is always no.
     ///
-    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a
-    /// reservation of which nothing was ever reset.
-    ///
     /// Source: "VirtualAlloc function (memoryapi.h)", MEM_RESET_UNDO.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a reservation
+    /// of which nothing was ever reset.
     pub fn undo_reset(&mut self, range: Range<usize>) -> Result<bool, PageError> {
         #[cfg(unix)]
         {
@@ -90,12 +93,14 @@ impl Reservation {
     /// Committing offered pages makes them accessible as well; what they hold then is what
     /// they held, or 0, page by page, and nothing tells which.
     ///
-    /// [`PageError::Invalid`] for bytes that are no whole pages, and pages with another
-    /// access; [`PageError::NotCommitted`]; [`PageError::NoMemory`] when the system has no
-    /// room for another mapping; [`PageError::Unsupported`] on Windows before 8.1. The time
-    /// is that of [`reset`](Reservation::reset).
+    /// The time is that of [`reset`](Reservation::reset).
     ///
     /// Source: "OfferVirtualMemory function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for bytes that are no whole pages, and pages with another
+    /// access; [`PageError::NotCommitted`]; [`PageError::NoMemory`] when the system has no
+    /// room for another mapping; [`PageError::Unsupported`] on Windows before 8.1.
     pub fn offer(&mut self, range: Range<usize>) -> Result<(), PageError> {
         #[cfg(unix)]
         {
@@ -115,10 +120,11 @@ impl Reservation {
     /// some read 0, all bytes of a page or none. On Windows the system does not say then what
     /// any of them hold.
     ///
+    /// Source: "ReclaimVirtualMemory function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for bytes that are no whole pages, and pages that are not
     /// offered; [`PageError::NotCommitted`]; [`PageError::NoMemory`].
-    ///
-    /// Source: "ReclaimVirtualMemory function (memoryapi.h)".
     pub fn reclaim(&mut self, range: Range<usize>) -> Result<bool, PageError> {
         #[cfg(unix)]
         {
@@ -137,12 +143,13 @@ impl Reservation {
     /// [`ReadWrite`](super::PageAccess::ReadWrite), and read 0. Where the system does not
     /// take it on Unix they keep what they hold.
     ///
+    /// Source: "DiscardVirtualMemory function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for bytes that are no whole pages, large pages, and pages
     /// with another access or (on Windows) a guard; [`PageError::NotCommitted`], also where
-    /// some are offered;
-    /// [`PageError::NoMemory`] on Windows, where they are decommitted and committed again.
-    ///
-    /// Source: "DiscardVirtualMemory function (memoryapi.h)".
+    /// some are offered; [`PageError::NoMemory`] on Windows, where they are decommitted and
+    /// committed again.
     pub fn discard(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         self.bar_offered(&range)?;
@@ -169,9 +176,10 @@ impl Reservation {
     /// Says that pages will be used soon. A hint, which changes nothing that can be read;
     /// pages that are not committed are skipped.
     ///
-    /// [`PageError::Invalid`] for an empty range or one that is not inside.
-    ///
     /// Source: "PrefetchVirtualMemory function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range or one that is not inside.
     pub fn prefetch(&self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::prefetch(start, length);
@@ -181,23 +189,27 @@ impl Reservation {
     /// Has committed pages stay in memory until they are unlocked or given back. There is
     /// no count: one [`unlock`](Reservation::unlock) undoes any number of calls.
     ///
+    /// Source: "VirtualLock function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Guard`] when one was a guard page, which is none any more, and nothing
     /// is locked; [`PageError::NotCommitted`] when some cannot be accessed;
     /// [`PageError::LockLimit`] when the system locks no more (`RLIMIT_MEMLOCK`; the
     /// working set's minimum on Windows), and those that were locked stay so;
     /// [`PageError::Invalid`].
-    ///
-    /// Source: "VirtualLock function (memoryapi.h)".
     pub fn lock(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         self.bar_offered(&range)?;
         pages::lock(start, length)
     }
 
-    /// Lets locked pages leave memory again. [`PageError::NotLocked`] when not all were
-    /// locked, and nothing changes then; [`PageError::Invalid`].
+    /// Lets locked pages leave memory again.
     ///
     /// Source: "VirtualUnlock function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::NotLocked`] when not all were locked, and nothing changes then;
+    /// [`PageError::Invalid`].
     pub fn unlock(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::unlock(start, length)
@@ -208,10 +220,7 @@ impl Reservation {
     /// has room for. How many. A page counts as written whoever wrote to it, the system on
     /// the program's behalf included, and stays noted when it is decommitted.
     ///
-    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a reservation
-    /// without [`write_watch`](super::ReserveOptions::write_watch);
-    /// [`PageError::Unsupported`] when the system does not tell. The time grows with the
-    /// pages of the range that are in memory.
+    /// The time grows with the pages of the range that are in memory.
     ///
     /// Source: "GetWriteWatch function (memoryapi.h)".
     ///
@@ -231,6 +240,11 @@ impl Reservation {
     /// assert_eq!(memory.written(0..8 * page, &mut found)?, 0);
     /// # Ok::<(), PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a reservation
+    /// without [`write_watch`](super::ReserveOptions::write_watch);
+    /// [`PageError::Unsupported`] when the system does not tell.
     pub fn written(&self, range: Range<usize>, found: &mut [usize]) -> Result<usize, PageError> {
         self.tell_written(&range, found, false)
     }
@@ -261,10 +275,12 @@ impl Reservation {
         })
     }
 
-    /// Forgets which pages of a range were written to. Errors are those of
-    /// [`written`](Reservation::written).
+    /// Forgets which pages of a range were written to.
     ///
     /// Source: "ResetWriteWatch function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// As for [`written`](Reservation::written).
     pub fn forget_written(&self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::forget_written(start, length)

@@ -14,11 +14,14 @@ static GUARDS: AtomicUsize = AtomicUsize::new(0);
 /// nobody. The one that was set before is asked no more. See
 /// [`Reservation::guard`](super::Reservation::guard) for what happens then.
 ///
-/// [`PageError::Unsupported`](super::PageError::Unsupported) when faults cannot be caught:
-/// who was asked before still is. Any thread may call it.
+/// Any thread may call it.
 ///
 /// On Windows it is a vectored exception handler, ahead of those that were there before; a
 /// page that nobody goes on with is no guard page any more there, as ever.
+///
+/// # Errors
+/// [`PageError::Unsupported`](super::PageError::Unsupported) when faults cannot be caught:
+/// who was asked before still is.
 ///
 /// # Safety
 /// The handler is called from a signal handler, or an exception handler, at any instruction of any thread that

@@ -117,7 +117,10 @@ impl<T: Plain> MappedFileMut<T> {
     }
 
     /// Maps a file that was opened for reading and writing; what is written to the slice
-    /// reaches it. Errors are those of [`MappedFile::new`].
+    /// reaches it.
+    ///
+    /// # Errors
+    /// As for [`MappedFile::new`].
     ///
     /// # Safety
     /// Nobody else, in any process, reads or writes the file by a mapping, writes to it
@@ -129,8 +132,10 @@ impl<T: Plain> MappedFileMut<T> {
     }
 
     /// Maps a file whose pages are copied when they are written to: nothing reaches the
-    /// file, which need not be opened for writing. Errors are those of
-    /// [`MappedFile::new`].
+    /// file, which need not be opened for writing.
+    ///
+    /// # Errors
+    /// As for [`MappedFile::new`].
     ///
     /// # Safety
     /// As for [`MappedFile::new`]: pages that are not copied yet show the file.

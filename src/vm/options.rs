@@ -124,21 +124,26 @@ impl ReserveOptions {
 
     /// Reserves `size` bytes, rounded up to pages.
     ///
+    /// With bounds the time grows with the number of the process's mappings, otherwise it
+    /// is a system call.
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, and for
     /// options that have no meaning or do not go together; [`PageError::InUse`] when
-    /// something is at the address; [`PageError::NoMemory`] when there is no such place,
-    /// or the system refuses; [`PageError::Unsupported`] for bounds and alignments on Windows
-    /// before Windows 10 1803. With bounds the time grows with the number of the process's
-    /// mappings, otherwise it is a system call.
+    /// something is at the address; [`PageError::NoMemory`] when there is no such place, or
+    /// the system refuses; [`PageError::Unsupported`] for bounds and alignments on Windows
+    /// before Windows 10 1803.
     pub fn reserve(self, size: usize) -> Result<Reservation, PageError> {
         Reservation::wanted(&self.wanted, size)
     }
 
     /// Reserves `size` bytes, rounded up to pages, as a placeholder: address space that a
-    /// reservation or a view takes the place of later. Errors are those of
-    /// [`reserve`](ReserveOptions::reserve); large pages, noted writes and caching are
-    /// [`PageError::Invalid`]. On Windows before Windows 10 1803 there are none
-    /// ([`PageError::Unsupported`]).
+    /// reservation or a view takes the place of later.
+    ///
+    /// # Errors
+    /// As for [`reserve`](ReserveOptions::reserve), and [`PageError::Invalid`] for large
+    /// pages, noted writes and caching. [`PageError::Unsupported`] on Windows before
+    /// Windows 10 1803.
     pub fn placeholder(self, size: usize) -> Result<Placeholder, PageError> {
         if !self.is_place() {
             return Err(PageError::Invalid);

@@ -62,10 +62,12 @@ impl PhysicalPages {
     /// Takes so many pages from the system, or fewer where it has not as many:
     /// [`len`](PhysicalPages::len) says how many.
     ///
+    /// No more are taken than there is memory for. The time grows with their number.
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for 0; [`PageError::NoMemory`] when there is not one, and for
     /// more bytes than there are addresses; [`PageError::CommitLimit`];
-    /// [`PageError::Denied`] and [`PageError::Unsupported`] on Windows. No more are taken
-    /// than there is memory for. The time grows with their number.
+    /// [`PageError::Denied`] and [`PageError::Unsupported`] on Windows.
     pub fn new(count: usize) -> Result<PhysicalPages, PageError> {
         if count == 0 {
             return Err(PageError::Invalid);
@@ -119,6 +121,8 @@ pub struct Window {
 
 impl Window {
     /// Reserves a window of `size` bytes, rounded up to pages, at a multiple of 64 KiB.
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses;
     /// [`PageError::NoMemory`]; [`PageError::Denied`] and [`PageError::Unsupported`] on
     /// Windows, as of [`PhysicalPages`].
@@ -152,6 +156,7 @@ impl Window {
 
     /// Has the window show these pages: at first none of them.
     ///
+    /// # Errors
     /// [`PageError::Invalid`] for the pages of a parent of this process;
     /// [`PageError::NoMemory`] when something that showed pages before was forgotten, and
     /// the system refuses to end what it showed.
@@ -212,11 +217,12 @@ impl Shown<'_> {
     /// Shows pages in a row, from the page `at` of the window on, in place of what was shown
     /// there.
     ///
+    /// Source: "MapUserPhysicalPages function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for no pages, and places that are not there;
     /// [`PageError::InUse`] for a page that is shown elsewhere, here or in another window,
     /// and stays there; [`PageError::NoMemory`] when the system has no more mappings.
-    ///
-    /// Source: "MapUserPhysicalPages function (memoryapi.h)".
     pub fn map(&mut self, at: usize, which: Range<usize>) -> Result<(), PageError> {
         let numbers = self.pages.numbers()?;
         let numbers = numbers.get(which).ok_or(PageError::Invalid)?;
@@ -228,8 +234,11 @@ impl Shown<'_> {
         self.window.map(at..end, number)
     }
 
-    /// Shows nothing in these pages of the window. [`PageError::Invalid`] for no pages, and
-    /// places that are not there; [`PageError::NoMemory`].
+    /// Shows nothing in these pages of the window.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for no pages, and places that are not there;
+    /// [`PageError::NoMemory`].
     pub fn unmap(&mut self, at: Range<usize>) -> Result<(), PageError> {
         self.inside(&at)?;
         self.window.map(at, |_| None)
@@ -238,10 +247,13 @@ impl Shown<'_> {
     /// Shows pages in any order: of each pair, at the first, a page of the window, the
     /// second, one of the pages. Two pages may change places in one call.
     ///
-    /// [`PageError::InUse`] as well when either is named twice; otherwise as
-    /// [`map`](Shown::map). The pairs are copied first.
+    /// The pairs are copied first.
     ///
     /// Source: "MapUserPhysicalPagesScatter function (winbase.h)".
+    ///
+    /// # Errors
+    /// [`PageError::InUse`] as well when either is named twice; otherwise as
+    /// [`map`](Shown::map).
     pub fn scatter(&mut self, pairs: &[(usize, usize)]) -> Result<(), PageError> {
         if pairs.is_empty() {
             return Err(PageError::Invalid);
@@ -280,8 +292,11 @@ impl Shown<'_> {
         Ok((start, range.end - range.start))
     }
 
-    /// Bytes of pages that are shown. [`PageError::NotCommitted`] where nothing is;
-    /// [`PageError::Invalid`] beyond the end, and for the pages of a parent of this process.
+    /// Bytes of pages that are shown.
+    ///
+    /// # Errors
+    /// [`PageError::NotCommitted`] where nothing is; [`PageError::Invalid`] beyond the end,
+    /// and for the pages of a parent of this process.
     pub fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
         let (start, length) = self.part(&range)?;
         // SAFETY: the bytes are those of pages that are shown, here alone, as long as this

@@ -79,9 +79,11 @@ impl Placeholder {
 
     /// Makes two of it: the first has `at` bytes, whole pages, the second the others.
     ///
+    /// Takes a time that grows with the logarithm of the number of regions.
+    ///
+    /// # Errors
     /// Refused, with the placeholder: [`PageError::Invalid`] unless both have pages;
-    /// [`PageError::NoMemory`]. Takes a time that grows with the logarithm of the number of
-    /// regions.
+    /// [`PageError::NoMemory`].
     pub fn split(self, at: usize) -> Result<(Placeholder, Placeholder), Refused<Placeholder>> {
         if at == 0 || at >= self.size || !at.is_multiple_of(super::page_size()) {
             return Err(Refused::new(PageError::Invalid, self));
@@ -99,6 +101,7 @@ impl Placeholder {
 
     /// Makes one of two that lie behind each other, in either order.
     ///
+    /// # Errors
     /// Refused, with both: [`PageError::Invalid`] when they do not.
     pub fn join(
         self,
@@ -121,6 +124,7 @@ impl Placeholder {
     /// Makes a reservation in its place, of which nothing is committed. It begins where
     /// the placeholder did, at a multiple of the page size.
     ///
+    /// # Errors
     /// Refused, with the placeholder: [`PageError::NoMemory`].
     pub fn reserve(self) -> Result<Reservation, Refused<Placeholder>> {
         match replace(self.start, self.size) {

@@ -81,6 +81,7 @@ impl PageRun {
 impl Reservation {
     /// Reserves `size` bytes, rounded up to pages, at a multiple of 64 KiB.
     ///
+    /// # Errors
     /// [`PageError::Invalid`] for a size of 0 or more than there are addresses;
     /// [`PageError::NoMemory`].
     pub fn new(size: usize) -> Result<Reservation, PageError> {
@@ -151,6 +152,7 @@ impl Reservation {
     /// they were not committed, what they held where they were. Refused as a whole
     /// or done as a whole.
     ///
+    /// # Errors
     /// [`PageError::Invalid`] for an empty range or one that is not inside, and in large
     /// pages; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
     pub fn commit(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
@@ -160,11 +162,13 @@ impl Reservation {
         self.bytes_mut(range)
     }
 
-    /// Commits pages with this access; those that were committed keep what they hold and get
-    /// it too. Refused as a whole or done as a whole; errors are those of
-    /// [`commit`](Reservation::commit).
+    /// Commits pages with this access; those that were committed keep what they hold and
+    /// get it too. Refused as a whole or done as a whole.
     ///
     /// Source: "VirtualAlloc function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// As for [`commit`](Reservation::commit).
     pub fn commit_as(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         // What the system may be about to take of pages that cannot be written to then, it
@@ -183,11 +187,12 @@ impl Reservation {
 
     /// Gives committed pages other rights; a guard that they had is gone.
     ///
-    /// [`PageError::NotCommitted`] when not all are committed, or the system may be about
-    /// to take what some of them hold (`reset` and
-    /// `offer`); [`PageError::Invalid`]; [`PageError::NoMemory`].
-    ///
     /// Source: "VirtualProtect function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::NotCommitted`] when not all are committed, or the system may be about
+    /// to take what some of them hold (`reset` and `offer`); [`PageError::Invalid`];
+    /// [`PageError::NoMemory`].
     pub fn protect(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
         let (start, length) = self.settled(&range)?;
         pages::protect(start, length, access, false)
@@ -209,10 +214,6 @@ impl Reservation {
     /// Safe functions do not touch guard pages: [`bytes`](Reservation::bytes) and its kin
     /// are refused, until the guard is gone.
     ///
-    /// [`PageError::Invalid`] for [`PageAccess::None`] and large pages' parts;
-    /// [`PageError::Unsupported`] when faults cannot be caught; otherwise as
-    /// [`protect`](Reservation::protect).
-    ///
     /// Source: "Creating Guard Pages", "Memory Protection Constants".
     ///
     /// ```
@@ -226,6 +227,11 @@ impl Reservation {
     /// assert_eq!(memory.bytes(0..1), Ok(&[0][..]));
     /// # Ok::<(), PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for [`PageAccess::None`] and large pages' parts;
+    /// [`PageError::Unsupported`] when faults cannot be caught; otherwise as
+    /// [`protect`](Reservation::protect).
     ///
     /// [`as_ptr`]: Reservation::as_ptr
     pub fn guard(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
@@ -277,6 +283,7 @@ impl Reservation {
 
     /// Gives pages back: they are reserved again, and what they held is gone.
     ///
+    /// # Errors
     /// [`PageError::Invalid`] for an empty range or one that is not inside, and in large
     /// pages; [`PageError::NoMemory`] when the system has no room for another mapping.
     pub fn decommit(&mut self, range: Range<usize>) -> Result<(), PageError> {
@@ -321,8 +328,9 @@ impl Reservation {
 
     /// Bytes that are committed and readable; an empty range is always.
     ///
-    /// [`PageError::NotCommitted`] when not all are committed, or some are guarded,
-    /// offered or without access; [`PageError::Invalid`] beyond the end.
+    /// # Errors
+    /// [`PageError::NotCommitted`] when not all are committed, or some are guarded, offered
+    /// or without access; [`PageError::Invalid`] beyond the end.
     pub fn bytes(&self, range: Range<usize>) -> Result<&[u8], PageError> {
         let (start, length) = self.part(&range)?;
         if !self.opens(&range, PageAccess::reads) {
@@ -333,8 +341,10 @@ impl Reservation {
         Ok(unsafe { core::slice::from_raw_parts(pages::pointer(start), length) })
     }
 
-    /// Bytes that are committed and writable. Errors are those of
-    /// [`bytes`](Reservation::bytes).
+    /// Bytes that are committed and writable.
+    ///
+    /// # Errors
+    /// As for [`bytes`](Reservation::bytes).
     pub fn bytes_mut(&mut self, range: Range<usize>) -> Result<&mut [u8], PageError> {
         let (start, length) = self.part(&range)?;
         if !self.opens(&range, PageAccess::writes) {
@@ -361,10 +371,11 @@ impl Reservation {
     /// Makes a reservation that took a placeholder's place a placeholder again: its pages
     /// are given back, and its addresses are kept.
     ///
+    /// Source: "VirtualFree function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
+    ///
+    /// # Errors
     /// Refused, with the reservation: [`PageError::Invalid`] when it was none;
     /// [`PageError::NoMemory`].
-    ///
-    /// Source: "VirtualFree function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
     pub fn into_placeholder(self) -> Result<Placeholder, Refused<Reservation>> {
         #[cfg_attr(unix, expect(unused_mut, reason = "it has no marks"))]
         let mut own = ManuallyDrop::new(self);

@@ -108,8 +108,9 @@ impl<'a> SectionOptions<'a> {
 
     /// Makes a section of `size` bytes of memory, rounded up to pages, all 0.
     ///
-    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, for a
-    /// name that is none, and for large pages that are no whole number or reserved only;
+    /// # Errors
+    /// [`PageError::Invalid`] for a size of 0 or more than there are addresses, for a name
+    /// that is none, and for large pages that are no whole number or reserved only;
     /// [`PageError::NoMemory`], also without a free descriptor or large pages;
     /// [`PageError::CommitLimit`]; [`PageError::Denied`] where the system does not let this
     /// process look into the one that has the name; [`PageError::Unsupported`] for a name
@@ -126,9 +127,10 @@ impl<'a> SectionOptions<'a> {
     /// file, and one that is shorter is made longer, unless the name leads to a section that
     /// is there.
     ///
-    /// [`PageError::Invalid`] for what is not open or no regular file, an empty file without a
-    /// size, one that is shorter and must not be made longer, and for large pages;
-    /// [`PageError::Denied`] when it was not opened for reading, or for writing with
+    /// # Errors
+    /// [`PageError::Invalid`] for what is not open or no regular file, an empty file
+    /// without a size, one that is shorter and must not be made longer, and for large
+    /// pages; [`PageError::Denied`] when it was not opened for reading, or for writing with
     /// `writes`; otherwise as [`create`](SectionOptions::create), and
     /// [`PageError::NoMemory`] when the disk is full.
     ///
@@ -165,8 +167,11 @@ impl Section {
         SectionOptions::new()
     }
 
-    /// Opens the section of a name. [`PageError::NotFound`] when no process holds it;
-    /// otherwise as [`SectionOptions::create`].
+    /// Opens the section of a name.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] when no process holds it; otherwise as
+    /// [`SectionOptions::create`].
     pub fn open(name: &str) -> Result<Section, PageError> {
         let made = pages::open_section(&Name::new(name)?)?;
         Ok(Section { made })
@@ -192,14 +197,16 @@ impl Section {
     /// that ends before, the rest of the page reads 0. [`ReserveOptions::map`] says where it
     /// lies.
     ///
+    /// Source: "MapViewOfFile function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for another offset, and a part that the section has not;
     /// [`PageError::Denied`] for a view to write through of a file that must not be written
     /// to, and one to run code of a section that is not
-    /// [`executable`](SectionOptions::executable); [`PageError::NoMemory`]; [`PageError::CommitLimit`] for a copy, which is charged
-    /// whole; [`PageError::Unsupported`] when faults cannot be caught that a reserved
-    /// section needs.
-    ///
-    /// Source: "MapViewOfFile function (memoryapi.h)".
+    /// [`executable`](SectionOptions::executable); [`PageError::NoMemory`];
+    /// [`PageError::CommitLimit`] for a copy, which is charged whole;
+    /// [`PageError::Unsupported`] when faults cannot be caught that a reserved section
+    /// needs.
     pub fn map(&self, offset: u64, size: usize, access: ViewAccess) -> Result<View, PageError> {
         if !offset.is_multiple_of(super::GRANULARITY as u64) {
             return Err(PageError::Invalid);
@@ -218,10 +225,7 @@ impl ReserveOptions {
     /// Maps a view of a section where these options say: at an address, or within bounds, or
     /// at a multiple of some power of two. Everything else is as for [`Section::map`].
     ///
-    /// [`PageError::Invalid`] for options of large pages, noted writes or caching, which are
-    /// the section's or none; [`PageError::InUse`] when something is at the address;
-    /// otherwise as [`Section::map`]. On Windows bounds are [`PageError::Unsupported`] before
-    /// Windows 10 1803, and [`top_down`](ReserveOptions::top_down) does nothing.
+    /// On Windows [`top_down`](ReserveOptions::top_down) does nothing.
     ///
     /// Source: "MapViewOfFileEx function (memoryapi.h)", "MapViewOfFile3 function
     /// (memoryapi.h)".
@@ -239,6 +243,12 @@ impl ReserveOptions {
     /// }
     /// # Ok::<(), ntheap::vm::PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for options of large pages, noted writes or caching, which
+    /// are the section's or none; [`PageError::InUse`] when something is at the address;
+    /// otherwise as [`Section::map`]. [`PageError::Unsupported`] on Windows before Windows
+    /// 10 1803, for bounds.
     pub fn map(
         self,
         section: &Section,
@@ -256,8 +266,6 @@ impl ReserveOptions {
 impl Placeholder {
     /// Maps a view of a section in its place, of its size, from `offset` on, a multiple of
     /// the page size. Of a file it may be the last page, which the file ends in.
-    ///
-    /// Refused, with the placeholder, as [`Section::map`] is.
     ///
     /// Source: "MapViewOfFile3 function (memoryapi.h)", MEM_REPLACE_PLACEHOLDER.
     ///
@@ -281,6 +289,9 @@ impl Placeholder {
     /// assert_eq!(&bytes, b"again");
     /// # Ok::<(), ntheap::vm::PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// Refused, with the placeholder, as [`Section::map`] is.
     pub fn map(
         self,
         section: &Section,

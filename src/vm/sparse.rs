@@ -70,8 +70,10 @@ pub struct SparseArray<T> {
 }
 
 impl<T: Zeroed> SparseArray<T> {
-    /// Reserves an array of `len` elements, all 0. [`PageError::Invalid`] when
-    /// elements have no size or `len` is 0.
+    /// Reserves an array of `len` elements, all 0.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] when elements have no size or `len` is 0.
     pub fn new(len: usize) -> Result<SparseArray<T>, PageError> {
         let memory = Reservation::new(bytes_of::<T>(len)?)?;
         let pages = memory.size() / super::page_size();
@@ -140,6 +142,8 @@ impl<T: Zeroed> SparseArray<T> {
     }
 
     /// An element to be changed; its pages are committed if they are not.
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] beyond the end.
     pub fn get_mut(&mut self, index: usize) -> Result<&mut T, PageError> {
         if index >= self.len {
@@ -157,8 +161,10 @@ impl<T: Zeroed> SparseArray<T> {
     }
 
     /// Makes elements 0; pages that hold no others are decommitted.
-    /// [`PageError::Invalid`] for a range beyond the end; when the system refuses,
-    /// the elements are 0 all the same.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for a range beyond the end; when the system refuses, the
+    /// elements are 0 all the same.
     pub fn clear(&mut self, range: Range<usize>) -> Result<(), PageError> {
         if range.start > range.end || range.end > self.len {
             return Err(PageError::Invalid);
@@ -235,9 +241,11 @@ pub struct TouchArray<T> {
 }
 
 impl<T: Zeroed> TouchArray<T> {
-    /// Reserves an array of `len` elements, all 0. [`PageError::Invalid`] when
-    /// elements have no size or `len` is 0, [`PageError::Unsupported`] when faults
-    /// cannot be caught.
+    /// Reserves an array of `len` elements, all 0.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] when elements have no size or `len` is 0,
+    /// [`PageError::Unsupported`] when faults cannot be caught.
     pub fn new(len: usize) -> Result<TouchArray<T>, PageError> {
         let size = bytes_of::<T>(len)?;
         #[cfg(unix)]

@@ -54,11 +54,13 @@ pub struct GrowingStack {
 }
 
 impl GrowingStack {
-    /// Reserves a stack of `reserve` bytes, rounded up to the allocation granularity, 64 KiB,
-    /// of which the highest `commit`, rounded up to pages, and a guard page below are
+    /// Reserves a stack of `reserve` bytes, rounded up to the allocation granularity, 64
+    /// KiB, of which the highest `commit`, rounded up to pages, and a guard page below are
     /// committed.
-    /// [`PageError::Invalid`] when `reserve` has no room for `commit`, the guard
-    /// page and one more, or either is too large to be rounded.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] when `reserve` has no room for `commit`, the guard page and
+    /// one more, or either is too large to be rounded.
     pub fn new(reserve: usize, commit: usize) -> Result<GrowingStack, PageError> {
         let page = super::page_size();
         let reserve = reserve

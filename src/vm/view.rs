@@ -131,6 +131,7 @@ impl View {
 
     /// Copies bytes out of the view.
     ///
+    /// # Errors
     /// [`PageError::Invalid`] beyond the end; [`PageError::NotCommitted`] where pages of a
     /// reserved section are not committed.
     pub fn read_bytes(&self, offset: usize, to: &mut [u8]) -> Result<(), PageError> {
@@ -148,6 +149,7 @@ impl View {
 
     /// Copies bytes into the view.
     ///
+    /// # Errors
     /// [`PageError::NotCommitted`] in a view that is only read as well; otherwise as
     /// [`read_bytes`](View::read_bytes).
     pub fn write_bytes(&self, offset: usize, from: &[u8]) -> Result<(), PageError> {
@@ -159,8 +161,10 @@ impl View {
         Ok(())
     }
 
-    /// Reads a value, wherever it lies. Errors are those of
-    /// [`read_bytes`](View::read_bytes).
+    /// Reads a value, wherever it lies.
+    ///
+    /// # Errors
+    /// As for [`read_bytes`](View::read_bytes).
     pub fn read<T: Plain>(&self, offset: usize) -> Result<T, PageError> {
         let mut value = MaybeUninit::<T>::zeroed();
         // SAFETY: so many bytes, which were made 0, of a value of this function's.
@@ -171,8 +175,10 @@ impl View {
         Ok(unsafe { value.assume_init() })
     }
 
-    /// Writes a value, wherever it is to lie. Errors are those of
-    /// [`write_bytes`](View::write_bytes).
+    /// Writes a value, wherever it is to lie.
+    ///
+    /// # Errors
+    /// As for [`write_bytes`](View::write_bytes).
     pub fn write<T: Plain>(&self, offset: usize, value: T) -> Result<(), PageError> {
         // SAFETY: the value's own bytes, of which none is padding.
         let bytes =
@@ -180,9 +186,8 @@ impl View {
         self.write_bytes(offset, bytes)
     }
 
-    /// A number that is counted or waited for together with others, at a multiple of 4:
-    /// [`PageError::Invalid`] elsewhere. The view is one that can be written to. Beyond that
-    /// errors are those of [`write_bytes`](View::write_bytes).
+    /// A number that is counted or waited for together with others, at a multiple of 4. The
+    /// view is one that can be written to.
     ///
     /// ```
     /// use ntheap::vm::{Section, ViewAccess};
@@ -201,6 +206,10 @@ impl View {
     /// assert_eq!(instances.fetch_add(1, Ordering::Relaxed), 0);
     /// # Ok::<(), ntheap::vm::PageError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] elsewhere. Beyond that as for
+    /// [`write_bytes`](View::write_bytes).
     ///
     /// # Safety
     /// While anybody in this process uses what is returned, its bytes are accessed by
@@ -230,9 +239,10 @@ impl View {
         self.part(offset, size, true)
     }
 
-    /// The bytes themselves, to be read. Errors are those of
-    /// [`read_bytes`](View::read_bytes); an offset beyond the end is
-    /// [`PageError::Invalid`].
+    /// The bytes themselves, to be read.
+    ///
+    /// # Errors
+    /// As for [`read_bytes`](View::read_bytes).
     ///
     /// # Safety
     /// As long as they are borrowed, nobody, in any process, writes to them, by this view
@@ -246,8 +256,10 @@ impl View {
         Ok(unsafe { core::slice::from_raw_parts(at, length) })
     }
 
-    /// The bytes themselves, to be written to. Errors are those of
-    /// [`write_bytes`](View::write_bytes).
+    /// The bytes themselves, to be written to.
+    ///
+    /// # Errors
+    /// As for [`write_bytes`](View::write_bytes).
     ///
     /// # Safety
     /// As long as they are borrowed, nobody else, in any process, reads or writes them.
@@ -264,11 +276,12 @@ impl View {
     /// views at once, here and in other processes; they stay committed as long as the
     /// section. They hold 0, or what was written since another view committed them.
     ///
-    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a section all
-    /// of whose pages are committed; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
-    ///
     /// Source: "VirtualAlloc function (memoryapi.h)", "CreateFileMappingW function
     /// (memoryapi.h)", SEC_RESERVE.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range, one that is not inside, and a section all
+    /// of whose pages are committed; [`PageError::NoMemory`]; [`PageError::CommitLimit`].
     pub fn commit(&self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         if !self.is_sparse {
@@ -290,19 +303,22 @@ impl View {
     /// Where the access is not enough, functions that read or write are
     /// [`PageError::NotCommitted`], as on pages of a reservation.
     ///
+    /// Source: "VirtualProtect function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for an empty range or one that is not inside;
     /// [`PageError::Denied`] for an access that the view was not made for: a view may only
     /// be opened as far as its own; [`PageError::NotCommitted`]; [`PageError::NoMemory`].
-    ///
-    /// Source: "VirtualProtect function (memoryapi.h)".
     pub fn protect(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
         self.give(&range, access, false)
     }
 
     /// The same, and has the next access to each page be caught, as
-    /// [`Reservation::guard`](super::Reservation::guard) says. [`PageError::Invalid`] for
-    /// [`PageAccess::None`], [`PageError::Unsupported`] when faults cannot be caught;
-    /// otherwise as [`protect`](View::protect).
+    /// [`Reservation::guard`](super::Reservation::guard) says.
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for [`PageAccess::None`], [`PageError::Unsupported`] when
+    /// faults cannot be caught; otherwise as [`protect`](View::protect).
     pub fn guard(&mut self, range: Range<usize>, access: PageAccess) -> Result<(), PageError> {
         self.give(&range, access, true)
     }
@@ -332,29 +348,37 @@ impl View {
         pages::protect_view(start, length, access, is_copy, guards)
     }
 
-    /// Has committed pages stay in memory until they are unlocked, or the view ends. Errors
-    /// are those of [`Reservation::lock`](super::Reservation::lock).
+    /// Has committed pages stay in memory until they are unlocked, or the view ends.
     ///
     /// Source: "VirtualLock function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// As for [`Reservation::lock`](super::Reservation::lock).
     pub fn lock(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::lock(start, length)
     }
 
-    /// Lets locked pages leave memory again. [`PageError::NotLocked`] when not all were
-    /// locked, and nothing changes then; [`PageError::Invalid`].
+    /// Lets locked pages leave memory again.
     ///
     /// Source: "VirtualUnlock function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::NotLocked`] when not all were locked, and nothing changes then;
+    /// [`PageError::Invalid`].
     pub fn unlock(&mut self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::unlock(start, length)
     }
 
     /// Says that pages will be used soon, as
-    /// [`Reservation::prefetch`](super::Reservation::prefetch) does: those of a file are read
-    /// meanwhile. [`PageError::Invalid`] for an empty range or one that is not inside.
+    /// [`Reservation::prefetch`](super::Reservation::prefetch) does: those of a file are
+    /// read meanwhile.
     ///
     /// Source: "PrefetchVirtualMemory function (memoryapi.h)".
+    ///
+    /// # Errors
+    /// [`PageError::Invalid`] for an empty range or one that is not inside.
     pub fn prefetch(&self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         pages::prefetch(start, length);
@@ -377,10 +401,11 @@ impl View {
     /// whether it is on the disk the file's own functions say. Views of memory, copies,
     /// and views that are only read have nothing to write.
     ///
+    /// Source: "FlushViewOfFile function (memoryapi.h)".
+    ///
+    /// # Errors
     /// [`PageError::Invalid`] for an empty range or one that is not inside;
     /// [`PageError::NoMemory`] when the system cannot write.
-    ///
-    /// Source: "FlushViewOfFile function (memoryapi.h)".
     pub fn flush(&self, range: Range<usize>) -> Result<(), PageError> {
         let (start, length) = self.pages(&range)?;
         if matches!(
@@ -394,10 +419,11 @@ impl View {
 
     /// Ends a view that took a placeholder's place, and leaves the placeholder.
     ///
+    /// Source: "UnmapViewOfFile2 function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
+    ///
+    /// # Errors
     /// Refused, with the view: [`PageError::Invalid`] when it took none's;
     /// [`PageError::NoMemory`].
-    ///
-    /// Source: "UnmapViewOfFile2 function (memoryapi.h)", MEM_PRESERVE_PLACEHOLDER.
     pub fn into_placeholder(self) -> Result<Placeholder, Refused<View>> {
         if !self.replaced {
             return Err(Refused::new(PageError::Invalid, self));

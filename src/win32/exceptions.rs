@@ -322,7 +322,7 @@ pub(super) const EMPTY_CONTEXT: CONTEXT = CONTEXT {
 };
 
 /// Fills in the registers that mean something here: those of this very place.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
 #[inline(always)]
 fn capture(context: &mut CONTEXT) {
     let (rip, rsp, rbp, rbx, r12, r13, r14, r15, flags): (
@@ -379,5 +379,5 @@ fn capture(context: &mut CONTEXT) {
     context.R15 = r15;
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
 fn capture(_: &mut CONTEXT) {}

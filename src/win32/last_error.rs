@@ -11,7 +11,12 @@
 
 use super::types::DWORD;
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 mod word {
     use core::cell::Cell;
 
@@ -100,7 +105,12 @@ mod word {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+)))]
 mod word {
     use core::cell::Cell;
 

@@ -29,7 +29,20 @@ fn functions(program: &Path, offset: &str) -> Vec<String> {
     assert!(output.status.success(), "{output:?}");
     // Functions and lines in turn.
     let output = String::from_utf8_lossy(&output.stdout);
-    output.lines().step_by(2).map(str::to_owned).collect()
+    output.lines().step_by(2).map(without_number).collect()
+}
+
+/// A function's name with no number of a closure: names that are mangled by the newer scheme,
+/// as those of counted programs are, have one.
+fn without_number(name: &str) -> String {
+    let mut parts = name.split("{closure#");
+    let mut bare = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once('}').unwrap_or_default();
+        bare += "{{closure}}";
+        bare += rest;
+    }
+    bare
 }
 
 /// A report with nothing in it that differs from run to run: of stacks, the

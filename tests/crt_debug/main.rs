@@ -6,6 +6,8 @@
 
 #![cfg(all(unix, target_pointer_width = "64"))]
 
+#[path = "../clock/mod.rs"]
+mod clock;
 mod support;
 
 mod aligned;

@@ -2,6 +2,8 @@
 
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 
+#[path = "../clock/mod.rs"]
+mod clock;
 mod collections;
 mod limits;
 mod many;

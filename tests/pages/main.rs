@@ -8,6 +8,8 @@
 #[cfg(unix)]
 mod contents;
 #[cfg(unix)]
+mod errors;
+#[cfg(unix)]
 mod faults;
 #[cfg(unix)]
 mod fork;

@@ -11,8 +11,8 @@ fn this_process() -> HANDLE {
     GetCurrentProcess()
 }
 
-/// Asks for the privilege that physical pages need.
-fn allow() {
+/// Asks for the privilege that physical and large pages need.
+pub(crate) fn allow() {
     let mut token = std::ptr::null_mut();
     // SAFETY: the pointers are variables of this function.
     unsafe {

@@ -189,8 +189,7 @@ fn a_child_of_a_fork_cannot_show_its_parents_pages() {
     let child = unsafe { libc::fork() };
     if child == 0 {
         let work = std::panic::AssertUnwindSafe(move || {
-            let refused = window.show(&pages).err();
-            assert_eq!(refused, Some(PageError::Invalid));
+            assert_eq!(window.show(&pages).err(), Some(PageError::Invalid));
             // What is shown is the parent's too.
             assert_eq!(kept.bytes(0..1), Err(PageError::Invalid));
             assert_eq!(kept.bytes_mut(0..1), Err(PageError::Invalid));

@@ -4,7 +4,12 @@ use super::heap::*;
 use super::support::*;
 use ntheap::heap::private;
 use std::thread;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 use std::{
     collections::{HashMap, HashSet},
     sync::Barrier,
@@ -22,7 +27,12 @@ fn awake() -> TestHeap {
 
 /// The subsegments that some threads at once take blocks from, a set for each
 /// thread, which frees its blocks in the end.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 fn subsegments(heap: &TestHeap, threads: usize) -> Vec<HashSet<usize>> {
     let all_there = Barrier::new(threads);
     thread::scope(|scope| {
@@ -54,7 +64,12 @@ fn subsegments(heap: &TestHeap, threads: usize) -> Vec<HashSet<usize>> {
 }
 
 #[test]
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 fn threads_at_a_time_take_blocks_of_different_subsegments() {
     isolated(|| {
         // The main thread's number, too, is none of theirs.

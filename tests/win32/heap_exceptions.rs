@@ -124,7 +124,8 @@ fn ends_with(name: &str, code: &str, operation: &str, body: impl FnOnce()) {
 #[test]
 fn a_bad_handle_is_an_access_violation() {
     let test = this_test!(a_bad_handle_is_an_access_violation);
-    ends_with(test, "00000000C0000005", "HeapAlloc", || {
+    let code = format!("{:016X}", STATUS_ACCESS_VIOLATION.cast_unsigned());
+    ends_with(test, &code, "HeapAlloc", || {
         // SAFETY: the handle is no heap's, which is told.
         unsafe { HeapAlloc(NULL, HEAP_GENERATE_EXCEPTIONS, 8) };
     });

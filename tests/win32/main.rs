@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "../clock/mod.rs"]
+mod clock;
 mod debug;
 mod errors;
 mod exceptions;

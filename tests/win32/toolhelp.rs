@@ -1,7 +1,8 @@
 //! Toolhelp: how a walk's time grows.
 
+use crate::clock::worked;
 use ntheap::win32::*;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The least time of a walk over a heap's blocks, and how many there were.
 fn walked(heap: HANDLE, walks: usize) -> (Duration, usize) {
@@ -9,7 +10,7 @@ fn walked(heap: HANDLE, walks: usize) -> (Duration, usize) {
         // SAFETY: numbers only.
         let mut entry: HEAPENTRY32 = unsafe { std::mem::zeroed() };
         entry.dwSize = size_of::<HEAPENTRY32>();
-        let begin = Instant::now();
+        let begin = worked();
         let mut count = 0;
         // SAFETY: the test's own structure and heap.
         unsafe {
@@ -20,7 +21,7 @@ fn walked(heap: HANDLE, walks: usize) -> (Duration, usize) {
             }
             assert_eq!(GetLastError(), ERROR_NO_MORE_FILES);
         }
-        (begin.elapsed(), count)
+        (worked() - begin, count)
     };
     (0..walks).map(|_| walk()).min().expect("walks")
 }
@@ -33,14 +34,14 @@ fn time_in_the_middle(heap: HANDLE, block: *mut std::ffi::c_void) -> f64 {
     entry.dwSize = size_of::<HEAPENTRY32>();
     entry.th32HeapID = heap.addr();
     entry.dwAddress = block.addr();
-    let begin = Instant::now();
+    let begin = worked();
     let mut calls = 0;
     // SAFETY: the test's own structure and heap.
     while calls < CALLS && unsafe { Heap32Next(&mut entry) } == TRUE {
         calls += 1;
     }
     assert!(calls >= 100, "{calls} blocks behind the one in the middle");
-    begin.elapsed().as_nanos() as f64 / f64::from(calls)
+    (worked() - begin).as_nanos() as f64 / f64::from(calls)
 }
 
 /// The time of a walk for a block, in nanoseconds, in a heap of so many. `size` says

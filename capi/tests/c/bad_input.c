@@ -157,8 +157,10 @@ static void case_one_past_small(void)
 
 static void case_one_past_large(void)
 {
+    /* The heap has no other block yet that could start there, and the memory right below
+     * what it has is nobody's block either: the system maps from the top down. */
+    CHECK(mmap(NULL, 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
     uintptr_t block = block_of(3 * MIB + 8);
-    /* The heap has no other block yet that could start there. */
     free_at("past", block + malloc_usable_size((void *)block));
 }
 

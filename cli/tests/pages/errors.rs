@@ -79,7 +79,16 @@ fn pairs() -> BTreeSet<Pair> {
             continue;
         }
         let mut text = String::new();
-        for line in read(&path).lines().map(str::trim) {
+        let mut of = String::new();
+        for line in read(&path).lines() {
+            // Of pages, names that many types have are told apart.
+            if path.starts_with("src/vm/") && line.starts_with("impl") {
+                let bare = line.split_once("> ").map_or(line, |(_, rest)| rest);
+                let bare = bare.rsplit(" for ").next().unwrap_or(bare);
+                let named = words(bare).find(|word| *word != "impl");
+                of = format!("{}::", named.unwrap_or_default());
+            }
+            let line = line.trim();
             if let Some(doc) = line.strip_prefix("///") {
                 text.push_str(doc);
                 text.push('\n');
@@ -89,8 +98,13 @@ fn pairs() -> BTreeSet<Pair> {
                 continue;
             }
             if let Some((name, is_extern)) = function(line) {
+                let whose = if matches!(name, "new" | "reserve") {
+                    &of
+                } else {
+                    ""
+                };
                 let mut note = |error: &str| {
-                    pairs.insert((path.clone(), name.to_owned(), error.to_owned()));
+                    pairs.insert((path.clone(), format!("{whose}{name}"), error.to_owned()));
                 };
                 if is_extern && path.starts_with("src/win32/") {
                     words(&text).filter(is_error).for_each(&mut note);
@@ -137,6 +151,8 @@ type Words = BTreeSet<String>;
 /// share, `file::function`, and whole files.
 struct Tests {
     texts: BTreeMap<String, Words>,
+    /// The words of each statement, of functions in tests of pages.
+    statements: BTreeMap<String, Vec<Words>>,
     numbers: BTreeMap<String, u32>,
 }
 
@@ -147,6 +163,7 @@ fn words_of(text: &str) -> Words {
 impl Tests {
     fn all() -> Tests {
         let mut texts = BTreeMap::new();
+        let mut statements = BTreeMap::new();
         let rust = ["tests", "src", "capi/tests"].map(|folder| files(folder, ".rs"));
         for path in rust.into_iter().flatten() {
             let is_source = path.starts_with("src/");
@@ -155,6 +172,10 @@ impl Tests {
             }
             let text = read(&path);
             for (name, body) in functions(&text) {
+                if path.starts_with("tests/pages/") {
+                    let words = body.split(';').map(words_of).collect();
+                    statements.insert(format!("{path}::{name}"), words);
+                }
                 texts.insert(format!("{path}::{name}"), words_of(&body));
             }
             texts.insert(path, words_of(&text));
@@ -165,12 +186,21 @@ impl Tests {
         }
         Tests {
             texts,
+            statements,
             numbers: numbers(),
         }
     }
 
     /// Whether a test names both the function and the error, in any of their spellings.
-    fn shows(&self, test: &str, (_, function, error): &Pair) -> bool {
+    fn shows(&self, test: &str, (path, function, error): &Pair) -> bool {
+        if path.starts_with("src/vm/") {
+            // Many of these names are any word: they stand in one assertion with the error.
+            let mut statements = self.statements.get(test).into_iter().flatten();
+            return statements.any(|words| {
+                let is_told = words.iter().any(|word| word.starts_with("assert"));
+                is_told && words.contains(error) && function.split("::").all(|w| words.contains(w))
+            });
+        }
         let Some(words) = self.texts.get(test) else {
             return false;
         };
@@ -197,17 +227,27 @@ impl Tests {
         let family = match pair.0.as_str() {
             path if path.starts_with("src/win16") => "tests/win16",
             path if path.starts_with("src/own") => "tests/own_heaps",
+            "src/vm/contents.rs" => "tests/pages/errors.rs::of_what_pages_hold",
+            "src/vm/guard_handler.rs" => "tests/pages/errors.rs::of_a_guard_handler",
+            "src/vm/options.rs" => "tests/pages/errors.rs::of_options",
+            "src/vm/physical.rs" => "tests/pages/errors.rs::of_physical_pages",
+            "src/vm/placeholder.rs" => "tests/pages/errors.rs::of_placeholders",
+            "src/vm/query/mod.rs" => "tests/pages/errors.rs::of_queries",
+            "src/vm/reservation.rs" => "tests/pages/errors.rs::of_reservations",
+            "src/vm/section.rs" => "tests/pages/errors.rs::of_sections",
+            "src/vm/sparse.rs" | "src/vm/stack.rs" => "tests/pages/errors.rs::of_typed_pages",
+            "src/vm/view.rs" => "tests/pages/errors.rs::of_views",
             _ => "",
         };
         let rank = |test: &&String| {
             let is_function = test.contains("::");
             (!is_function, !test.ends_with(".c"), (*test).clone())
         };
-        self.texts
-            .keys()
-            .filter(|test| test.starts_with(family) && self.shows(test, pair))
-            .min_by_key(rank)
-            .cloned()
+        let nearest = |family: &str| {
+            let shows = |test: &&String| test.starts_with(family) && self.shows(test, pair);
+            self.texts.keys().filter(shows).min_by_key(rank).cloned()
+        };
+        nearest(family).or_else(|| nearest(family.split_once("errors.rs::")?.0))
     }
 }
 

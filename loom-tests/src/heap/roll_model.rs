@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 /// Records of heaps.
-const RECORDS: usize = 2;
+const RECORDS: usize = 3;
 
 /// The roll of one of the compiled files, and heaps to be on it.
 trait Model: Send + Sync + 'static {
@@ -18,6 +18,9 @@ trait Model: Send + Sync + 'static {
     fn end(&self, record: usize);
     /// What the heaps on the roll say of themselves, and how many there are.
     fn list(&self) -> (Vec<usize>, usize);
+    /// What the first heap says of itself that comes after the one of this number, or after
+    /// none, and its number; the roll is held for this one alone.
+    fn step(&self, passed: Option<u64>) -> Option<(usize, u64)>;
     /// What the heap says of itself that the entry leads to, if it lives.
     fn look(&self) -> Option<usize>;
 }
@@ -107,6 +110,12 @@ macro_rules! models {
                     (roll.each().map(Heap::name).collect(), roll.count())
                 }
 
+                fn step(&self, passed: Option<u64>) -> Option<(usize, u64)> {
+                    let roll = self.roll.lock();
+                    let (heap, number) = roll.after(passed)?;
+                    Some((heap.name(), number))
+                }
+
                 fn look(&self) -> Option<usize> {
                     let _roll = self.roll.lock();
                     let heap = self.records.get(self.entry.load(Ordering::Relaxed))?;
@@ -117,7 +126,8 @@ macro_rules! models {
     )*};
 }
 
-models!(roll roll_keeps_alive roll_looks_relaxed roll_begins_relaxed roll_loses_last);
+models!(roll roll_keeps_alive roll_looks_relaxed roll_begins_relaxed roll_loses_last
+    roll_tells_again roll_numbers_by_count);
 
 /// A thread ends a heap and makes another in its record, while this one lists the
 /// heaps and follows the entry.
@@ -158,6 +168,45 @@ fn come_and_go<H: Model>() {
     assert_eq!(heaps.list(), (vec![40, 50], 2), "a heap is lost");
 }
 
+/// The heaps one after the other, the roll let go between them.
+fn walked<H: Model>(heaps: &H) -> Vec<usize> {
+    let mut names = Vec::new();
+    let mut passed = None;
+    while let Some((name, number)) = heaps.step(passed) {
+        assert!(!names.contains(&name), "a heap is told twice");
+        names.push(name);
+        passed = Some(number);
+    }
+    names
+}
+
+/// One thread walks, while another one ends a heap in the middle, and makes one in its record.
+fn walk<H: Model>() {
+    let heaps = Arc::new(H::new());
+    for (record, name) in [10, 11, 12].into_iter().enumerate() {
+        heaps.make(record, name);
+    }
+    let other = {
+        let heaps = heaps.clone();
+        thread::spawn(move || {
+            heaps.end(1);
+            heaps.make(1, 20);
+        })
+    };
+    let names = walked(&*heaps);
+    let lived = [10, 12].iter().all(|name| names.contains(name));
+    assert!(lived, "a heap is lost: {names:?}");
+    other.join().unwrap();
+    heaps.end(0);
+    heaps.make(0, 30);
+    assert_eq!(walked(&*heaps), [12, 20, 30], "a heap is lost");
+}
+
+#[test]
+fn a_walk_tells_each_heap_that_lives_once() {
+    check(3, walk::<roll::Heaps>);
+}
+
 #[test]
 fn heaps_of_others_are_seen_whole_or_not_at_all() {
     check(3, watch::<roll::Heaps>);
@@ -181,6 +230,12 @@ fn mutants_are_caught() {
             }),
             ("begins relaxed", "Causality violation", || {
                 check(3, watch::<roll_begins_relaxed::Heaps>)
+            }),
+            ("tells again", "a heap is told twice", || {
+                check(3, walk::<roll_tells_again::Heaps>)
+            }),
+            ("numbers by count", "a heap is lost", || {
+                check(3, walk::<roll_numbers_by_count::Heaps>)
             }),
             ("loses last", "a heap is lost", || {
                 check(3, come_and_go::<roll_loses_last::Heaps>)

@@ -598,7 +598,7 @@ pub(in crate::heap) unsafe fn keep_large(
         }
         let (size, is_whole) = LargeList::size_of(descriptor);
         if !is_whole || layout.is_some_and(|expected| expected != size) {
-            LargeList::disclaim(descriptor);
+            LargeList::hand_out(descriptor);
             return Keep::Not;
         }
         spare::keep(room, descriptor);
@@ -652,7 +652,7 @@ unsafe fn free_large(
         let (size, is_whole) = LargeList::size_of(descriptor);
         if !is_whole || layout.is_some_and(|expected| expected != size) {
             // A report runs code of others, and is of a block that is handed out.
-            LargeList::disclaim(descriptor);
+            LargeList::hand_out(descriptor);
             drop(large);
             if !is_whole {
                 overrun(operation, address, size);
@@ -824,7 +824,7 @@ unsafe fn resize_large(
                 },
             },
         };
-        LargeList::disclaim(descriptor);
+        LargeList::hand_out(descriptor);
         resized
     }
 }

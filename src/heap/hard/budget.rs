@@ -68,12 +68,12 @@ impl Budget {
 /// afforded.
 #[inline(always)]
 fn now() -> u64 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     // SAFETY: reads a clock that every such processor has.
     unsafe {
         core::arch::x86_64::_rdtsc()
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     {
         static TIME: AtomicU64 = AtomicU64::new(0);
         TIME.fetch_add(MOST * PART, Ordering::Relaxed)

@@ -322,7 +322,7 @@ pub(super) unsafe fn is_wiped_touched(block: *mut u8, capacity: usize) -> bool {
 /// The word is the caller's.
 #[inline(always)]
 unsafe fn is_touched_zero(place: *mut u8) -> bool {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     // SAFETY: reads and writes the caller's word.
     unsafe {
         let is_zero: u8;
@@ -335,7 +335,7 @@ unsafe fn is_touched_zero(place: *mut u8) -> bool {
         );
         is_zero != 0
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     // SAFETY: as above.
     unsafe {
         let place = place.cast::<u64>();

@@ -8,7 +8,7 @@
 
 use crate::heap::cache::ThreadCache;
 use crate::heap::classes::SLICE;
-use crate::heap::descriptor::{BUSY, Descriptor};
+use crate::heap::descriptor::Descriptor;
 use crate::heap::large::LargeList;
 use crate::vm;
 use core::cell::Cell;
@@ -108,7 +108,7 @@ pub(super) unsafe fn take(cache: &ThreadCache, size: usize) -> *mut u8 {
         // SAFETY: a block of the thread's alone, of as many bytes.
         unsafe {
             LargeList::set_size(descriptor, size);
-            (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Relaxed);
+            LargeList::hand_out(descriptor);
             return ptr::with_exposed_provenance_mut((*descriptor).base.load(Ordering::Relaxed));
         }
     }

@@ -11,8 +11,8 @@
 //! rights. The latest few of the former wait before they are used again: a program that
 //! takes turns with blocks of megabytes could keep none.
 
-use super::{LargeList, pages};
-use crate::heap::descriptor::{BUSY, Descriptor, LARGE};
+use super::{LargeList, mark, pages};
+use crate::heap::descriptor::{Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
 use crate::vm::{self, Use};
@@ -65,20 +65,13 @@ impl LargeList {
     #[inline(always)]
     pub(in crate::heap) unsafe fn claim(descriptor: *const Descriptor, address: usize) -> bool {
         // SAFETY: what `find` leads to is readable; a large block's record has a mark.
-        unsafe {
+        let is_it = || unsafe {
             (*descriptor).what.load(Ordering::Relaxed) == LARGE
                 && (*descriptor).base.load(Ordering::Relaxed) == address
-                && (*Descriptor::mark(descriptor, 0)).swap(0, Ordering::Acquire) != 0
-        }
-    }
-
-    /// Undoes [`LargeList::claim`].
-    ///
-    /// # Safety
-    /// The caller claimed the block.
-    pub(in crate::heap) unsafe fn disclaim(descriptor: *const Descriptor) {
-        // SAFETY: the caller has the block alone, so its descriptor is live.
-        unsafe { (*Descriptor::mark(descriptor, 0)).store(BUSY, Ordering::Release) };
+        };
+        // SAFETY: as above. The mark is touched after that look alone, and the record of a
+        // large block is never used for anything else.
+        unsafe { mark::claim(&*Descriptor::mark(descriptor, 0), is_it) }
     }
 
     /// The bytes that a large block was asked for, and whether the rest is as it was

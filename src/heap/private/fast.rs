@@ -29,7 +29,7 @@ pub(super) unsafe fn take<const LOCAL: bool>(heap: &PrivateHeap, size: usize) ->
     // SAFETY: a size of at most 1024 has a class of at most 64; a heap's
     // buckets and their slots live as long as the heap.
     unsafe {
-        let bucket = heap.near.get_unchecked(class).load(Ordering::Acquire);
+        let bucket = heap.near.get_unchecked(class).find();
         let slot = slot::<LOCAL>(bucket);
         if !LOCAL && (slot.is_null() || !(*slot).try_acquire()) {
             return ptr::null_mut();
@@ -62,7 +62,7 @@ pub(super) unsafe fn take_settable<const LOCAL: bool>(
     let class = size.div_ceil(16) + 1;
     // SAFETY: as in `take`; the block's last words are what was made room for.
     unsafe {
-        let bucket = heap.near.get_unchecked(class).load(Ordering::Acquire);
+        let bucket = heap.near.get_unchecked(class).find();
         let slot = slot::<LOCAL>(bucket);
         if !LOCAL && (slot.is_null() || !(*slot).try_acquire()) {
             return ptr::null_mut();
@@ -97,7 +97,7 @@ unsafe fn slot<const LOCAL: bool>(bucket: *const HeapBucket) -> *const Slot {
             return &raw const (*bucket).first.0;
         }
         let slots = &(*bucket).slots;
-        slots.get_unchecked(home::get()).load(Ordering::Acquire)
+        slots.get_unchecked(home::get()).find()
     }
 }
 

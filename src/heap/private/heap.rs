@@ -11,6 +11,7 @@ use super::lock::HeapLock;
 use super::memory::{self, Plan, Source};
 use super::region::{self, COMMIT_STEP, GUARD, HEAP_HEADER, Region, TAIL};
 use super::roll::{Life, Links, Member};
+use super::shown::Shown;
 use super::tuning::Choices;
 use super::{Error, Handle, NAME_MAX, Settings, Shape, flags};
 use crate::config::{Action, Config};
@@ -21,7 +22,7 @@ use crate::vm::Budget;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// What a heap does about misuse when its maker has not said.
 const AS_THE_PROCESS: u8 = 2;
@@ -38,9 +39,9 @@ pub(super) struct PrivateHeap {
     pub(super) slice_mask: usize,
     /// The buckets up to 1 KiB for calls without flags of their own, if those
     /// need nothing done but to hand a block out; [`lfh::ASLEEP`] for others.
-    pub(super) near: [AtomicPtr<HeapBucket>; lfh::NEAR],
+    pub(super) near: [Shown<HeapBucket>; lfh::NEAR],
     /// The buckets, once one of them has woken.
-    pub(super) table: AtomicPtr<Table>,
+    pub(super) table: Shown<Table>,
     /// The flags of its creation.
     pub(super) flags: AtomicU32,
     /// Its [`Action`], or [`AS_THE_PROCESS`].
@@ -416,8 +417,8 @@ unsafe fn write(record: *mut PrivateHeap, settings: &Settings<'_>, first: *mut R
             life: Life::none(),
             slices,
             slice_mask,
-            near: [const { AtomicPtr::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
-            table: AtomicPtr::new(ptr::null_mut()),
+            near: [const { Shown::new((&raw const lfh::ASLEEP).cast_mut()) }; lfh::NEAR],
+            table: Shown::new(ptr::null_mut()),
             flags: AtomicU32::new(settings.flags | watching),
             buckets_are_rigid: settings.buckets == super::Buckets::WindowsRule,
             action: AtomicU8::new(
@@ -508,7 +509,7 @@ pub(super) unsafe fn destroy(heap: &'static PrivateHeap) {
     // SAFETY: nobody else uses the heap. What is freed is on no list after
     // that, and each thing's successor is read before it.
     unsafe {
-        lfh::destroy(heap.table.load(Ordering::Relaxed));
+        lfh::destroy(heap.table.find());
         let core = &mut *heap.core.get();
         let mut block = core.first_large;
         while !block.is_null() {

@@ -25,7 +25,12 @@ const HOOK: usize = crate::sys::ThreadHook::Homes as usize;
 /// What a thread has that has no number yet: no slot is found by it.
 pub(super) const NONE: usize = SLOTS;
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 mod word {
     use super::NONE;
 
@@ -102,7 +107,12 @@ mod word {
 }
 
 /// Where there is no such word, the number is made of what tells threads apart.
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+)))]
 mod word {
     use super::SLOTS;
 
@@ -148,7 +158,13 @@ pub(super) fn forget_others() {
     NUMBERS.keep_only((own < SLOTS).then_some(own));
 }
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    test,
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(ntheap_portable)
+))]
 mod tests {
     use super::*;
     use std::collections::HashSet;

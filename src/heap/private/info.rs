@@ -33,7 +33,7 @@ pub(super) fn summary_of(heap: &PrivateHeap) -> Summary {
     let get = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
     let mut reserved = get(&figures.reserved);
     let (mut bytes, mut blocks) = (0, 0);
-    lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+    lfh::for_each(heap.table.find(), |bucket| {
         let tally = bucket.tally();
         bytes += tally.bytes;
         blocks += tally.blocks;
@@ -95,7 +95,7 @@ pub fn name_of(handle: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
 /// function").
 pub fn compact(handle: Handle, call_flags: u32) -> Result<usize, Error> {
     let heap = heap::at(handle.address())?;
-    lfh::for_each(heap.table.load(Ordering::Acquire), lfh::HeapBucket::flush);
+    lfh::for_each(heap.table.find(), lfh::HeapBucket::flush);
     let mut core = heap.enter(call_flags);
     free::sweep(heap, &mut core);
     let mut largest = 0;
@@ -309,7 +309,7 @@ pub(in crate::heap) fn collect(stats: &mut Stats) {
         stats.large_blocks += get(&figures.large_blocks);
         stats.large_bytes += get(&figures.large_bytes);
         stats.active += get(&figures.backed);
-        lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+        lfh::for_each(heap.table.find(), |bucket| {
             let kept = bucket.kept();
             let state = bucket.state.lock();
             if let Some(of_class) = stats.buckets.get_mut(bucket.class) {

@@ -19,6 +19,7 @@
 
 use super::heap::PrivateHeap;
 use super::settable;
+use super::shown::Shown;
 use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
 use crate::heap::bucket::{Owned, Place, State, Totals};
 use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
@@ -83,7 +84,7 @@ pub(super) static RECORDS: Mutex<Records> = Mutex::new(Records {
 /// A heap's buckets, by class; null while they sleep.
 #[repr(C, align(64))]
 pub(super) struct Table {
-    pub(super) buckets: [AtomicPtr<HeapBucket>; LAST_BUCKET + 1],
+    pub(super) buckets: [Shown<HeapBucket>; LAST_BUCKET + 1],
 }
 
 /// A bucket that is awake. What all threads read lies apart from what one of
@@ -93,7 +94,7 @@ pub(super) struct HeapBucket {
     /// The slots by their threads' numbers; [`NOBODYS`] for numbers that have
     /// none, and for [`home::NONE`](super::home::NONE). In a heap without
     /// serialization all are the first one.
-    pub(super) slots: [AtomicPtr<Slot>; PLACES],
+    pub(super) slots: [Shown<Slot>; PLACES],
     /// Whose number the first slot is for; [`SLOTS`] while it is nobody's.
     pub(super) first_number: AtomicUsize,
     heap: AtomicPtr<PrivateHeap>,
@@ -128,7 +129,7 @@ static NO_WORDS: NoWords = NoWords {
 /// What stands for a bucket that sleeps: its first slot is empty and full, and
 /// there are no others.
 pub(super) static ASLEEP: HeapBucket = HeapBucket {
-    slots: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES],
+    slots: [const { Shown::new(ptr::null_mut()) }; PLACES],
     first_number: AtomicUsize::new(SLOTS),
     heap: AtomicPtr::new(ptr::null_mut()),
     owned: Owned {
@@ -177,7 +178,7 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
             let words = (&raw mut (*record).words).cast::<Word>();
             let room = first_room(class);
             record.write(HeapBucket {
-                slots: [const { AtomicPtr::new((&raw const NOBODYS).cast_mut()) }; PLACES],
+                slots: [const { Shown::new((&raw const NOBODYS).cast_mut()) }; PLACES],
                 first_number: AtomicUsize::new(SLOTS),
                 heap: AtomicPtr::new((&raw const *heap).cast_mut()),
                 owned: Owned {
@@ -192,7 +193,7 @@ pub(super) fn make_bucket(heap: &PrivateHeap, class: usize) -> *mut HeapBucket {
             });
             if !heap.is_serialized() {
                 for slot in &(*record).slots {
-                    slot.store(&raw mut (*record).first.0, Ordering::Relaxed);
+                    slot.show(&raw mut (*record).first.0);
                 }
             }
         }
@@ -433,7 +434,7 @@ pub(super) fn for_each(table: *mut Table, mut visit: impl FnMut(&'static HeapBuc
     if let Some(table) = unsafe { table.as_ref() } {
         for bucket in &table.buckets {
             // SAFETY: as above.
-            if let Some(bucket) = unsafe { bucket.load(Ordering::Acquire).as_ref() } {
+            if let Some(bucket) = unsafe { bucket.find().as_ref() } {
                 visit(bucket);
             }
         }

@@ -164,7 +164,7 @@ pub(in crate::heap) fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Loc
         visit(lfh::RECORDS.raw());
     }
     for_each_held(&mut |heap| {
-        lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+        lfh::for_each(heap.table.find(), |bucket| {
             bucket.hold_slots(is_taking);
             visit(bucket.state.raw());
         });

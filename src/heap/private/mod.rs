@@ -78,6 +78,7 @@ mod region;
 mod resize;
 mod roll;
 mod settable;
+mod shown;
 mod slot;
 mod slots;
 mod tuning;

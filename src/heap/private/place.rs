@@ -96,7 +96,7 @@ pub(super) fn place(
         return Err(Error::NoMemory);
     }
     let placed = try_place(heap, all, info, size, align);
-    let table = heap.table.load(Ordering::Acquire);
+    let table = heap.table.find();
     if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
         lfh::for_each(table, HeapBucket::flush);
         return try_place(heap, all, info, size, align);
@@ -144,7 +144,7 @@ fn awake_bucket(
     align: usize,
 ) -> Option<&'static HeapBucket> {
     // SAFETY: null, or the table of this heap, which lives as long as it.
-    let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
+    let table = unsafe { heap.table.find().as_ref() }?;
     let class = classes::class_for(with_words(size, info), align)?;
     let is_kept = match info {
         0 => class <= LAST_BUCKET && lfh::can_keep(class, size),
@@ -153,7 +153,7 @@ fn awake_bucket(
     if !is_kept {
         return None;
     }
-    let bucket = table.buckets.get(class)?.load(Ordering::Acquire);
+    let bucket = table.buckets.get(class)?.find();
     // SAFETY: a table's buckets live as long as the table.
     unsafe { bucket.as_ref() }
 }
@@ -177,26 +177,17 @@ fn wake(heap: &'static PrivateHeap, core: &Core, size: usize) -> Option<&'static
     if heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0 {
         return None;
     }
-    let mut table = heap.table.load(Ordering::Relaxed);
-    if table.is_null() {
-        table = lfh::make_table();
-        if table.is_null() {
-            return None;
-        }
-        heap.table.store(table, Ordering::Release);
-    }
-    // SAFETY: the heap's table, which lives as long as the heap.
-    let place = unsafe { (*table).buckets.get(class) }?;
-    let mut bucket = place.load(Ordering::Relaxed);
-    if bucket.is_null() {
-        bucket = lfh::make_bucket(heap, class);
-        place.store(bucket, Ordering::Release);
-        if !bucket.is_null()
-            && heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0
-            && let Some(near) = heap.near.get(class)
-        {
-            near.store(bucket, Ordering::Release);
-        }
+    // The heap's lock is held, or it has one thread.
+    let table = heap.table.find_or_make(ptr::null(), lfh::make_table);
+    // SAFETY: null, or the heap's table, which lives as long as the heap.
+    let place = unsafe { table.as_ref() }?.buckets.get(class)?;
+    let bucket = place.find_or_make(ptr::null(), || lfh::make_bucket(heap, class));
+    // Last: whoever takes a block there finds its bucket in the table.
+    if !bucket.is_null()
+        && heap.flags.load(Ordering::Relaxed) & flags::ZERO_MEMORY == 0
+        && let Some(near) = heap.near.get(class)
+    {
+        near.show(bucket);
     }
     // SAFETY: null, or a bucket of the heap.
     unsafe { bucket.as_ref() }

@@ -14,6 +14,7 @@
 
 use super::home;
 use super::lfh::{HeapBucket, NOBODYS, RECORDS, SLOTS, first_room, take};
+use super::shown::Shown;
 use super::slot::{Slot, WORDS, Word};
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -35,7 +36,7 @@ impl HeapBucket {
 
     /// The slots beside the first one.
     fn own_slots(&self) -> impl Iterator<Item = *mut Slot> {
-        let slots = self.slots.iter().map(|slot| slot.load(Ordering::Acquire));
+        let slots = self.slots.iter().map(Shown::find);
         slots.filter(|slot| !ptr::eq(*slot, &NOBODYS) && !ptr::eq(*slot, &self.first.0))
     }
 
@@ -77,7 +78,7 @@ impl HeapBucket {
 
     /// The slot of a number, if it has one.
     fn slot(&self, number: usize) -> Option<&Slot> {
-        let slot = self.slots.get(number)?.load(Ordering::Acquire);
+        let slot = self.slots.get(number)?.find();
         // SAFETY: a bucket's slots live as long as the bucket.
         (!ptr::eq(slot, &NOBODYS)).then(|| unsafe { &*slot })
     }
@@ -91,25 +92,23 @@ impl HeapBucket {
         };
         // Held while a fork holds slots: none comes to be meanwhile.
         let mut records = RECORDS.lock();
-        if self.slot(number).is_some() {
-            return;
-        }
-        if self.first_number.load(Ordering::Relaxed) == SLOTS {
-            self.first_number.store(number, Ordering::Relaxed);
-            place.store((&raw const self.first.0).cast_mut(), Ordering::Release);
-            return;
-        }
-        let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
-        if memory.is_null() {
-            return;
-        }
-        // SAFETY: zeroed memory of a slot, ours alone until it is stored.
-        unsafe {
-            let words = (&raw mut (*memory).words).cast();
-            let slot = &raw mut (*memory).slot;
-            slot.write(Slot::new(words, number as u8, first_room(self.class)));
-            place.store(slot, Ordering::Release);
-        }
+        place.find_or_make(&raw const NOBODYS, || {
+            if self.first_number.load(Ordering::Relaxed) == SLOTS {
+                self.first_number.store(number, Ordering::Relaxed);
+                return (&raw const self.first.0).cast_mut();
+            }
+            let memory: *mut SlotMemory = take(&mut records.slots, size_of::<SlotMemory>()).cast();
+            if memory.is_null() {
+                return ptr::null_mut();
+            }
+            // SAFETY: zeroed memory of a slot, ours alone until it is found.
+            unsafe {
+                let words = (&raw mut (*memory).words).cast();
+                let slot = &raw mut (*memory).slot;
+                slot.write(Slot::new(words, number as u8, first_room(self.class)));
+                slot
+            }
+        });
     }
 
     /// Takes the locks of all slots, or gives them back, for a fork. What the

@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering;
 pub(super) fn heap(heap: &'static PrivateHeap, call_flags: u32) -> bool {
     let core = heap.enter(call_flags);
     let mut buckets_are_sound = true;
-    lfh::for_each(heap.table.load(Ordering::Acquire), |bucket| {
+    lfh::for_each(heap.table.find(), |bucket| {
         buckets_are_sound &= bucket.is_sound();
     });
     #[cfg(feature = "debug")]

@@ -242,12 +242,12 @@ fn each_outside_buckets(core: &Core, visit: &mut dyn FnMut(&Entry) -> bool) -> b
 /// that none of them goes, until `visit` returns false; whether it never did.
 fn each_in_buckets(heap: &'static PrivateHeap, visit: &mut dyn FnMut(&Entry) -> bool) -> bool {
     // SAFETY: null, or the table of this heap, which lives as long as it.
-    let Some(table) = (unsafe { heap.table.load(Ordering::Acquire).as_ref() }) else {
+    let Some(table) = (unsafe { heap.table.find().as_ref() }) else {
         return true;
     };
     for bucket in &table.buckets {
         // SAFETY: a table's buckets live as long as the table.
-        let Some(bucket) = (unsafe { bucket.load(Ordering::Acquire).as_ref() }) else {
+        let Some(bucket) = (unsafe { bucket.find().as_ref() }) else {
             continue;
         };
         let state = bucket.state.lock();
@@ -415,10 +415,10 @@ fn subsegment_from(
     entry_of: fn(*mut Descriptor) -> Option<Entry>,
 ) -> Option<Entry> {
     // SAFETY: null, or the table of this heap, which lives as long as it.
-    let table = unsafe { heap.table.load(Ordering::Acquire).as_ref() }?;
+    let table = unsafe { heap.table.find().as_ref() }?;
     table.buckets.iter().skip(class).find_map(|bucket| {
         // SAFETY: a table's buckets live as long as the table.
-        let bucket = unsafe { bucket.load(Ordering::Acquire).as_ref() }?;
+        let bucket = unsafe { bucket.find().as_ref() }?;
         let state = bucket.state.lock();
         entry_of(state.after(ptr::null_mut()))
     })
@@ -483,9 +483,9 @@ fn after_in_bucket(
     // as its heap, and so do its buckets.
     let (class, bucket) = unsafe {
         let class = usize::from((*descriptor).class.load(Ordering::Relaxed));
-        let table = heap.table.load(Ordering::Acquire).as_ref();
+        let table = heap.table.find().as_ref();
         let place = table.and_then(|table| table.buckets.get(class));
-        let bucket = place.and_then(|place| place.load(Ordering::Acquire).as_ref());
+        let bucket = place.and_then(|place| place.find().as_ref());
         (class, bucket.ok_or(Error::InvalidParameter)?)
     };
     let state = bucket.state.lock();

@@ -79,11 +79,9 @@ pub struct PageInfo {
 /// image when code in any of them can run; other files are mapped. Of the calling thread's
 /// stack it is told what is committed, reserved, and guard page.
 ///
-/// [`PageError::Invalid`] above the addresses that programs have;
-/// [`PageError::Unsupported`] for what is not ntheap's where the system has no list of
-/// mappings. Any thread may call it; what it tells of others' memory may change at once.
-/// ntheap's own takes a time that grows with the logarithm of the number of
-/// reservations; free and foreign memory take a system call for each 4 KiB of the list.
+/// Any thread may call it; what it tells of others' memory may change at once. ntheap's own
+/// takes a time that grows with the logarithm of the number of reservations; free and
+/// foreign memory take a system call for each 4 KiB of the list.
 ///
 /// Source: "VirtualQuery function (memoryapi.h)".
 ///
@@ -97,6 +95,11 @@ pub struct PageInfo {
 /// assert_eq!(told.allocation, memory.as_ptr().addr());
 /// # Ok::<(), ntheap::vm::PageError>(())
 /// ```
+///
+/// # Errors
+/// [`PageError::Invalid`] above the addresses that programs have;
+/// [`PageError::Unsupported`] for what is not ntheap's where the system has no list of
+/// mappings.
 #[cfg(unix)]
 pub fn query(address: usize) -> Result<PageInfo, PageError> {
     let told = about(address).map_err(|untold| match untold {
@@ -124,9 +127,12 @@ pub fn query(address: usize) -> Result<PageInfo, PageError> {
 /// Tells about the pages from that of `address` on that are alike, as the system's
 /// `VirtualQuery` does.
 ///
-/// [`PageError::Invalid`] above the addresses that programs have. Any thread may call it.
+/// Any thread may call it.
 ///
 /// Source: "VirtualQuery function (memoryapi.h)".
+///
+/// # Errors
+/// [`PageError::Invalid`] above the addresses that programs have.
 #[cfg(windows)]
 pub fn query(address: usize) -> Result<PageInfo, PageError> {
     let told = sys::query(address).ok_or(PageError::Invalid)?;

@@ -18,7 +18,7 @@ pub(super) const HIGHEST: usize = sys::USER_END - 1;
 
 /// Family, and model with stepping.
 fn processor() -> (u16, u16) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     {
         #[allow(unused_unsafe, reason = "a safe function from Rust 1.94 on")]
         // SAFETY: every processor of 64 bits has the instruction and this leaf.
@@ -33,7 +33,7 @@ fn processor() -> (u16, u16) {
         }
         (family as u16, (model << 8 | stepping) as u16)
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     {
         (0, 0)
     }
