@@ -37,7 +37,7 @@ pub(super) fn go(way: i8) {
 pub fn way() -> Way {
     // The compiler would take four instructions for the first jump, and load the byte by its
     // address in a table.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(ntheap_portable)))]
     // SAFETY: reads a byte, which nobody writes once the heap serves.
     unsafe {
         core::arch::asm!(
@@ -51,7 +51,7 @@ pub fn way() -> Way {
         );
         Way::Usual
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(ntheap_portable))))]
     match WAY.load(Ordering::Relaxed) {
         0 => Way::Usual,
         1.. => Way::Hardened,
