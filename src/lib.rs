@@ -66,8 +66,12 @@ mod config;
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
 pub mod crt;
 mod global;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod heap;
+#[cfg(not(feature = "marks"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+mod heap;
 #[cfg(feature = "outside")]
 #[cfg_attr(docsrs, doc(cfg(feature = "outside")))]
 pub mod outside;
@@ -78,10 +82,18 @@ mod report;
 mod snapshot;
 mod stats;
 mod sync;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod sys;
+#[cfg(not(feature = "marks"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+mod sys;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod trace;
+#[cfg(not(feature = "marks"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+mod trace;
 pub mod vm;
 #[cfg(feature = "win16")]
 #[cfg_attr(docsrs, doc(cfg(feature = "win16")))]

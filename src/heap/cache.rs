@@ -23,7 +23,7 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
-use super::descriptor::{BUSY, Descriptor, Kind};
+use super::descriptor::{BUSY, Descriptor, Kind, MARKED};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
@@ -136,7 +136,7 @@ pub struct ThreadCache {
     /// Whether blocks are taken from bins that none go to (counted.rs).
     pub(super) is_tapped: bool,
     /// Whether magazines have keys.
-    pub(super) is_checked: bool,
+    is_checked: bool,
     /// The bins that the thread takes from, of which there are [`ROW`]: those of its own
     /// shard.
     row: AtomicPtr<Bin>,
@@ -302,6 +302,12 @@ impl ThreadCache {
         }
     }
 
+    /// Whether its front end marks its blocks.
+    #[inline(always)]
+    pub(super) fn is_checked(&self) -> bool {
+        MARKED && self.is_checked
+    }
+
     /// Whether every call takes the slow path.
     #[inline(always)]
     pub(super) fn is_diverted(&self) -> bool {
@@ -381,11 +387,11 @@ impl ThreadCache {
         fresh.close();
         fresh.state = AtomicU8::new(State::Live as u8);
         fresh.watch = Watch::new();
-        fresh.is_checked = kind == Kind::Checked;
+        fresh.is_checked = kind.is_checked();
         fresh.shard = shard;
         fresh.is_tapped = is_tapped;
         fresh.request.use_row(0);
-        if fresh.is_checked {
+        if fresh.is_checked() {
             fresh.home = shard;
             fresh.own_row = if is_tapped { foreign::EXTRA } else { shard };
             // SAFETY: the memory is large enough for the rows, and ours.
@@ -655,7 +661,7 @@ impl ThreadCache {
         // places of the second half. A plain magazine has no second half.
         unsafe {
             ptr::copy(first.add(floor), first, count);
-            if self.is_checked {
+            if self.is_checked() {
                 let keys = first.add(MARKS);
                 ptr::copy(keys.add(floor), keys, count);
             }

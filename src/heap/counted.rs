@@ -41,7 +41,7 @@ use core::sync::atomic::Ordering;
 /// `entries` are `count` words that can be read.
 #[inline(always)]
 pub(super) unsafe fn freed_magazine(cache: &ThreadCache, entries: *const Entry, count: usize) {
-    if !cache.is_checked {
+    if !cache.is_checked() {
         // SAFETY: the caller's words.
         unsafe { freed(entries, count) };
     }
@@ -98,7 +98,7 @@ impl ThreadCache {
         // as many; keys lie beside them in a checked front end.
         unsafe {
             ptr::copy_nonoverlapping(from.add(left), to, part);
-            if self.is_checked {
+            if self.is_checked() {
                 ptr::copy_nonoverlapping(from.add(left + MARKS), to.add(MARKS), part);
             }
             rack.spare_count.store(left as u32, Ordering::Relaxed);
@@ -189,7 +189,7 @@ mod watched {
         /// that it takes, of which a bin holds up to `most`. The most that are to wait.
         pub(in crate::heap) fn begin_turns(&self, class: usize, shard: u8, most: u16) -> u16 {
             let size = classes::size_of(class);
-            let is_own = !self.is_checked || shard == self.shard;
+            let is_own = !self.is_checked() || shard == self.shard;
             if !is_own || sample::is_on() || !profile::is_small(size as u64) {
                 return most;
             }
@@ -352,7 +352,7 @@ mod watched {
                 unsafe {
                     let entry = Magazine::first(spare).add(count);
                     entry.write(block);
-                    if cache.is_checked {
+                    if cache.is_checked() {
                         entry.add(MARKS).write(key);
                     }
                 }

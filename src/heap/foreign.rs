@@ -36,7 +36,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
 use super::counted;
-use super::descriptor::Kind;
+use super::descriptor::{Kind, MARKED};
 use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize;
@@ -250,7 +250,7 @@ impl Foreign<'_> {
         // front end their keys in the second half; it is the owner's.
         unsafe {
             ptr::copy(first.add(floor), first, count);
-            if cache.is_checked {
+            if cache.is_checked() {
                 let keys = first.add(MARKS);
                 ptr::copy(keys.add(floor), keys, count);
             }
@@ -282,7 +282,7 @@ impl ThreadCache {
     #[inline]
     pub(super) fn is_foreign(&self, shard: u8, class: usize) -> bool {
         // Large blocks are of class 0, whose bin stays full.
-        shard != self.own_row && (1..ROW).contains(&class) && !self.rows.is_null()
+        MARKED && shard != self.own_row && (1..ROW).contains(&class) && !self.rows.is_null()
     }
 
     /// The bin of blocks of `class` and `shard`, if it is not one that the
@@ -292,7 +292,7 @@ impl ThreadCache {
             return None;
         }
         // Where frees do not know of shards, all blocks go to one row.
-        let row = if self.is_checked { shard } else { EXTRA };
+        let row = if self.is_checked() { shard } else { EXTRA };
         // SAFETY: the rows live as long as the cache, which is tapped if it uses the
         // extra one.
         let shelves = unsafe {
@@ -317,10 +317,10 @@ impl ThreadCache {
 
     /// Visits the foreign bins of `class` that were ever used.
     fn for_each_shard<'a>(&'a self, class: usize, visit: &mut dyn FnMut(Foreign<'a>)) {
-        if class >= ROW || self.rows.is_null() {
+        if !MARKED || class >= ROW || self.rows.is_null() {
             return;
         }
-        let rows = if self.is_checked { 0 } else { EXTRA }..=EXTRA;
+        let rows = if self.is_checked() { 0 } else { EXTRA }..=EXTRA;
         for row in rows.filter(|row| self.request.uses_row(*row)) {
             if let Some(foreign) = self.foreign(row, class) {
                 visit(foreign);
@@ -357,7 +357,7 @@ impl Front {
             return ptr::null();
         }
         let mut state = self.bucket(class).state.lock();
-        if cache.is_checked && self.is_deserted(shard) {
+        if cache.is_checked() && self.is_deserted(shard) {
             // Nobody would take the blocks back: the subsegment changes hands.
             state.adopt(&self.place(shared, class, cache.shard), block);
             if !cache.is_tapped {

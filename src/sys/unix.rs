@@ -4,10 +4,14 @@
 //! Decommit maps fresh inaccessible memory over the range: one call, nothing
 //! half done, and the mapping merges with its reserved neighbours again.
 
-use super::{Protection, c, traced as call};
+#[cfg(feature = "trace")]
+use super::traced as call;
+use super::{Protection, c};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+#[cfg(not(feature = "trace"))]
+use c as call;
 
 /// Asks that a reservation be charged to nobody. FreeBSD and its relatives
 /// have no such flag.
@@ -314,7 +318,7 @@ pub(super) unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
     // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
     // stays where it is.
     unsafe {
-        call::mremap(base.cast(), old, new, 0, ptr::null_mut()) != c::MAP_FAILED
+        call::mremap(base.cast(), old, new, 0, ptr::null_mut::<c_void>()) != c::MAP_FAILED
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -329,7 +333,7 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         let flags = c::MREMAP_MAYMOVE | c::MREMAP_FIXED;
         // SAFETY: the caller owns both mappings; the target's pages are
         // replaced.
-        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast()) } != c::MAP_FAILED {
+        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast::<c_void>()) } != c::MAP_FAILED {
             return true;
         }
         // Older kernels unmap the target before they find out that the move
