@@ -70,7 +70,12 @@ mod global;
 #[doc(hidden)]
 pub mod heap;
 #[cfg(not(feature = "marks"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
 mod heap;
 #[cfg(feature = "outside")]
 #[cfg_attr(docsrs, doc(cfg(feature = "outside")))]
@@ -86,13 +91,23 @@ mod sync;
 #[doc(hidden)]
 pub mod sys;
 #[cfg(not(feature = "marks"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
 mod sys;
 #[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod trace;
 #[cfg(not(feature = "marks"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "features use what NtHeap does not")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
 mod trace;
 pub mod vm;
 #[cfg(feature = "win16")]

@@ -32,8 +32,7 @@ impl Pool {
 
     /// Makes it the pool of a front end of `kind`.
     pub(super) fn begin(&self, kind: Kind) {
-        self.has_keys
-            .store(kind.is_checked(), Ordering::Relaxed);
+        self.has_keys.store(kind.is_checked(), Ordering::Relaxed);
     }
 
     /// Bytes of a large magazine, or of two small ones.

@@ -273,7 +273,9 @@ impl Backend {
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
-            if state.has_fences() && fenced.is_null() && state.find_dirty_or_fenced(slices).is_some()
+            if state.has_fences()
+                && fenced.is_null()
+                && state.find_dirty_or_fenced(slices).is_some()
             {
                 fenced = segment;
             }

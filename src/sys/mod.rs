@@ -34,7 +34,10 @@ mod faults;
 pub mod files;
 #[cfg(all(unix, feature = "debug"))]
 mod formed;
-#[cfg(all(unix, any(feature = "heaps", feature = "pages", not(target_os = "linux"))))]
+#[cfg(all(
+    unix,
+    any(feature = "heaps", feature = "pages", not(target_os = "linux"))
+))]
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
@@ -117,7 +120,10 @@ pub use faults::{has_handler_before, instruction_of, take_back};
 pub use formed::{Formed, Part, formed};
 #[cfg(all(unix, feature = "debug"))]
 pub use maps::mapping_limit;
-#[cfg(all(unix, any(feature = "heaps", feature = "pages", not(target_os = "linux"))))]
+#[cfg(all(
+    unix,
+    any(feature = "heaps", feature = "pages", not(target_os = "linux"))
+))]
 pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(target_os = "linux", feature = "debug"))]
 pub use note::Note;
