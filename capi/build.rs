@@ -11,6 +11,8 @@ fn main() {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,now");
         // Threads that end call into the library whether it was closed or not.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // A segment that begins within a page touches one more.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,separate-loadable-segments");
         let folder = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
         let order = Path::new(&folder).join("rare.ld");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-T,{}", order.display());

@@ -48,7 +48,7 @@ pub(crate) use environment::from_environment;
 #[cfg(feature = "debug")]
 pub(crate) use environment::gflags_from_environment;
 #[cfg(all(target_os = "linux", feature = "debug"))]
-pub(crate) use environment::snapshots_from_environment;
+pub(crate) use environment::{asks_for_snapshots, snapshots_from_environment};
 
 use core::fmt::{self, Write};
 use options::{KIB, MIB, OPTIONS, Setting};

@@ -46,6 +46,7 @@
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `outside` | `heaps`, and what the bytes of another process's heaps mean, for `ntheap walk` and its kin |
+//! | `marks` | blocks known by their address alone, as C frees them; other features bring it |
 //! | `mock` | calls into the system that fail at will, for tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -67,8 +68,17 @@ mod config;
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "crt"))))]
 pub mod crt;
 mod global;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod heap;
+#[cfg(not(feature = "marks"))]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
+mod heap;
 #[cfg(feature = "outside")]
 #[cfg_attr(docsrs, doc(cfg(feature = "outside")))]
 pub mod outside;
@@ -79,10 +89,28 @@ mod report;
 mod snapshot;
 mod stats;
 mod sync;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod sys;
+#[cfg(not(feature = "marks"))]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
+mod sys;
+#[cfg(feature = "marks")]
 #[doc(hidden)]
 pub mod trace;
+#[cfg(not(feature = "marks"))]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "features use what NtHeap does not"
+)]
+mod trace;
 pub mod vm;
 #[cfg(feature = "win16")]
 #[cfg_attr(docsrs, doc(cfg(feature = "win16")))]

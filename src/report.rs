@@ -206,6 +206,7 @@ impl fmt::Display for Report<'_> {
             }
             None => Ok(()),
         }?;
+        #[cfg(feature = "debug")]
         if self.lacks_guards {
             out.write_str(
                 "  it has no guard pages: page heap had no more of them when it was made\n",
@@ -218,6 +219,19 @@ impl fmt::Display for Report<'_> {
             write_module(self.owner_module, out)?;
             out.write_char('\n')?;
         }
+        #[cfg(feature = "debug")]
+        self.write_details(out)?;
+        if !self.advice.is_empty() {
+            writeln!(out, "  {}", self.advice)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report<'_> {
+    /// Writes what only the feature `debug` finds.
+    #[cfg(feature = "debug")]
+    fn write_details(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(damage) = &self.damage {
             damage.write(self.block.as_ref(), out)?;
         }
@@ -238,9 +252,6 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(trace) = &self.freed {
             trace.write("freed", out)?;
-        }
-        if !self.advice.is_empty() {
-            writeln!(out, "  {}", self.advice)?;
         }
         Ok(())
     }

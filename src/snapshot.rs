@@ -174,6 +174,15 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// Begins to make the snapshots that `NTHEAP_SNAPSHOT` asks for. Called once, when the heap
 /// serves.
 pub(crate) fn begin() {
+    if crate::config::asks_for_snapshots() {
+        begin_asked();
+    }
+}
+
+// A function of its own, so that no other process pays for the pages of stack that paths take.
+#[cold]
+#[inline(never)]
+fn begin_asked() {
     let Some(asked) = crate::config::snapshots_from_environment() else {
         return;
     };

@@ -57,13 +57,13 @@ pub(crate) fn has_a_library() -> bool {
         _size: usize,
         found: *mut c_void,
     ) -> c_int {
-        // SAFETY: the linker's record of a module, which stays while this runs, and the
-        // bool below.
+        // SAFETY: the linker's record of a module, which stays while this runs, with a path
+        // or none, and the bool below.
         unsafe {
-            let module = Module::new(&*info);
-            let [_, libraries @ ..] = KNOWN;
-            let name = file(module.name);
-            let is_one = libraries.iter().any(|library| name.starts_with(library));
+            let word = file_word((*info).dlpi_name.cast());
+            let is_one = word == u64::from_le_bytes(*b"libstdc+")
+                || word == u64::from_le_bytes(*b"libc++.s")
+                || word == u64::from_le_bytes(*b"libc++ab");
             found.cast::<bool>().write(is_one);
             c_int::from(is_one)
         }
@@ -78,6 +78,33 @@ pub(crate) fn has_a_library() -> bool {
 fn file(path: &CStr) -> &[u8] {
     let path = path.to_bytes();
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
+}
+
+/// The first eight bytes of the last part of a path, the first one lowest; zeros where it has
+/// fewer. Asked at load, so without a call or a table: C's functions of strings, and constants
+/// that are no numbers, lie in pages of their own.
+///
+/// # Safety
+/// `path` is a string that ends with a zero, or null.
+unsafe fn file_word(path: *const u8) -> u64 {
+    if path.is_null() {
+        return 0;
+    }
+    let (mut at, mut word, mut bits) = (0, 0, 0);
+    loop {
+        // SAFETY: no byte before this one was the zero that ends the string.
+        let byte = unsafe { path.add(at).read() };
+        at += 1;
+        match byte {
+            0 => return word,
+            b'/' => (word, bits) = (0, 0),
+            _ if bits < u64::BITS => {
+                word |= u64::from(byte) << bits;
+                bits += 8;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Looks at a module; not 0 to look at no other.

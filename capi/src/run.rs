@@ -81,14 +81,24 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-fn environment(name: &CStr) -> *const c_char {
-    // SAFETY: getauxval and getenv read what the kernel passed to the process.
-    unsafe {
-        if libc::getauxval(libc::AT_SECURE) != 0 {
-            return ptr::null();
-        }
-        libc::getenv(name.as_ptr())
+/// The variable that names the file. Beside what else is read at load (rare.ld).
+#[cfg_attr(target_os = "linux", unsafe(link_section = ".rodata.load"))]
+static REPORT: [u8; 17] = *b"NTHEAP_RUN_REPORT";
+
+/// The value of a variable, a C string; null where there is none. Not by `getenv`, whose
+/// pages a program that is not asked for a report does not need.
+fn environment(name: &[u8]) -> *const c_char {
+    let mut found: *const c_char = ptr::null();
+    // SAFETY: getauxval reads what the kernel passed to the process.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } == 0 {
+        heap::sys::for_each_env(name, &mut |of, value| {
+            if of.len() == name.len() && found.is_null() {
+                // What is behind the name goes to the end of the string.
+                found = value.as_ptr().cast();
+            }
+        });
     }
+    found
 }
 
 /// The object that defines the malloc this process calls, if it is another
@@ -142,7 +152,7 @@ fn object_of(address: *const c_void) -> Option<libc::Dl_info> {
 
 /// Whether this process is the one the command started.
 fn is_direct_child() -> bool {
-    let parent = environment(c"NTHEAP_RUN_PARENT");
+    let parent = environment(b"NTHEAP_RUN_PARENT");
     if parent.is_null() {
         return false;
     }
@@ -154,7 +164,7 @@ extern "C" fn at_load() {
     heap::heap::debug::stacks::leave_out((at_load as extern "C" fn() as *const ()).addr());
     #[cfg(target_arch = "x86_64")]
     crate::operators::look_early();
-    let path = environment(c"NTHEAP_RUN_REPORT");
+    let path = environment(&REPORT);
     if !path.is_null() {
         tell_load(path);
     }
@@ -203,7 +213,7 @@ fn foreign_bytes() -> usize {
 }
 
 extern "C" fn at_exit() {
-    let path = environment(c"NTHEAP_RUN_REPORT");
+    let path = environment(&REPORT);
     if !path.is_null() {
         tell_exit(path);
     }

@@ -73,6 +73,14 @@ pub(crate) fn gflags_from_environment() -> super::gflags::GlobalFlags {
     )
 }
 
+/// Whether the environment may ask for snapshots.
+#[cfg(all(target_os = "linux", feature = "debug"))]
+pub(crate) fn asks_for_snapshots() -> bool {
+    let mut is_seen = false;
+    sys::for_each_env(b"NTHEAP_SNAPSHOT", &mut |_, _| is_seen = true);
+    is_seen
+}
+
 /// The snapshots that the environment asks for. Called once in a process, when the heap is
 /// first used.
 #[cfg(all(target_os = "linux", feature = "debug"))]

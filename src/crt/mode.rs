@@ -66,15 +66,17 @@ impl Mode {
 }
 
 fn read() -> Option<Mode> {
-    const NAME: &str = "NTHEAP_CRT";
+    // Beside what else is read at load (capi/rare.ld).
+    #[cfg_attr(target_os = "linux", unsafe(link_section = ".rodata.load"))]
+    static NAME: [u8; 10] = *b"NTHEAP_CRT";
     if sys::is_privileged() {
         return None;
     }
     let mut mode = None;
     let mut is_first = true;
-    sys::for_each_env(NAME.as_bytes(), &mut |name, value| {
+    sys::for_each_env(&NAME, &mut |name, value| {
         let value = value.trim_ascii();
-        if name != NAME.as_bytes() || !is_first || value.is_empty() {
+        if name != NAME || !is_first || value.is_empty() {
             return;
         }
         is_first = false;

@@ -153,7 +153,7 @@ impl Place<'_> {
     fn may_be_fenced(&self, fenced: usize) -> bool {
         cfg!(feature = "hardened")
             && fence::may_have_fences(self.class)
-            && self.kind == Kind::Checked
+            && self.kind.is_checked()
             && self.owned.is_none()
             && fenced < fence::most(self.class)
     }
@@ -277,7 +277,7 @@ impl State {
             // SAFETY: the blocks lie at the end of the `want` places.
             unsafe {
                 ptr::copy(entries.add(want - got), entries, got);
-                if place.kind == Kind::Checked {
+                if place.kind.is_checked() {
                     ptr::copy(entries.add(MARKS + want - got), entries.add(MARKS), got);
                 }
             }
@@ -320,7 +320,7 @@ impl State {
             self.out += 1;
             let size = classes::size_of(place.class);
             place.totals.out.fetch_add(size, Ordering::Relaxed);
-            if place.kind == Kind::Checked {
+            if place.kind.is_checked() {
                 (*Descriptor::mark(descriptor, index)).store(BUSY, Ordering::Relaxed);
             }
             let base = (*descriptor).base.load(Ordering::Relaxed);
@@ -616,7 +616,7 @@ impl Descriptor {
     pub(super) fn reach(&mut self, place: &Place<'_>, end: usize) {
         let high = self.high as usize;
         if end > high {
-            let bytes = if self.is_fenced {
+            let bytes = if self.is_fenced() {
                 fence::bytes_below(place.class, end) - fence::bytes_below(place.class, high)
             } else {
                 (end - high) * classes::size_of(place.class)

@@ -23,7 +23,7 @@
 
 use super::bin::{Bin, Request};
 use super::classes::{self, COUNT};
-use super::descriptor::{BUSY, Descriptor, Kind};
+use super::descriptor::{BUSY, Descriptor, Kind, MARKED};
 use super::foreign::{self, ROW, Rows};
 use super::idle::Watch;
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
@@ -135,7 +135,7 @@ pub struct ThreadCache {
     /// shows of them.
     word_row: AtomicPtr<Bin>,
     /// Whether magazines have keys.
-    pub(super) is_checked: bool,
+    is_checked: bool,
     /// The other shards' rows; null in a plain front end.
     pub(super) rows: *mut Rows,
     /// The thread knows that the heap is under pressure.
@@ -290,6 +290,12 @@ impl ThreadCache {
         }
     }
 
+    /// Whether its front end marks its blocks.
+    #[inline(always)]
+    pub(super) fn is_checked(&self) -> bool {
+        MARKED && self.is_checked
+    }
+
     /// Whether every call takes the slow path.
     #[inline(always)]
     pub(super) fn is_diverted(&self) -> bool {
@@ -364,10 +370,10 @@ impl ThreadCache {
         fresh.close();
         fresh.state = AtomicU8::new(State::Live as u8);
         fresh.watch = Watch::new();
-        fresh.is_checked = kind == Kind::Checked;
+        fresh.is_checked = kind.is_checked();
         fresh.shard = shard;
         fresh.request.use_row(0);
-        if fresh.is_checked {
+        if fresh.is_checked() {
             fresh.home = shard;
             // SAFETY: the memory is large enough for the rows, and ours.
             unsafe {
@@ -385,7 +391,7 @@ impl ThreadCache {
             // SAFETY: the caller's memory.
             let shown = unsafe { Screen::raise(place) };
             fresh.shown = AtomicPtr::new(shown);
-            if fresh.is_checked {
+            if fresh.is_checked() {
                 fresh.word_row = AtomicPtr::new(shown.cast());
             }
         }
@@ -642,7 +648,7 @@ impl ThreadCache {
         // places of the second half. A plain magazine has no second half.
         unsafe {
             ptr::copy(first.add(floor), first, count);
-            if self.is_checked {
+            if self.is_checked() {
                 let keys = first.add(MARKS);
                 ptr::copy(keys.add(floor), keys, count);
             }

@@ -68,7 +68,7 @@ impl ThreadCache {
         // as many; keys lie beside them in a checked front end.
         unsafe {
             ptr::copy_nonoverlapping(from.add(left), to, part);
-            if self.is_checked {
+            if self.is_checked() {
                 ptr::copy_nonoverlapping(from.add(left + MARKS), to.add(MARKS), part);
             }
             rack.spare_count.store(left as u32, Ordering::Relaxed);

@@ -79,6 +79,35 @@ pub enum Kind {
     Checked = 1,
 }
 
+/// Whether there are marked blocks in this build: a release build that leaves them out
+/// compiles nothing that only they need.
+pub(crate) const MARKED: bool = cfg!(any(debug_assertions, feature = "marks"));
+
+impl Kind {
+    /// The kinds of front ends there are.
+    pub(crate) const ALL: &[Kind] = if MARKED {
+        &[Kind::Plain, Kind::Checked]
+    } else {
+        &[Kind::Plain]
+    };
+
+    /// The kind of this number.
+    #[inline(always)]
+    pub(crate) fn of(number: u8) -> Kind {
+        if MARKED && number == Kind::Checked as u8 {
+            Kind::Checked
+        } else {
+            Kind::Plain
+        }
+    }
+
+    /// Whether its blocks have marks.
+    #[inline(always)]
+    pub(crate) const fn is_checked(self) -> bool {
+        MARKED && matches!(self, Kind::Checked)
+    }
+}
+
 /// What a descriptor describes.
 pub(crate) const EMPTY: u8 = 0;
 /// A subsegment: `blocks` blocks of one class.
@@ -143,10 +172,7 @@ impl Geometry {
     #[inline(always)]
     pub(crate) fn bits_at(&self, kind: Kind) -> usize {
         let [plain, checked] = self.bits_at;
-        usize::from(match kind {
-            Kind::Plain => plain,
-            Kind::Checked => checked,
-        })
+        usize::from(if kind.is_checked() { checked } else { plain })
     }
 }
 
@@ -225,6 +251,12 @@ pub(crate) struct Nothing(pub(crate) Descriptor);
 unsafe impl Sync for Nothing {}
 
 impl Descriptor {
+    /// Whether fences lie between its blocks.
+    #[inline(always)]
+    pub(crate) fn is_fenced(&self) -> bool {
+        cfg!(feature = "hardened") && self.is_fenced
+    }
+
     /// Describes nothing; also what zeroed memory reads as.
     pub(crate) const fn nothing() -> Nothing {
         Nothing(Descriptor {
@@ -375,11 +407,7 @@ impl Descriptor {
     /// block that is freed meanwhile goes to the bin of the one or the other.
     pub(crate) fn set_shard(&self, shard: u8) {
         let class = usize::from(self.class.load(Ordering::Relaxed));
-        let kind = if self.kind.load(Ordering::Relaxed) == Kind::Checked as u8 {
-            Kind::Checked
-        } else {
-            Kind::Plain
-        };
+        let kind = Kind::of(self.kind.load(Ordering::Relaxed));
         self.shard.store(shard, Ordering::Relaxed);
         // A private heap's leads to its bucket instead.
         if self.owner.load(Ordering::Relaxed).is_null() {
@@ -399,7 +427,7 @@ impl Descriptor {
         }
         let class = usize::from(self.class.load(Ordering::Relaxed));
         let index = offset.checked_div(Geometry::of(class).size)?;
-        (!self.is_fenced || fence::is_block(class, index)).then_some(index)
+        (!self.is_fenced() || fence::is_block(class, index)).then_some(index)
     }
 
     /// Usable bytes of each block.
@@ -466,11 +494,7 @@ impl Descriptor {
                 (*this).kind.load(Ordering::Relaxed),
             )
         };
-        let kind = if kind == Kind::Checked as u8 {
-            Kind::Checked
-        } else {
-            Kind::Plain
-        };
+        let kind = Kind::of(kind);
         let geometry = Geometry::of(class);
         // SAFETY: `size_for` made room for one bit per block there; the lock excludes
         // every other use of these words.

@@ -27,14 +27,18 @@
 //! `docs/hardening.md` says that it faults.
 
 use super::classes::{self, COUNT, SLICE};
+#[cfg(feature = "hardened")]
 use crate::sys;
+#[cfg(feature = "hardened")]
 use core::ptr;
+#[cfg(feature = "hardened")]
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The page size that fences are made for.
 const PAGE: usize = 4096;
 
 /// Subsegments fenced in memory that is there already, at most, in a process.
+#[cfg(feature = "hardened")]
 pub(super) const MOST_LAID_ON_DIRTY: u32 = 256;
 
 /// How a class's blocks are fenced.
@@ -145,9 +149,11 @@ pub(super) const fn lead_of(class: usize) -> usize {
 }
 
 /// Whether the system is known to have no marks for fences.
+#[cfg(feature = "hardened")]
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Whether fences can be had, as far as is known.
+#[cfg(feature = "hardened")]
 pub(super) fn can_be() -> bool {
     !IS_REFUSED.load(Ordering::Relaxed) && crate::vm::page_size() == PAGE
 }
@@ -157,6 +163,7 @@ pub(super) fn can_be() -> bool {
 ///
 /// # Safety
 /// The slices are committed and the caller's, and nothing in them is used.
+#[cfg(feature = "hardened")]
 pub(super) unsafe fn lay(base: usize, class: usize) -> bool {
     let size = classes::size_of(class);
     let bytes = slices_of(class) * SLICE;
@@ -204,6 +211,7 @@ pub(super) unsafe fn lay(base: usize, class: usize) -> bool {
 ///
 /// # Safety
 /// The slices are committed and the caller's, and nothing in them is used.
+#[cfg(feature = "hardened")]
 pub(super) unsafe fn lift(base: usize, slices: usize) -> bool {
     let pages = ptr::with_exposed_provenance_mut(base);
     // SAFETY: the caller's slices.

@@ -30,7 +30,7 @@ pub(crate) fn collect() -> Stats {
     let mut kept = [0u64; COUNT];
     #[cfg(feature = "hardened")]
     let mut kept_large = (0, 0);
-    for front in [&PROCESS.plain, &PROCESS.checked] {
+    for (_, front) in PROCESS.fronts() {
         stats.threads = stats.threads.max(front.for_each_cache(&mut |cache| {
             for (class, kept) in kept.iter_mut().enumerate() {
                 let spare = cache.rack(class).spare_count.load(Ordering::Relaxed);
@@ -109,7 +109,7 @@ pub(crate) fn collect() -> Stats {
 /// All allocations counted so far; 0 unless they are counted.
 pub fn counted_allocations() -> u64 {
     let mut sum = 0;
-    for front in [&PROCESS.plain, &PROCESS.checked] {
+    for (_, front) in PROCESS.fronts() {
         if !front.is_diverted() {
             return 0;
         }

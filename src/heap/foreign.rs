@@ -31,7 +31,7 @@ use super::bin::Bin;
 use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
-use super::descriptor::Kind;
+use super::descriptor::{Kind, MARKED};
 use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize;
@@ -222,7 +222,7 @@ impl ThreadCache {
     #[inline]
     pub(super) fn is_foreign(&self, shard: u8, class: usize) -> bool {
         // Large blocks are of class 0, whose bin stays full.
-        shard != self.shard && (1..ROW).contains(&class) && !self.rows.is_null()
+        MARKED && shard != self.shard && (1..ROW).contains(&class) && !self.rows.is_null()
     }
 
     /// The bin of blocks of `class` and `shard`, if it is not one that the
@@ -247,7 +247,7 @@ impl ThreadCache {
 
     /// Visits the foreign bins of `class` that were ever used.
     fn for_each_shard<'a>(&'a self, class: usize, visit: &mut dyn FnMut(Foreign<'a>)) {
-        if class >= ROW || self.rows.is_null() {
+        if !MARKED || class >= ROW || self.rows.is_null() {
             return;
         }
         for shard in (0..SHARDS as u8).filter(|shard| self.request.uses_row(*shard)) {

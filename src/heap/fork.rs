@@ -3,7 +3,7 @@
 //! The other threads do not exist in the child. Whatever their caches held
 //! goes back to the free bits, so nothing is lost; the locks are made free.
 
-use super::{Kind, PROCESS, cache, meta, misuse, private, slices};
+use super::{PROCESS, cache, meta, misuse, private, slices};
 use crate::sync::Lock;
 use crate::sync::forks::{self, AtFork, Layer};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -27,8 +27,9 @@ fn for_each_lock(is_taking: bool, visit: &mut dyn FnMut(&Lock)) {
         private::for_each_lock(is_taking, visit);
     }
     visit(PROCESS.reclaiming.raw());
-    PROCESS.plain.for_each_lock(visit);
-    PROCESS.checked.for_each_lock(visit);
+    for (_, front) in PROCESS.fronts() {
+        front.for_each_lock(visit);
+    }
     visit(PROCESS.large.raw());
     visit(PROCESS.back_end.raw());
     visit(PROCESS.sparse.raw());
@@ -70,8 +71,7 @@ fn child() {
     let parent = FORKING.load(Ordering::Relaxed);
     let own = crate::sys::thread_id();
     crate::report::forget_others(parent, own);
-    for kind in [Kind::Plain, Kind::Checked] {
-        let front = PROCESS.front(kind);
+    for (kind, front) in PROCESS.fronts() {
         front.adopt_orphans(PROCESS.shared(kind), &|cache: &cache::ThreadCache| {
             cache.change_owner(parent, own)
         });

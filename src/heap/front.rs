@@ -116,8 +116,7 @@ impl Front {
 
     /// Makes it a front end of `kind` whose magazines hold up to `cache_bytes`.
     pub(super) fn begin(&self, kind: Kind, cache_bytes: usize) {
-        self.is_checked
-            .store(kind == Kind::Checked, Ordering::Relaxed);
+        self.is_checked.store(kind.is_checked(), Ordering::Relaxed);
         self.pool.begin(kind);
         self.cache_bytes.store(cache_bytes, Ordering::Relaxed);
     }
@@ -136,11 +135,7 @@ impl Front {
 
     #[inline]
     pub(super) fn kind(&self) -> Kind {
-        if self.is_checked.load(Ordering::Relaxed) {
-            Kind::Checked
-        } else {
-            Kind::Plain
-        }
+        Kind::of(self.is_checked.load(Ordering::Relaxed) as u8)
     }
 
     pub(super) fn place<'a>(&self, shared: Shared<'a>, class: usize, shard: u8) -> Place<'a> {
@@ -237,7 +232,7 @@ impl Front {
             return ptr::null_mut();
         }
         state.allocations += 1;
-        if self.kind() == Kind::Checked {
+        if self.kind().is_checked() {
             // SAFETY: `take` left the key of the block's mark.
             unsafe { Descriptor::set_busy(key) };
         }
@@ -354,7 +349,7 @@ impl Front {
         unsafe {
             let top = cache.bin(class).top.load(Ordering::Relaxed);
             Entry::set(top, block);
-            if self.kind() == Kind::Checked {
+            if self.kind().is_checked() {
                 top.add(MARKS).write(key);
             }
             cache.bin(class).top.store(top.add(1), Ordering::Relaxed);

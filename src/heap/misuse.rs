@@ -173,7 +173,7 @@ fn around(descriptor: *mut Descriptor, address: usize) -> Option<Block> {
     // Blocks of no bytes have addresses of their own.
     let distance = size.max(classes::stride_of(0));
     let what = this.what.load(Ordering::Relaxed);
-    let has_mark = what == LARGE || this.kind.load(Ordering::Relaxed) == Kind::Checked as u8;
+    let has_mark = what == LARGE || Kind::of(this.kind.load(Ordering::Relaxed)).is_checked();
     if what != LARGE && what != SUBSEGMENT {
         return None;
     }

@@ -43,6 +43,7 @@
 mod bin;
 mod bucket;
 mod cache;
+#[cfg(any(debug_assertions, feature = "marks"))]
 pub mod checked;
 mod claims;
 pub mod classes;
@@ -141,6 +142,7 @@ pub fn on_corruption() -> Action {
 /// A heap: its front ends, its segments and its large blocks.
 pub(crate) struct Heap {
     plain: Front,
+    #[cfg(any(debug_assertions, feature = "marks"))]
     checked: Front,
     large: Mutex<LargeList>,
     back_end: Mutex<Backend>,
@@ -165,6 +167,7 @@ pub(crate) struct Heap {
 // only the pages that are used: `configure` sets the rest.
 static PROCESS: Heap = Heap {
     plain: Front::new(),
+    #[cfg(any(debug_assertions, feature = "marks"))]
     checked: Front::new(),
     large: Mutex::new(LargeList::new()),
     back_end: Mutex::new(Backend::new()),
@@ -290,7 +293,7 @@ impl Heap {
             way::go(way::COUNTED);
         }
         if debug::sample::is_on() {
-            for front in [&self.plain, &self.checked] {
+            for (_, front) in self.fronts() {
                 front.count_refills();
             }
             root::set_anchor(root::Anchor::Sampled, 1);
@@ -299,9 +302,8 @@ impl Heap {
 
     fn configure(&self, config: &Config) {
         vm::set_commit_limit(config.commit_limit());
-        self.plain.begin(Kind::Plain, config.cache_bytes());
-        self.checked.begin(Kind::Checked, config.cache_bytes());
-        for front in [&self.plain, &self.checked] {
+        for (kind, front) in self.fronts() {
+            front.begin(kind, config.cache_bytes());
             #[cfg_attr(not(feature = "debug"), allow(unused_mut))]
             let mut is_diverted = config.count_calls();
             #[cfg(feature = "debug")]
@@ -352,7 +354,10 @@ impl Heap {
             totals: &self.totals,
             thread_exit: match kind {
                 Kind::Plain => plain::thread_exit,
+                #[cfg(any(debug_assertions, feature = "marks"))]
                 Kind::Checked => checked::thread_exit,
+                #[cfg(not(any(debug_assertions, feature = "marks")))]
+                Kind::Checked => plain::thread_exit,
             },
         }
     }
@@ -360,8 +365,16 @@ impl Heap {
     fn front(&self, kind: Kind) -> &Front {
         match kind {
             Kind::Plain => &self.plain,
+            #[cfg(any(debug_assertions, feature = "marks"))]
             Kind::Checked => &self.checked,
+            #[cfg(not(any(debug_assertions, feature = "marks")))]
+            Kind::Checked => &self.plain,
         }
+    }
+
+    /// The front ends that the crate is built with.
+    fn fronts(&self) -> impl Iterator<Item = (Kind, &Front)> {
+        Kind::ALL.iter().map(|&kind| (kind, self.front(kind)))
     }
 
     /// A block for any size and alignment, zeroed if `zero`; null when the
@@ -569,7 +582,7 @@ impl Heap {
         #[cfg(feature = "hardened")]
         let kind = if hard::is_on() { Kind::Checked } else { kind };
         let is_told = self.shows_stats.load(Ordering::Relaxed);
-        for (front, of) in [(&self.plain, Kind::Plain), (&self.checked, Kind::Checked)] {
+        for (of, front) in self.fronts() {
             front.take_lost(self.shared(of), is_told);
             let own = (of == kind).then_some(word);
             front.purge(self.shared(of), own);

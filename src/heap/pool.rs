@@ -1,6 +1,6 @@
 //! The pool: a front end's magazines that no thread and no depot has.
 
-use super::descriptor::Kind;
+use super::descriptor::{Kind, MARKED};
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
@@ -32,13 +32,12 @@ impl Pool {
 
     /// Makes it the pool of a front end of `kind`.
     pub(super) fn begin(&self, kind: Kind) {
-        self.has_keys
-            .store(kind == Kind::Checked, Ordering::Relaxed);
+        self.has_keys.store(kind.is_checked(), Ordering::Relaxed);
     }
 
     /// Bytes of a large magazine, or of two small ones.
     fn bytes(&self) -> usize {
-        let words = if self.has_keys.load(Ordering::Relaxed) {
+        let words = if MARKED && self.has_keys.load(Ordering::Relaxed) {
             2 * MARKS
         } else {
             MARKS

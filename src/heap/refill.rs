@@ -5,7 +5,7 @@
 //! loops are written for few instructions.
 
 use super::bucket::{Place, RUNS};
-use super::descriptor::{Descriptor, Geometry, Kind};
+use super::descriptor::{Descriptor, Geometry};
 use super::magazine::{Entry, MARKS};
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -52,7 +52,7 @@ pub(super) unsafe fn fill(
             unsafe {
                 let slot = entries.add(want - got);
                 let block = base + index * size;
-                if place.kind == Kind::Checked {
+                if place.kind.is_checked() {
                     let key = Descriptor::key(descriptor, index);
                     write_down::<true>(slot, run, block, size, key);
                 } else {

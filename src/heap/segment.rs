@@ -20,6 +20,10 @@
 //! released, if another one has room.
 
 mod chunk;
+#[cfg(feature = "hardened")]
+mod fences;
+#[cfg(not(feature = "hardened"))]
+#[path = "segment/no_fences.rs"]
 mod fences;
 mod purge;
 
@@ -260,7 +264,7 @@ impl Backend {
             // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
             let dirty = !state.used & state.dirty;
-            if let Some(first) = find::<IS_HARD>(dirty & !state.fenced, slices)
+            if let Some(first) = find::<IS_HARD>(dirty & !state.fenced(), slices)
                 && (!IS_HARD || state.open_up(first, slices, edge))
             {
                 let descriptor = state.take_record(descriptor_size);
@@ -269,7 +273,9 @@ impl Backend {
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
-            if state.fenced != 0 && fenced.is_null() && state.find_dirty_or_fenced(slices).is_some()
+            if state.has_fences()
+                && fenced.is_null()
+                && state.find_dirty_or_fenced(slices).is_some()
             {
                 fenced = segment;
             }
@@ -297,7 +303,7 @@ impl Backend {
             // SAFETY: as above.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
-            if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced, slices)
+            if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced(), slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
             {
@@ -307,7 +313,7 @@ impl Backend {
                     return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
                 }
             }
-            if state.fenced != 0 && fenced.is_null() && find_ones(!state.used, slices).is_some() {
+            if state.has_fences() && fenced.is_null() && find_ones(!state.used, slices).is_some() {
                 fenced = segment;
             }
             segment = next;
@@ -581,7 +587,7 @@ impl Segment {
         let bytes = if is_huge { slices * SLICE } else { bytes };
         let mut left = bytes.next_multiple_of(vm::page_size()).div_ceil(UNIT);
         let run = mask(first, slices);
-        if self.starts & run != 0 {
+        if self.has_fences() && self.starts & run != 0 {
             return self.touch_fenced(first, run, left);
         }
         let in_run = self.touched.iter_mut().skip(first as usize).take(slices);

@@ -1,8 +1,11 @@
 //! What a report can say of a block beside where it is: which bytes changed, who
 //! allocated it and who freed it.
 
+#[cfg(feature = "debug")]
 use super::{Block, Bytes, Name};
-use core::fmt::{self, Write};
+use core::fmt;
+#[cfg(feature = "debug")]
+use core::fmt::Write;
 
 /// Most bytes of a damage that are shown.
 const SHOWN: usize = 32;
@@ -81,6 +84,7 @@ impl Damage {
 }
 
 impl Damage {
+    #[cfg(feature = "debug")]
     /// Writes the lines of a report: where it is, seen from the block, what was
     /// expected, and a dump of what was found.
     pub(super) fn write(&self, block: Option<&Block>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,6 +174,7 @@ impl<'a> Trace<'a> {
         }
     }
 
+    #[cfg(feature = "debug")]
     /// Writes the lines of a report, the first of which begins with `what`.
     pub(super) fn write(&self, what: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "  {what} by thread {}", self.thread)?;
@@ -192,6 +197,7 @@ impl<'a> Trace<'a> {
     }
 }
 
+#[cfg(feature = "debug")]
 /// Where an address of code is in its file, so that symbols can be found outside.
 pub(super) struct Place {
     name: [u8; 64],
@@ -199,6 +205,7 @@ pub(super) struct Place {
     pub(super) offset: usize,
 }
 
+#[cfg(feature = "debug")]
 impl Place {
     pub(super) fn of(address: usize) -> Place {
         #[cfg_attr(not(unix), allow(unused_mut))]

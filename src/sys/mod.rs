@@ -34,7 +34,10 @@ mod faults;
 pub mod files;
 #[cfg(all(unix, feature = "debug"))]
 mod formed;
-#[cfg(unix)]
+#[cfg(all(
+    unix,
+    any(feature = "marks", feature = "pages", not(target_os = "linux"))
+))]
 mod maps;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "pages"))]
 pub mod names;
@@ -58,7 +61,7 @@ pub mod system;
 pub(crate) mod text;
 #[cfg(all(any(target_os = "linux", target_os = "android"), feature = "debug"))]
 mod thread_name;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "trace"))]
 mod traced;
 #[cfg(unix)]
 mod unix;
@@ -117,7 +120,10 @@ pub use faults::{has_handler_before, instruction_of, take_back};
 pub use formed::{Formed, Part, formed};
 #[cfg(all(unix, feature = "debug"))]
 pub use maps::mapping_limit;
-#[cfg(unix)]
+#[cfg(all(
+    unix,
+    any(feature = "marks", feature = "pages", not(target_os = "linux"))
+))]
 pub use maps::{Mapping, file_at, for_each_mapping};
 #[cfg(all(target_os = "linux", feature = "debug"))]
 pub use note::Note;

@@ -4,7 +4,11 @@
 //! Decommit maps fresh inaccessible memory over the range: one call, nothing
 //! half done, and the mapping merges with its reserved neighbours again.
 
-use super::{Protection, c, traced as call};
+#[cfg(feature = "trace")]
+use super::traced as call;
+use super::{Protection, c};
+#[cfg(not(feature = "trace"))]
+use c as call;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -314,7 +318,7 @@ pub(super) unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
     // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
     // stays where it is.
     unsafe {
-        call::mremap(base.cast(), old, new, 0, ptr::null_mut()) != c::MAP_FAILED
+        call::mremap(base.cast(), old, new, 0, ptr::null_mut::<c_void>()) != c::MAP_FAILED
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -329,7 +333,9 @@ pub(super) unsafe fn move_to(base: *mut u8, old: usize, target: *mut u8, new: us
         let flags = c::MREMAP_MAYMOVE | c::MREMAP_FIXED;
         // SAFETY: the caller owns both mappings; the target's pages are
         // replaced.
-        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast()) } != c::MAP_FAILED {
+        if unsafe { call::mremap(base.cast(), old, new, flags, target.cast::<c_void>()) }
+            != c::MAP_FAILED
+        {
             return true;
         }
         // Older kernels unmap the target before they find out that the move
@@ -629,10 +635,17 @@ pub(super) fn for_each_env(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
         if entry.is_null() {
             return;
         }
-        // SAFETY: every entry is a NUL-terminated string.
+        // Without a call, at load: C's functions of strings lie in pages of their own.
+        // SAFETY: every entry is a string that ends with a zero, which no prefix has.
+        let starts = |(at, &byte): (usize, &u8)| unsafe { *entry.add(at).cast::<u8>() == byte };
+        if !prefix.iter().enumerate().all(starts) {
+            // SAFETY: not the end yet, so there is a next element.
+            at = unsafe { at.add(1) };
+            continue;
+        }
+        // SAFETY: as above.
         let entry = unsafe { CStr::from_ptr(entry) }.to_bytes();
-        if entry.starts_with(prefix)
-            && let Some(equals) = entry.iter().position(|&byte| byte == b'=')
+        if let Some(equals) = entry.iter().position(|&byte| byte == b'=')
             && let (Some(name), Some(value)) = (entry.get(..equals), entry.get(equals + 1..))
         {
             visit(name, value);

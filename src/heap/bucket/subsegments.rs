@@ -6,7 +6,7 @@
 //! others.
 
 use super::super::classes;
-use super::super::descriptor::{Descriptor, Geometry, Kind, SUBSEGMENT};
+use super::super::descriptor::{Descriptor, Geometry, SUBSEGMENT};
 use super::super::fence;
 #[cfg(feature = "hardened")]
 use super::super::hard;
@@ -155,7 +155,7 @@ impl State {
                 this.owner.store(owned.heap, relaxed);
             }
             this.set_shard(place.shard);
-            if place.kind == Kind::Checked {
+            if place.kind.is_checked() {
                 this.set_magic(geometry.divisor);
             }
             this.blocks = blocks as u32;
@@ -213,7 +213,7 @@ impl State {
             if place.is_hard() {
                 return self.remove_hard(place, descriptor);
             }
-            if (*descriptor).is_fenced {
+            if (*descriptor).is_fenced() {
                 return self.remove_fenced(place, descriptor);
             }
             self.remove_as::<DEFAULT>(place, descriptor);

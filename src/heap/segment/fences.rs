@@ -181,6 +181,18 @@ impl Backend {
 }
 
 impl Segment {
+    /// Slices that fences lie in.
+    #[inline(always)]
+    pub(super) fn fenced(&self) -> u64 {
+        self.fenced
+    }
+
+    /// Whether fences lie in some slice.
+    #[inline(always)]
+    pub(super) fn has_fences(&self) -> bool {
+        self.fenced != 0
+    }
+
     /// A run of unused slices that hold memory. Fences between some are of no account where
     /// more than one is wanted: they would part what is there, for good.
     pub(super) fn find_dirty_or_fenced(&self, slices: usize) -> Option<u32> {
