@@ -218,9 +218,10 @@ impl Config {
     /// Sets that the heap is profiled: of every so many bytes that are allocated, one
     /// is looked at, and its block noted with its call stack until it is freed. `ntheap
     /// profile` writes what is noted in pprof's format. 0, the default, for no profile;
-    /// [`Config::PROFILE`] costs little. Of the heaps, malloc's and Rust's blocks are
-    /// profiled, while no global flag is on and calls are not counted. Needs the feature
-    /// `debug`; without it nothing is profiled. More than 64 GiB is as 64 GiB.
+    /// [`Config::PROFILE`] costs little where a program does more than allocate. Of the
+    /// heaps, malloc's and Rust's blocks are profiled, but for those that are sampled,
+    /// while no global flag is on, the heap is not hardened and calls are not counted. Needs
+    /// the feature `debug`; without it nothing is profiled. More than 64 GiB is as 64 GiB.
     #[must_use]
     pub const fn with_profile(mut self, bytes: usize) -> Config {
         self.profile = bytes;

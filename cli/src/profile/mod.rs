@@ -150,7 +150,8 @@ fn look(pid: i32, thread: i32, held: &Held) -> Result<(Profile, Symbols), Failur
             source::PROCESS,
             format!(
                 "process {pid} is not profiled: it must be started with NTHEAP_PROFILE=on, on a \
-                 library or crate of ntheap that has the feature debug, and without global flags"
+                 library or crate of ntheap that has the feature debug, without global flags and not \
+                 hardened"
             ),
         )
     })?;

@@ -138,10 +138,15 @@ static NOTES: Mutex<Notes> = Mutex::new(Notes {
 });
 
 /// Begins, if the options say so and memory can be had. True if it does, and stacks are
-/// wanted. Where every call is counted by size nothing is profiled.
+/// wanted. Where every call is counted by size, or blocks are
+/// hardened, nothing is profiled.
 pub(super) fn begin(config: &Config) -> bool {
     let rate = config.profile().min(MOST_RATE);
     if rate == 0 || config.count_calls() {
+        return false;
+    }
+    #[cfg(feature = "hardened")]
+    if crate::heap::hard::is_on() {
         return false;
     }
     let mut notes = NOTES.lock();
