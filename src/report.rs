@@ -387,6 +387,8 @@ impl<const N: usize> Write for FixedBuffer<N> {
 /// operation: it must not allocate or free from any ntheap heap, and a
 /// report raised meanwhile on the same thread ends the process. Several
 /// threads may be in the hook at a time. A hook that panics ends the process.
+/// It must return: where a fault told the mistake, other threads' faults wait until
+/// it has, and for good if it is left by `longjmp`.
 pub type Hook = fn(&Report<'_>);
 
 /// The hook, or null.

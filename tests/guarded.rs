@@ -15,6 +15,7 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
+use std::sync::OnceLock;
 
 static CONFIG: Config = Config::new();
 
@@ -357,6 +358,103 @@ fn a_handler_of_the_programs_is_called_after_the_report() {
         };
         expect_first_chance(&output, ("read", 0), &said);
         assert_eq!(output.status.code(), Some(7));
+    }
+}
+
+/// Follows what a fresh block holds, a fill, which no processor has an address for.
+fn follow_a_fill() {
+    let block = Face::Plain.allocate(layout(64, 8), false);
+    // SAFETY: none: this is the planted bug.
+    unsafe { block.cast::<*const u8>().read().read_volatile() };
+}
+
+/// A handler that is set after the heap's and passes faults on to it, as it found it, is
+/// called once for a fault, and the heap's tells the fault.
+#[test]
+fn a_handler_that_passes_faults_on_is_called_once() {
+    static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+    type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+    extern "C" fn pass_on(
+        signal: libc::c_int,
+        info: *mut libc::siginfo_t,
+        registers: *mut libc::c_void,
+    ) {
+        const ASKED: &str = "asked\n";
+        // SAFETY: writes bytes that stay; the handler before is one with these arguments.
+        unsafe {
+            libc::write(2, ASKED.as_ptr().cast(), ASKED.len());
+            let before = BEFORE.get().unwrap().sa_sigaction;
+            std::mem::transmute::<usize, Handler>(before)(signal, info, registers);
+        }
+    }
+    for flags in ["+hfc", "+hpa"] {
+        let output = isolated(
+            "a_handler_that_passes_faults_on_is_called_once",
+            &[("NTHEAP_GFLAGS", flags)],
+            || {
+                Face::Plain.allocate(layout(50, 8), false);
+                // SAFETY: all zeros are a sigaction, and the handler is one with these flags.
+                unsafe {
+                    let mut action: libc::sigaction = std::mem::zeroed();
+                    let mut before = action;
+                    action.sa_sigaction = pass_on as *const () as usize;
+                    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                    libc::sigaction(libc::SIGSEGV, &raw const action, &raw mut before);
+                    assert!(BEFORE.set(before).is_ok());
+                }
+                follow_a_fill();
+            },
+        );
+        if let Some(output) = output {
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{error}");
+            // The standard library's handler gives the signal back to the system, which ends
+            // the process when the access is tried again.
+            assert_eq!(error.matches("asked\n").count(), 1, "{flags}: {error}");
+            assert_eq!(
+                error.matches("VERIFIER STOP").count(),
+                1,
+                "{flags}: {error}"
+            );
+        }
+    }
+}
+
+/// A handler that was set for a while, in which the heap was used, is not called any more
+/// when the one before it was put back, and the heap's is there again.
+#[test]
+fn a_handler_that_was_taken_away_is_not_called() {
+    extern "C" fn leave(_: libc::c_int) {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(7) };
+    }
+    for flags in ["+hfc", "+hpa"] {
+        let output = isolated(
+            "a_handler_that_was_taken_away_is_not_called",
+            &[("NTHEAP_GFLAGS", flags)],
+            || {
+                Face::Plain.allocate(layout(50, 8), false);
+                // SAFETY: all zeros are a sigaction; a handler that only ends the process.
+                unsafe {
+                    let mut action: libc::sigaction = std::mem::zeroed();
+                    let mut before = action;
+                    action.sa_sigaction = leave as *const () as usize;
+                    libc::sigaction(libc::SIGSEGV, &raw const action, &raw mut before);
+                    Face::Plain.allocate(layout(50, 8), false);
+                    libc::sigaction(libc::SIGSEGV, &raw const before, std::ptr::null_mut());
+                }
+                follow_a_fill();
+            },
+        );
+        if let Some(output) = output {
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{error}");
+            assert_eq!(
+                error.matches("VERIFIER STOP").count(),
+                1,
+                "{flags}: {error}"
+            );
+        }
     }
 }
 

@@ -46,7 +46,8 @@ typedef void (*ntheap_stop_callback)(const ntheap_stop *stop);
  * must neither allocate nor free: a report that is raised meanwhile on the same thread ends
  * the process. Several threads may be in it at a time. Where page heap or sampling found the
  * mistake by a fault, it runs in that fault's signal handler, on about 60 KiB of stack, and
- * other threads' faults wait for it: only what is safe in a signal handler may be called. */
+ * other threads' faults wait for it, for good if it is left by longjmp: only what is safe in a
+ * signal handler may be called. */
 ntheap_stop_callback ntheap_set_stop_callback(ntheap_stop_callback callback);
 
 /* Writes a report as text, or as one line of JSON, cut to `size` bytes with a zero at its

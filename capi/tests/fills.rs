@@ -102,6 +102,45 @@ fn the_register_that_was_followed_is_named() {
     assert_eq!(told[1..], [index], "{ended:?}");
 }
 
+/// The first frame of an access is where it is made, also by code that lies in no module.
+#[test]
+fn the_stack_begins_in_code_of_no_module() {
+    let flags = [("NTHEAP_GFLAGS", "+hfc")];
+    let Some(ended) = play("in_mapped_code", &flags) else {
+        return;
+    };
+    assert_eq!(ended.status.signal(), Some(libc::SIGSEGV));
+    let told_of = text(&ended.stdout);
+    let place = usize::from_str_radix(told_of.trim().trim_start_matches("0x"), 16).unwrap();
+    let report = text(&ended.stderr);
+    let first = report.lines().find(|line| line.starts_with("    #0 "));
+    // The access lies behind five bytes, and the frame is the byte behind its first.
+    assert!(
+        first.is_some_and(|line| line.contains(&format!("{:#x}", place + 6))),
+        "{report}"
+    );
+    assert!(report.contains("BAADF00DBAADF00D in rdi "), "{report}");
+}
+
+/// What is called and is no code is what failed, whatever it would be as an instruction.
+#[test]
+fn a_call_of_data_is_told() {
+    let Some(ended) = play("as_function_that_is_data", &[("NTHEAP_GFLAGS", "+hfc")]) else {
+        return;
+    };
+    assert_eq!(ended.status.signal(), Some(libc::SIGSEGV));
+    let pointer = "BAADF00D in rip is a pointer read from memory of the heap that was \
+                   never written";
+    assert_eq!(told(&ended), ["execute(0xbaadf00d)", pointer], "{ended:?}");
+    let report = text(&ended.stderr);
+    let first = report.lines().find(|line| line.starts_with("    #0 "));
+    // Who called it.
+    assert!(
+        first.is_some_and(|line| line.contains(" fills-c+")),
+        "{report}"
+    );
+}
+
 #[test]
 fn a_fault_that_no_fill_led_to_is_not_told() {
     for case in [
@@ -109,6 +148,7 @@ fn a_fault_that_no_fill_led_to_is_not_told() {
         "beside_another_wild_one",
         "stored_by_a_null",
         "of_no_flag",
+        "beside_a_full_stack",
     ] {
         let Some(ended) = play(case, &[("NTHEAP_GFLAGS", "+hpc,+ust")]) else {
             return;

@@ -2,8 +2,10 @@
 //! mappings is one of its own file system, and may be another file here or none.
 //!
 //! The kernel shows the process's file system as `/proc/PID/root`, through which such files
-//! are named from then on. Once the process is gone, so are these names, and nothing is taken
-//! for its files that merely has their paths.
+//! are named from then on. Once the process is gone, so are these names, and nothing here is
+//! taken for its files that merely has their paths. The numbers of processes are used again:
+//! who reads such names later, from a snapshot, when another process has the number, finds
+//! what lies at these paths in that one's file system.
 
 use crate::model::Mapping;
 use std::collections::HashMap;

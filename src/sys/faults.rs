@@ -59,16 +59,10 @@ struct Caught {
     signal: c_int,
     is_known: AtomicBool,
     before: UnsafeCell<MaybeUninit<libc::sigaction>>,
-    /// What took the handler's place, if that was taken back.
-    #[cfg(feature = "debug")]
-    usurper: UnsafeCell<MaybeUninit<libc::sigaction>>,
-    #[cfg(feature = "debug")]
-    was_usurped: AtomicBool,
 }
 
 // SAFETY: `before` is written once, before `is_known` says so, by the one thread
-// that the caller of `catch_faults` lets in; so is `usurper`, before `was_usurped` says
-// so, by the one that `take_back` lets in.
+// that the caller of `catch_faults` lets in.
 unsafe impl Sync for Caught {}
 
 impl Caught {
@@ -77,20 +71,11 @@ impl Caught {
             signal,
             is_known: AtomicBool::new(false),
             before: UnsafeCell::new(MaybeUninit::uninit()),
-            #[cfg(feature = "debug")]
-            usurper: UnsafeCell::new(MaybeUninit::uninit()),
-            #[cfg(feature = "debug")]
-            was_usurped: AtomicBool::new(false),
         }
     }
 
     /// What is asked after this module; `None` until faults are caught.
     fn next(&self) -> Option<&libc::sigaction> {
-        #[cfg(feature = "debug")]
-        if self.was_usurped.load(Ordering::Acquire) {
-            // SAFETY: it was written before it was said to be there, and not since.
-            return Some(unsafe { (*self.usurper.get()).assume_init_ref() });
-        }
         self.is_known.load(Ordering::Acquire).then(|| {
             // SAFETY: it was written before it was said to be known, and not since.
             unsafe { (*self.before.get()).assume_init_ref() }
@@ -123,7 +108,11 @@ fn catch(caught: &Caught) -> bool {
         }
         (*caught.before.get()).write(before);
         caught.is_known.store(true, Ordering::Release);
-        if !set(caught.signal) {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = own;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        if libc::sigaction(caught.signal, &raw const action, ptr::null_mut()) != 0 {
             caught.is_known.store(false, Ordering::Release);
             return false;
         }
@@ -131,69 +120,22 @@ fn catch(caught: &Caught) -> bool {
     true
 }
 
-/// Sets the handler; false when the system refuses.
-///
-/// # Safety
-/// What the handler reads of the signal is written.
-unsafe fn set(signal: c_int) -> bool {
-    // SAFETY: all zeros are a sigaction, and the handler is one with what its flags say.
-    unsafe {
-        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
-        action.sa_sigaction = on_fault as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        libc::sigemptyset(&raw mut action.sa_mask);
-        libc::sigaction(signal, &raw const action, ptr::null_mut()) == 0
-    }
-}
-
-/// Catches faults again if a handler of this library's own module has taken the place of the
-/// one that `catch_faults` set: the standard library of Rust looks whether there is a
-/// handler, allocates, and sets its own, so that one which the allocation set is lost and not
-/// known to it. Theirs is asked afterwards. Done once for a signal; any thread may call it.
+/// Whether somebody is about to set a handler on the calling thread: it has a stack for
+/// handlers, and no handler is there. The standard library of Rust looks whether there is a
+/// handler, gives the thread that stack, allocates, and sets its own without a look: one that
+/// the allocation set would be lost, and not known to it. Where ours is set afterwards, theirs
+/// is the one before it, as anybody's is.
 #[cfg(feature = "debug")]
-pub fn take_back() {
-    static IS_TAKING: AtomicBool = AtomicBool::new(false);
-    if IS_TAKING.swap(true, Ordering::Acquire) {
-        return;
-    }
-    let own = on_fault as *const () as usize;
-    for caught in &SIGNALS {
-        if !caught.is_known.load(Ordering::Acquire) || caught.was_usurped.load(Ordering::Acquire) {
-            continue;
-        }
-        // SAFETY: all zeros are a sigaction. What is there is written to its place, which
-        // nobody reads yet and only this thread may write, before the handler that reads it
-        // is set.
+pub fn is_handler_due() -> bool {
+    let has_none = |caught: &Caught| {
+        // SAFETY: all zeros are a sigaction; nothing is set, what there is is written to it.
         unsafe {
             let mut now: libc::sigaction = MaybeUninit::zeroed().assume_init();
-            if libc::sigaction(caught.signal, ptr::null(), &raw mut now) != 0
-                || [own, libc::SIG_DFL, libc::SIG_IGN].contains(&now.sa_sigaction)
-                || !is_one_module(now.sa_sigaction, own)
-            {
-                continue;
-            }
-            (*caught.usurper.get()).write(now);
-            caught.was_usurped.store(true, Ordering::Release);
-            set(caught.signal);
+            libc::sigaction(caught.signal, ptr::null(), &raw mut now) == 0
+                && now.sa_sigaction == libc::SIG_DFL
         }
-    }
-    IS_TAKING.store(false, Ordering::Release);
-}
-
-/// Whether two addresses of code lie in one module.
-#[cfg(feature = "debug")]
-fn is_one_module(one: usize, other: usize) -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
-    {
-        super::module_key(one) == super::module_key(other)
-    }
-    // By what the system says of their mappings' files: a static program is one.
-    #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
-    {
-        let (mut first, mut second) = ([0; 64], [0; 64]);
-        let length = super::file_at(one, &mut first);
-        length != 0 && length == super::file_at(other, &mut second) && first == second
-    }
+    };
+    super::alternate_stack().is_some() && SIGNALS.iter().all(has_none)
 }
 
 unsafe extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, registers: *mut c_void) {

@@ -5,6 +5,12 @@
 
 use super::faults::{Fault, Wanted};
 
+/// How far from what an operand says an access by it is believed to be, in bytes: short
+/// displacements of vectors that count in units are taken for none, and large operands run
+/// over into the next page.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const NEAR: usize = 16 * 1024;
+
 /// How far from a register an access by it is believed to be, in bytes.
 #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
 const NEAR: usize = 64 * 1024;
@@ -92,7 +98,10 @@ mod x86_64 {
         let at = |place: c_int| general.get(place as usize).map_or(0, |&held| held as usize);
         let code = at(libc::REG_RIP);
         let mut bytes = [0; MOST];
-        let readable = read(code, &mut bytes);
+        let is_told = fault.address != usize::MAX;
+        // What is there may be read, and yet be no code.
+        let is_fetch = is_told && fault.wanted == Wanted::Execute;
+        let readable = if is_fetch { 0 } else { read(code, &mut bytes) };
         if readable == 0 {
             // What is run is what is wrong.
             (formed.address, formed.wanted) = (code, Some(Wanted::Execute));
@@ -116,11 +125,25 @@ mod x86_64 {
         };
         // A copy's second address has no scale.
         let parts = [part(found.base, false), part(found.index, found.scale != 0)];
-        formed.parts = parts;
         let value = |part: Option<Part>| part.map_or(0, |part| part.value);
         let address = value(parts[0])
             .wrapping_add(value(parts[1]).wrapping_mul(found.scale))
             .wrapping_add(found.displacement);
+        // Where the processor told the address it is believed: the instruction may have failed
+        // elsewhere, as a call that finds no room for its return address, or be read wrongly.
+        let is_it = |address: usize| {
+            let distance = fault.address.wrapping_sub(address);
+            !is_told || distance.wrapping_add(NEAR) <= 2 * NEAR
+        };
+        // A copy's second address is one of its own.
+        let is_copy = found.scale == 0 && parts[1].is_some();
+        if !is_copy && !is_it(address) {
+            return;
+        }
+        formed.parts = match is_copy {
+            true => parts.map(|part| part.filter(|part| is_it(part.value))),
+            false => parts,
+        };
         match found.what {
             What::Memory => {}
             What::Code => formed.wanted = Some(Wanted::Execute),

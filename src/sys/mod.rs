@@ -115,7 +115,7 @@ pub use counters::{Call, CallCounts, calls};
 #[cfg(all(unix, feature = "pages"))]
 pub use faults::{Answer, Fault, Wanted, catch_faults};
 #[cfg(all(unix, feature = "debug"))]
-pub use faults::{has_handler_before, instruction_of, take_back};
+pub use faults::{has_handler_before, instruction_of, is_handler_due};
 #[cfg(all(unix, feature = "debug"))]
 pub use formed::{Formed, Part, formed};
 #[cfg(all(unix, feature = "debug"))]

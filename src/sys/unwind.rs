@@ -104,7 +104,7 @@ pub fn module_slide(address: usize) -> Option<usize> {
 }
 
 /// The range of addresses of the function that `address` lies in, up to the next function
-/// that its module tells of.
+/// that its module tells of. The module stays loaded meanwhile.
 pub fn function_range(address: usize) -> Option<(usize, usize)> {
     function_of(module_of(address)?.header, address)
 }
@@ -223,8 +223,8 @@ pub fn backtrace(frames: &mut [usize]) -> usize {
 }
 
 /// [`backtrace`] of the code that a fault interrupted. The first frame is the byte behind
-/// the instruction's first, so that it lies behind what did it as all others do; code that
-/// lies in no module, as after a call of a wild pointer, is left out.
+/// the instruction's first, so that it lies behind what did it as all others do. After a call of
+/// a wild pointer it is the address that the call returns to.
 #[cold]
 pub fn backtrace_of(fault: &super::Fault, frames: &mut [usize]) -> usize {
     let context = fault.registers.cast::<libc::ucontext_t>();
@@ -238,19 +238,24 @@ pub fn backtrace_of(fault: &super::Fault, frames: &mut [usize]) -> usize {
         return 0;
     };
     let mut memory = Memory::unknown(registers[RSP]);
-    let is_code = module_of(registers[RIP]).is_some();
-    if is_code {
-        *first = registers[RIP].wrapping_add(1);
-    } else {
-        // What was called in vain has no frame: its caller's begins behind the return address.
-        let Some(caller) = memory.word(registers[RSP]) else {
-            return 0;
-        };
+    // Code may lie in no module, as what a program makes while it runs does: a wild call is
+    // one where the processor found no instruction.
+    let is_wild = fault.wanted == super::Wanted::Execute || !super::is_readable(registers[RIP]);
+    // What was called in vain has no frame: its caller's begins behind the return address.
+    // What was jumped to in vain has left none, and any word may lie there.
+    let caller = match is_wild {
+        true => memory.word(registers[RSP]),
+        false => None,
+    };
+    let caller = caller.filter(|&word| module_of(word).is_some());
+    if let Some(caller) = caller {
         *first = caller;
         registers[RIP] = caller;
         registers[RSP] = registers[RSP].wrapping_add(size_of::<usize>());
+    } else {
+        *first = registers[RIP].wrapping_add(1);
     }
-    1 + walk(registers, memory, is_code, rest)
+    1 + walk(registers, memory, caller.is_none(), rest)
 }
 
 /// Where the kernel keeps the registers, by DWARF's numbers.

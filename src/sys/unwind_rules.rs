@@ -171,7 +171,9 @@ fn find_entry(header: *const u8, pc: usize) -> Option<Entry> {
     bytes.u32()?;
     let count = bytes.u32()? as usize;
     let table = bytes.at;
-    // SAFETY: the header says that the table has `count` pairs.
+    // SAFETY: the header is the one that the C library told of the module, which is loaded: code
+    // of it is on the stack, or the caller says that it stays. It says that its table has
+    // `count` pairs, and only those below are asked for.
     let pair = |index: usize| unsafe {
         let at = table.cast::<[i32; 2]>().wrapping_add(index);
         let [function, entry] = at.read_unaligned();
@@ -198,6 +200,7 @@ fn find_entry(header: *const u8, pc: usize) -> Option<Entry> {
 
 /// Where the code begins that `pc` lies in, and where that of the next function does, if the
 /// table of the module with this `.eh_frame_hdr` has one.
+/// The module stays loaded meanwhile.
 pub(super) fn function_of(header: *const u8, pc: usize) -> Option<(usize, usize)> {
     let entry = find_entry(header, pc)?;
     Some((entry.function, entry.next?))

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 static uint64_t fresh(void)
 {
@@ -46,6 +47,52 @@ static void as_target_of_a_copy(void)
     __asm__ volatile("mov %0, %%rdi\n\tmov %1, %%rsi\n\tmov $8, %%ecx\n\trep movsb" ::"r"(fresh()),
                      "r"(text)
                      : "rdi", "rsi", "rcx", "memory");
+}
+
+/* By code that lies in no module, with something else than a return address on the stack. */
+static void in_mapped_code(void)
+{
+    /* push $0x1234; mov (%rdi), %rax; pop %rcx; ret */
+    static const unsigned char code[] = {0x68, 0x34, 0x12, 0, 0, 0x48, 0x8b, 0x07, 0x59, 0xc3};
+    void *place = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(place != MAP_FAILED);
+    memcpy(place, code, sizeof code);
+    CHECK(mprotect(place, 4096, PROT_READ | PROT_EXEC) == 0);
+    printf("%p\n", place);
+    fflush(stdout);
+    __asm__ volatile("mov %0, %%rdi\n\tcall *%1" ::"r"(fresh()), "r"(place)
+                     : "rdi", "rax", "rcx", "memory");
+}
+
+/* A call of a fill of four bytes, where the program has mapped memory that is no code, and that
+ * could be read as an instruction which follows another register. */
+static void as_function_that_is_data(void)
+{
+    static const unsigned char data[] = {0x48, 0x8b, 0x03}; /* mov (%rbx), %rax */
+    uint32_t value = (uint32_t)fresh();
+    char *page = (char *)((uintptr_t)value & ~(uintptr_t)4095);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    CHECK(mmap(page, 4096, PROT_READ | PROT_WRITE, flags, -1, 0) == page);
+    memcpy((char *)(uintptr_t)value, data, sizeof data);
+    __asm__ volatile("xor %%ebx, %%ebx\n\tcall *%0" ::"r"((uintptr_t)value) : "rbx", "memory");
+}
+
+/* A push of what lies at a fill, where there is something, and no room on the stack: that is
+ * what failed. */
+static void beside_a_full_stack(void)
+{
+    uint32_t value = (uint32_t)fresh();
+    char *page = (char *)((uintptr_t)value & ~(uintptr_t)4095);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    CHECK(mmap(page, 4096, PROT_READ | PROT_WRITE, flags, -1, 0) == page);
+    char *none = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(none != MAP_FAILED && mprotect(none + 4096, 4096, PROT_READ | PROT_WRITE) == 0);
+    static char stack[65536];
+    stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+    CHECK(sigaltstack(&other, NULL) == 0);
+    __asm__ volatile("mov %0, %%rbx\n\tmov %1, %%rsp\n\tpushq (%%rbx)" ::"r"((uintptr_t)value),
+                     "r"(none + 4096)
+                     : "rbx", "memory");
 }
 
 static void as_function_in_memory(void)
@@ -121,7 +168,8 @@ static const struct {
     void (*run)(void);
 } cases[] = {
     CASE(as_base), CASE(as_frame), CASE(as_index), CASE(as_vector), CASE(as_target_of_a_copy),
-    CASE(as_function_in_memory), CASE(beside_a_null), CASE(beside_another_wild_one),
+    CASE(as_function_in_memory), CASE(as_function_that_is_data), CASE(in_mapped_code),
+    CASE(beside_a_full_stack), CASE(beside_a_null), CASE(beside_another_wild_one),
     CASE(stored_by_a_null), CASE(of_no_flag), CASE(caught),
 };
 

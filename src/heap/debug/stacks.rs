@@ -135,8 +135,13 @@ static PASSING: [[AtomicUsize; 3]; 16] = [const {
 }; 16];
 
 /// From here on frames in the function at `function` are left out, too, where a stack begins
-/// with them: who called it is who asked. Of more than 16 functions those told later stay.
+/// with them: who called it is who asked. Of more than 16 functions those told later stay. 0 is
+/// none. The module that has the function is taken to stay loaded: what is loaded in its place
+/// would have frames left out.
 pub fn leave_out_function(function: usize) {
+    if function == 0 {
+        return;
+    }
     for [of, _, _] in &PASSING {
         let taken = of.compare_exchange(0, function, Ordering::Relaxed, Ordering::Relaxed);
         if taken.is_ok() || taken == Err(function) {

@@ -18,9 +18,7 @@ pub(in crate::heap) use faults::{catch, forget_telling, still_catch};
 
 /// Has faults reported, where they can be.
 #[cfg(not(unix))]
-pub(in crate::heap) fn catch() -> bool {
-    false
-}
+pub(in crate::heap) fn catch() {}
 
 /// Sees to it that they are still reported.
 #[cfg(not(unix))]
@@ -44,30 +42,52 @@ mod faults {
     /// The thread that is on it, by its token; 0 for none.
     static TELLING: AtomicUsize = AtomicUsize::new(0);
 
-    /// Has faults reported. False when the system refuses.
-    pub(in crate::heap) fn catch() -> bool {
+    /// How often is looked whether somebody has set the handler that was due; 0 once faults
+    /// are caught.
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+
+    /// Has faults reported, where they can be. If somebody is about to set a handler, that
+    /// waits until it is set: this may be the first allocation, and the one of who sets it.
+    pub(in crate::heap) fn catch() {
+        const MOST: u32 = 64;
+        if sys::is_handler_due() {
+            LOOKS.store(MOST, Ordering::Relaxed);
+        } else {
+            catch_now();
+        }
+    }
+
+    fn catch_now() {
         static DONE: Once = Once::new();
         if DONE.is_ready() || !DONE.begin() {
-            return true;
+            return;
         }
         let stack = vm::allocate(Use::Metadata, STACK);
         if !stack.is_null() {
             TOP.store(stack.expose_provenance() + STACK, Ordering::Release);
         }
         DONE.end(!stack.is_null() && fault::show_to(see));
-        DONE.is_ready()
     }
 
-    /// Sees to it that they are still reported: the first allocation may be one of who is
-    /// about to set a handler. Looks while few blocks have been made, which is when a
-    /// program starts.
+    /// Sees to it that they are reported after all, before a block is made. No lock may be
+    /// held. Who has a stack for handlers and sets none is waited for no longer than for a
+    /// few blocks.
     #[inline]
     pub(in crate::heap) fn still_catch() {
-        const LOOKS: u32 = 64;
-        static LOOKED: AtomicU32 = AtomicU32::new(0);
-        if LOOKED.load(Ordering::Relaxed) < LOOKS {
-            LOOKED.fetch_add(1, Ordering::Relaxed);
-            sys::take_back();
+        let looks = LOOKS.load(Ordering::Relaxed);
+        if looks != 0 {
+            look(looks);
+        }
+    }
+
+    #[cold]
+    fn look(looks: u32) {
+        if looks > 1 && sys::is_handler_due() {
+            // A look that another thread has at the same time is not counted.
+            LOOKS.store(looks - 1, Ordering::Relaxed);
+        } else {
+            LOOKS.store(0, Ordering::Relaxed);
+            catch_now();
         }
     }
 
