@@ -89,7 +89,7 @@ pub(super) fn is_on() -> bool {
 pub enum Counted {
     /// A block for the caller.
     Block(*mut u8),
-    /// One that is to be looked at before: [`look`].
+    /// One that is to be looked at before: `look`.
     Due(*mut u8),
     /// Nothing at hand.
     Nothing,
