@@ -46,6 +46,7 @@
 //! | `memmap2` | `vm::MappedFile`, `MappedFileMut`: files as slices, over the crate of that name; the standard library |
 //! | `trace` | a listener that is told of calls from layer to layer, for `ntheap trace` |
 //! | `outside` | `heaps`, and what the bytes of another process's heaps mean, for `ntheap walk` and its kin |
+//! | `hardened` | `marks`, and guards against misuse, which `Config::with_hardened` turns on |
 //! | `marks` | blocks known by their address alone, as C frees them; other features bring it |
 //! | `mock` | calls into the system that fail at will, for tests |
 

@@ -142,6 +142,7 @@ pub fn own() -> Option<&'static RootRecord> {
 /// process of this machine, are the start of; `None` where they are no record
 /// of any version.
 #[cfg(feature = "heaps")]
+#[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]
 pub fn version(bytes: &[u8], address: usize) -> Option<u32> {
     let at = core::mem::offset_of!(RootRecord, version);
     let version = bytes.get(at..)?.first_chunk()?;
@@ -155,6 +156,7 @@ pub fn version(bytes: &[u8], address: usize) -> Option<u32> {
 /// the start of a root record; if so, its anchors as far as `bytes` holds
 /// them (0 beyond).
 #[cfg(feature = "heaps")]
+#[cfg_attr(docsrs, doc(cfg(feature = "heaps")))]
 pub fn recognise(bytes: &[u8], address: usize) -> Option<[usize; ANCHORS]> {
     let word = |at: usize| -> Option<usize> {
         let raw = bytes.get(at..at.checked_add(size_of::<usize>())?)?;
