@@ -134,7 +134,7 @@ pages() {
 portable() {
     export RUSTFLAGS='--cfg ntheap_portable' CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/portable
     cargo test -p ntheap --lib --test process_heap --test private_heaps --test own_heaps \
-        --test hardened --test purge --test crt --test win32 --no-fail-fast
+        --test hardened --test purge --test crt --test win32 --test profile --no-fail-fast
 }
 
 if [[ ${1-} == --one ]]; then
