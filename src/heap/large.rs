@@ -10,9 +10,9 @@
 //! ```
 //!
 //! A freed block's region is kept for the next one, which stretches or trims it
-//! to its size, or leaves it larger, for an array that grows; up to a limit that
-//! follows the bytes of large blocks alive. The
-//! oldest go first. As for slices (segment/purge.rs), the limit rises when what
+//! to its size, or leaves it larger: for an array that grows, and while all live
+//! regions together are little larger than what was asked for. Regions are kept up to a
+//! limit that follows the bytes of large blocks alive. The oldest go first. As for slices (segment/purge.rs), the limit rises when what
 //! was released is wanted again, and falls with every release: a program that
 //! allocates and frees the same megabytes over and over keeps them, and one
 //! that is through with them does not.
