@@ -98,8 +98,7 @@ impl Front {
             brought(count);
             return bin;
         }
-        let since = cache.watch.since(rack.last.get());
-        rack.last.set(cache.watch.exchange());
+        let last = rack.last.replace(cache.watch.exchange());
         state.falling = 0;
         if let Some((full, count)) = self.full(&mut state, cache, class) {
             unstore(shared, count * classes::size_of(class));
@@ -134,7 +133,7 @@ impl Front {
         let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
-        grow(rack, since);
+        grow(rack, || cache.watch.since(last.wrapping_add(1)));
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
         if got == 0 {
@@ -228,7 +227,7 @@ impl Front {
         let count = (top.addr() - Magazine::first(current).addr()) / size_of::<Entry>();
         if count >= usize::from(rack.capacity.get()) {
             state.falling = state.falling.saturating_add(1);
-            grow(rack, cache.watch.since(rack.last.get()));
+            grow(rack, || cache.watch.since(rack.last.get()));
         }
         // A limit lowered from outside, or a magazine that may grow.
         if count < usize::from(rack.capacity.get()) {
@@ -285,9 +284,9 @@ fn inherit(state: &mut BucketState, which: u32) -> Option<(*mut Magazine, usize)
 /// and up to their most if the thread had few exchanges since the last one in which
 /// it took blocks of the class.
 #[inline(always)]
-pub(super) fn grow(rack: &Rack, since: u32) {
+pub(super) fn grow(rack: &Rack, since: impl FnOnce() -> u32) {
     let (capacity, most) = (rack.capacity.get(), rack.most.get());
-    if capacity < rack.little.get() || (since <= DENSE && capacity < most) {
+    if capacity < most && (capacity < rack.little.get() || since() <= DENSE) {
         rack.capacity
             .set((capacity * 2).max(FIRST_CAPACITY).min(most));
     }
