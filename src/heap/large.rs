@@ -10,9 +10,9 @@
 //! ```
 //!
 //! A freed block's region is kept for the next one, which stretches or trims it
-//! to its size, or leaves it larger, for an array that grows; up to a limit that
-//! follows the bytes of large blocks alive. The
-//! oldest go first. As for slices (segment/purge.rs), the limit rises when what
+//! to its size, or leaves it larger: for an array that grows, and while all live
+//! regions together are little larger than what was asked for. Regions are kept up to a
+//! limit that follows the bytes of large blocks alive. The oldest go first. As for slices (segment/purge.rs), the limit rises when what
 //! was released is wanted again, and falls with every release: a program that
 //! allocates and frees the same megabytes over and over keeps them, and one
 //! that is through with them does not.
@@ -34,6 +34,10 @@ const RECORD: usize = HEADER + 64;
 
 /// Bytes kept at most because released ones were wanted again.
 const MOST_REGRET: usize = 32 * 1024 * 1024;
+
+/// The part of the regions of live blocks that may lie beyond what was asked for before
+/// kept regions that are more than a quarter too large are trimmed.
+const SURPLUS: usize = 8;
 
 /// Whether a region's pages can be moved to a larger one.
 const CAN_STRETCH: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -61,6 +65,12 @@ fn pages(bytes: usize) -> u32 {
     u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
 }
 
+/// Bytes of a live block's region beyond what was asked for.
+fn surplus_of(descriptor: &Descriptor) -> usize {
+    let asked = (descriptor.high as usize).saturating_mul(vm::page_size());
+    descriptor.region_size.saturating_sub(asked)
+}
+
 /// The large blocks of one heap.
 pub(super) struct LargeList {
     live: *mut Descriptor,
@@ -73,6 +83,8 @@ pub(super) struct LargeList {
     pub(super) bytes: usize,
     /// Bytes of the regions of blocks alive.
     pub(super) region_bytes: usize,
+    /// Bytes of them beyond what was asked for.
+    surplus: usize,
     /// Bytes of regions kept.
     pub(super) kept_bytes: usize,
     /// Bytes of regions kept at most, whatever is alive.
@@ -103,6 +115,7 @@ impl LargeList {
             blocks: 0,
             bytes: 0,
             region_bytes: 0,
+            surplus: 0,
             kept_bytes: 0,
             retain: 0,
             released: 0,
@@ -212,6 +225,7 @@ impl LargeList {
         self.blocks += 1;
         self.bytes += span;
         self.region_bytes += this.region_size;
+        self.surplus += surplus_of(this);
         self.allocations += 1;
         let was_clean = core::mem::replace(&mut this.clean, false);
         if need == Need::Zeroed && !was_clean {
@@ -267,6 +281,7 @@ impl LargeList {
             self.blocks -= 1;
             self.bytes -= span;
             self.region_bytes -= region_size;
+            self.surplus -= surplus_of(&*descriptor);
             (*descriptor).set_magic(0);
             if region_size > self.limit() {
                 self.give_up(descriptor);
@@ -289,6 +304,20 @@ impl LargeList {
     /// `descriptor` describes a live block of this list; after a move no
     /// pointer to the old place is used.
     pub(super) unsafe fn resize(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
+        // SAFETY: the caller's descriptor is live and stays so, and the list is locked.
+        unsafe {
+            self.surplus -= surplus_of(&*descriptor);
+            let block = self.resize_block(descriptor, size);
+            self.surplus += surplus_of(&*descriptor);
+            block
+        }
+    }
+
+    /// [`LargeList::resize`] but for the sum of surpluses.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn resize_block(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
         #[cfg(feature = "hardened")]
         if self.is_hard {
             // SAFETY: the caller's promise.
@@ -464,10 +493,11 @@ impl LargeList {
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
+            let room = (self.region_bytes / SURPLUS).saturating_sub(self.surplus);
             let most = if is_growing {
                 has
             } else {
-                size.saturating_add(size / 4)
+                size.saturating_add(room.max(size / 4))
             };
             let fits = has >= size && has <= most;
             #[cfg(feature = "hardened")]

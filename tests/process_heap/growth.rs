@@ -57,6 +57,40 @@ fn sizes_one_after_another_share_pages(face: Face) {
 
 each_face!(sizes_one_after_another_share_pages: plain = Plain, checked = Checked);
 
+/// Of sizes that take turns no magazine becomes large, however many blocks come and go.
+fn sizes_that_take_turns_keep_little(face: Face) {
+    const SIZES: usize = 65;
+    let size_at = |at: usize| match at {
+        ..=48 => 256 + at * 16,
+        _ => 1024 + (at - 48) * 64,
+    };
+    let mut blocks = Vec::new();
+    // 64 KiB of each size, which two magazines of 32 KiB would hold.
+    for turn in 0..256 {
+        for at in 0..SIZES {
+            let size = size_at(at);
+            if turn < 64 * KIB / size {
+                blocks.push(touched(face, size));
+            }
+        }
+    }
+    let bytes: usize = blocks.iter().map(|block| block.layout.size()).sum();
+    for block in blocks {
+        face.free(block.start, block.layout);
+    }
+    let cached = |bucket: &ntheap::BucketStats| bucket.cached as usize * bucket.size;
+    let kept: usize = ntheap::stats().buckets.iter().map(cached).sum();
+    figure(&format!(
+        "{} of 65 sizes in turn, freed in turn, {face:?}: {} in caches",
+        mib(bytes),
+        mib(kept)
+    ));
+    // Two magazines of each size and, in depots, a MiB in all.
+    assert!(bytes > 4 * MIB && kept < 3 * MIB, "{}", mib(kept));
+}
+
+each_face!(sizes_that_take_turns_keep_little: plain = Plain, checked = Checked);
+
 fn page_runs_share_pages(face: Face) {
     let mut random = Random::new(41);
     let mut alive: Vec<Block> = Vec::with_capacity(4);
@@ -140,3 +174,40 @@ fn arrays_that_shrink_give_back(face: Face) {
 }
 
 each_face!(arrays_that_shrink_give_back: plain = Plain, checked = Checked);
+
+/// Large blocks in turn take kept regions as they are while all that lies beyond what
+/// was asked for is an eighth of the whole.
+fn large_blocks_in_turn_have_little_beyond(face: Face) {
+    const ALIVE: usize = 8;
+    let mut random = Random::new(5);
+    let mut alive: Vec<Block> = Vec::with_capacity(ALIVE);
+    let (mut most_asked, mut most_beyond) = (0, 0);
+    let before = ntheap::stats().large_bytes;
+    for _ in 0..400 {
+        if alive.len() == ALIVE {
+            let block = alive.swap_remove(random.below(ALIVE));
+            face.free(block.start, block.layout);
+        }
+        let layout = layout(5 * MIB + random.below(20 * MIB), 8);
+        let start = face.allocate(layout);
+        assert!(!start.is_null());
+        alive.push(Block { start, layout });
+        let asked: usize = alive.iter().map(|block| block.layout.size()).sum();
+        let usable = ntheap::stats().large_bytes - before;
+        most_asked = most_asked.max(asked);
+        most_beyond = most_beyond.max(usable.saturating_sub(asked));
+    }
+    for block in alive {
+        face.free(block.start, block.layout);
+    }
+    figure(&format!(
+        "8 blocks of 5 to 25 MiB in turn, {face:?}: at most {} asked for and {} beyond it",
+        mib(most_asked),
+        mib(most_beyond)
+    ));
+    // Beside the eighth a region may be a quarter larger than its block.
+    let bound = most_asked / 8 + most_asked / 4;
+    assert!(most_beyond < bound, "{}", mib(most_beyond));
+}
+
+each_face!(large_blocks_in_turn_have_little_beyond: plain = Plain, checked = Checked);
