@@ -133,7 +133,7 @@ impl LargeList {
         let Some(exact_size) = bytes.checked_add(slack + guard) else {
             return ptr::null_mut();
         };
-        let region_size = self.rounded(exact_size);
+        let region_size = self.rounded(exact_size, need);
         if isize::try_from(region_size).is_err() {
             return ptr::null_mut();
         }
@@ -156,11 +156,11 @@ impl LargeList {
         let mut claimed = false;
         for place in &mut in_the_way {
             if descriptor.is_null() {
-                descriptor = self.make(region_size);
+                descriptor = self.make(region_size, need);
             }
             if descriptor.is_null() && exact_size < region_size {
                 // There may be just enough.
-                descriptor = self.make(exact_size);
+                descriptor = self.make(exact_size, need);
             }
             if descriptor.is_null() {
                 break;
@@ -302,7 +302,7 @@ impl LargeList {
         let Some(bytes) = vm::round_to_pages(size) else {
             return ptr::null_mut();
         };
-        let bytes = self.rounded(bytes);
+        let bytes = self.rounded(bytes, Need::Any);
         // A block that grows into the rest of its region keeps it.
         let asked = core::mem::replace(&mut this.high, pages(bytes));
         if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= asked) {
@@ -316,7 +316,7 @@ impl LargeList {
             // SAFETY: as above.
             return unsafe { self.relocate(descriptor, bytes) };
         }
-        self.advise(base, bytes);
+        self.advise(base, bytes, Need::Any);
         self.resized(descriptor, bytes);
         block
     }
@@ -365,7 +365,7 @@ impl LargeList {
             this.extent = new;
             slices::enter(new & !(SLICE - 1), 1, descriptor);
         }
-        self.advise(new, bytes);
+        self.advise(new, bytes, Need::Any);
         self.resized(descriptor, bytes);
         target
     }
@@ -510,7 +510,7 @@ impl LargeList {
             if size > has {
                 self.count_again(size - has);
             }
-            self.advise(this.extent, size);
+            self.advise(this.extent, size, Need::Any);
             this.region_size = size;
             // A kept region is not clean, and what was added to it is no help.
             this.clean = false;
@@ -534,21 +534,34 @@ impl LargeList {
 
     /// `size`, in whole huge pages if the region is to have some and that wastes
     /// little: a rest in small pages would cost hundreds of page faults.
-    fn rounded(&self, size: usize) -> usize {
+    fn rounded(&self, size: usize, need: Need) -> usize {
         match size.checked_next_multiple_of(HUGE) {
-            Some(whole) if size >= self.huge_above && whole - size <= size / 8 => whole,
+            Some(whole) if self.is_huge(size, need) && whole - size <= size / 8 => whole,
             _ => size,
+        }
+    }
+
+    /// Whether a region of `size` bytes is to have huge pages. One of half the size for a
+    /// block that grows: half of it is in use already.
+    fn is_huge(&self, size: usize, need: Need) -> bool {
+        size >= match need {
+            Need::Growing => self.huge_above / 2,
+            _ => self.huge_above,
         }
     }
 
     /// The alignment of a region of `size` bytes.
     fn alignment(&self, size: usize) -> usize {
-        if size >= self.huge_above { HUGE } else { 1 }
+        if self.is_huge(size, Need::Any) {
+            HUGE
+        } else {
+            1
+        }
     }
 
     /// Asks for huge pages if the region is large enough.
-    fn advise(&self, region: usize, size: usize) {
-        if size >= self.huge_above {
+    fn advise(&self, region: usize, size: usize, need: Need) {
+        if self.is_huge(size, need) {
             let region = ptr::with_exposed_provenance_mut(region);
             // SAFETY: the callers' region is committed and ours.
             unsafe { vm::advise_huge(region, size, true) };
@@ -558,7 +571,7 @@ impl LargeList {
     /// A descriptor with a fresh region of `size` bytes, on no list; null when
     /// the system has nothing to give.
     #[inline(never)]
-    fn make(&mut self, size: usize) -> *mut Descriptor {
+    fn make(&mut self, size: usize, need: Need) -> *mut Descriptor {
         let mut record = self.records.pop();
         if record.is_null() {
             record = meta::allocate(RECORD);
@@ -567,13 +580,13 @@ impl LargeList {
             }
         }
         self.count_again(size);
-        let region = self.fresh_region(size);
+        let region = self.fresh_region(size, need);
         if region.is_null() {
             // SAFETY: the record is ours and unused.
             unsafe { self.records.push(record) };
             return ptr::null_mut();
         }
-        self.advise(region.expose_provenance(), size);
+        self.advise(region.expose_provenance(), size, need);
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.
         unsafe {
@@ -586,8 +599,8 @@ impl LargeList {
     }
 
     /// `size` bytes of committed pages; null when the system has none to give.
-    fn fresh_region(&self, size: usize) -> *mut u8 {
-        if size < self.huge_above {
+    fn fresh_region(&self, size: usize, need: Need) -> *mut u8 {
+        if !self.is_huge(size, need) {
             return vm::allocate(Use::Large, size);
         }
         let region = vm::reserve(Use::Large, size, HUGE);

@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 
 use super::support::*;
+use ntheap::stats;
+use ntheap::sys::Call;
 
 /// The most that was resident since `before` was.
 fn grown_since(before: usize) -> usize {
@@ -56,6 +58,25 @@ fn sizes_one_after_another_share_pages(face: Face) {
 }
 
 each_face!(sizes_one_after_another_share_pages: plain = Plain, checked = Checked);
+
+/// An array that has just outgrown the classes will be filled: a page fault for each
+/// page would cost more than all else. What is allocated at once may stay empty.
+fn an_array_that_outgrows_the_classes_asks_for_huge_pages(face: Face) {
+    let advised = || stats().os_calls.get(Call::Advise);
+    let (before, once) = (advised(), touched(face, 2 * MIB));
+    assert_eq!(advised(), before, "2 MiB at once");
+    let array = touched(face, MIB);
+    let start = face.reallocate(array.start, array.layout, 2 * MIB);
+    // SAFETY: the block holds what the smaller one did.
+    let kept = unsafe { core::slice::from_raw_parts(start, MIB) };
+    assert!(kept.iter().all(|&byte| byte == 1));
+    assert_eq!(advised(), before + 1, "2 MiB grown");
+    face.free(start, layout(2 * MIB, 8));
+    face.free(once.start, once.layout);
+}
+
+each_face!(an_array_that_outgrows_the_classes_asks_for_huge_pages:
+    plain = Plain, checked = Checked);
 
 fn page_runs_share_pages(face: Face) {
     let mut random = Random::new(41);
