@@ -35,6 +35,16 @@ const RECORD: usize = HEADER + 64;
 /// Bytes kept at most because released ones were wanted again.
 const MOST_REGRET: usize = 32 * 1024 * 1024;
 
+/// How many times what an array asks for it is given beyond that, at most.
+const MOST_EXCESS: usize = 8;
+
+/// Bytes that all blocks' regions have beyond what was asked for, at most, where an
+/// array is given more than twice as much.
+const MOST_LEFT: usize = 16 * 1024 * 1024;
+
+/// Blocks alive among which an array may be given so much.
+const FEW: usize = 64;
+
 /// Whether a region's pages can be moved to a larger one.
 const CAN_STRETCH: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -374,6 +384,7 @@ impl LargeList {
         // SAFETY: the callers' descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
         let span = this.span.swap(bytes, Ordering::Relaxed);
+        self.count_again(bytes.saturating_sub(span));
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
@@ -457,6 +468,7 @@ impl LargeList {
             let takes_any = self.takes_any(is_growing);
             #[cfg(not(feature = "hardened"))]
             let takes_any = false;
+            let takes_any = takes_any || (is_growing && self.may_leave(size, best_cost));
             if best.is_null() || (best_cost > size.saturating_mul(2) && !takes_any) {
                 return ptr::null_mut();
             }
@@ -481,6 +493,29 @@ impl LargeList {
             self.give_up(found);
         }
         ptr::null_mut()
+    }
+
+    /// Whether an array of `size` bytes may be given a region with `excess` bytes more.
+    /// They are there already, and it will most likely grow into them as others did
+    /// before it; but while it does not, nobody else has them. So they are bounded, for
+    /// all blocks together, and where many blocks would have to be asked there is no
+    /// such array.
+    #[inline(never)]
+    fn may_leave(&self, size: usize, excess: usize) -> bool {
+        if excess > size.saturating_mul(MOST_EXCESS) || self.blocks > FEW {
+            return false;
+        }
+        let page = vm::page_size();
+        let mut left = excess;
+        let mut at = self.live;
+        while !at.is_null() {
+            // SAFETY: the live list links descriptors that are ours.
+            let this = unsafe { &*at };
+            let asked = (this.high as usize).saturating_mul(page);
+            left += this.region_size.saturating_sub(asked);
+            at = this.next;
+        }
+        left <= MOST_LEFT
     }
 
     /// Makes the region of a descriptor that is on no list `size` bytes large,
