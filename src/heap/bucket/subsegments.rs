@@ -97,11 +97,7 @@ impl State {
         {
             return false;
         }
-        // The process heap's bounds for huge pages are those of all its classes.
-        let alike = match place.owned {
-            Some(_) => self.subsegments * slices * classes::SLICE,
-            None => 0,
-        };
+        let alike = self.subsegments * slices * classes::SLICE;
         let taken = if HARD == FENCED {
             let mut back_end = place.back_end.lock();
             back_end.take_for(place.class, place.record_size())
