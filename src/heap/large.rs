@@ -35,15 +35,15 @@ const RECORD: usize = HEADER + 64;
 /// Bytes kept at most because released ones were wanted again.
 const MOST_REGRET: usize = 32 * 1024 * 1024;
 
-/// The part of the regions of live blocks that may lie beyond what was asked for before
-/// kept regions that are more than a quarter too large are trimmed.
+/// The part of the regions of live blocks that may lie beyond what was asked for, up to
+/// [`MOST_LEFT`], before kept regions that are more than a quarter too large are trimmed.
 const SURPLUS: usize = 8;
 
 /// How many times what an array asks for it is given beyond that, at most.
 const MOST_EXCESS: usize = 8;
 
-/// Bytes that all blocks' regions have beyond what was asked for, at most, where an
-/// array is given more than twice as much.
+/// Bytes that all blocks' regions have beyond what was asked for, at most, where a block
+/// is left more than a quarter too much, or an array more than twice as much.
 const MOST_LEFT: usize = 16 * 1024 * 1024;
 
 /// Whether a region's pages can be moved to a larger one.
@@ -502,7 +502,9 @@ impl LargeList {
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
-            let room = (self.region_bytes / SURPLUS).saturating_sub(self.surplus);
+            let room = (self.region_bytes / SURPLUS)
+                .min(MOST_LEFT)
+                .saturating_sub(self.surplus);
             let most = if is_growing {
                 has
             } else {
