@@ -43,7 +43,7 @@ const SURPLUS: usize = 8;
 const MOST_EXCESS: usize = 8;
 
 /// Bytes that all blocks' regions have beyond what was asked for, at most, where a block
-/// is left more than a quarter too much, or an array more than twice as much.
+/// is left more than a quarter too much, or an array more than three times its size.
 const MOST_LEFT: usize = 16 * 1024 * 1024;
 
 /// Whether a region's pages can be moved to a larger one.
@@ -72,7 +72,8 @@ fn pages(bytes: usize) -> u32 {
     u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
 }
 
-/// Bytes of a live block's region beyond what was asked for.
+/// Bytes of a live block's region beyond what was asked for; what alignment and guard
+/// pages take counts as well.
 fn surplus_of(descriptor: &Descriptor) -> usize {
     let asked = (descriptor.high as usize).saturating_mul(vm::page_size());
     descriptor.region_size.saturating_sub(asked)
@@ -340,8 +341,8 @@ impl LargeList {
         };
         let bytes = self.rounded(bytes, Need::Any);
         // A block that grows into the rest of its region keeps it.
-        let asked = core::mem::replace(&mut this.high, pages(bytes));
-        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= asked) {
+        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= this.high) {
+            this.high = pages(bytes);
             return block;
         }
         if base != this.extent || isize::try_from(bytes).is_err() {
@@ -414,6 +415,7 @@ impl LargeList {
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
+        this.high = pages(bytes);
         self.trim(self.limit());
     }
 
@@ -524,7 +526,8 @@ impl LargeList {
         ptr::null_mut()
     }
 
-    /// Whether an array of `size` bytes may be given a region with `excess` bytes more.
+    /// Whether an array of `size` bytes may be given a region with `excess` bytes more,
+    /// where that is more than twice its size.
     /// They are there already, and it will most likely grow into them as others did
     /// before it; but while it does not, nobody else has them. So they are bounded, for
     /// one array by its size and for all blocks together.
@@ -592,7 +595,8 @@ impl LargeList {
     }
 
     /// Whether a region of `size` bytes is to have huge pages. One of half the size for a
-    /// block that grows: half of it is in use already.
+    /// block that has just outgrown the classes: of an array that doubles, half of it is
+    /// in use already.
     fn is_huge(&self, size: usize, need: Need) -> bool {
         size >= match need {
             Need::Growing => self.huge_above / 2,

@@ -750,12 +750,18 @@ impl Segment {
         let area = (&raw mut *self).cast::<u8>();
         // SAFETY: no descriptor of the segment is in use, so that all are on the list of
         // those that were given back, and nothing but this segment needs what they say.
+        // Where the system refuses, they stay on that list.
         if last > first && !unsafe { vm::purge(area.add(first), last - first) } {
             return;
         }
         let end = first.min(self.bump);
         let mut at = start;
-        // The second half of a header that `end` parts was purged, and the first was wiped.
+        // The second half of a header that `end` parts was purged, and the first was wiped:
+        // link and extent are the second half's.
+        const {
+            assert!(core::mem::offset_of!(Descriptor, next) >= HEADER / 2);
+            assert!(core::mem::offset_of!(Descriptor, extent) >= HEADER / 2);
+        }
         while at + HEADER <= end {
             // SAFETY: up to `bump` the area is records, each as long as its extent says, and
             // all were wiped when they were given back: what is not zero of a header is its
@@ -766,6 +772,7 @@ impl Segment {
             at += unsafe {
                 let record = area.add(at).cast::<Descriptor>();
                 let extent = (*record).extent;
+                debug_assert!(extent >= HEADER, "no record");
                 (*record).next = ptr::null_mut();
                 (*record).extent = 0;
                 let behind = extent.min(end - at) - HEADER;

@@ -102,28 +102,6 @@ fn huge_pages_by_default_for_large_heaps() {
     });
 }
 
-/// 20 MiB of one size fill their huge pages, whatever else there is. Of many sizes each
-/// would leave some empty.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[test]
-fn huge_pages_by_default_for_much_of_one_size() {
-    let fill = |sizes: &[usize]| {
-        let each = 20 * MIB / sizes.len();
-        for &size in sizes {
-            for _ in 0..each / size {
-                assert!(!Face::Plain.allocate(layout(size, 8)).is_null());
-            }
-        }
-        stats().os_calls.get(Call::Advise)
-    };
-    quiet(&[], || {
-        assert_eq!(fill(&[64, 128, 256, 512]), 0, "5 MiB of each of four sizes");
-    });
-    quiet(&[], || {
-        assert!(fill(&[512]) > 0, "20 MiB of one size");
-    });
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn huge_pages_always() {

@@ -259,8 +259,7 @@ mod swings {
             mib(wide),
             mib(left)
         ));
-        // Up to 8 MiB of one size come in small pages.
-        assert!(first >= (8 * MIB / ntheap::sys::page_size()) as i64);
+        assert!(first >= (SWING / ntheap::sys::page_size()) as i64);
         assert!(last < first / 10, "page faults of each swing: {cycles:?}");
         assert!(idle < SWING + LITTLE, "{} stay of a swing", mib(idle));
         assert!(

@@ -97,7 +97,11 @@ impl State {
         {
             return false;
         }
-        let alike = self.subsegments * slices * classes::SLICE;
+        // The process heap's bounds for huge pages are those of all its classes.
+        let alike = match place.owned {
+            Some(_) => self.subsegments * slices * classes::SLICE,
+            None => 0,
+        };
         let taken = if HARD == FENCED {
             let mut back_end = place.back_end.lock();
             back_end.take_for(place.class, place.record_size())

@@ -303,7 +303,6 @@ impl LargeList {
             return ptr::null_mut();
         }
         let old = span - this.first_word as usize;
-        let had_region = this.region_size;
         self.open_end(descriptor);
         let mut moved = block;
         if !fits {
@@ -320,7 +319,6 @@ impl LargeList {
                 self.close_end(descriptor, old);
                 return moved;
             }
-            self.count_again(region.saturating_sub(had_region));
         }
         this.high = pages(bytes);
         let had = this.span.swap(bytes, Ordering::Relaxed);
