@@ -106,9 +106,12 @@ aarch64() {
         --skip a_copied_table_tells --skip a_region_may_go_while
 }
 
-# Tests with addresses of 64 bits in them compile, but mean nothing there.
+# Tests with addresses of 64 bits in them compile, but mean nothing there. The loader is
+# the cross compiler's: a system of 64 bits has none of its own.
 i686() {
-    enter i686-unknown-linux-gnu i686-linux-gnu-gcc "-Aoverflowing_literals -Aarithmetic_overflow"
+    local loader=/usr/i686-linux-gnu/lib
+    enter i686-unknown-linux-gnu i686-linux-gnu-gcc "-Aoverflowing_literals -Aarithmetic_overflow \
+        -Clink-arg=-Wl,-dynamic-linker,$loader/ld-linux.so.2,-rpath,$loader"
     /usr/bin/cargo check --target "$target" -p ntheap --lib
     /usr/bin/cargo test --target "$target" -p ntheap --lib -- classes units tuning segment config report
 }
@@ -134,7 +137,7 @@ pages() {
 portable() {
     export RUSTFLAGS='--cfg ntheap_portable' CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/portable
     cargo test -p ntheap --lib --test process_heap --test private_heaps --test own_heaps \
-        --test hardened --test purge --test crt --test win32 --no-fail-fast
+        --test hardened --test purge --test crt --test win32 --test profile --no-fail-fast
 }
 
 if [[ ${1-} == --one ]]; then

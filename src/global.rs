@@ -2,10 +2,7 @@
 
 use crate::config::Config;
 #[cfg(not(debug_assertions))]
-use crate::heap::{
-    classes::{self, MAX_BUCKET_SIZE},
-    plain,
-};
+use crate::heap::plain;
 use core::alloc::{GlobalAlloc, Layout};
 
 mod word {
@@ -113,58 +110,12 @@ unsafe impl GlobalAlloc for NtHeap {
     }
 }
 
-// What the inlined paths leave over. Not rare for large sizes, but better out of
-// the way of the small ones. Each function ends in a jump to the next, with the
-// arguments where they are, so that none saves a register. Three, since the
-// compiler would compute several conditions of one function without branches.
+// What the inlined paths leave over, out of their way. Each ends in a jump to the next
+// function, with the arguments where they are, so that none saves a register.
 #[cfg(not(debug_assertions))]
 #[cold]
 #[inline(never)]
 fn allocate_rest(config: &Config, layout: Layout) -> *mut u8 {
-    if layout.size() > MAX_BUCKET_SIZE {
-        return allocate_run(config, layout);
-    }
-    if layout.align() > plain::ALIGN {
-        return allocate_slow(config, layout);
-    }
-    // SAFETY: the cache is the calling thread's.
-    let block = unsafe { plain::take_at(word::cache_at, classes::bucket_offset(layout.size())) };
-    if block.is_null() {
-        return allocate_none(config, layout);
-    }
-    block
-}
-
-#[cfg(not(debug_assertions))]
-#[cold]
-#[inline(never)]
-fn allocate_run(config: &Config, layout: Layout) -> *mut u8 {
-    let Some(offset) = classes::run_offset(layout.size()) else {
-        return allocate_slow(config, layout);
-    };
-    if layout.align() > plain::ALIGN {
-        return allocate_slow(config, layout);
-    }
-    // SAFETY: the cache is the calling thread's.
-    let block = unsafe { plain::take_at(word::cache_at, offset) };
-    if block.is_null() {
-        return allocate_none(config, layout);
-    }
-    block
-}
-
-#[cfg(not(debug_assertions))]
-#[cold]
-#[inline(never)]
-fn allocate_slow(config: &Config, layout: Layout) -> *mut u8 {
-    word::with(|word| plain::allocate_rest(word, config, layout))
-}
-
-/// Where the bin has no block.
-#[cfg(not(debug_assertions))]
-#[cold]
-#[inline(never)]
-fn allocate_none(config: &Config, layout: Layout) -> *mut u8 {
     word::with(|word| plain::allocate_none(word, config, layout))
 }
 
@@ -174,48 +125,6 @@ fn allocate_none(config: &Config, layout: Layout) -> *mut u8 {
 #[cold]
 #[inline(never)]
 unsafe fn free_rest(block: *mut u8, layout: Layout) {
-    // SAFETY: the cache is the calling thread's; the caller's promise is the
-    // rest.
-    unsafe {
-        if layout.size() > MAX_BUCKET_SIZE {
-            return free_run(block, layout);
-        }
-        if layout.align() > plain::ALIGN {
-            return free_slow(block, layout);
-        }
-        let offset = classes::bucket_offset(layout.size());
-        if !plain::keep_at(word::row_at, offset, block) {
-            free_slow(block, layout);
-        }
-    }
-}
-
-/// # Safety
-/// The caller gives up a block of this layout.
-#[cfg(not(debug_assertions))]
-#[cold]
-#[inline(never)]
-unsafe fn free_run(block: *mut u8, layout: Layout) {
-    // SAFETY: as in `free_rest`.
-    unsafe {
-        let Some(offset) = classes::run_offset(layout.size()) else {
-            return free_slow(block, layout);
-        };
-        if layout.align() > plain::ALIGN {
-            return free_slow(block, layout);
-        }
-        if !plain::keep_at(word::row_at, offset, block) {
-            free_slow(block, layout);
-        }
-    }
-}
-
-/// # Safety
-/// The caller gives up a block of this layout.
-#[cfg(not(debug_assertions))]
-#[cold]
-#[inline(never)]
-unsafe fn free_slow(block: *mut u8, layout: Layout) {
     // SAFETY: the word is the calling thread's; the caller's promise is the
     // rest.
     word::with(|word| unsafe { plain::free_rest(word, block, layout) });

@@ -166,7 +166,7 @@ fn what_stays_is_told_from_what_comes_and_goes() {
         "what_stays_is_told_from_what_comes_and_goes",
         &[("NTHEAP_PROFILE", "4K")],
         |face| {
-            for of in [layout(64, 8), layout(2048, 16)] {
+            for of in [layout(64, 8), layout(2048, 16), layout(192, 64)] {
                 let before = totals().unwrap_or_default();
                 let count = (12 << 20) / of.size();
                 let blocks: Vec<usize> = (0..count)
@@ -388,6 +388,114 @@ fn threads_that_come_and_go_count() {
                 give(face, block, of);
             }
             assert_eq!(profile().live_bytes, 0);
+        },
+    );
+}
+
+/// Runs `body` in a fork of this process, which must end well.
+#[cfg(unix)]
+fn in_fork(body: impl FnOnce()) {
+    // SAFETY: the fork runs `body` on its one thread and ends without unwinding into what
+    // the parent owns.
+    unsafe {
+        let child = libc::fork();
+        assert!(child >= 0, "fork");
+        if child == 0 {
+            // A fork that hangs dies of this.
+            libc::alarm(60);
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            libc::_exit(i32::from(ended.is_err()));
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        assert_eq!(status, 0, "the fork's end");
+    }
+}
+
+/// A fork's child begins with what its parent has, and from there on each counts for itself.
+#[cfg(unix)]
+#[test]
+fn a_fork_has_a_profile_of_its_own() {
+    isolated(
+        "a_fork_has_a_profile_of_its_own",
+        &[("NTHEAP_PROFILE", "4K")],
+        |face| {
+            let of = [layout(300, 8), layout(1000, 64), layout(40_000, 8)];
+            let take_some = |bytes: usize| {
+                let (mut blocks, mut left) = (Vec::new(), bytes);
+                for of in of.iter().cycle() {
+                    if left < of.size() {
+                        break;
+                    }
+                    left -= of.size();
+                    blocks.push((take(face, *of, false), *of));
+                }
+                blocks
+            };
+            let give_all = |blocks: Vec<(usize, Layout)>| {
+                for (block, of) in blocks {
+                    give(face, block, of);
+                }
+                face.purge();
+            };
+            let (own, more) = (20 << 20, 30 << 20);
+            let mut blocks = take_some(own);
+            for generation in 1..=3 {
+                let before = profile();
+                assert_near(before.live_bytes, own as u64, 0.05);
+                in_fork(|| {
+                    assert_eq!(profile(), before);
+                    let new = take_some(more);
+                    let found = profile();
+                    assert_near(found.live_bytes, (own + more) as u64, 0.05);
+                    assert_near(
+                        found.allocated_bytes - before.allocated_bytes,
+                        more as u64,
+                        0.05,
+                    );
+                    assert_eq!(found.lost, 0);
+                    // The parent's blocks are the child's as well.
+                    give_all(std::mem::take(&mut blocks));
+                    let found = profile();
+                    assert_near(found.live_bytes, more as u64, 0.05);
+                    // A child of the child sees the same.
+                    in_fork(|| {
+                        assert_eq!(profile(), found);
+                        give_all(new);
+                        assert_eq!((profile().live_bytes, profile().noted), (0, 0));
+                    });
+                    assert_eq!(profile(), found);
+                });
+                assert_eq!(profile(), before, "after fork {generation}");
+            }
+            // Forks while others allocate: what they had in their hands is the child's, too.
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let stop = &stop;
+                    scope.spawn(move || {
+                        let mut random = Random(0x1234_5678 + thread);
+                        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                            let of = layout(16 + random.below(3000), 16);
+                            give(face, take(face, of, false), of);
+                        }
+                    });
+                }
+                for _ in 0..20 {
+                    in_fork(|| {
+                        let before = profile();
+                        let new = take_some(more);
+                        let found = profile();
+                        assert_near(found.live_bytes - before.live_bytes, more as u64, 0.05);
+                        give_all(new);
+                        assert!(profile().live_bytes <= before.live_bytes);
+                    });
+                }
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            assert_near(profile().live_bytes, own as u64, 0.05);
+            give_all(blocks);
+            assert_eq!((profile().live_bytes, profile().noted), (0, 0));
         },
     );
 }

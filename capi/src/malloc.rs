@@ -503,7 +503,9 @@ pub unsafe extern "C" fn malloc_usable_size(block: *mut c_void) -> usize {
 }
 
 /// Gives all free memory back to the system, what threads' caches keep
-/// included but for one block of each size in other threads' caches; `pad` is not used. 1 if anything was given back.
+/// included but for one block of each size in other threads' caches; `pad` is not used. 1 if the
+/// system was told of any, 0 if there was none: free pages between blocks in use are told of each
+/// time, whether they hold memory or not, as glibc's does.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_trim(_pad: usize) -> c_int {
     keep_errno(|| {

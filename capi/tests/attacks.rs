@@ -180,3 +180,27 @@ fn the_document_counts_what_its_table_says() {
     let flat = document.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(&line), "{line}");
 }
+
+/// The default heap has fences until it asks for huge pages, from 32 MiB in use on,
+/// however much of it is of one size.
+#[test]
+fn blocks_of_a_page_are_fenced_in_larger_heaps() {
+    if !has_guard_marks() {
+        println!("not run: this system has no pages that fault by a mark");
+        return;
+    }
+    let Some(program) = compiled("fences", "fences.c", &["-O0"]) else {
+        return;
+    };
+    for mebibytes in ["0", "7", "9", "20", "30"] {
+        let mut command = preloaded(&program);
+        command.arg(mebibytes);
+        let output = run(&mut command);
+        assert_eq!(text(&output.stdout), "", "{mebibytes} MiB of blocks before");
+        assert_eq!(
+            output.status.signal(),
+            Some(libc::SIGSEGV),
+            "{mebibytes} MiB of blocks before"
+        );
+    }
+}

@@ -54,7 +54,8 @@ fn functions_work_while_every_allocation_is_counted() {
 
 #[test]
 fn functions_work_while_a_profile_is_on() {
-    // Nearly every block is noted, and few are.
+    // Nearly every block is noted, and few are. That the profile is then what a program took
+    // by each of them is the command's to show, which reads it (`cli/tests/profile.rs`).
     for rate in ["100", "64K"] {
         for name in [
             "malloc",

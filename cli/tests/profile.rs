@@ -526,6 +526,165 @@ fn a_stripped_program() {
     near(found.sums[3] as f64, BYTES, NEAR, "in use");
 }
 
+/// Takes blocks by every function there is, with a count of its own; with an argument a
+/// child of a fork does so too, and each says who it is and what it has, and waits.
+const FUNCTIONS: &str = r#"
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct { void *block; size_t size; } kept[4000];
+static unsigned long long in_use, allocated, state = 88172645463325252ULL;
+
+static size_t below(size_t end) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (state >> 11) % end;
+}
+
+static void *take(void *old, size_t size) {
+    void *block = NULL;
+    if (old)
+        return realloc(old, size);
+    switch (below(7)) {
+    case 0: return calloc(1, size);
+    case 1: return aligned_alloc(64, size);
+    case 2: return memalign(256, size);
+    case 3: return posix_memalign(&block, 32, size) ? NULL : block;
+    case 4: return valloc(size);
+    default: return malloc(size);
+    }
+}
+
+static void work(int steps) {
+    for (int i = 0; i < steps; i++) {
+        size_t place = below(4000), size = 1 + below(below(8) ? 3000 : 60000);
+        if (kept[place].block && below(3) == 0) {
+            free(kept[place].block);
+            in_use -= kept[place].size;
+            kept[place].block = NULL;
+            kept[place].size = 0;
+            continue;
+        }
+        void *old = kept[place].block;
+        kept[place].block = take(old, size);
+        if (!kept[place].block)
+            abort();
+        // One that is large enough stays what it is, and is no new block.
+        if (kept[place].block == old)
+            continue;
+        in_use += size - kept[place].size;
+        allocated += size;
+        kept[place].size = size;
+    }
+}
+
+int main(int count, char **arguments) {
+    (void)arguments;
+    work(30000);
+    int is_parent = 1;
+    if (count > 1) {
+        is_parent = fork();
+        if (is_parent < 0)
+            abort();
+        if (!is_parent)
+            work(30000);
+    }
+    printf("%d %d %llu %llu\n", (int)getpid(), is_parent != 0, in_use, allocated);
+    fflush(stdout);
+    while (count > 1 && getchar() != EOF)
+        ;
+    _exit(0);
+}
+"#;
+
+/// What a process of [`FUNCTIONS`] says of itself.
+struct Said {
+    pid: String,
+    is_parent: bool,
+    in_use: f64,
+    allocated: f64,
+}
+
+fn said(line: &str) -> Said {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let number = |at: usize| words[at].parse::<f64>().expect("a number");
+    Said {
+        pid: words[0].to_owned(),
+        is_parent: words[1] == "1",
+        in_use: number(2),
+        allocated: number(3),
+    }
+}
+
+/// How near the estimates of what it has come: each function's blocks have places of their own.
+const NEARER: f64 = 0.04;
+
+/// What the profile says is what the program counted itself.
+fn tells_what(said: &Said, out: &Output) {
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(out));
+    let text = stdout(out);
+    let last = text.lines().last().expect("the answer");
+    let told: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(told["process"]["pid"].to_string(), said.pid);
+    assert_eq!(told["lost"].as_u64(), Some(0));
+    let bytes = |of: &str| told[of]["bytes"].as_f64().expect("bytes");
+    near(bytes("in_use"), said.in_use, NEARER, "in use");
+    near(bytes("allocated"), said.allocated, NEARER, "allocated");
+}
+
+#[test]
+fn what_each_function_takes_counts() {
+    let folder = folder("profile-functions");
+    let (program, file) = (folder.join("program"), folder.join("heap.pb.gz"));
+    if compile("profile-functions", FUNCTIONS, &program, &["-O1"]) {
+        let out = profiled(&file, &["--format", "json"], &program);
+        let text = stdout(&out);
+        let said = said(text.lines().next().expect("a line"));
+        assert!(said.in_use > 5e6 && said.allocated > 5e7, "{text}");
+        tells_what(&said, &out);
+    }
+}
+
+/// The child of a fork has what the parent has, and more; the parent's stays what it was.
+#[test]
+fn a_fork_has_a_profile_of_its_own() {
+    let folder = folder("profile-fork");
+    let (program, file) = (folder.join("program"), folder.join("heap.pb.gz"));
+    if !compile("profile-fork", FUNCTIONS, &program, &["-O1"]) {
+        return;
+    }
+    let mut started = Command::new(&program);
+    started.arg("fork").env("LD_PRELOAD", library());
+    started.env("NTHEAP_PROFILE", "16K");
+    started.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = started.spawn().expect("the program starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let both: Vec<Said> = lines
+        .take(2)
+        .map(|line| said(&line.expect("a line")))
+        .collect();
+    let outs: Vec<Output> = both
+        .iter()
+        .map(|one| {
+            let arguments = ["profile", "--format", "json", "-o"];
+            output(ntheap().args(arguments).arg(&file).arg(&one.pid))
+        })
+        .collect();
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it ends").success());
+    assert_ne!(both[0].is_parent, both[1].is_parent);
+    for (one, out) in both.iter().zip(&outs) {
+        tells_what(one, out);
+    }
+    let of = |is_parent: bool| both.iter().find(|one| one.is_parent == is_parent);
+    let (parent, child) = (of(true).expect("both"), of(false).expect("both"));
+    assert!(child.allocated > 1.5 * parent.allocated);
+}
+
 #[test]
 fn what_cannot_be_done_is_told() {
     let folder = folder("profile-refused");

@@ -55,6 +55,8 @@ pub(super) struct Rack {
     pub(super) capacity: Cell<u16>,
     /// Blocks it may ever hold.
     pub(super) most: Cell<u16>,
+    /// Blocks up to which it grows however rarely it is exchanged.
+    pub(super) little: Cell<u16>,
     /// The number of the thread's last exchange of the class (idle.rs).
     pub(super) last: Cell<u32>,
 }
@@ -284,6 +286,7 @@ impl ThreadCache {
                     spare_count: AtomicU32::new(0),
                     capacity: Cell::new(0),
                     most: Cell::new(0),
+                    little: Cell::new(0),
                     last: Cell::new(0),
                 }
             }; COUNT],

@@ -334,7 +334,7 @@ pub unsafe fn allocate_zeroed(word: &Word, size: usize) -> *mut u8 {
 fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
     #[cfg(feature = "hardened")]
     if hard::is_on() {
-        return allocate_zeroed_hardened(word, size);
+        return hardened::allocate_zeroed(word, size);
     }
     // SAFETY: the callers' word is the thread's; the block holds `size` bytes.
     unsafe {
@@ -347,29 +347,6 @@ fn allocate_zeroed_rest(word: &Word, size: usize) -> *mut u8 {
             block.write_bytes(0, size);
         }
         block
-    }
-}
-
-#[cfg(feature = "hardened")]
-fn allocate_zeroed_hardened(word: &Word, size: usize) -> *mut u8 {
-    // SAFETY: the callers' word is the thread's.
-    match unsafe { hard::take(word.own(), size) } {
-        Taken::Block(block) => {
-            if hard::is_partly_wiped(size) {
-                // SAFETY: the block holds `size` bytes.
-                unsafe { block.write_bytes(0, size) };
-            }
-            block
-        }
-        Taken::Written(block, capacity) => {
-            // SAFETY: found just now; the block holds `size` bytes.
-            unsafe {
-                hard::tell_written(block, capacity, size);
-                block.write_bytes(0, size);
-            }
-            block
-        }
-        Taken::Nothing => allocate_slow(word, size, 16, true),
     }
 }
 
@@ -398,6 +375,10 @@ pub unsafe fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u
         if !block.is_null() {
             return block;
         }
+    }
+    #[cfg(feature = "debug")]
+    if counted::is_on() {
+        return counting::allocate_aligned(word, size, align);
     }
     allocate_slow(word, size, align, false)
 }

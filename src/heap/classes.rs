@@ -100,15 +100,16 @@ pub const fn class_of(size: usize) -> usize {
     COARSE[(last / 4096) & 255] as usize
 }
 
-/// Where in a cache the bins lie, by `size / 64` rounded up: classes above the
-/// linear ones and up to the last bucket. 0, the bin of class 0, for others.
-static BUCKETS: [u16; 257] = offsets(64, MAX_LINEAR_SIZE);
+/// Where in a cache the bins lie, by `size / 64` rounded up: classes up to the last
+/// bucket. Constants for the same reason as [`FINE`], and so that a size that the
+/// compiler knows costs no look-up.
+const BUCKETS: [u16; 257] = offsets(64);
 /// The same by `size / 4096` rounded up, for page runs.
-static RUNS: [u16; 257] = offsets(4096, MAX_BUCKET_SIZE);
+const RUNS: [u16; 257] = offsets(4096);
 
-const fn offsets(step: usize, above: usize) -> [u16; 257] {
+const fn offsets(step: usize) -> [u16; 257] {
     let mut table = [0; 257];
-    let mut at = above / step + 1;
+    let mut at = 1;
     while at < table.len() {
         table[at] = (compute_class(at * step) * BIN) as u16;
         at += 1;
@@ -116,21 +117,25 @@ const fn offsets(step: usize, above: usize) -> [u16; 257] {
     table
 }
 
-/// Where in a cache the bin lies for `size` bytes, if they are more than
-/// [`MAX_LINEAR_SIZE`] and at most [`MAX_BUCKET_SIZE`]; 0, where the bin lies
-/// that is always empty and full, if not.
+/// Where in a cache the bin lies for blocks of `size` bytes, more than
+/// [`MAX_LINEAR_SIZE`] and a multiple of `align`; 0, where the bin lies that is
+/// always empty and full, if no class serves them. Every class from `size` on that
+/// is the smallest for it has a size that `align` divides: within a doubling all
+/// sizes are multiples of one step, and a multiple of a larger alignment is itself a
+/// class's size.
+// Cold, so that the linear classes' way is the straight one.
+#[cold]
 #[inline(always)]
-pub fn bucket_offset(size: usize) -> usize {
-    let at = size.wrapping_add(63) / 64;
-    usize::from(BUCKETS.get(at).copied().unwrap_or(0))
-}
-
-/// The same for more than [`MAX_BUCKET_SIZE`]; none for more than
-/// [`MAX_CLASS_SIZE`].
-#[inline(always)]
-pub fn run_offset(size: usize) -> Option<usize> {
+pub(super) fn offset_above(size: usize, align: usize) -> usize {
+    if size <= MAX_BUCKET_SIZE {
+        let at = size.wrapping_add(63) / 64;
+        return usize::from(BUCKETS.get(at).copied().unwrap_or(0));
+    }
+    if align > SLICE {
+        return 0;
+    }
     let at = size.wrapping_add(4095) / 4096;
-    RUNS.get(at).map(|offset| usize::from(*offset))
+    usize::from(RUNS.get(at).copied().unwrap_or(0))
 }
 
 const fn compute_class(size: usize) -> usize {
@@ -267,19 +272,6 @@ mod tests {
         assert_eq!(class_of(0), 1);
     }
 
-    #[test]
-    fn a_bin_is_found_by_its_size() {
-        for size in (0..=MAX_CLASS_SIZE + 5000).chain([usize::MAX, usize::MAX - 4095]) {
-            let is_bucket = (MAX_LINEAR_SIZE + 1..=MAX_BUCKET_SIZE).contains(&size);
-            let is_run = (MAX_BUCKET_SIZE + 1..=MAX_CLASS_SIZE).contains(&size);
-            let run = run_offset(size).unwrap_or(0);
-            for (is_one, offset) in [(is_bucket, bucket_offset(size)), (is_run, run)] {
-                let class = if is_one { class_of(size) } else { 0 };
-                assert_eq!(offset, class * BIN, "size {size}");
-            }
-        }
-    }
-
     /// All of both: 23 million pairs.
     #[test]
     fn every_size_and_alignment_gets_the_smallest_aligned_class() {
@@ -294,6 +286,12 @@ mod tests {
                 }
                 let expected = (least < COUNT && align <= SLICE).then_some(least);
                 assert_eq!(class_for(size, align), expected, "{size} {align}");
+                // Rust's way to the bin.
+                let rounded = size.next_multiple_of(align);
+                if rounded > MAX_LINEAR_SIZE {
+                    let offset = expected.unwrap_or(0) * BIN;
+                    assert_eq!(offset_above(rounded, align), offset, "{size} {align}");
+                }
             }
         }
     }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A magazine starts with room for four blocks and doubles each time a slow
-//! path is needed, up to 62 blocks (126 of the smallest) or a byte limit. A
+//! path is needed, up to 8 KiB or eight blocks, and where the thread exchanges
+//! little else, up to 62 blocks (126 of the smallest) or a byte limit. A
 //! thread keeps two, so that a load that swings about a magazine's edge stays
 //! off the lock.
 //!

@@ -66,8 +66,14 @@ impl Watch {
         number
     }
 
+    /// Exchanges since the one of number `last`.
+    #[inline(always)]
+    pub(super) fn since(&self, last: u32) -> u32 {
+        self.exchanges.get().wrapping_sub(last)
+    }
+
     fn is_idle(&self, last: u32) -> bool {
-        self.exchanges.get().wrapping_sub(last) > IDLE
+        self.since(last) > IDLE
     }
 
     /// The next class to look at: one after the other, and round again.

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! A freed block's region is kept for the next one, which stretches or trims it
-//! to its size, or leaves it larger, for an array that grows; up to a limit that
-//! follows the bytes of large blocks alive. The
-//! oldest go first. As for slices (segment/purge.rs), the limit rises when what
-//! was released is wanted again, and falls with every release: a program that
-//! allocates and frees the same megabytes over and over keeps them, and one
-//! that is through with them does not.
+//! to its size, or leaves it larger: for an array that grows, and while all live
+//! regions together are little larger than what was asked for. Regions are kept up to a
+//! limit that follows the bytes of large blocks alive. The oldest go first. As for slices
+//! (segment/purge.rs), the limit rises when what was released is wanted again, and falls
+//! with every release: a program that allocates and frees the same megabytes over and
+//! over keeps them, and one that is through with them does not.
 
 #[cfg(feature = "hardened")]
 mod guard;
@@ -34,6 +34,17 @@ const RECORD: usize = HEADER + 64;
 
 /// Bytes kept at most because released ones were wanted again.
 const MOST_REGRET: usize = 32 * 1024 * 1024;
+
+/// The part of the regions of live blocks that may lie beyond what was asked for, up to
+/// [`MOST_LEFT`], before kept regions that are more than a quarter too large are trimmed.
+const SURPLUS: usize = 8;
+
+/// How many times what an array asks for it is given beyond that, at most.
+const MOST_EXCESS: usize = 8;
+
+/// Bytes that all blocks' regions have beyond what was asked for, at most, where a block
+/// is left more than a quarter too much, or an array more than three times its size.
+const MOST_LEFT: usize = 16 * 1024 * 1024;
 
 /// Whether a region's pages can be moved to a larger one.
 const CAN_STRETCH: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -61,6 +72,13 @@ fn pages(bytes: usize) -> u32 {
     u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
 }
 
+/// Bytes of a live block's region beyond what was asked for; what alignment and guard
+/// pages take counts as well.
+fn surplus_of(descriptor: &Descriptor) -> usize {
+    let asked = (descriptor.high as usize).saturating_mul(vm::page_size());
+    descriptor.region_size.saturating_sub(asked)
+}
+
 /// The large blocks of one heap.
 pub(super) struct LargeList {
     live: *mut Descriptor,
@@ -73,6 +91,8 @@ pub(super) struct LargeList {
     pub(super) bytes: usize,
     /// Bytes of the regions of blocks alive.
     pub(super) region_bytes: usize,
+    /// Bytes of them beyond what was asked for.
+    surplus: usize,
     /// Bytes of regions kept.
     pub(super) kept_bytes: usize,
     /// Bytes of regions kept at most, whatever is alive.
@@ -103,6 +123,7 @@ impl LargeList {
             blocks: 0,
             bytes: 0,
             region_bytes: 0,
+            surplus: 0,
             kept_bytes: 0,
             retain: 0,
             released: 0,
@@ -133,7 +154,7 @@ impl LargeList {
         let Some(exact_size) = bytes.checked_add(slack + guard) else {
             return ptr::null_mut();
         };
-        let region_size = self.rounded(exact_size);
+        let region_size = self.rounded(exact_size, need);
         if isize::try_from(region_size).is_err() {
             return ptr::null_mut();
         }
@@ -156,11 +177,11 @@ impl LargeList {
         let mut claimed = false;
         for place in &mut in_the_way {
             if descriptor.is_null() {
-                descriptor = self.make(region_size);
+                descriptor = self.make(region_size, need);
             }
             if descriptor.is_null() && exact_size < region_size {
                 // There may be just enough.
-                descriptor = self.make(exact_size);
+                descriptor = self.make(exact_size, need);
             }
             if descriptor.is_null() {
                 break;
@@ -212,6 +233,7 @@ impl LargeList {
         self.blocks += 1;
         self.bytes += span;
         self.region_bytes += this.region_size;
+        self.surplus += surplus_of(this);
         self.allocations += 1;
         let was_clean = core::mem::replace(&mut this.clean, false);
         if need == Need::Zeroed && !was_clean {
@@ -267,6 +289,7 @@ impl LargeList {
             self.blocks -= 1;
             self.bytes -= span;
             self.region_bytes -= region_size;
+            self.surplus -= surplus_of(&*descriptor);
             (*descriptor).set_magic(0);
             if region_size > self.limit() {
                 self.give_up(descriptor);
@@ -289,6 +312,20 @@ impl LargeList {
     /// `descriptor` describes a live block of this list; after a move no
     /// pointer to the old place is used.
     pub(super) unsafe fn resize(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
+        // SAFETY: the caller's descriptor is live and stays so, and the list is locked.
+        unsafe {
+            self.surplus -= surplus_of(&*descriptor);
+            let block = self.resize_block(descriptor, size);
+            self.surplus += surplus_of(&*descriptor);
+            block
+        }
+    }
+
+    /// [`LargeList::resize`] but for the sum of surpluses.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn resize_block(&mut self, descriptor: *mut Descriptor, size: usize) -> *mut u8 {
         #[cfg(feature = "hardened")]
         if self.is_hard {
             // SAFETY: the caller's promise.
@@ -302,10 +339,10 @@ impl LargeList {
         let Some(bytes) = vm::round_to_pages(size) else {
             return ptr::null_mut();
         };
-        let bytes = self.rounded(bytes);
+        let bytes = self.rounded(bytes, Need::Any);
         // A block that grows into the rest of its region keeps it.
-        let asked = core::mem::replace(&mut this.high, pages(bytes));
-        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= asked) {
+        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= this.high) {
+            this.high = pages(bytes);
             return block;
         }
         if base != this.extent || isize::try_from(bytes).is_err() {
@@ -316,7 +353,7 @@ impl LargeList {
             // SAFETY: as above.
             return unsafe { self.relocate(descriptor, bytes) };
         }
-        self.advise(base, bytes);
+        self.advise(base, bytes, Need::Any);
         self.resized(descriptor, bytes);
         block
     }
@@ -365,7 +402,7 @@ impl LargeList {
             this.extent = new;
             slices::enter(new & !(SLICE - 1), 1, descriptor);
         }
-        self.advise(new, bytes);
+        self.advise(new, bytes, Need::Any);
         self.resized(descriptor, bytes);
         target
     }
@@ -374,9 +411,11 @@ impl LargeList {
         // SAFETY: the callers' descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
         let span = this.span.swap(bytes, Ordering::Relaxed);
+        self.count_again(bytes.saturating_sub(span));
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
+        this.high = pages(bytes);
         self.trim(self.limit());
     }
 
@@ -457,6 +496,7 @@ impl LargeList {
             let takes_any = self.takes_any(is_growing);
             #[cfg(not(feature = "hardened"))]
             let takes_any = false;
+            let takes_any = takes_any || (is_growing && self.may_leave(size, best_cost));
             if best.is_null() || (best_cost > size.saturating_mul(2) && !takes_any) {
                 return ptr::null_mut();
             }
@@ -464,10 +504,13 @@ impl LargeList {
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
+            let room = (self.region_bytes / SURPLUS)
+                .min(MOST_LEFT)
+                .saturating_sub(self.surplus);
             let most = if is_growing {
                 has
             } else {
-                size.saturating_add(size / 4)
+                size.saturating_add(room.max(size / 4))
             };
             let fits = has >= size && has <= most;
             #[cfg(feature = "hardened")]
@@ -481,6 +524,16 @@ impl LargeList {
             self.give_up(found);
         }
         ptr::null_mut()
+    }
+
+    /// Whether an array of `size` bytes may be given a region with `excess` bytes more,
+    /// where that is more than twice its size.
+    /// They are there already, and it will most likely grow into them as others did
+    /// before it; but while it does not, nobody else has them. So they are bounded, for
+    /// one array by its size and for all blocks together.
+    fn may_leave(&self, size: usize, excess: usize) -> bool {
+        excess <= size.saturating_mul(MOST_EXCESS)
+            && self.surplus.saturating_add(excess) <= MOST_LEFT
     }
 
     /// Makes the region of a descriptor that is on no list `size` bytes large,
@@ -510,7 +563,7 @@ impl LargeList {
             if size > has {
                 self.count_again(size - has);
             }
-            self.advise(this.extent, size);
+            self.advise(this.extent, size, Need::Any);
             this.region_size = size;
             // A kept region is not clean, and what was added to it is no help.
             this.clean = false;
@@ -534,21 +587,35 @@ impl LargeList {
 
     /// `size`, in whole huge pages if the region is to have some and that wastes
     /// little: a rest in small pages would cost hundreds of page faults.
-    fn rounded(&self, size: usize) -> usize {
+    fn rounded(&self, size: usize, need: Need) -> usize {
         match size.checked_next_multiple_of(HUGE) {
-            Some(whole) if size >= self.huge_above && whole - size <= size / 8 => whole,
+            Some(whole) if self.is_huge(size, need) && whole - size <= size / 8 => whole,
             _ => size,
+        }
+    }
+
+    /// Whether a region of `size` bytes is to have huge pages. One of half the size for a
+    /// block that has just outgrown the classes: of an array that doubles, half of it is
+    /// in use already.
+    fn is_huge(&self, size: usize, need: Need) -> bool {
+        size >= match need {
+            Need::Growing => self.huge_above / 2,
+            _ => self.huge_above,
         }
     }
 
     /// The alignment of a region of `size` bytes.
     fn alignment(&self, size: usize) -> usize {
-        if size >= self.huge_above { HUGE } else { 1 }
+        if self.is_huge(size, Need::Any) {
+            HUGE
+        } else {
+            1
+        }
     }
 
     /// Asks for huge pages if the region is large enough.
-    fn advise(&self, region: usize, size: usize) {
-        if size >= self.huge_above {
+    fn advise(&self, region: usize, size: usize, need: Need) {
+        if self.is_huge(size, need) {
             let region = ptr::with_exposed_provenance_mut(region);
             // SAFETY: the callers' region is committed and ours.
             unsafe { vm::advise_huge(region, size, true) };
@@ -558,7 +625,7 @@ impl LargeList {
     /// A descriptor with a fresh region of `size` bytes, on no list; null when
     /// the system has nothing to give.
     #[inline(never)]
-    fn make(&mut self, size: usize) -> *mut Descriptor {
+    fn make(&mut self, size: usize, need: Need) -> *mut Descriptor {
         let mut record = self.records.pop();
         if record.is_null() {
             record = meta::allocate(RECORD);
@@ -567,13 +634,13 @@ impl LargeList {
             }
         }
         self.count_again(size);
-        let region = self.fresh_region(size);
+        let region = self.fresh_region(size, need);
         if region.is_null() {
             // SAFETY: the record is ours and unused.
             unsafe { self.records.push(record) };
             return ptr::null_mut();
         }
-        self.advise(region.expose_provenance(), size);
+        self.advise(region.expose_provenance(), size, need);
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.
         unsafe {
@@ -586,8 +653,8 @@ impl LargeList {
     }
 
     /// `size` bytes of committed pages; null when the system has none to give.
-    fn fresh_region(&self, size: usize) -> *mut u8 {
-        if size < self.huge_above {
+    fn fresh_region(&self, size: usize, need: Need) -> *mut u8 {
+        if !self.is_huge(size, need) {
             return vm::allocate(Use::Large, size);
         }
         let region = vm::reserve(Use::Large, size, HUGE);

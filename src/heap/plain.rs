@@ -36,6 +36,17 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
     (size + mask) & !mask
 }
 
+/// Where in a cache the bin for a layout lies; if no class serves it, where the bin lies
+/// that is always empty and full.
+#[inline(always)]
+fn bin_offset(layout: Layout) -> usize {
+    let offset = linear_offset(layout.size(), layout.align());
+    if offset > MAX_LINEAR_SIZE {
+        return classes::offset_above(offset, layout.align());
+    }
+    offset
+}
+
 /// Whether an address is none of the front end's own, but may be a sampled block's: those
 /// alone lie below [`LOW`], or, where nobody has low addresses to himself, start 8 bytes
 /// beside a multiple of 16. A comparison with a constant costs no load.
@@ -74,62 +85,30 @@ pub(super) fn is_alien(block: *mut u8) -> bool {
     }
 }
 
-/// Takes a block of a linear class out of the thread's bins; null when its bin
-/// has none, or the layout's class is no linear one.
+/// Takes a block out of the thread's bins; null when its bin has none, or no class serves
+/// the layout.
 ///
 /// # Safety
 /// `cache_at` gives the address of what lies so many bytes into the cache that
 /// the calling thread's word for plain front ends leads to.
 #[inline(always)]
 pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mut u8 {
-    let offset = linear_offset(layout.size(), layout.align());
-    if offset > MAX_LINEAR_SIZE {
-        return core::ptr::null_mut();
-    }
-    // SAFETY: the cache is this thread's or a shared one, and a rounded linear
-    // size is a bin's offset.
-    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
+    // SAFETY: the cache is this thread's or a shared one, and the offset is a bin's.
+    unsafe { ThreadCache::pop::<false>(cache_at(bin_offset(layout)).cast()) }
 }
 
-/// Puts a block of a linear class into the thread's bins; false, and nothing
-/// done, when its bin has no room or it belongs in none.
+/// Puts a block into the thread's bins; false, and nothing done, when its bin has no room
+/// or it belongs in none.
 ///
 /// # Safety
 /// `row_at` gives the address of what lies so many bytes into the row of bins that the
-/// calling thread's word for plain front ends leads to; `block` was allocated here with
-/// this layout and nobody uses it any more.
+/// calling thread's word for plain front ends leads to, which has those of all classes;
+/// `block` was allocated here with this layout and nobody uses it any more.
 #[inline(always)]
 pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
-    let offset = linear_offset(layout.size(), layout.align());
+    let offset = bin_offset(layout);
     // SAFETY: the cache is this thread's or a shared one; the block is the
     // caller's and of the class that its layout says.
-    offset <= MAX_LINEAR_SIZE
-        && !is_alien(block)
-        && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
-}
-
-/// The largest alignment that every class has.
-pub const ALIGN: usize = BIN;
-
-/// [`take`] from the bin `offset` bytes into the cache.
-///
-/// # Safety
-/// As for [`take`]; the offset is a bin's.
-#[inline(always)]
-pub unsafe fn take_at(cache_at: impl Fn(usize) -> *const u8, offset: usize) -> *mut u8 {
-    // SAFETY: the cache is this thread's or a shared one.
-    unsafe { ThreadCache::pop::<false>(cache_at(offset).cast()) }
-}
-
-/// [`keep`] in the bin `offset` bytes into the row, which has those of all classes.
-///
-/// # Safety
-/// As for [`keep`]; the offset is a bin's, and `block` was allocated here, with a size of the bin's
-/// class, and nobody uses it any more.
-#[inline(always)]
-pub unsafe fn keep_at(row_at: impl Fn(usize) -> *const u8, offset: usize, block: *mut u8) -> bool {
-    // SAFETY: the cache is this thread's or a shared one; the block is the
-    // caller's.
     !is_alien(block) && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
 }
 
@@ -142,27 +121,12 @@ pub unsafe fn allocate(word: &Word, config: &Config, layout: Layout) -> *mut u8 
     // SAFETY: the caller's promise is the callee's.
     let block = unsafe { take(|offset| word.bin_at(offset).cast(), layout) };
     if block.is_null() {
-        return allocate_rest(word, config, layout);
+        return allocate_none(word, config, layout);
     }
     block
 }
 
 /// [`allocate`] for when [`take`] had no block.
-#[inline]
-pub fn allocate_rest(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
-    if let Some(class) = classes::class_for(layout.size(), layout.align()) {
-        // SAFETY: the word leads to this thread's cache or a shared one; a
-        // class's offset is `class * BIN`.
-        let block =
-            unsafe { ThreadCache::pop::<false>(ThreadCache::bin_at(word.cache(), class * BIN)) };
-        if !block.is_null() {
-            return block;
-        }
-    }
-    allocate_none(word, config, layout)
-}
-
-/// [`allocate`] where the bin of the layout's class has no block.
 #[cold]
 #[inline(never)]
 pub fn allocate_none(word: &Word, config: &Config, layout: Layout) -> *mut u8 {
@@ -362,16 +326,13 @@ pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
 /// As for [`free`].
 #[inline]
 pub unsafe fn free_rest(word: &Word, block: *mut u8, layout: Layout) {
-    // SAFETY: as in `allocate_rest`; the block is the caller's and of the class
-    // that its layout says.
+    // SAFETY: the caller's promise is the callees'; the block is of the class that its
+    // layout says.
     unsafe {
         if let Some(class) = classes::class_for(layout.size(), layout.align())
             && !is_alien(block)
         {
-            if !Bin::push(word.row_at(class * BIN), block) {
-                free_slow(word, class, block, layout);
-            }
-            return;
+            return free_slow(word, class, block, layout);
         }
         free_large(word, block, layout);
     }

@@ -739,26 +739,49 @@ impl Segment {
     }
 
     /// Starts the records area anew and gives its memory back; no slice of
-    /// the segment is used.
+    /// the segment is used. Others may look at what were descriptors by an address
+    /// meanwhile: what they read is nothing before, and is not written here.
     #[inline(never)]
     fn forget_records(&mut self) {
         let page = vm::page_size();
-        let first = size_of::<Segment>().next_multiple_of(page);
+        let start = size_of::<Segment>();
+        let first = start.next_multiple_of(page);
         let last = self.bump.next_multiple_of(page).min(self.shape.records);
         let area = (&raw mut *self).cast::<u8>();
-        // SAFETY: no descriptor of the segment is in use, so everything after
-        // the segment's own record is dead.
-        unsafe {
-            area.add(size_of::<Segment>()).write_bytes(
-                0,
-                first.min(self.bump.max(size_of::<Segment>())) - size_of::<Segment>(),
-            );
-            if last > first && !vm::purge(area.add(first), last - first) {
-                area.add(first).write_bytes(0, last - first);
-            }
+        // SAFETY: no descriptor of the segment is in use, so that all are on the list of
+        // those that were given back, and nothing but this segment needs what they say.
+        // Where the system refuses, they stay on that list.
+        if last > first && !unsafe { vm::purge(area.add(first), last - first) } {
+            return;
+        }
+        let end = first.min(self.bump);
+        let mut at = start;
+        // The second half of a header that `end` parts was purged, and the first was wiped:
+        // link and extent are the second half's.
+        const {
+            assert!(core::mem::offset_of!(Descriptor, next) >= HEADER / 2);
+            assert!(core::mem::offset_of!(Descriptor, extent) >= HEADER / 2);
+        }
+        while at + HEADER <= end {
+            // SAFETY: up to `bump` the area is records, each as long as its extent says, and
+            // all were wiped when they were given back: what is not zero of a header is its
+            // link and its extent, which nobody reads without the back end's lock. Behind
+            // the header lie free bits, which are read under a lock alone, and marks. A mark
+            // is read by whoever frees a block of his own, and there is none, or frees an
+            // address that is not his, to whom it may say anything (`Descriptor::index_of`).
+            at += unsafe {
+                let record = area.add(at).cast::<Descriptor>();
+                let extent = (*record).extent;
+                debug_assert!(extent >= HEADER, "no record");
+                (*record).next = ptr::null_mut();
+                (*record).extent = 0;
+                let behind = extent.min(end - at) - HEADER;
+                record.cast::<u8>().add(HEADER).write_bytes(0, behind);
+                extent
+            };
         }
         self.free_descriptors = ptr::null_mut();
-        self.bump = size_of::<Segment>();
+        self.bump = start;
     }
 }
 

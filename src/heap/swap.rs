@@ -17,7 +17,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{Depot, Entry, Magazine};
+use super::magazine::{Depot, ENTRIES, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -25,6 +25,15 @@ use core::sync::atomic::Ordering;
 const DEPOT: usize = 1024 * 1024;
 /// Bytes of blocks all depots hold at most, in a small heap and in a large one.
 const DEPOTS: [usize; 2] = [1024 * 1024, 16 * 1024 * 1024];
+
+/// Bytes, or blocks of the larger classes, up to which a magazine grows whenever it is
+/// full or empty.
+const LITTLE: usize = 8 * 1024;
+const LITTLE_BLOCKS: usize = 8;
+/// Exchanges of a thread, from one of a class to the next, up to which its magazines
+/// grow further. In a batch there is one; a program of many sizes has many, and would
+/// fill two large magazines of each.
+const DENSE: u32 = 4;
 
 impl Front {
     /// Puts blocks into an empty bin of the calling thread's cache, and returns
@@ -89,7 +98,7 @@ impl Front {
             brought(count);
             return bin;
         }
-        rack.last.set(cache.watch.exchange());
+        let last = rack.last.replace(cache.watch.exchange());
         state.falling = 0;
         if let Some((full, count)) = self.full(&mut state, cache, class) {
             unstore(shared, count * classes::size_of(class));
@@ -124,7 +133,7 @@ impl Front {
         let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
-        grow(rack);
+        grow(rack, || cache.watch.since(last.wrapping_add(1)));
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
         if got == 0 {
@@ -192,6 +201,9 @@ impl Front {
     pub(super) fn first_magazine(&self, rack: &Rack, class: usize) -> *mut Magazine {
         let most = self.most(class);
         rack.most.set(most);
+        let few = LITTLE / classes::size_of(class).max(1);
+        rack.little
+            .set(most.min(few.clamp(LITTLE_BLOCKS, ENTRIES) as u16));
         rack.capacity
             .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
         self.pool.take(class)
@@ -215,7 +227,7 @@ impl Front {
         let count = (top.addr() - Magazine::first(current).addr()) / size_of::<Entry>();
         if count >= usize::from(rack.capacity.get()) {
             state.falling = state.falling.saturating_add(1);
-            grow(rack);
+            grow(rack, || cache.watch.since(rack.last.get()));
         }
         // A limit lowered from outside, or a magazine that may grow.
         if count < usize::from(rack.capacity.get()) {
@@ -268,11 +280,13 @@ fn inherit(state: &mut BucketState, which: u32) -> Option<(*mut Magazine, usize)
         .find_map(|shard| state.depot(shard).pop())
 }
 
-/// Lets the class's magazines hold twice as many blocks, up to their most.
+/// Lets the class's magazines hold twice as many blocks: up to what is little,
+/// and up to their most if the thread had few exchanges since the last one in which
+/// it took blocks of the class.
 #[inline(always)]
-pub(super) fn grow(rack: &Rack) {
+pub(super) fn grow(rack: &Rack, since: impl FnOnce() -> u32) {
     let (capacity, most) = (rack.capacity.get(), rack.most.get());
-    if capacity < most {
+    if capacity < most && (capacity < rack.little.get() || since() <= DENSE) {
         rack.capacity
             .set((capacity * 2).max(FIRST_CAPACITY).min(most));
     }

@@ -171,6 +171,9 @@ pub(crate) fn alone(name: &str) -> bool {
         ended.status,
         String::from_utf8_lossy(&ended.stderr)
     );
+    for line in output.lines().filter(|line| line.starts_with("skipped: ")) {
+        println!("{name}: {line}");
+    }
     false
 }
 

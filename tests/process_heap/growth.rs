@@ -4,6 +4,8 @@
 #![cfg(target_os = "linux")]
 
 use super::support::*;
+use ntheap::stats;
+use ntheap::sys::Call;
 
 /// The most that was resident since `before` was.
 fn grown_since(before: usize) -> usize {
@@ -56,6 +58,116 @@ fn sizes_one_after_another_share_pages(face: Face) {
 }
 
 each_face!(sizes_one_after_another_share_pages: plain = Plain, checked = Checked);
+
+/// Of sizes that take turns no magazine becomes large, however many blocks come and go.
+fn sizes_that_take_turns_keep_little(face: Face) {
+    const SIZES: usize = 65;
+    let size_at = |at: usize| match at {
+        ..=48 => 256 + at * 16,
+        _ => 1024 + (at - 48) * 64,
+    };
+    let mut blocks = Vec::new();
+    // 64 KiB of each size, which two magazines of 32 KiB would hold.
+    for turn in 0..256 {
+        for at in 0..SIZES {
+            let size = size_at(at);
+            if turn < 64 * KIB / size {
+                blocks.push(touched(face, size));
+            }
+        }
+    }
+    let bytes: usize = blocks.iter().map(|block| block.layout.size()).sum();
+    for block in blocks {
+        face.free(block.start, block.layout);
+    }
+    let cached = |bucket: &ntheap::BucketStats| bucket.cached as usize * bucket.size;
+    let kept: usize = ntheap::stats().buckets.iter().map(cached).sum();
+    figure(&format!(
+        "{} of 65 sizes in turn, freed in turn, {face:?}: {} in caches",
+        mib(bytes),
+        mib(kept)
+    ));
+    // Two magazines of each size and, in depots, a MiB in all.
+    assert!(bytes > 4 * MIB && kept < 3 * MIB, "{}", mib(kept));
+}
+
+each_face!(sizes_that_take_turns_keep_little: plain = Plain, checked = Checked);
+
+/// Pushes to an array until it has `size` bytes, twice as much at a time.
+fn grown(face: Face, size: usize) -> Block {
+    let mut block = touched(face, 512 * KIB);
+    while block.layout.size() < size {
+        let old = block.layout.size();
+        block.start = face.reallocate(block.start, block.layout, 2 * old);
+        assert!(!block.start.is_null());
+        block.layout = layout(2 * old, 8);
+        // SAFETY: the second half of the caller's block.
+        unsafe { block.start.add(old).write_bytes(1, old) };
+    }
+    block
+}
+
+/// An array that is built and dropped again and again finds its pages, and those that
+/// take more than they fill do not go on taking.
+fn arrays_grow_into_what_others_left(face: Face) {
+    const SIZE: usize = 16 * MIB;
+    for _ in 0..3 {
+        let array = grown(face, SIZE);
+        face.free(array.start, array.layout);
+    }
+    let (before, advised) = (faults(), stats().os_calls.get(Call::Advise));
+    for _ in 0..10 {
+        let array = grown(face, SIZE);
+        face.free(array.start, array.layout);
+    }
+    let (again, asked) = (
+        faults() - before,
+        stats().os_calls.get(Call::Advise) - advised,
+    );
+    // Arrays that stay at 2 MiB, each where one of 16 MiB may have been.
+    let start = resident();
+    let stay: Vec<Block> = (0..20)
+        .map(|_| {
+            let other = grown(face, SIZE);
+            face.free(other.start, other.layout);
+            grown(face, 2 * MIB)
+        })
+        .collect();
+    let held = resident().saturating_sub(start);
+    figure(&format!(
+        "16 MiB grown and freed ten times, {face:?}: {again} page faults; 20 arrays of 2 MiB \
+         beside one of 16: {} held",
+        mib(held)
+    ));
+    for block in stay {
+        face.free(block.start, block.layout);
+    }
+    // In pages of 4 KiB each round takes 4,096, in huge ones 8.
+    assert_eq!(asked, 0, "regions made anew");
+    assert!(again < 400, "{again} page faults");
+    assert!(held < (40 + 16 + 34) * MIB, "{}", mib(held));
+}
+
+each_face!(arrays_grow_into_what_others_left: plain = Plain, checked = Checked);
+
+/// An array that has just outgrown the classes will be filled: a page fault for each
+/// page would cost more than all else. What is allocated at once may stay empty.
+fn an_array_that_outgrows_the_classes_asks_for_huge_pages(face: Face) {
+    let advised = || stats().os_calls.get(Call::Advise);
+    let (before, once) = (advised(), touched(face, 2 * MIB));
+    assert_eq!(advised(), before, "2 MiB at once");
+    let array = touched(face, MIB);
+    let start = face.reallocate(array.start, array.layout, 2 * MIB);
+    // SAFETY: the block holds what the smaller one did.
+    let kept = unsafe { core::slice::from_raw_parts(start, MIB) };
+    assert!(kept.iter().all(|&byte| byte == 1));
+    assert_eq!(advised(), before + 1, "2 MiB grown");
+    face.free(start, layout(2 * MIB, 8));
+    face.free(once.start, once.layout);
+}
+
+each_face!(an_array_that_outgrows_the_classes_asks_for_huge_pages:
+    plain = Plain, checked = Checked);
 
 fn page_runs_share_pages(face: Face) {
     let mut random = Random::new(41);
@@ -140,3 +252,40 @@ fn arrays_that_shrink_give_back(face: Face) {
 }
 
 each_face!(arrays_that_shrink_give_back: plain = Plain, checked = Checked);
+
+/// Large blocks in turn take kept regions as they are while all that lies beyond what
+/// was asked for is an eighth of the whole.
+fn large_blocks_in_turn_have_little_beyond(face: Face) {
+    const ALIVE: usize = 8;
+    let mut random = Random::new(5);
+    let mut alive: Vec<Block> = Vec::with_capacity(ALIVE);
+    let (mut most_asked, mut most_beyond) = (0, 0);
+    let before = ntheap::stats().large_bytes;
+    for _ in 0..400 {
+        if alive.len() == ALIVE {
+            let block = alive.swap_remove(random.below(ALIVE));
+            face.free(block.start, block.layout);
+        }
+        let layout = layout(5 * MIB + random.below(20 * MIB), 8);
+        let start = face.allocate(layout);
+        assert!(!start.is_null());
+        alive.push(Block { start, layout });
+        let asked: usize = alive.iter().map(|block| block.layout.size()).sum();
+        let usable = ntheap::stats().large_bytes - before;
+        most_asked = most_asked.max(asked);
+        most_beyond = most_beyond.max(usable.saturating_sub(asked));
+    }
+    for block in alive {
+        face.free(block.start, block.layout);
+    }
+    figure(&format!(
+        "8 blocks of 5 to 25 MiB in turn, {face:?}: at most {} asked for and {} beyond it",
+        mib(most_asked),
+        mib(most_beyond)
+    ));
+    // Beside the eighth, 16 MiB at most, a region may be a quarter larger than its block.
+    let bound = (most_asked / 8).min(16 * MIB) + most_asked / 4;
+    assert!(most_beyond < bound, "{}", mib(most_beyond));
+}
+
+each_face!(large_blocks_in_turn_have_little_beyond: plain = Plain, checked = Checked);

@@ -117,12 +117,16 @@ void *realloc(void *block, size_t size)
     if (!block)
         return malloc(size);
     size_t had = taken(block);
+    /* Before it is free: another thread may have it, and announce it, at once then. */
+    VALGRIND_FREELIKE_BLOCK(block, 0);
     VALGRIND_DISABLE_ERROR_REPORTING;
     void *moved = own(block, size ? with_room(size) : 0);
     VALGRIND_ENABLE_ERROR_REPORTING;
-    if (!moved && size)
+    if (!moved && size) {
+        announced(block, had - BEHIND, 0);
+        VALGRIND_MAKE_MEM_DEFINED(block, had - BEHIND);
         return NULL;
-    VALGRIND_FREELIKE_BLOCK(block, 0);
+    }
     announced(moved, size, 0);
     if (moved)
         VALGRIND_MAKE_MEM_DEFINED(moved, had < size ? had : size);

@@ -8,6 +8,7 @@ use super::super::descriptor::Kind;
 use super::super::word::Word;
 use super::super::{PROCESS, private};
 use super::allocate_slow;
+use core::ptr;
 
 /// [`allocate`](super::allocate) of a small block that is at hand.
 ///
@@ -85,21 +86,55 @@ unsafe fn due(cache: *const ThreadCache, block: *mut u8, size: usize) -> *mut u8
 #[cold]
 #[inline(never)]
 pub fn allocate_counted(word: &Word, size: usize) -> *mut u8 {
-    if !private::met::serves_malloc() && size.wrapping_sub(1) < MAX_CLASS_SIZE {
-        let class = classes::class_of(size);
-        // SAFETY: a word leads to its thread's cache or a shared one.
-        unsafe {
-            let cache = &*word.own();
-            let shared = PROCESS.shared(Kind::Checked);
-            let bin = PROCESS.checked.swap_in(shared, cache, class);
-            if !bin.is_null() {
-                let block = ThreadCache::pop::<true>(bin);
-                if !block.is_null() {
-                    counted::took::<true>(cache, block, size, classes::size_of(class));
-                    return block;
-                }
-            }
+    if size.wrapping_sub(1) < MAX_CLASS_SIZE {
+        let block = fill(word, size, classes::class_of(size));
+        if !block.is_null() {
+            return block;
         }
     }
     allocate_slow(word, size, 16, false)
+}
+
+/// A block for `size` bytes of `class`, counted, from its bin when that is filled; null where
+/// there is none.
+fn fill(word: &Word, size: usize, class: usize) -> *mut u8 {
+    if private::met::serves_malloc() {
+        return ptr::null_mut();
+    }
+    // SAFETY: a word leads to its thread's cache or a shared one.
+    unsafe {
+        let cache = &*word.own();
+        let shared = PROCESS.shared(Kind::Checked);
+        let bin = PROCESS.checked.swap_in(shared, cache, class);
+        if bin.is_null() {
+            return ptr::null_mut();
+        }
+        let block = ThreadCache::pop::<true>(bin);
+        if !block.is_null() {
+            counted::took::<true>(cache, block, size, classes::size_of(class));
+        }
+        block
+    }
+}
+
+/// [`allocate_aligned`](super::allocate_aligned), at a multiple of more than 16, where every
+/// allocation is counted.
+#[inline(never)]
+pub(super) fn allocate_aligned(word: &Word, size: usize, align: usize) -> *mut u8 {
+    if size != 0
+        && let Some(class) = classes::class_for(size, align)
+    {
+        let cache = word.own();
+        // SAFETY: the word leads to the thread's cache, or to one whose bins are closed.
+        let block = match unsafe { counted::take_any::<true>(cache, class) } {
+            Counted::Block(block) => block,
+            // SAFETY: as above; it had a block, so it is a thread's own.
+            Counted::Due(block) => counted::look::<true>(unsafe { &*cache }, block, size, class),
+            Counted::Nothing => fill(word, size, class),
+        };
+        if !block.is_null() {
+            return block;
+        }
+    }
+    allocate_slow(word, size, align, false)
 }

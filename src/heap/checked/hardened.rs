@@ -2,6 +2,7 @@
 
 use super::super::cache::{Marked, ThreadCache};
 use super::super::hard::{self, Keep, Put, Taken};
+use super::super::word::Word;
 
 /// [`take_hardened`](super::take_hardened) of more bytes than that has.
 ///
@@ -58,4 +59,28 @@ pub unsafe fn free_large(cache: *const ThreadCache, address: *mut u8, met: Marke
 #[cold]
 pub fn tell_freed(address: *mut u8, met: Marked) {
     hard::tell_freed("free", met.descriptor, address);
+}
+
+/// [`allocate_zeroed`](super::allocate_zeroed) where the bin had no block. Small blocks read
+/// zero as they are.
+pub(super) fn allocate_zeroed(word: &Word, size: usize) -> *mut u8 {
+    // SAFETY: the callers' word is the thread's.
+    match unsafe { hard::take(word.own(), size) } {
+        Taken::Block(block) => {
+            if hard::is_partly_wiped(size) {
+                // SAFETY: the block holds `size` bytes.
+                unsafe { block.write_bytes(0, size) };
+            }
+            block
+        }
+        Taken::Written(block, capacity) => {
+            // SAFETY: found just now; the block holds `size` bytes.
+            unsafe {
+                hard::tell_written(block, capacity, size);
+                block.write_bytes(0, size);
+            }
+            block
+        }
+        Taken::Nothing => super::allocate_slow(word, size, 16, true),
+    }
 }

@@ -11,7 +11,7 @@
 //! rights. The latest few of the former wait before they are used again: a program that
 //! takes turns with blocks of megabytes could keep none.
 
-use super::{LargeList, mark, pages};
+use super::{LargeList, Need, mark, pages};
 use crate::heap::descriptor::{Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
@@ -293,21 +293,23 @@ impl LargeList {
         let room = this.region_size - (base - this.extent) - guard;
         // One that grows may have all of its region.
         let fits = bytes <= room && (bytes >= span || bytes >= room - room / 8);
-        let Some(region) = bytes.checked_add(guard).map(|all| self.rounded(all)) else {
+        let Some(region) = bytes
+            .checked_add(guard)
+            .map(|all| self.rounded(all, Need::Any))
+        else {
             return ptr::null_mut();
         };
         if !fits && (base != this.extent || isize::try_from(region).is_err()) {
             return ptr::null_mut();
         }
         let old = span - this.first_word as usize;
-        let had_region = this.region_size;
         self.open_end(descriptor);
         let mut moved = block;
         if !fits {
             // SAFETY: the region is the block's alone, whole, committed and open.
             unsafe {
                 if vm::resize(Use::Large, block, this.region_size, region) {
-                    self.advise(base, region);
+                    self.advise(base, region, Need::Any);
                     self.resized(descriptor, region);
                 } else {
                     moved = self.relocate(descriptor, region);
@@ -317,7 +319,6 @@ impl LargeList {
                 self.close_end(descriptor, old);
                 return moved;
             }
-            self.count_again(region.saturating_sub(had_region));
         }
         this.high = pages(bytes);
         let had = this.span.swap(bytes, Ordering::Relaxed);
