@@ -119,11 +119,10 @@ const fn offsets(step: usize) -> [u16; 257] {
 
 /// Where in a cache the bin lies for blocks of `size` bytes, more than
 /// [`MAX_LINEAR_SIZE`] and a multiple of `align`; 0, where the bin lies that is
-/// always empty and full, if no class serves them. Every class from `size` on that
-/// is the smallest for it has a size that `align` divides: within a doubling all
-/// sizes are multiples of one step, and a multiple of a larger alignment is itself a
-/// class's size.
-// Cold, so that the linear classes' way is the straight one.
+/// always empty and full, if no class serves them. The smallest class for
+/// such a size has a size that `align` divides: within a doubling all sizes are
+/// multiples of one step, and a multiple of a larger alignment is itself a class's
+/// size. Cold, so that the linear classes' way is the straight one.
 #[cold]
 #[inline(always)]
 pub(super) fn offset_above(size: usize, align: usize) -> usize {

@@ -429,27 +429,29 @@ fn one_handle_bears_many_threads() {
 
 #[test]
 fn of_two_frees_at_once_one_succeeds() {
-    for _ in 0..2000 {
-        // SAFETY: no promise to keep.
-        let handle = unsafe { GlobalAlloc(GMEM_MOVEABLE, 40) }.expose_provenance();
-        let freed = std::sync::atomic::AtomicUsize::new(0);
-        let start = std::sync::Barrier::new(2);
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    let handle: Handle = std::ptr::with_exposed_provenance_mut(handle);
-                    start.wait();
-                    // SAFETY: nobody uses the block.
-                    let left = unsafe { GlobalFree(handle) };
-                    if left.is_null() {
-                        freed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        // Another test may have been given the handle in between, but not both.
-        assert_eq!(freed.into_inner(), 1);
-    }
+    // Alone: what another test was given between the two would be freed by the second.
+    passes_alone(this_test!(of_two_frees_at_once_one_succeeds), || {
+        for _ in 0..2000 {
+            // SAFETY: no promise to keep.
+            let handle = unsafe { GlobalAlloc(GMEM_MOVEABLE, 40) }.expose_provenance();
+            let freed = std::sync::atomic::AtomicUsize::new(0);
+            let start = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let handle: Handle = std::ptr::with_exposed_provenance_mut(handle);
+                        start.wait();
+                        // SAFETY: nobody uses the block.
+                        let left = unsafe { GlobalFree(handle) };
+                        if left.is_null() {
+                            freed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!(freed.into_inner(), 1);
+        }
+    });
 }
 
 #[test]
