@@ -63,6 +63,7 @@ pub fn tell_freed(address: *mut u8, met: Marked) {
 
 /// [`allocate_zeroed`](super::allocate_zeroed) where the bin had no block. Small blocks read
 /// zero as they are.
+#[inline(always)]
 pub(super) fn allocate_zeroed(word: &Word, size: usize) -> *mut u8 {
     // SAFETY: the callers' word is the thread's.
     match unsafe { hard::take(word.own(), size) } {
