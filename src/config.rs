@@ -131,9 +131,11 @@ impl Config {
     }
 
     /// Sets the most bytes of blocks in a magazine. A thread keeps two of them
-    /// per size class, of 62 blocks at most, and twelve of the larger ones at
-    /// least (two where this is small; of page runs one). A size class keeps up
-    /// to 1 MiB of full ones for all threads, all classes together 4 MiB.
+    /// per size class, of 62 blocks at most (126 of the smallest), and twelve of the larger
+    /// ones at least (two where this is small; of page runs one); where it seldom takes
+    /// blocks of the class, of 8 KiB or eight blocks. A size class keeps up to 1 MiB of full
+    /// ones for all threads, all classes together a quarter of what is in use, but 1 MiB at
+    /// least and 16 MiB at most.
     /// Default: 32 KiB.
     #[must_use]
     pub const fn with_cache_bytes(mut self, bytes: usize) -> Config {

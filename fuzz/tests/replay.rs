@@ -37,9 +37,21 @@ fn random_operations_pass() {
     }
 }
 
-/// Whether the fuzzer found an input, which it has changed in each way already.
-fn was_found(name: &str) -> bool {
-    name.starts_with("found-")
+/// What an input's name says of it.
+struct Name {
+    /// Nothing is wrong in it.
+    is_good: bool,
+    /// The fuzzer found it, and has changed it in each way already.
+    was_found: bool,
+}
+
+fn name_of(input: &Path, wrong: &[&str]) -> Name {
+    let name = input.file_name().unwrap().to_str().unwrap();
+    let says = |of: &&str| name.starts_with(*of);
+    Name {
+        is_good: !wrong.iter().chain(&["found-bad"]).any(says),
+        was_found: name.starts_with("found-"),
+    }
 }
 
 /// Inputs in which something is wrong have names that say so.
@@ -55,12 +67,9 @@ fn the_corpus_of_flags_passes() {
     for input in inputs {
         println!("{}", input.display());
         let data = fs::read(&input).unwrap();
-        let name = input.file_name().unwrap().to_str().unwrap();
-        let is_good = !["wrong", "found-bad"]
-            .iter()
-            .any(|bad| name.starts_with(bad));
-        assert_eq!(flags::run(&data), is_good);
-        if was_found(name) {
+        let name = name_of(&input, &["wrong"]);
+        assert_eq!(flags::run(&data), name.is_good);
+        if name.was_found {
             continue;
         }
         for at in (0..data.len()).step_by(data.len() / 100 + 1) {
@@ -136,12 +145,9 @@ fn the_corpus_of_snapshots_passes() {
     for input in inputs {
         println!("{}", input.display());
         let data = fs::read(&input).unwrap();
-        let name = input.file_name().unwrap().to_str().unwrap();
-        let is_good = !["overlap", "unlisted", "found-bad"]
-            .iter()
-            .any(|bad| name.starts_with(bad));
-        assert_eq!(ntheap_fuzz::snapshot::run(&data), is_good);
-        if was_found(name) {
+        let name = name_of(&input, &["overlap", "unlisted"]);
+        assert_eq!(ntheap_fuzz::snapshot::run(&data), name.is_good);
+        if name.was_found {
             continue;
         }
         // Each cut, and with each byte changed in turn, in both ways of reading it.

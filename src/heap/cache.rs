@@ -57,7 +57,7 @@ pub(super) struct Rack {
     pub(super) most: Cell<u16>,
     /// Blocks up to which it grows however rarely it is exchanged.
     pub(super) little: Cell<u16>,
-    /// The number of the thread's last exchange of the class (idle.rs).
+    /// The number of the thread's last exchange that took blocks of the class (idle.rs).
     pub(super) last: Cell<u32>,
 }
 

@@ -411,7 +411,7 @@ impl LargeList {
         // SAFETY: the callers' descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
         let span = this.span.swap(bytes, Ordering::Relaxed);
-        self.count_again(bytes.saturating_sub(span));
+        self.count_again(bytes.saturating_sub(this.region_size));
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
@@ -599,7 +599,7 @@ impl LargeList {
     /// in use already.
     fn is_huge(&self, size: usize, need: Need) -> bool {
         size >= match need {
-            Need::Growing => self.huge_above / 2,
+            Need::Growing => (self.huge_above / 2).max(HUGE),
             _ => self.huge_above,
         }
     }

@@ -740,7 +740,8 @@ impl Segment {
 
     /// Starts the records area anew and gives its memory back; no slice of
     /// the segment is used. Others may look at what were descriptors by an address
-    /// meanwhile: what they read is nothing before, and is not written here.
+    /// meanwhile: what they read of headers is nothing before, and is not written here; marks
+    /// may say anything of an address that is no block's.
     #[inline(never)]
     fn forget_records(&mut self) {
         let page = vm::page_size();

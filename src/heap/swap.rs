@@ -133,6 +133,7 @@ impl Front {
         let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
+        // Since before this exchange, which is counted already.
         grow(rack, || cache.watch.since(last.wrapping_add(1)));
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
