@@ -63,7 +63,7 @@ pub(super) static OPTIONS: [OptionRow; 10] = [
             get: Config::retain,
             set: Config::with_retain,
         },
-        doc: "dirty free bytes kept before pages go back to the system, unless 0: an eighth of what is in use at least, and up to 16 MiB more of what a program uses again",
+        doc: "dirty free bytes kept before pages go back to the system, unless 0: an eighth of what is in use at least, and up to 32 MiB more of what a program uses again",
     },
     OptionRow {
         name: "NTHEAP_COMMIT_LIMIT",

@@ -380,7 +380,7 @@ impl Backend {
         self.used_slices += slices;
         self.dirty_units -= dirty;
         let regretted = state.take_purged(run);
-        self.regret = (self.regret + regretted * UNIT).min(MOST_REGRET);
+        self.regret(regretted * UNIT);
         let base = state.base.wrapping_add(first as usize * SLICE);
         if state.used == u64::MAX {
             self.close(segment);

@@ -271,6 +271,34 @@ mod swings {
     }
 
     each_face!(what_is_used_again_is_kept: plain = Plain, checked = Checked);
+
+    /// A heap that stays small is kept as a whole, until it has grown and shrunk.
+    fn a_small_heap_is_kept_as_a_whole(face: Face) {
+        const SMALL: usize = 24 * MIB;
+        let cycles: Vec<i64> = (0..10)
+            .map(|_| {
+                let before = faults();
+                swing(face, SMALL);
+                faults() - before
+            })
+            .collect();
+        let idle = resident();
+        swing(face, 400 * MIB);
+        let left = resident();
+        let (first, last): (i64, i64) = (cycles[..2].iter().sum(), cycles[5..].iter().sum());
+        figure(&format!(
+            "24 MiB used and freed ten times, {face:?}: {first} page faults in the first two, \
+             {last} in the last five; {} resident, {} when 400 MiB were used and freed",
+            mib(idle),
+            mib(left)
+        ));
+        assert!(first >= (SMALL / ntheap::sys::page_size()) as i64);
+        assert!(last < first / 10, "page faults of each swing: {cycles:?}");
+        assert!(idle < SMALL + LITTLE, "{} stay of a swing", mib(idle));
+        assert!(left < LITTLE, "{} stay of a larger heap", mib(left));
+    }
+
+    each_face!(a_small_heap_is_kept_as_a_whole: plain = Plain, checked = Checked);
 }
 
 /// A large block, each page marked as its own.

@@ -269,6 +269,7 @@ impl State {
             #[cfg(feature = "hardened")]
             let is_zero = HARD == OPEN && hard::undo(place.class, base);
             let mut back_end = place.back_end.lock();
+            back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
             #[cfg(feature = "hardened")]
             if is_zero {
                 back_end.note_zero(segment, first, slices);

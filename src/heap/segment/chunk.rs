@@ -92,7 +92,7 @@ impl Backend {
             if !too_much && shape.slices >= slices && self.reserve_chunk(shape, huge) {
                 let again = self.released.min(shape.blocks());
                 self.released -= again;
-                self.regret = (self.regret + again).min(MOST_REGRET);
+                self.regret(again);
                 return Some(self.open);
             }
         }

@@ -10,7 +10,8 @@
 //! pay for it in page faults. So what is purged is remembered, and when it is
 //! used again the limit rises by as much (*regret*), up to a bound; each purge
 //! lowers it again by an eighth of what was purged. A heap that shrinks for
-//! good purges on and ends at the limit of its size.
+//! good purges on and ends at the limit of its size. The bound is lower for a heap
+//! that was too large to be kept as a whole: a part of it would save little.
 
 use super::{Backend, SEGMENT, SLICE, Segment, UNIT, mask};
 use crate::vm::{self, Use};
@@ -22,7 +23,10 @@ const MOST_HOLES: u32 = 400;
 /// What a heap starts with: one that never shrinks by much pays nothing.
 pub(super) const FIRST_REGRET: usize = 8 * 1024 * 1024;
 /// Dirty bytes kept at most because purged memory was used again.
-pub(super) const MOST_REGRET: usize = 16 * 1024 * 1024;
+pub(super) const MOST_REGRET: usize = 32 * 1024 * 1024;
+/// The same when a large heap shrinks, and how many bytes of subsegments make it large.
+const MOST_REGRET_OF_LARGE: usize = 16 * 1024 * 1024;
+const LARGE: usize = 40 * 1024 * 1024;
 
 impl Backend {
     /// Bytes that unused slices may hold.
@@ -40,6 +44,19 @@ impl Backend {
         }
     }
 
+    /// Notes that so many bytes are used again that were purged.
+    pub(super) fn regret(&mut self, bytes: usize) {
+        self.regret = self.regret.saturating_add(bytes).min(MOST_REGRET);
+    }
+
+    /// Notes that a heap whose subsegments may hold `active` bytes of memory shrinks.
+    #[inline(always)]
+    pub(in crate::heap) fn note_shrinking(&mut self, active: usize) {
+        if active > LARGE {
+            self.regret = self.regret.min(MOST_REGRET_OF_LARGE);
+        }
+    }
+
     /// Purges when the limit is passed.
     pub(in crate::heap) fn purge_excess(&mut self) {
         let before = self.dirty_bytes();
@@ -54,15 +71,19 @@ impl Backend {
             }
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
-            let used = self.used_slices * SLICE;
-            if self.huge_chunks != 0 && used < self.huge_above / 2 {
-                self.advise_small();
-            }
-            self.again_above = self.again_above.min(
-                self.huge_above
-                    .max(used.saturating_add(self.huge_above / 2)),
-            );
+            let again = self.huge_again(self.used_slices * SLICE);
+            self.again_above = self.again_above.min(again);
         }
+        if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_above / 2 {
+            self.advise_small();
+        }
+    }
+
+    /// Used bytes above which a heap that has shrunk to `used` asks for huge pages again.
+    /// One that swings about the bound would do so each time, and hold 2 MiB for each
+    /// page that it touches anew.
+    fn huge_again(&self, used: usize) -> usize {
+        used.saturating_add(self.huge_above.saturating_mul(2))
     }
 
     /// Asks for huge pages no more: in a heap that has shrunk, a page touched
@@ -73,10 +94,7 @@ impl Backend {
         if self.huge_chunks == 0 {
             return;
         }
-        let used = self.used_slices * SLICE;
-        self.again_above = self
-            .huge_above
-            .max(used.saturating_add(self.huge_above / 2));
+        self.again_above = self.huge_again(self.used_slices * SLICE);
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end, whose
