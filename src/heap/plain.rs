@@ -6,7 +6,7 @@
 
 use super::bin::Bin;
 use super::cache::{BIN, ThreadCache};
-use super::classes::{self, MAX_LINEAR_SIZE};
+use super::classes;
 use super::counted;
 #[cfg(feature = "debug")]
 use super::counted::Counted;
@@ -40,11 +40,7 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
 /// that is always empty and full.
 #[inline(always)]
 fn bin_offset(layout: Layout) -> usize {
-    let offset = linear_offset(layout.size(), layout.align());
-    if offset > MAX_LINEAR_SIZE {
-        return classes::offset_above(offset, layout.align());
-    }
-    offset
+    classes::offset_of(layout.size(), layout.align())
 }
 
 /// Whether an address is none of the front end's own, but may be a sampled block's: those
