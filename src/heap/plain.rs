@@ -518,14 +518,13 @@ unsafe fn reallocate_own(
     new_layout: Layout,
 ) -> *mut u8 {
     let size = new_layout.size();
-    let old_class = classes::class_for(layout.size(), layout.align());
-    let new_class = classes::class_for(size, layout.align());
-    if old_class == new_class {
-        if old_class.is_some() {
+    let old_bin = bin_offset(layout);
+    if old_bin == bin_offset(new_layout) {
+        if old_bin != 0 {
             return block;
         }
         let descriptor = slices::find(block.addr());
-        // SAFETY: a layout without a class has a large block, whose own slice
+        // SAFETY: a layout without a bin has a large block, whose own slice
         // entry leads to its descriptor.
         let resized = unsafe {
             let to = (size, layout.align());
@@ -578,7 +577,7 @@ unsafe fn move_block(
     // for what both hold.
     unsafe {
         let mut new = core::ptr::null_mut();
-        if classes::class_for(layout.size(), align).is_some() {
+        if bin_offset(new_layout) == 0 && bin_offset(layout) != 0 {
             new = PROCESS.allocate_growing(Kind::Plain, word, size, align);
         }
         if new.is_null() {
