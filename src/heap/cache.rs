@@ -610,16 +610,10 @@ impl ThreadCache {
     pub(super) fn bytes(&self) -> usize {
         let mut bytes = 0;
         for class in 1..COUNT {
-            let rack = self.rack(class);
-            let spare = rack.spare_count.load(Ordering::Relaxed) as usize;
-            // Most classes of a thread that lives for a moment have neither.
-            if spare != 0 || !rack.current.load(Ordering::Relaxed).is_null() {
-                bytes += (self.count(class) + spare) * classes::size_of(class);
-            }
+            let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
+            bytes += (self.count(class) + spare) * classes::size_of(class);
         }
-        if !self.rows.is_null() {
-            self.for_each_foreign(&mut |class, count| bytes += count * classes::size_of(class));
-        }
+        self.for_each_foreign(&mut |class, count| bytes += count * classes::size_of(class));
         bytes
     }
 

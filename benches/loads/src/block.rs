@@ -7,7 +7,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::hint::black_box;
 use std::marker::PhantomData;
 use std::mem;
-use std::sync::atomic::{AtomicPtr, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, Ordering::AcqRel};
 
 /// Every block starts on such an address, and is at least twice as large.
 const ALIGN: usize = 8;
@@ -107,12 +107,6 @@ impl Block {
 pub(crate) struct Place(AtomicPtr<u8>);
 
 impl Place {
-    /// Whether there is no block here. What another thread sees here it has only by `swap`.
-    #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.load(Relaxed).is_null()
-    }
-
     /// Puts a block here; what was here before.
     #[inline(always)]
     pub(crate) fn swap(&self, new: Block) -> Block {
@@ -223,9 +217,7 @@ mod tests {
     #[test]
     fn a_place_gives_back_what_was_put_there() {
         let place = Place::default();
-        assert!(place.is_empty());
         assert_eq!(place.swap(Block::new(16)).size(), 0);
-        assert!(!place.is_empty());
         let first = place.swap(Block::new(5000));
         assert_eq!(first.size(), 16);
         assert!(first.free());

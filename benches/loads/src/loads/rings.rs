@@ -1,23 +1,20 @@
 //! Blocks that travel: a producer and a consumer, and a ring of threads each of
 //! which frees some of what it gets and passes the rest on with new ones.
 
-use crate::block::{Block, Place, ensure_intact};
+use crate::block::{Block, ensure_intact};
 use crate::catalogue::{Group::Threads, Load, Program, Scale};
 use crate::measure::Measured;
 use crate::team;
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use std::hint::spin_loop;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 pub(crate) fn list<A: 'static>() -> &'static [Load] {
     const {
         &[
             Load::new("ring-1-1", Threads, Program::<A>::one_to_one),
-            Load::new("ring-1-1-spin", Threads, Program::<A>::one_to_one_spinning),
             Load::new("ring-4", Threads, Program::<A>::round),
         ]
     }
@@ -64,39 +61,6 @@ impl<A> Program<A> {
                         damaged.fetch_add(seen, Relaxed);
                     }
                 }
-                Ok(())
-            },
-            |_| Ok(()),
-        )?;
-        ensure_intact(damaged.into_inner())?;
-        Ok(Measured::new(messages, elapsed).threads(2))
-    }
-
-    /// The same through places that both sides look at until there is room or a message:
-    /// no lock, and nobody sleeps, so that the time is the slower side's work, not the
-    /// system's calls to wake the other. Who waits takes processor time, too.
-    fn one_to_one_spinning(scale: Scale) -> Result<Measured> {
-        const PLACES: usize = 1024;
-        let messages = scale.of(3_000_000);
-        let places: Vec<Place> = (0..PLACES).map(|_| Place::default()).collect();
-        let damaged = AtomicU64::new(0);
-        let elapsed = team::run(
-            vec![Some(Rng::with_seed(7)), None],
-            Ok,
-            |rng| {
-                let mut seen = 0;
-                for place in places.iter().cycle().take(messages as usize) {
-                    if let Some(rng) = rng {
-                        let message = Block::new(rng.usize(32..=256));
-                        wait_until(|| place.is_empty());
-                        // There was none: a free block that is none is intact.
-                        seen += u64::from(!place.swap(message).free());
-                    } else {
-                        wait_until(|| !place.is_empty());
-                        seen += u64::from(!place.swap(Block::NONE).free());
-                    }
-                }
-                damaged.fetch_add(seen, Relaxed);
                 Ok(())
             },
             |_| Ok(()),
@@ -154,21 +118,5 @@ impl<A> Program<A> {
         ensure_intact(damaged.into_inner())?;
         let operations = turns * (MEMBERS * BATCH / 2) as u64;
         Ok(Measured::new(operations, elapsed).threads(MEMBERS as u32))
-    }
-}
-
-/// Looks again and again; from time to time another thread may run meanwhile, for there may
-/// be one processor.
-#[inline(always)]
-fn wait_until(is_so: impl Fn() -> bool) {
-    const LOOKS: u32 = 200;
-    let mut looks = 0;
-    while !is_so() {
-        looks += 1;
-        if looks % LOOKS == 0 {
-            thread::yield_now();
-        } else {
-            spin_loop();
-        }
     }
 }
