@@ -584,6 +584,65 @@ fn caches_of_ended_threads_count_for_nobody(face: Face) {
 each_face!(caches_of_ended_threads_count_for_nobody:
     plain = Plain, checked = Checked, global = Global);
 
+/// Threads that end leave the next one up to four MiB of blocks, whichever of their caches
+/// have them, and no more.
+fn caches_of_ended_threads_keep_four_mib_together(face: Face) {
+    const MOST: u64 = 4 * MIB as u64;
+    let cached = || -> u64 {
+        let buckets = stats().buckets;
+        let bytes = buckets
+            .iter()
+            .map(|bucket| bucket.cached * bucket.size as u64);
+        bytes.sum()
+    };
+    /// Blocks of a hundred sizes allocated and freed, often enough for magazines to grow.
+    fn work(face: Face) {
+        for turn in 0..100 * 4 {
+            let layout = layout(80 + turn / 4 * 40, 8);
+            let blocks: Vec<usize> = (0..56)
+                .map(|_| filled(face, layout, 1).expose_provenance())
+                .collect();
+            for start in blocks {
+                face.free(std::ptr::with_exposed_provenance_mut(start), layout);
+            }
+        }
+    }
+    // Where one thread is alone, its idle classes go back while it works.
+    let one = layout(16, 8);
+    face.free(filled(face, one, 1), one);
+    let during = std::thread::spawn(move || {
+        work(face);
+        cached()
+    });
+    let during = during.join().unwrap();
+    let after = cached();
+    assert!((MIB as u64 * 5 / 4..MOST).contains(&during), "{during}");
+    assert_eq!(after, during, "a cache of less than four MiB was drained");
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(8));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let barrier = std::sync::Arc::clone(&barrier);
+            std::thread::spawn(move || {
+                work(face);
+                barrier.wait();
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    // What depots hold is bounded by a MiB in a heap as small as this one.
+    let left = cached();
+    assert!(left > MOST / 4 && left <= MOST + 2 * MIB as u64, "{left}");
+    face.purge();
+    assert!(cached() < left / 4, "{} stay", cached());
+    figure(&format!(
+        "caches of ended threads, {face:?}: {during} bytes of one, {left} of eight"
+    ));
+}
+
+each_face!(caches_of_ended_threads_keep_four_mib_together: plain = Plain, checked = Checked);
+
 /// Blocks of every route, forty of a size, twice.
 fn use_every_route(heap: &NtHeap) {
     for size in [1, 16, 500, 16 * KIB, 20_000, 100_000, 500_000, MIB, 3 * MIB] {
