@@ -214,7 +214,7 @@ impl Front {
         if !cache.current(class).is_null() {
             return true;
         }
-        let fresh = self.first_magazine(cache.rack(class), class);
+        let fresh = self.first_magazine(cache, class);
         let _state = self.bucket(class).state.lock();
         // SAFETY: the magazine is empty and this thread's, or null.
         unsafe { cache.install(class, fresh, 0) };
