@@ -23,7 +23,7 @@ pub(super) struct Shape {
 
 /// Chunks from large to small. The last two are for when address space or
 /// commit is nearly used up.
-const SHAPES: [Shape; 5] = [
+static SHAPES: [Shape; 5] = [
     Shape::whole(16),
     Shape::whole(4),
     Shape::whole(1),
