@@ -124,6 +124,26 @@ pub(super) struct Run {
     pub(super) descriptor: *mut Descriptor,
 }
 
+/// The pages that slices without memory are to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Any,
+    Huge,
+    Small,
+}
+
+impl Pages {
+    /// Whether those of a chunk will do, which asked for huge ones or did not.
+    #[inline(always)]
+    fn will_do(self, is_huge: bool) -> bool {
+        match self {
+            Pages::Any => true,
+            Pages::Huge => is_huge,
+            Pages::Small => !is_huge,
+        }
+    }
+}
+
 /// The segments of one heap.
 pub(super) struct Backend {
     all: *mut Segment,
@@ -147,8 +167,12 @@ pub(super) struct Backend {
     pub(super) retain: usize,
     /// Used bytes above which new segments ask for huge pages.
     huge_above: usize,
+    /// The most bytes that one of the process heap's small classes has had in use.
+    most_alike: usize,
     /// Chunks that asked for huge pages.
     huge_chunks: usize,
+    /// Used bytes below half of which huge pages are not for the heap any more.
+    huge_from: usize,
     /// Whether there were some before the heap shrank.
     was_huge: bool,
     /// Used bytes above which they do so again.
@@ -180,7 +204,9 @@ impl Backend {
             record_bytes: 0,
             retain: 0,
             huge_above: 0,
+            most_alike: 0,
             huge_chunks: 0,
+            huge_from: 0,
             was_huge: false,
             again_above: 0,
             is_hidden: false,
@@ -206,23 +232,23 @@ impl Backend {
     }
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
-    /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
-    /// are used already for what these are: in much of one kind huge pages fill up. With
-    /// `edge` the last page of the run is to be a guard page.
+    /// descriptor, zeroed. `None` when the system has nothing to give. `fills` tells
+    /// that there is so much of what they are for that huge pages fill up. With `edge` the
+    /// last page of the run is to be a guard page.
     #[inline(always)]
     pub(super) fn take(
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        fills: bool,
         edge: bool,
     ) -> Option<Run> {
         #[cfg(feature = "hardened")]
         if self.is_random {
-            return self.take_guarded(slices, descriptor_size, alike, edge);
+            return self.take_guarded(slices, descriptor_size, fills, edge);
         }
         let _ = edge;
-        self.take_lowest(slices, descriptor_size, alike)
+        self.take_lowest(slices, descriptor_size, fills)
     }
 
     /// [`Backend::take`] where chance decides, and slices may be shut.
@@ -232,16 +258,16 @@ impl Backend {
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        fills: bool,
         edge: bool,
     ) -> Option<Run> {
-        self.take_as::<true>(slices, descriptor_size, alike, edge)
+        self.take_as::<true>(slices, descriptor_size, fills, edge)
     }
 
     /// [`Backend::take`] of the lowest run.
     #[inline(never)]
-    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, alike: usize) -> Option<Run> {
-        self.take_as::<false>(slices, descriptor_size, alike, false)
+    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, fills: bool) -> Option<Run> {
+        self.take_as::<false>(slices, descriptor_size, fills, false)
     }
 
     /// [`Backend::take`]; `IS_HARD` in a hardened heap.
@@ -250,7 +276,7 @@ impl Backend {
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        fills: bool,
         edge: bool,
     ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
@@ -287,8 +313,21 @@ impl Backend {
         {
             return Some(run);
         }
+        self.take_unused::<IS_HARD>(slices, descriptor_size, fills, edge)
+    }
+
+    /// [`Backend::take`] of slices that hold no memory, or of any where no others are left.
+    #[inline(never)]
+    fn take_unused<const IS_HARD: bool>(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        fills: bool,
+        edge: bool,
+    ) -> Option<Run> {
         let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
+        let mut pages = self.pages_for(fills);
         loop {
             if segment.is_null() {
                 if !fenced.is_null()
@@ -298,11 +337,25 @@ impl Backend {
                     return Some(run);
                 }
                 fenced = ptr::null_mut();
-                segment = self.grow(slices, alike)?;
+                segment = match self.grow(slices, fills) {
+                    Some(grown) => grown,
+                    None if pages == Pages::Any => return None,
+                    None => self.open,
+                };
+                pages = Pages::Any;
+                if segment.is_null() {
+                    continue;
+                }
             }
-            // SAFETY: as above.
+            // SAFETY: the open list links live segments of this back end, and
+            // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
+            // SAFETY: a segment's leader lives as long as the segment.
+            if !pages.will_do(unsafe { (*state.leader).is_huge }) {
+                segment = next;
+                continue;
+            }
             if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced(), slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
@@ -803,5 +856,47 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Blocks that fill huge pages have them before the heap is large, and nobody else; in
+    /// a large heap all do.
+    #[test]
+    fn those_that_fill_huge_pages_have_chunks_of_their_own() {
+        // The slice table is the process heap's.
+        assert!(crate::heap::PROCESS.is_ready(&crate::config::Config::new()));
+        let mut back_end = Backend::new();
+        back_end.begin(0, 4 * SEGMENT);
+        let mut runs = [false, true, true, false, true, false].map(|fills| {
+            let run = back_end.take(8, HEADER, fills, false).expect("slices");
+            // SAFETY: the segment of a run just taken.
+            let is_huge = unsafe { (*(*run.segment).leader).is_huge };
+            assert_eq!(is_huge, fills);
+            run
+        });
+        assert_eq!(back_end.huge_chunks, 1);
+        let mut rest = 0;
+        while !back_end.wants_huge() {
+            back_end.take(64, HEADER, false, false).expect("slices");
+            rest += 1;
+        }
+        assert_eq!((rest, back_end.huge_chunks), (4, 1));
+        while back_end.huge_chunks == 1 {
+            back_end.take(64, HEADER, false, false).expect("slices");
+        }
+        // What was used of the huge chunk is used again by whoever comes.
+        let run = &mut runs[1];
+        // SAFETY: the run was taken with these sizes, and nobody uses it.
+        unsafe {
+            back_end.put_back(
+                run.segment,
+                run.first_slice,
+                8,
+                8 * SLICE,
+                run.descriptor,
+                HEADER,
+            );
+        }
+        let again = back_end.take(8, HEADER, false, false).expect("slices");
+        assert_eq!(again.base, run.base);
     }
 }

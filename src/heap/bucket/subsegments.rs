@@ -97,21 +97,19 @@ impl State {
         {
             return false;
         }
-        // The process heap's bounds for huge pages are those of all its classes.
-        let alike = match place.owned {
-            Some(_) => self.subsegments * slices * classes::SLICE,
-            None => 0,
-        };
-        let taken = if HARD == FENCED {
+        let taken = {
             let mut back_end = place.back_end.lock();
-            back_end.take_for(place.class, place.record_size())
-        } else {
-            place.back_end.lock().take(
-                slices,
-                place.record_size(),
-                alike,
-                ends_in_guard::<HARD>(place.class),
-            )
+            let bytes = (self.subsegments + 1) * slices * classes::SLICE;
+            let fills = match place.owned {
+                Some(_) => back_end.is_much(bytes),
+                None => place.is_small() && back_end.is_much_small(bytes),
+            };
+            let size = place.record_size();
+            if HARD == FENCED {
+                back_end.take_for(place.class, size)
+            } else {
+                back_end.take(slices, size, fills, ends_in_guard::<HARD>(place.class))
+            }
         };
         let Some(run) = taken else {
             if let Some(owned) = place.owned {

@@ -169,7 +169,7 @@ unsafe fn from_caller(record: *mut Region, plan: &Plan) -> Option<()> {
 fn from_slices(reserved: usize) -> *mut Region {
     let count = reserved.div_ceil(SLICE);
     let size = RECORD + tables_size(reserved);
-    let Some(run) = PROCESS.sparse.lock().take(count, size, 0, false) else {
+    let Some(run) = PROCESS.sparse.lock().take(count, size, false, false) else {
         return ptr::null_mut();
     };
     let region: *mut Region = run.descriptor.cast();

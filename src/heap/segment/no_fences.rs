@@ -7,7 +7,7 @@ use crate::heap::classes;
 impl Backend {
     /// A run for `class`.
     pub(in crate::heap) fn take_for(&mut self, class: usize, record: usize) -> Option<Run> {
-        self.take(classes::slices_of(class), record, 0, false)
+        self.take(classes::slices_of(class), record, false, false)
     }
 
     pub(super) fn take_among_fences(

@@ -12,7 +12,7 @@
 //! lowers it again by an eighth of what was purged. A heap that shrinks for
 //! good purges on and ends at the limit of its size.
 
-use super::{Backend, SEGMENT, SLICE, Segment, UNIT, mask};
+use super::{Backend, Pages, SEGMENT, SLICE, Segment, UNIT, mask};
 use crate::vm::{self, Use};
 
 /// Holes that running short of commit may leave in the segments at a time: each
@@ -55,7 +55,7 @@ impl Backend {
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
             let used = self.used_slices * SLICE;
-            if self.huge_chunks != 0 && used < self.huge_above / 2 {
+            if self.huge_chunks != 0 && used < self.huge_from / 2 {
                 self.advise_small();
             }
             self.again_above = self.again_above.min(
@@ -92,6 +92,8 @@ impl Backend {
         }
         self.advise_all(false);
         self.huge_chunks = 0;
+        self.huge_from = 0;
+        self.most_alike = 0;
         self.was_huge = true;
     }
 
@@ -109,6 +111,7 @@ impl Backend {
     #[inline(never)]
     pub(super) fn advise_again(&mut self) {
         self.was_huge = false;
+        self.huge_from = self.huge_above;
         self.advise_all(true);
     }
 
@@ -132,9 +135,35 @@ impl Backend {
         }
     }
 
-    /// Whether so much of one kind fills huge pages though the heap is not that large.
-    pub(super) fn is_much(&self, alike: usize) -> bool {
-        alike >= self.huge_above / 4 && self.huge_above != usize::MAX
+    /// Whether a private heap's `bytes` of one size fill huge pages though not so much is
+    /// in use in all.
+    #[inline(always)]
+    pub(in crate::heap) fn is_much(&self, bytes: usize) -> bool {
+        bytes >= self.huge_above / 4 && self.huge_above != usize::MAX
+    }
+
+    /// The same of the process heap's small blocks, one size of which takes `bytes` now:
+    /// from half as much of some size on. They all share chunks then, so that no more than
+    /// the last huge page is partly unused. Not in a heap that has shrunk.
+    #[inline(always)]
+    pub(in crate::heap) fn is_much_small(&mut self, bytes: usize) -> bool {
+        self.most_alike = self.most_alike.max(bytes);
+        self.is_much(2 * self.most_alike) && !self.was_huge
+    }
+
+    /// The pages that slices without memory are to have, for a run that fills huge
+    /// ones or may not. While some fill them in a heap that is not large, others stay out of
+    /// those: they might touch a page of many.
+    pub(super) fn pages_for(&self, fills: bool) -> Pages {
+        if self.wants_huge() {
+            Pages::Any
+        } else if fills {
+            Pages::Huge
+        } else if self.huge_chunks != 0 {
+            Pages::Small
+        } else {
+            Pages::Any
+        }
     }
 
     /// Releases chunks that are not used, then purges dirty slices, until at most
