@@ -376,11 +376,13 @@ fn large_blocks_in_turn_are_whole_and_not_much_larger(face: Face) {
             .map(|marked| at_most(marked.block.layout.size()))
             .sum();
         let usable = stats().large_bytes;
-        assert!(
-            (bytes..=most).contains(&usable),
-            "{usable} bytes for {bytes}"
-        );
         peak = peak.max(bytes);
+        // What was in use before may be left to blocks that ask for less, and some have up
+        // to a quarter too much whatever that was.
+        assert!(
+            (bytes..=most.max(peak + peak / 8)).contains(&usable),
+            "{usable} bytes for {bytes}, {peak} before"
+        );
     }
     assert_eq!(stats().large_blocks, alive.len());
     for marked in &alive {
@@ -401,6 +403,45 @@ fn large_blocks_in_turn_are_whole_and_not_much_larger(face: Face) {
 }
 
 each_face!(large_blocks_in_turn_are_whole_and_not_much_larger:
+    plain = Plain, checked = Checked);
+
+/// A region that is there already is taken again by a smaller block: together they hold
+/// what the largest one needs.
+#[cfg(target_os = "linux")]
+fn large_blocks_one_at_a_time_hold_what_the_largest_needs(face: Face) {
+    let mut random = Random::new(15);
+    let before = resident();
+    let mut largest = 0;
+    for mark in 0..60 {
+        let size = (5 * MIB + random.below(20 * MIB)) & !7;
+        let layout = layout(size, 8);
+        let marked = Marked::new(
+            Block {
+                start: face.allocate(layout),
+                layout,
+            },
+            mark,
+        );
+        marked.assert_whole();
+        face.free(marked.block.start, layout);
+        largest = largest.max(size);
+    }
+    let grown = status("VmHWM") - before;
+    figure(&format!(
+        "60 blocks of 5 to 25 MiB one after the other, {face:?}: {} the largest, {} resident",
+        mib(largest),
+        mib(grown)
+    ));
+    assert!(
+        grown <= largest + largest / 8,
+        "{} for {}",
+        mib(grown),
+        mib(largest)
+    );
+}
+
+#[cfg(target_os = "linux")]
+each_face!(large_blocks_one_at_a_time_hold_what_the_largest_needs:
     plain = Plain, checked = Checked);
 
 /// Whatever pages a block is made of, purged ones, dirty ones, or a kept

@@ -13,7 +13,7 @@
 //! good purges on and ends at the limit of its size. The bound is lower for a heap
 //! that was too large to be kept as a whole: a part of it would save little.
 
-use super::{Backend, SEGMENT, SLICE, Segment, UNIT, mask};
+use super::{Alike, Backend, Pages, SEGMENT, SLICE, Segment, UNIT, mask};
 use crate::vm::{self, Use};
 
 /// Holes that running short of commit may leave in the segments at a time: each
@@ -74,7 +74,7 @@ impl Backend {
             let again = self.huge_again(self.used_slices * SLICE);
             self.again_above = self.again_above.min(again);
         }
-        if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_above / 2 {
+        if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_from / 2 {
             self.advise_small();
         }
     }
@@ -110,6 +110,8 @@ impl Backend {
         }
         self.advise_all(false);
         self.huge_chunks = 0;
+        self.huge_from = 0;
+        self.most_alike = 0;
         self.was_huge = true;
     }
 
@@ -127,6 +129,7 @@ impl Backend {
     #[inline(never)]
     pub(super) fn advise_again(&mut self) {
         self.was_huge = false;
+        self.huge_from = self.huge_above;
         self.advise_all(true);
     }
 
@@ -150,9 +153,35 @@ impl Backend {
         }
     }
 
-    /// Whether so much of one kind fills huge pages though the heap is not that large.
-    pub(super) fn is_much(&self, alike: usize) -> bool {
-        alike >= self.huge_above / 4 && self.huge_above != usize::MAX
+    /// Whether there is so much of one kind that huge pages fill up though the heap is not
+    /// large. The process heap's small blocks share chunks from half as much of some size
+    /// on, so that no more than the last huge page is partly unused; not in a heap that has
+    /// shrunk.
+    pub(super) fn fills_huge(&mut self, alike: Alike) -> bool {
+        let (bytes, may) = match alike {
+            Alike::No => return false,
+            Alike::Private(bytes) => (bytes, true),
+            Alike::Small(bytes) => {
+                self.most_alike = self.most_alike.max(bytes);
+                (2 * self.most_alike, !self.was_huge)
+            }
+        };
+        may && bytes >= self.huge_above / 4 && self.huge_above != usize::MAX
+    }
+
+    /// The pages that slices without memory are to have, for a run that fills huge
+    /// ones or may not. While some fill them in a heap that is not large, others stay out of
+    /// those: they might touch a page of many.
+    pub(super) fn pages_for(&self, fills: bool) -> Pages {
+        if self.wants_huge() {
+            Pages::Any
+        } else if fills {
+            Pages::Huge
+        } else if self.huge_chunks != 0 {
+            Pages::Small
+        } else {
+            Pages::Any
+        }
     }
 
     /// Releases chunks that are not used, then purges dirty slices, until at most
