@@ -29,7 +29,7 @@ struct load {
 
 /* The tables of each source file, ended by a load without a name. */
 extern const struct load size_loads[], shape_loads[], replace_loads[], thread_loads[],
-    transfer_loads[], start_loads[];
+    transfer_loads[], start_loads[], wave_loads[];
 
 /* Around the timed part, once in a run. */
 void begin(struct run *run);

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 static const struct load *const tables[] = {
-    size_loads, shape_loads, replace_loads, thread_loads, transfer_loads, start_loads,
+    size_loads, shape_loads, replace_loads, thread_loads,
+    transfer_loads, start_loads, wave_loads,
 };
 
 #define TABLES (sizeof tables / sizeof *tables)

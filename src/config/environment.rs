@@ -41,6 +41,12 @@ fn is_known_elsewhere(name: &[u8]) -> bool {
 
 pub(super) const PREFIX: &str = "NTHEAP_";
 
+/// What is looked for in the environment at each start; statics, which have names, so that
+/// they lie with what a process's first calls read.
+static PREFIX_BYTES: [u8; 7] = *b"NTHEAP_";
+#[cfg(all(target_os = "linux", feature = "debug"))]
+static SNAPSHOT_BYTES: [u8; 15] = *b"NTHEAP_SNAPSHOT";
+
 /// The options in force: `base`, and over it the environment.
 ///
 /// Called once in a process, when the heap is first used. Later calls read
@@ -51,7 +57,7 @@ pub(crate) fn from_environment(base: Config) -> Config {
     read(
         base,
         sys::is_privileged(),
-        |visit| sys::for_each_env(PREFIX.as_bytes(), visit),
+        |visit| sys::for_each_env(&PREFIX_BYTES, visit),
         &mut |text| {
             if !quiet {
                 sys::write_stderr(text);
@@ -68,7 +74,7 @@ pub(crate) fn gflags_from_environment() -> super::gflags::GlobalFlags {
         return super::gflags::GlobalFlags::NONE;
     }
     super::gflags::read(
-        |visit| sys::for_each_env(PREFIX.as_bytes(), visit),
+        |visit| sys::for_each_env(&PREFIX_BYTES, visit),
         &mut |text| sys::write_stderr(text),
     )
 }
@@ -77,7 +83,7 @@ pub(crate) fn gflags_from_environment() -> super::gflags::GlobalFlags {
 #[cfg(all(target_os = "linux", feature = "debug"))]
 pub(crate) fn asks_for_snapshots() -> bool {
     let mut is_seen = false;
-    sys::for_each_env(b"NTHEAP_SNAPSHOT", &mut |_, _| is_seen = true);
+    sys::for_each_env(&SNAPSHOT_BYTES, &mut |_, _| is_seen = true);
     is_seen
 }
 
@@ -89,7 +95,7 @@ pub(crate) fn snapshots_from_environment() -> Option<super::snapshot::Snapshots>
         return None;
     }
     let (mut found, mut is_seen) = (None, false);
-    sys::for_each_env(b"NTHEAP_SNAPSHOT", &mut |name, value| {
+    sys::for_each_env(&SNAPSHOT_BYTES, &mut |name, value| {
         if name == b"NTHEAP_SNAPSHOT" && !is_seen {
             is_seen = true;
             if !value.is_empty() {

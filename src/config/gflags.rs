@@ -315,13 +315,17 @@ pub fn apply(flags: &mut GlobalFlags, variable: &[u8], item: &[u8]) -> bool {
     found.is_some_and(|(_, apply)| apply(flags, item))
 }
 
+/// [`GlobalFlags::NONE`]. A static has a name, by which it lies with what a process's first
+/// calls read.
+static UNASKED: GlobalFlags = GlobalFlags::NONE;
+
 /// The flags and options in variables that `for_each` tells of. `warn` gets a
 /// line for each variable that has mistakes in it.
 pub fn read(
     for_each: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])),
     warn: &mut dyn FnMut(&[u8]),
 ) -> GlobalFlags {
-    let mut flags = GlobalFlags::NONE;
+    let mut flags = UNASKED;
     let mut seen = [false; VARIABLES.len()];
     for_each(&mut |name, value| {
         let mut known = VARIABLES.iter().zip(&mut seen);

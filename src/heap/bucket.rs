@@ -158,6 +158,14 @@ impl Place<'_> {
             && fenced < fence::most(self.class)
     }
 
+    /// Whether its blocks are the process heap's and so small that they fill their pages
+    /// to the last.
+    #[inline(always)]
+    fn is_small(&self) -> bool {
+        self.owned.is_none()
+            && self.class.wrapping_sub(1) < classes::class_of(classes::MAX_LINEAR_SIZE)
+    }
+
     /// Bytes of a subsegment's record.
     #[inline(always)]
     fn record_size(&self) -> usize {

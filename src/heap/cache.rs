@@ -166,6 +166,8 @@ pub struct ThreadCache {
     pub(super) parked_bytes: Cell<usize>,
     /// The next cache of those that no thread has.
     pub(super) next_parked: AtomicPtr<ThreadCache>,
+    /// The classes that ever had a magazine, a bit each: most threads use few.
+    opened: [Cell<u64>; COUNT.div_ceil(64)],
     /// Whether the fast paths are not led here: in a hardened front end.
     is_hidden: Cell<bool>,
     /// In a hardened front end, the freed blocks that are kept from use; null until
@@ -276,6 +278,7 @@ impl ThreadCache {
             secrets: Cell::new([0; 2]),
             parked_bytes: Cell::new(0),
             next_parked: AtomicPtr::new(ptr::null_mut()),
+            opened: [const { Cell::new(0) }; COUNT.div_ceil(64)],
             is_hidden: Cell::new(false),
             quarantine: AtomicPtr::new(ptr::null_mut()),
             racks: [const {
@@ -606,12 +609,24 @@ impl ThreadCache {
         true
     }
 
+    /// Notes that a class has a magazine from now on.
+    pub(super) fn open(&self, class: usize) {
+        if let Some(word) = self.opened.get(class / 64) {
+            word.set(word.get() | 1 << (class % 64));
+        }
+    }
+
     /// Bytes of all the blocks in the cache.
     pub(super) fn bytes(&self) -> usize {
         let mut bytes = 0;
-        for class in 1..COUNT {
-            let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
-            bytes += (self.count(class) + spare) * classes::size_of(class);
+        for (nth, word) in self.opened.iter().enumerate() {
+            let mut left = word.get();
+            while left != 0 {
+                let class = nth * 64 + left.trailing_zeros() as usize;
+                let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
+                bytes += (self.count(class) + spare) * classes::size_of(class);
+                left &= left - 1;
+            }
         }
         self.for_each_foreign(&mut |class, count| bytes += count * classes::size_of(class));
         bytes

@@ -33,8 +33,9 @@ use core::ptr;
 use core::sync::atomic::Ordering;
 
 /// Options of a process whose allocator is not chosen in Rust: the defaults,
-/// and the environment over them.
-const CONFIG: Config = Config::new();
+/// and the environment over them. A static has a name, by which it lies with what a
+/// process's first calls read.
+static CONFIG: Config = Config::new();
 
 /// The offset in a thread's row of the bin for `size` bytes, if that takes
 /// no table to tell.

@@ -100,34 +100,52 @@ pub const fn class_of(size: usize) -> usize {
     COARSE[(last / 4096) & 255] as usize
 }
 
-/// Where in a cache the bins lie, by `size / 64` rounded up: classes up to the last
-/// bucket. Constants for the same reason as [`FINE`], and so that a size that the
-/// compiler knows costs no look-up.
-const BUCKETS: [u16; 257] = offsets(64);
+/// Where in a cache the bins lie, by `size / 32` rounded up: classes up to the last
+/// bucket, of sizes above the linear ones or multiples of 32. Constants for the same
+/// reason as [`FINE`], and so that a size that the compiler knows costs no look-up.
+const BUCKETS: [u16; MAX_BUCKET_SIZE / 32 + 1] = offsets(32);
 /// The same by `size / 4096` rounded up, for page runs.
-const RUNS: [u16; 257] = offsets(4096);
+const RUNS: [u16; MAX_CLASS_SIZE / 4096 + 1] = offsets(4096);
 
-const fn offsets(step: usize) -> [u16; 257] {
-    let mut table = [0; 257];
+const fn offsets<const LENGTH: usize>(step: usize) -> [u16; LENGTH] {
+    let mut table = [0; LENGTH];
     let mut at = 1;
-    while at < table.len() {
+    while at < LENGTH {
         table[at] = (compute_class(at * step) * BIN) as u16;
         at += 1;
     }
     table
 }
 
-/// Where in a cache the bin lies for blocks of `size` bytes, more than
-/// [`MAX_LINEAR_SIZE`] and a multiple of `align`; 0, where the bin lies that is
-/// always empty and full, if no class serves them. The smallest class for
-/// such a size has a size that `align` divides: within a doubling all sizes are
-/// multiples of one step, and a multiple of a larger alignment is itself a class's
-/// size. Cold, so that the linear classes' way is the straight one.
+/// Where in a cache the bin lies for `size` bytes at `align`; 0, where the bin lies that is
+/// always empty and full, if no class serves them. A size is rounded up to its alignment:
+/// the smallest class for such a size has a size that `align` divides, since within a
+/// doubling all sizes are multiples of one step, and a multiple of a larger alignment is
+/// itself a class's size.
+#[inline(always)]
+pub(super) fn offset_of(size: usize, align: usize) -> usize {
+    let rounded;
+    if align <= 16 {
+        rounded = size.wrapping_add(15) & !15;
+        if rounded <= MAX_LINEAR_SIZE {
+            // A linear class's offset.
+            return rounded;
+        }
+    } else {
+        // Whoever aligns so has sizes on both sides of the linear classes' end, where a
+        // branch is mispredicted: one table for both.
+        rounded = size.wrapping_add(align - 1) & !(align - 1);
+    }
+    offset_above(rounded, align)
+}
+
+/// [`offset_of`] a size above the linear ones or a multiple of 32, rounded up. Cold, so that
+/// the linear classes' way is the straight one.
 #[cold]
 #[inline(always)]
-pub(super) fn offset_above(size: usize, align: usize) -> usize {
+fn offset_above(size: usize, align: usize) -> usize {
     if size <= MAX_BUCKET_SIZE {
-        let at = size.wrapping_add(63) / 64;
+        let at = size.wrapping_add(31) / 32;
         return usize::from(BUCKETS.get(at).copied().unwrap_or(0));
     }
     if align > SLICE {
@@ -286,10 +304,9 @@ mod tests {
                 let expected = (least < COUNT && align <= SLICE).then_some(least);
                 assert_eq!(class_for(size, align), expected, "{size} {align}");
                 // Rust's way to the bin.
-                let rounded = size.next_multiple_of(align);
-                if rounded > MAX_LINEAR_SIZE {
+                if size != 0 {
                     let offset = expected.unwrap_or(0) * BIN;
-                    assert_eq!(offset_above(rounded, align), offset, "{size} {align}");
+                    assert_eq!(offset_of(size, align), offset, "{size} {align}");
                 }
             }
         }

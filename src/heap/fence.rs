@@ -19,7 +19,8 @@
 //!   while slices are unused, for the next subsegment of the same class
 //!   (segment/fences.rs).
 //! - Of a class whose fences are many for its bytes a few subsegments have them ([`most`]).
-//! - A heap that asks for huge pages lays no more: a fence would split one.
+//! - They lie in no chunk that asked for huge pages: a fence would split one. A heap of
+//!   32 MiB or more, which asks for them everywhere, lays no more.
 //! - Where the system refuses a first one, none is tried again.
 //!
 //! Wrong if a count of instructions rises; if a thousand blocks of 4 KiB, touched once,

@@ -259,8 +259,15 @@ impl ThreadCache {
 
     /// Calls `visit` with the class and number of the blocks in each foreign bin.
     pub(super) fn for_each_foreign(&self, visit: &mut dyn FnMut(usize, usize)) {
-        for class in 1..ROW {
-            self.for_each_shard(class, &mut |foreign| visit(class, foreign.count()));
+        if !MARKED || self.rows.is_null() {
+            return;
+        }
+        for shard in (0..SHARDS as u8).filter(|shard| self.request.uses_row(*shard)) {
+            for class in 1..ROW {
+                if let Some(foreign) = self.foreign(shard, class) {
+                    visit(class, foreign.count());
+                }
+            }
         }
     }
 }

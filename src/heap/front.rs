@@ -61,6 +61,8 @@ pub(crate) struct Front {
     pub(super) of_shard: [AtomicU32; SHARDS],
     /// Those of them that no thread has.
     pub(super) parked_of_shard: [AtomicU32; SHARDS],
+    /// Bytes of these caches' blocks.
+    pub(super) parked_bytes: AtomicUsize,
     /// The shards that had threads once and have none now, a bit each.
     pub(super) idle_shards: AtomicU32,
     /// How new caches turn calls away, as caches say it.
@@ -107,6 +109,7 @@ impl Front {
             caches: Mutex::new(Roster::new()),
             of_shard: [const { AtomicU32::new(0) }; SHARDS],
             parked_of_shard: [const { AtomicU32::new(0) }; SHARDS],
+            parked_bytes: AtomicUsize::new(0),
             idle_shards: AtomicU32::new(0),
             diverted: AtomicU8::new(TURN_NOTHING),
             cache_bytes: AtomicUsize::new(0),
@@ -211,7 +214,7 @@ impl Front {
         if !cache.current(class).is_null() {
             return true;
         }
-        let fresh = self.first_magazine(cache.rack(class), class);
+        let fresh = self.first_magazine(cache, class);
         let _state = self.bucket(class).state.lock();
         // SAFETY: the magazine is empty and this thread's, or null.
         unsafe { cache.install(class, fresh, 0) };
@@ -253,7 +256,7 @@ impl Front {
             return ptr::null_mut();
         }
         let mut state = self.bucket(class).state.lock();
-        if self.is_to_look(shared, cache, class, &state) {
+        if self.is_to_look_for_zeros(shared, cache, class, &state) {
             drop(state);
             self.seek_idle(shared, cache, class);
             state = self.bucket(class).state.lock();

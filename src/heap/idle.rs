@@ -37,6 +37,9 @@ const IDLE: u32 = 64;
 /// again, after nothing was found.
 const PART: usize = 8;
 
+/// Bytes of page runs that a thread keeps at most when it takes another that is to be zero.
+const RUNS_KEPT: usize = 512 * 1024;
+
 /// When a thread looks through its bins.
 pub(super) struct Watch {
     /// Exchanges so far.
@@ -99,6 +102,26 @@ impl Front {
         (class > LAST_BUCKET || !self.is_crowded.load(Ordering::Relaxed))
             && state.needs_subsegment(cache.shard)
             && !Self::can_reuse(shared, class)
+    }
+
+    /// [`Front::is_to_look`] for a run that is to be zero: also if the thread keeps much
+    /// of others.
+    pub(super) fn is_to_look_for_zeros(
+        &self,
+        shared: Shared<'_>,
+        cache: &ThreadCache,
+        class: usize,
+        state: &BucketState,
+    ) -> bool {
+        state.needs_subsegment(cache.shard)
+            && (Self::kept_runs(cache) > RUNS_KEPT || !Self::can_reuse(shared, class))
+    }
+
+    /// Bytes of the page runs that the thread keeps.
+    fn kept_runs(cache: &ThreadCache) -> usize {
+        (LAST_BUCKET + 1..COUNT)
+            .map(|class| cache.count(class) * classes::size_of(class))
+            .sum()
     }
 
     /// Whether a subsegment of the class can lie where memory is already.

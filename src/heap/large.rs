@@ -11,7 +11,8 @@
 //!
 //! A freed block's region is kept for the next one, which stretches or trims it
 //! to its size, or leaves it larger: for an array that grows, and while all live
-//! regions together are little larger than what was asked for. Regions are kept up to a
+//! regions together are little larger than what was asked for, or than what was asked for
+//! lately when more was alive: what was there then raises no peak. Regions are kept up to a
 //! limit that follows the bytes of large blocks alive. The oldest go first. As for slices
 //! (segment/purge.rs), the limit rises when what was released is wanted again, and falls
 //! with every release: a program that allocates and frees the same megabytes over and
@@ -36,8 +37,12 @@ const RECORD: usize = HEADER + 64;
 const MOST_REGRET: usize = 32 * 1024 * 1024;
 
 /// The part of the regions of live blocks that may lie beyond what was asked for, up to
-/// [`MOST_LEFT`], before kept regions that are more than a quarter too large are trimmed.
+/// [`MOST_LEFT`], before kept regions that are more than a quarter too large are trimmed,
+/// whatever was in use before.
 const SURPLUS: usize = 8;
+
+/// The part by which what was in use once is forgotten with each block.
+const FORGETS: usize = 64;
 
 /// How many times what an array asks for it is given beyond that, at most.
 const MOST_EXCESS: usize = 8;
@@ -93,6 +98,8 @@ pub(super) struct LargeList {
     pub(super) region_bytes: usize,
     /// Bytes of them beyond what was asked for.
     surplus: usize,
+    /// Bytes asked for by the blocks that were alive together at most, lately.
+    peak: usize,
     /// Bytes of regions kept.
     pub(super) kept_bytes: usize,
     /// Bytes of regions kept at most, whatever is alive.
@@ -124,6 +131,7 @@ impl LargeList {
             bytes: 0,
             region_bytes: 0,
             surplus: 0,
+            peak: 0,
             kept_bytes: 0,
             retain: 0,
             released: 0,
@@ -234,6 +242,7 @@ impl LargeList {
         self.bytes += span;
         self.region_bytes += this.region_size;
         self.surplus += surplus_of(this);
+        self.note_peak();
         self.allocations += 1;
         let was_clean = core::mem::replace(&mut this.clean, false);
         if need == Need::Zeroed && !was_clean {
@@ -317,6 +326,7 @@ impl LargeList {
             self.surplus -= surplus_of(&*descriptor);
             let block = self.resize_block(descriptor, size);
             self.surplus += surplus_of(&*descriptor);
+            self.note_peak();
             block
         }
     }
@@ -497,16 +507,15 @@ impl LargeList {
             #[cfg(not(feature = "hardened"))]
             let takes_any = false;
             let takes_any = takes_any || (is_growing && self.may_leave(size, best_cost));
-            if best.is_null() || (best_cost > size.saturating_mul(2) && !takes_any) {
+            let room = self.room(size);
+            let most_cost = size.saturating_mul(2).saturating_add(room);
+            if best.is_null() || (best_cost > most_cost && !takes_any) {
                 return ptr::null_mut();
             }
             let found = *best;
             *best = (*found).next;
             self.kept_bytes -= (*found).region_size;
             let has = (*found).region_size;
-            let room = (self.region_bytes / SURPLUS)
-                .min(MOST_LEFT)
-                .saturating_sub(self.surplus);
             let most = if is_growing {
                 has
             } else {
@@ -518,12 +527,34 @@ impl LargeList {
                 self.give_up(found);
                 return ptr::null_mut();
             }
-            if fits || self.stretch(found, size) {
+            // A huge page is not split, where the rest of it may be left.
+            let wanted = if has > most && room > size / 4 {
+                size.max(most / HUGE * HUGE)
+            } else {
+                size
+            };
+            if fits || self.stretch(found, wanted) {
                 return found;
             }
             self.give_up(found);
         }
         ptr::null_mut()
+    }
+
+    /// Bytes that may be left to a block of `size` bytes beyond them.
+    fn room(&self, size: usize) -> usize {
+        let asked = (self.region_bytes - self.surplus).saturating_add(size);
+        (self.region_bytes / SURPLUS)
+            .max(self.peak.saturating_sub(asked))
+            .min(MOST_LEFT)
+            .saturating_sub(self.surplus)
+    }
+
+    /// Notes how much is asked for by all blocks together.
+    fn note_peak(&mut self) {
+        let asked = self.region_bytes - self.surplus;
+        self.peak -= self.peak.saturating_sub(asked) / FORGETS;
+        self.peak = self.peak.max(asked);
     }
 
     /// Whether an array of `size` bytes may be given a region with `excess` bytes more,

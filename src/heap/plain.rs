@@ -6,7 +6,7 @@
 
 use super::bin::Bin;
 use super::cache::{BIN, ThreadCache};
-use super::classes::{self, MAX_LINEAR_SIZE};
+use super::classes;
 use super::counted;
 #[cfg(feature = "debug")]
 use super::counted::Counted;
@@ -40,11 +40,7 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
 /// that is always empty and full.
 #[inline(always)]
 fn bin_offset(layout: Layout) -> usize {
-    let offset = linear_offset(layout.size(), layout.align());
-    if offset > MAX_LINEAR_SIZE {
-        return classes::offset_above(offset, layout.align());
-    }
-    offset
+    classes::offset_of(layout.size(), layout.align())
 }
 
 /// Whether an address is none of the front end's own, but may be a sampled block's: those
@@ -522,14 +518,13 @@ unsafe fn reallocate_own(
     new_layout: Layout,
 ) -> *mut u8 {
     let size = new_layout.size();
-    let old_class = classes::class_for(layout.size(), layout.align());
-    let new_class = classes::class_for(size, layout.align());
-    if old_class == new_class {
-        if old_class.is_some() {
+    let old_bin = bin_offset(layout);
+    if old_bin == bin_offset(new_layout) {
+        if old_bin != 0 {
             return block;
         }
         let descriptor = slices::find(block.addr());
-        // SAFETY: a layout without a class has a large block, whose own slice
+        // SAFETY: a layout without a bin has a large block, whose own slice
         // entry leads to its descriptor.
         let resized = unsafe {
             let to = (size, layout.align());
@@ -582,7 +577,7 @@ unsafe fn move_block(
     // for what both hold.
     unsafe {
         let mut new = core::ptr::null_mut();
-        if classes::class_for(layout.size(), align).is_some() {
+        if bin_offset(new_layout) == 0 && bin_offset(layout) != 0 {
             new = PROCESS.allocate_growing(Kind::Plain, word, size, align);
         }
         if new.is_null() {

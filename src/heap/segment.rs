@@ -26,6 +26,8 @@ mod fences;
 #[path = "segment/no_fences.rs"]
 mod fences;
 mod purge;
+#[cfg(test)]
+mod tests;
 
 use super::classes::SLICE;
 use super::descriptor::{Descriptor, HEADER};
@@ -124,6 +126,39 @@ pub(super) struct Run {
     pub(super) descriptor: *mut Descriptor,
 }
 
+/// What slices are for, and how many bytes there are of it: huge pages fill up in much of
+/// one kind.
+#[derive(Clone, Copy)]
+pub(super) enum Alike {
+    /// Anything.
+    No,
+    /// Blocks of one size, of a private heap.
+    Private(usize),
+    /// Blocks of one size, of the process heap, so small that they fill their pages to the
+    /// last.
+    Small(usize),
+}
+
+/// The pages that slices without memory are to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Any,
+    Huge,
+    Small,
+}
+
+impl Pages {
+    /// Whether those of a chunk will do, which asked for huge ones or did not.
+    #[inline(always)]
+    fn will_do(self, is_huge: bool) -> bool {
+        match self {
+            Pages::Any => true,
+            Pages::Huge => is_huge,
+            Pages::Small => !is_huge,
+        }
+    }
+}
+
 /// The segments of one heap.
 pub(super) struct Backend {
     all: *mut Segment,
@@ -147,8 +182,12 @@ pub(super) struct Backend {
     pub(super) retain: usize,
     /// Used bytes above which new segments ask for huge pages.
     huge_above: usize,
+    /// The most bytes that one of the process heap's small classes has had in use.
+    most_alike: usize,
     /// Chunks that asked for huge pages.
     huge_chunks: usize,
+    /// Used bytes below half of which huge pages are not for the heap any more.
+    huge_from: usize,
     /// Whether there were some before the heap shrank.
     was_huge: bool,
     /// Used bytes above which they do so again.
@@ -180,7 +219,9 @@ impl Backend {
             record_bytes: 0,
             retain: 0,
             huge_above: 0,
+            most_alike: 0,
             huge_chunks: 0,
+            huge_from: 0,
             was_huge: false,
             again_above: 0,
             is_hidden: false,
@@ -206,15 +247,14 @@ impl Backend {
     }
 
     /// Takes `slices` slices (1 to 64) and `descriptor_size` bytes for their
-    /// descriptor, zeroed. `None` when the system has nothing to give. `alike` bytes
-    /// are used already for what these are: in much of one kind huge pages fill up. With
-    /// `edge` the last page of the run is to be a guard page.
+    /// descriptor, zeroed. `None` when the system has nothing to give. With `edge` the
+    /// last page of the run is to be a guard page.
     #[inline(always)]
     pub(super) fn take(
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        alike: Alike,
         edge: bool,
     ) -> Option<Run> {
         #[cfg(feature = "hardened")]
@@ -232,7 +272,7 @@ impl Backend {
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        alike: Alike,
         edge: bool,
     ) -> Option<Run> {
         self.take_as::<true>(slices, descriptor_size, alike, edge)
@@ -240,7 +280,7 @@ impl Backend {
 
     /// [`Backend::take`] of the lowest run.
     #[inline(never)]
-    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, alike: usize) -> Option<Run> {
+    fn take_lowest(&mut self, slices: usize, descriptor_size: usize, alike: Alike) -> Option<Run> {
         self.take_as::<false>(slices, descriptor_size, alike, false)
     }
 
@@ -250,7 +290,7 @@ impl Backend {
         &mut self,
         slices: usize,
         descriptor_size: usize,
-        alike: usize,
+        alike: Alike,
         edge: bool,
     ) -> Option<Run> {
         // Memory that is there already comes first, wherever it lies; the walk
@@ -287,8 +327,22 @@ impl Backend {
         {
             return Some(run);
         }
+        self.take_unused::<IS_HARD>(slices, descriptor_size, alike, edge)
+    }
+
+    /// [`Backend::take`] of slices that hold no memory, or of any where no others are left.
+    #[inline(never)]
+    fn take_unused<const IS_HARD: bool>(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: Alike,
+        edge: bool,
+    ) -> Option<Run> {
         let mut fenced = ptr::null_mut::<Segment>();
         let mut segment = self.open;
+        let fills = self.fills_huge(alike);
+        let mut pages = self.pages_for(fills);
         loop {
             if segment.is_null() {
                 if !fenced.is_null()
@@ -298,11 +352,25 @@ impl Backend {
                     return Some(run);
                 }
                 fenced = ptr::null_mut();
-                segment = self.grow(slices, alike)?;
+                segment = match self.grow(slices, fills) {
+                    Some(grown) => grown,
+                    None if pages == Pages::Any => return None,
+                    None => self.open,
+                };
+                pages = Pages::Any;
+                if segment.is_null() {
+                    continue;
+                }
             }
-            // SAFETY: as above.
+            // SAFETY: the open list links live segments of this back end, and
+            // the back end's lock makes them ours.
             let state = unsafe { &mut *segment };
             let next = state.next_open;
+            // SAFETY: a segment's leader lives as long as the segment.
+            if !pages.will_do(unsafe { (*state.leader).is_huge }) {
+                segment = next;
+                continue;
+            }
             if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced(), slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
@@ -380,7 +448,7 @@ impl Backend {
         self.used_slices += slices;
         self.dirty_units -= dirty;
         let regretted = state.take_purged(run);
-        self.regret = (self.regret + regretted * UNIT).min(MOST_REGRET);
+        self.regret(regretted * UNIT);
         let base = state.base.wrapping_add(first as usize * SLICE);
         if state.used == u64::MAX {
             self.close(segment);
@@ -783,25 +851,5 @@ impl Segment {
         }
         self.free_descriptors = ptr::null_mut();
         self.bump = start;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_of_ones_are_found_lowest_first() {
-        assert_eq!(find_ones(u64::MAX, 64), Some(0));
-        assert_eq!(find_ones(0, 1), None);
-        for length in 1..=64usize {
-            for at in 0..=64 - length {
-                let bits = mask(at as u32, length);
-                assert_eq!(find_ones(bits, length), Some(at as u32));
-                if length < 64 {
-                    assert_eq!(find_ones(bits, length + 1), None);
-                }
-            }
-        }
     }
 }

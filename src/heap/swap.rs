@@ -70,7 +70,7 @@ impl Front {
         let (bin, rack) = (cache.bin(class), cache.rack(class));
         let mut current = rack.current.load(Ordering::Relaxed);
         if current.is_null() {
-            current = self.first_magazine(rack, class);
+            current = self.first_magazine(cache, class);
             if current.is_null() {
                 return ptr::null();
             }
@@ -181,7 +181,7 @@ impl Front {
             if class == 0 {
                 return ptr::null();
             }
-            let fresh = self.first_magazine(rack, class);
+            let fresh = self.first_magazine(cache, class);
             let _state = self.bucket(class).state.lock();
             // SAFETY: the magazine is empty and this thread's, or null.
             unsafe { cache.install(class, fresh, 0) };
@@ -199,7 +199,9 @@ impl Front {
     /// A class's first magazine in a cache, to be installed under the bucket's
     /// lock; null when there is no memory for one.
     #[inline(never)]
-    pub(super) fn first_magazine(&self, rack: &Rack, class: usize) -> *mut Magazine {
+    pub(super) fn first_magazine(&self, cache: &ThreadCache, class: usize) -> *mut Magazine {
+        let rack = cache.rack(class);
+        cache.open(class);
         let most = self.most(class);
         rack.most.set(most);
         let few = LITTLE / classes::size_of(class).max(1);

@@ -16,8 +16,10 @@ use super::{foreign, meta, misuse, roster, screen};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Bytes of blocks in a cache that is kept.
-const MOST_PARKED_BYTES: usize = 1024 * 1024;
+/// Bytes of blocks in all caches that are kept. One may have them all: threads that come
+/// one after the other leave each other what they freed, and a cache that is a little too
+/// large would be drained and filled again in full.
+const MOST_PARKED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Leads a thread's word to its cache no more.
 ///
@@ -35,14 +37,25 @@ unsafe fn let_go<'a>(place: *mut ThreadCache) -> &'a ThreadCache {
     }
 }
 
-/// Counts the blocks of a cache that was kept as in use again, as those of a
-/// thread's cache are.
-fn count_as_out(shared: Shared<'_>, cache: &ThreadCache) {
-    let bytes = cache.parked_bytes.replace(0);
-    shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
-}
-
 impl Front {
+    /// Counts the blocks of a cache that was kept as in use again, as those of a
+    /// thread's cache are.
+    fn count_as_out(&self, shared: Shared<'_>, cache: &ThreadCache) {
+        let bytes = cache.parked_bytes.replace(0);
+        shared.totals.out.fetch_add(bytes, Ordering::Relaxed);
+        self.parked_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether there is room for `bytes` more in caches that are kept; then they are counted.
+    fn reserve(&self, bytes: usize) -> bool {
+        let before = self.parked_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let has_room = before.saturating_add(bytes) <= MOST_PARKED_BYTES;
+        if !has_room {
+            self.parked_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        has_room
+    }
+
     /// The shard with the fewest caches: threads that come after one another
     /// use the same subsegments.
     fn emptiest_shard(&self) -> u8 {
@@ -95,7 +108,7 @@ impl Front {
         let mut place = caches.unpark();
         // SAFETY: it was parked: nobody's, and never unmapped.
         if let Some(cache) = unsafe { place.as_ref() } {
-            count_as_out(shared, cache);
+            self.count_as_out(shared, cache);
             self.count_shard(cache.shard, 0, -1);
         } else {
             place = self.make(&mut caches);
@@ -167,17 +180,18 @@ impl Front {
         #[cfg(feature = "hardened")]
         super::hard::end_spares(cache);
         let bytes = cache.bytes();
-        let may_stay = bytes <= MOST_PARKED_BYTES
-            && !cache.pressed.get()
+        let may_stay = !cache.pressed.get()
             && !cache.is_diverted()
             && !cache.request.is_pending()
-            && !Self::is_under_pressure(shared, cache);
+            && !Self::is_under_pressure(shared, cache)
+            && self.reserve(bytes);
         // SAFETY: the caller's cache.
         unsafe { self.take_off(shared, place, may_stay, bytes) };
     }
 
-    /// Takes a cache that is no thread's any more off those in use, or keeps it with its
-    /// blocks, `bytes` in all, which count as in use no more.
+    /// Takes a cache that is no thread's any more off those in use; or, if it `may_stay`,
+    /// keeps it with its blocks, `bytes` in all, for which there is room and which count as in
+    /// use no more.
     ///
     /// # Safety
     /// `place` is the calling thread's live cache of this front end, to which no word
@@ -195,7 +209,10 @@ impl Front {
             self.count_shard(cache.shard, 0, 1);
         };
         let drain = |cache: &ThreadCache| {
-            count_as_out(shared, cache);
+            if may_stay {
+                self.parked_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            self.count_as_out(shared, cache);
             self.drain(shared, cache);
         };
         let forgotten = |cache: &ThreadCache| self.count_shard(cache.shard, -1, 0);
@@ -207,7 +224,7 @@ impl Front {
     /// Drains the caches of no thread.
     pub(super) fn drain_parked(&self, shared: Shared<'_>, caches: &Caches) {
         for cache in caches.parked() {
-            count_as_out(shared, cache);
+            self.count_as_out(shared, cache);
             self.drain(shared, cache);
         }
     }
@@ -330,6 +347,8 @@ impl Front {
         loop {
             let caches = self.caches.lock();
             let Some(orphan) = caches.live().find(|cache| !is_own(cache)) else {
+                // Nor are there threads that were about to keep one.
+                self.parked_bytes.store(0, Ordering::Relaxed);
                 return;
             };
             let orphan = (&raw const *orphan).cast_mut();

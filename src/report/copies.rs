@@ -44,7 +44,9 @@ pub(crate) fn begin() {
     if sys::is_privileged() {
         return;
     }
-    sys::for_each_env(b"NTHEAP_RUN_STOPS", &mut |name, value| {
+    // Looked for at each start: with a name it lies with what a process's first calls read.
+    static NAME: [u8; 16] = *b"NTHEAP_RUN_STOPS";
+    sys::for_each_env(&NAME, &mut |name, value| {
         let fits = !value.is_empty() && value.len() <= FOLDER_MAX;
         if name != b"NTHEAP_RUN_STOPS" || !fits || FOLDER.length.load(Ordering::Relaxed) != 0 {
             return;

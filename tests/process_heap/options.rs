@@ -102,6 +102,29 @@ fn huge_pages_by_default_for_large_heaps() {
     });
 }
 
+/// Small blocks fill their huge pages where there is much of one size. Larger ones might
+/// leave most of one untouched.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn huge_pages_by_default_for_much_of_one_small_size() {
+    let fill = |size: usize, bytes: usize| {
+        for _ in 0..bytes / size {
+            assert!(!Face::Plain.allocate(layout(size, 8)).is_null());
+        }
+        stats().os_calls.get(Call::Advise)
+    };
+    quiet(&[], || {
+        for size in [64, 128, 256, 512] {
+            assert_eq!(fill(size, 3 * MIB), 0, "3 MiB of {size}");
+        }
+        for size in [2 * KIB, 64 * KIB] {
+            assert_eq!(fill(size, 6 * MIB), 0, "6 MiB of {size}");
+        }
+        assert_ne!(fill(512, 4 * MIB), 0, "7 MiB of 512");
+        assert!(stats().active < 32 * MIB);
+    });
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn huge_pages_always() {

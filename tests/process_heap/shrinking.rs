@@ -271,6 +271,34 @@ mod swings {
     }
 
     each_face!(what_is_used_again_is_kept: plain = Plain, checked = Checked);
+
+    /// A heap that stays small is kept as a whole, until it has grown and shrunk.
+    fn a_small_heap_is_kept_as_a_whole(face: Face) {
+        const SMALL: usize = 24 * MIB;
+        let cycles: Vec<i64> = (0..10)
+            .map(|_| {
+                let before = faults();
+                swing(face, SMALL);
+                faults() - before
+            })
+            .collect();
+        let idle = resident();
+        swing(face, 400 * MIB);
+        let left = resident();
+        let (first, last): (i64, i64) = (cycles[..2].iter().sum(), cycles[5..].iter().sum());
+        figure(&format!(
+            "24 MiB used and freed ten times, {face:?}: {first} page faults in the first two, \
+             {last} in the last five; {} resident, {} when 400 MiB were used and freed",
+            mib(idle),
+            mib(left)
+        ));
+        assert!(first >= (SMALL / ntheap::sys::page_size()) as i64);
+        assert!(last < first / 10, "page faults of each swing: {cycles:?}");
+        assert!(idle < SMALL + LITTLE, "{} stay of a swing", mib(idle));
+        assert!(left < LITTLE, "{} stay of a larger heap", mib(left));
+    }
+
+    each_face!(a_small_heap_is_kept_as_a_whole: plain = Plain, checked = Checked);
 }
 
 /// A large block, each page marked as its own.
@@ -348,11 +376,13 @@ fn large_blocks_in_turn_are_whole_and_not_much_larger(face: Face) {
             .map(|marked| at_most(marked.block.layout.size()))
             .sum();
         let usable = stats().large_bytes;
-        assert!(
-            (bytes..=most).contains(&usable),
-            "{usable} bytes for {bytes}"
-        );
         peak = peak.max(bytes);
+        // What was in use before may be left to blocks that ask for less, and some have up
+        // to a quarter too much whatever that was.
+        assert!(
+            (bytes..=most.max(peak + peak / 8)).contains(&usable),
+            "{usable} bytes for {bytes}, {peak} before"
+        );
     }
     assert_eq!(stats().large_blocks, alive.len());
     for marked in &alive {
@@ -373,6 +403,45 @@ fn large_blocks_in_turn_are_whole_and_not_much_larger(face: Face) {
 }
 
 each_face!(large_blocks_in_turn_are_whole_and_not_much_larger:
+    plain = Plain, checked = Checked);
+
+/// A region that is there already is taken again by a smaller block: together they hold
+/// what the largest one needs.
+#[cfg(target_os = "linux")]
+fn large_blocks_one_at_a_time_hold_what_the_largest_needs(face: Face) {
+    let mut random = Random::new(15);
+    let before = resident();
+    let mut largest = 0;
+    for mark in 0..60 {
+        let size = (5 * MIB + random.below(20 * MIB)) & !7;
+        let layout = layout(size, 8);
+        let marked = Marked::new(
+            Block {
+                start: face.allocate(layout),
+                layout,
+            },
+            mark,
+        );
+        marked.assert_whole();
+        face.free(marked.block.start, layout);
+        largest = largest.max(size);
+    }
+    let grown = status("VmHWM") - before;
+    figure(&format!(
+        "60 blocks of 5 to 25 MiB one after the other, {face:?}: {} the largest, {} resident",
+        mib(largest),
+        mib(grown)
+    ));
+    assert!(
+        grown <= largest + largest / 8,
+        "{} for {}",
+        mib(grown),
+        mib(largest)
+    );
+}
+
+#[cfg(target_os = "linux")]
+each_face!(large_blocks_one_at_a_time_hold_what_the_largest_needs:
     plain = Plain, checked = Checked);
 
 /// Whatever pages a block is made of, purged ones, dirty ones, or a kept
@@ -555,6 +624,65 @@ fn caches_of_ended_threads_count_for_nobody(face: Face) {
 
 each_face!(caches_of_ended_threads_count_for_nobody:
     plain = Plain, checked = Checked, global = Global);
+
+/// Threads that end leave the next one up to four MiB of blocks, whichever of their caches
+/// have them, and no more.
+fn caches_of_ended_threads_keep_four_mib_together(face: Face) {
+    const MOST: u64 = 4 * MIB as u64;
+    let cached = || -> u64 {
+        let buckets = stats().buckets;
+        let bytes = buckets
+            .iter()
+            .map(|bucket| bucket.cached * bucket.size as u64);
+        bytes.sum()
+    };
+    /// Blocks of a hundred sizes allocated and freed, often enough for magazines to grow.
+    fn work(face: Face) {
+        for turn in 0..100 * 4 {
+            let layout = layout(80 + turn / 4 * 40, 8);
+            let blocks: Vec<usize> = (0..56)
+                .map(|_| filled(face, layout, 1).expose_provenance())
+                .collect();
+            for start in blocks {
+                face.free(std::ptr::with_exposed_provenance_mut(start), layout);
+            }
+        }
+    }
+    // Where one thread is alone, its idle classes go back while it works.
+    let one = layout(16, 8);
+    face.free(filled(face, one, 1), one);
+    let during = std::thread::spawn(move || {
+        work(face);
+        cached()
+    });
+    let during = during.join().unwrap();
+    let after = cached();
+    assert!((MIB as u64 * 5 / 4..MOST).contains(&during), "{during}");
+    assert_eq!(after, during, "a cache of less than four MiB was drained");
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(8));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let barrier = std::sync::Arc::clone(&barrier);
+            std::thread::spawn(move || {
+                work(face);
+                barrier.wait();
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    // What depots hold is bounded by a MiB in a heap as small as this one.
+    let left = cached();
+    assert!(left > MOST / 4 && left <= MOST + 2 * MIB as u64, "{left}");
+    face.purge();
+    assert!(cached() < left / 4, "{} stay", cached());
+    figure(&format!(
+        "caches of ended threads, {face:?}: {during} bytes of one, {left} of eight"
+    ));
+}
+
+each_face!(caches_of_ended_threads_keep_four_mib_together: plain = Plain, checked = Checked);
 
 /// Blocks of every route, forty of a size, twice.
 fn use_every_route(heap: &NtHeap) {

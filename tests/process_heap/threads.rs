@@ -31,3 +31,46 @@ fn blocks_are_handed_from_thread_to_thread(face: Face) {
 
 each_face!(blocks_are_handed_from_thread_to_thread:
     plain = Plain, checked = Checked, global = Global);
+
+/// What a thread's cache holds decides at the thread's end whether it is kept for the next
+/// one: up to 1 MiB in all, of whatever classes.
+fn caches_of_ended_threads_are_kept_up_to_a_megabyte(face: Face) {
+    /// Has a thread free a block of each of `sizes`, and end.
+    fn end_with(face: Face, sizes: &'static [usize]) {
+        let work = move || {
+            let blocks: Vec<_> = sizes.iter().map(|size| layout(*size, 16)).collect();
+            let blocks = blocks
+                .into_iter()
+                .map(|layout| (face.allocate(layout), layout));
+            for (block, layout) in blocks.collect::<Vec<_>>() {
+                face.free(block, layout);
+            }
+        };
+        std::thread::spawn(work).join().unwrap();
+    }
+    /// Blocks of `size` bytes that caches and depots hold.
+    fn cached(size: usize) -> u64 {
+        let class = ntheap::heap::classes::class_for(size, 16).unwrap();
+        let size = ntheap::heap::classes::size_of(class);
+        let buckets = stats().buckets;
+        buckets
+            .iter()
+            .filter(|bucket| bucket.size == size)
+            .map(|bucket| bucket.cached)
+            .sum()
+    }
+    const FEW: [usize; 4] = [16, 1008, 4 * KIB, 512 * KIB];
+    end_with(face, &FEW);
+    for size in FEW {
+        assert!(cached(size) > 0, "{size} bytes, {face:?}: kept");
+    }
+    // The next thread has the same cache.
+    end_with(face, &[512 * KIB, 640 * KIB]);
+    for size in FEW.into_iter().chain([640 * KIB]) {
+        assert_eq!(cached(size), 0, "{size} bytes, {face:?}: given back");
+    }
+    assert_eq!(stats().allocated, 0);
+}
+
+each_face!(caches_of_ended_threads_are_kept_up_to_a_megabyte:
+    plain = Plain, checked = Checked, global = Global);

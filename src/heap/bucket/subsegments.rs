@@ -10,7 +10,7 @@ use super::super::descriptor::{Descriptor, Geometry, SUBSEGMENT};
 use super::super::fence;
 #[cfg(feature = "hardened")]
 use super::super::hard;
-use super::super::segment::Run;
+use super::super::segment::{Alike, Run};
 use super::super::slices;
 use super::{Place, RUNS, SHARDS, State};
 use crate::sys::{self, Protection};
@@ -97,21 +97,20 @@ impl State {
         {
             return false;
         }
-        // The process heap's bounds for huge pages are those of all its classes.
+        let bytes = (self.subsegments + 1) * slices * classes::SLICE;
         let alike = match place.owned {
-            Some(_) => self.subsegments * slices * classes::SLICE,
-            None => 0,
+            Some(_) => Alike::Private(bytes),
+            None if place.is_small() => Alike::Small(bytes),
+            None => Alike::No,
         };
-        let taken = if HARD == FENCED {
+        let taken = {
             let mut back_end = place.back_end.lock();
-            back_end.take_for(place.class, place.record_size())
-        } else {
-            place.back_end.lock().take(
-                slices,
-                place.record_size(),
-                alike,
-                ends_in_guard::<HARD>(place.class),
-            )
+            let size = place.record_size();
+            if HARD == FENCED {
+                back_end.take_for(place.class, size)
+            } else {
+                back_end.take(slices, size, alike, ends_in_guard::<HARD>(place.class))
+            }
         };
         let Some(run) = taken else {
             if let Some(owned) = place.owned {
@@ -269,6 +268,7 @@ impl State {
             #[cfg(feature = "hardened")]
             let is_zero = HARD == OPEN && hard::undo(place.class, base);
             let mut back_end = place.back_end.lock();
+            back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
             #[cfg(feature = "hardened")]
             if is_zero {
                 back_end.note_zero(segment, first, slices);

@@ -22,7 +22,7 @@ use super::units::{self, UNIT, Units};
 use crate::heap::classes::SLICE;
 use crate::heap::descriptor::{Descriptor, REGION};
 use crate::heap::meta::{self, FreeList};
-use crate::heap::segment::Segment;
+use crate::heap::segment::{Alike, Segment};
 use crate::heap::{PROCESS, slices};
 use crate::sync::Mutex;
 use crate::sys::{self, Protection};
@@ -169,7 +169,7 @@ unsafe fn from_caller(record: *mut Region, plan: &Plan) -> Option<()> {
 fn from_slices(reserved: usize) -> *mut Region {
     let count = reserved.div_ceil(SLICE);
     let size = RECORD + tables_size(reserved);
-    let Some(run) = PROCESS.sparse.lock().take(count, size, 0, false) else {
+    let Some(run) = PROCESS.sparse.lock().take(count, size, Alike::No, false) else {
         return ptr::null_mut();
     };
     let region: *mut Region = run.descriptor.cast();

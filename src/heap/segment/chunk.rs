@@ -4,7 +4,7 @@
 //! segments, in the same reservation, so that no record lies near a block and
 //! one call gives all of it back.
 
-use super::{Backend, MOST_REGRET, SEGMENT, Segment, UNIT, mask};
+use super::{Backend, MOST_REGRET, Pages, SEGMENT, Segment, UNIT, mask};
 use crate::heap::classes::SLICE;
 use crate::heap::slices;
 use crate::vm::{self, Use};
@@ -23,7 +23,7 @@ pub(super) struct Shape {
 
 /// Chunks from large to small. The last two are for when address space or
 /// commit is nearly used up.
-const SHAPES: [Shape; 5] = [
+static SHAPES: [Shape; 5] = [
     Shape::whole(16),
     Shape::whole(4),
     Shape::whole(1),
@@ -78,21 +78,26 @@ impl Shape {
 
 impl Backend {
     /// Reserves a chunk that has a run of `slices`, the smaller the less there
-    /// is, and opens its segments. `alike` is as for [`Backend::take`].
+    /// is, and opens its segments. `fills` is what
+    /// [`Backend::fills_huge`] says.
     #[inline(never)]
-    pub(super) fn grow(&mut self, slices: usize, alike: usize) -> Option<*mut Segment> {
+    pub(super) fn grow(&mut self, slices: usize, fills: bool) -> Option<*mut Segment> {
         // About as much as is in use already, so that a small heap stays small
-        // in every account and a large one makes few calls.
+        // in every account and a large one makes few calls. What is to have small pages
+        // though others have huge ones is little.
         let used = self.used_slices * SLICE;
         let limit = crate::sys::address_space_limit();
-        let huge = self.wants_huge() || self.is_much(alike);
+        let pages = self.pages_for(fills);
+        let huge = self.wants_huge() || pages == Pages::Huge;
         for shape in SHAPES {
             let too_much = shape.segments > 1
-                && (shape.blocks() > used.max(SEGMENT) || shape.blocks() > limit / 8);
+                && (pages == Pages::Small
+                    || shape.blocks() > used.max(SEGMENT)
+                    || shape.blocks() > limit / 8);
             if !too_much && shape.slices >= slices && self.reserve_chunk(shape, huge) {
                 let again = self.released.min(shape.blocks());
                 self.released -= again;
-                self.regret = (self.regret + again).min(MOST_REGRET);
+                self.regret(again);
                 return Some(self.open);
             }
         }
@@ -240,6 +245,8 @@ impl Backend {
                 (*leader).is_huge = true;
             }
             self.huge_chunks += 1;
+            let used = self.used_slices * SLICE;
+            self.huge_from = self.huge_from.max(used.min(self.huge_above));
         }
         self.anchor();
         true

@@ -17,7 +17,7 @@
 //! Invariant: a slice whose `starts` bit is set begins a run of as many slices as its class
 //! takes, all fenced for it, all in use or all not.
 
-use super::{Backend, Run, SLICE, Segment, UNIT, WALK, find_ones, mask};
+use super::{Alike, Backend, Run, SLICE, Segment, UNIT, WALK, find_ones, mask};
 use crate::heap::classes;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::fence::{self, Fence, MOST_LAID_ON_DIRTY};
@@ -32,12 +32,12 @@ impl Backend {
     #[inline(never)]
     pub(in crate::heap) fn take_for(&mut self, class: usize, record: usize) -> Option<Run> {
         let run = self.take_fenced(class, record);
-        run.or_else(|| self.take(classes::slices_of(class), record, 0, false))
+        run.or_else(|| self.take(classes::slices_of(class), record, Alike::No, false))
     }
 
     /// A fenced run for `class`; `None` where one without fences is to do.
     fn take_fenced(&mut self, class: usize, record: usize) -> Option<Run> {
-        if !fence::can_be() || self.huge_chunks != 0 || self.wants_huge() {
+        if !fence::can_be() || self.wants_huge() {
             return None;
         }
         self.take_kept(class, record)
@@ -96,7 +96,7 @@ impl Backend {
                     return None;
                 } else {
                     has_grown = true;
-                    self.grow(slices, 0)?
+                    self.grow(slices, false)?
                 };
                 if segment.is_null() {
                     continue;
@@ -347,7 +347,9 @@ mod tests {
             classes::size_of(class),
         );
         // Another class takes what lies there, two slices of it, and can use all of them.
-        let taken = back_end.take(2, record, 0, false).expect("dirty slices");
+        let taken = back_end
+            .take(2, record, Alike::No, false)
+            .expect("dirty slices");
         assert_eq!(taken.first_slice, run.first_slice + 1);
         // SAFETY: the two slices are ours.
         unsafe { taken.base.write_bytes(2, 2 * SLICE) };
@@ -357,7 +359,7 @@ mod tests {
         // What is left of the run is no run.
         let other = back_end.take_fenced(class, record).expect("a new run");
         assert_ne!(other.base, run.base);
-        let rest = back_end.take(3, record, 0, false).expect("slices");
+        let rest = back_end.take(3, record, Alike::No, false).expect("slices");
         // SAFETY: as above.
         unsafe { rest.base.write_bytes(3, 3 * SLICE) };
         assert_eq!(state(&rest).fenced & mask(rest.first_slice, 3), 0);

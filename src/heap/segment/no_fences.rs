@@ -1,13 +1,13 @@
 //! What the back end asks of `fences`, where the crate is built without guards: no slice has
 //! fences.
 
-use super::{Backend, Run, Segment, find_ones};
+use super::{Alike, Backend, Run, Segment, find_ones};
 use crate::heap::classes;
 
 impl Backend {
     /// A run for `class`.
     pub(in crate::heap) fn take_for(&mut self, class: usize, record: usize) -> Option<Run> {
-        self.take(classes::slices_of(class), record, 0, false)
+        self.take(classes::slices_of(class), record, Alike::No, false)
     }
 
     pub(super) fn take_among_fences(

@@ -10,9 +10,10 @@
 //! pay for it in page faults. So what is purged is remembered, and when it is
 //! used again the limit rises by as much (*regret*), up to a bound; each purge
 //! lowers it again by an eighth of what was purged. A heap that shrinks for
-//! good purges on and ends at the limit of its size.
+//! good purges on and ends at the limit of its size. The bound is lower for a heap
+//! that was too large to be kept as a whole: a part of it would save little.
 
-use super::{Backend, SEGMENT, SLICE, Segment, UNIT, mask};
+use super::{Alike, Backend, Pages, SEGMENT, SLICE, Segment, UNIT, mask};
 use crate::vm::{self, Use};
 
 /// Holes that running short of commit may leave in the segments at a time: each
@@ -22,7 +23,10 @@ const MOST_HOLES: u32 = 400;
 /// What a heap starts with: one that never shrinks by much pays nothing.
 pub(super) const FIRST_REGRET: usize = 8 * 1024 * 1024;
 /// Dirty bytes kept at most because purged memory was used again.
-pub(super) const MOST_REGRET: usize = 16 * 1024 * 1024;
+pub(super) const MOST_REGRET: usize = 32 * 1024 * 1024;
+/// The same when a large heap shrinks, and how many bytes of subsegments make it large.
+const MOST_REGRET_OF_LARGE: usize = 16 * 1024 * 1024;
+const LARGE: usize = 40 * 1024 * 1024;
 
 impl Backend {
     /// Bytes that unused slices may hold.
@@ -40,6 +44,19 @@ impl Backend {
         }
     }
 
+    /// Notes that so many bytes are used again that were purged.
+    pub(super) fn regret(&mut self, bytes: usize) {
+        self.regret = self.regret.saturating_add(bytes).min(MOST_REGRET);
+    }
+
+    /// Notes that a heap whose subsegments may hold `active` bytes of memory shrinks.
+    #[inline(always)]
+    pub(in crate::heap) fn note_shrinking(&mut self, active: usize) {
+        if active > LARGE {
+            self.regret = self.regret.min(MOST_REGRET_OF_LARGE);
+        }
+    }
+
     /// Purges when the limit is passed.
     pub(in crate::heap) fn purge_excess(&mut self) {
         let before = self.dirty_bytes();
@@ -54,15 +71,19 @@ impl Backend {
             }
             let purged = before - self.dirty_bytes();
             self.regret = self.regret.saturating_sub(purged / 8);
-            let used = self.used_slices * SLICE;
-            if self.huge_chunks != 0 && used < self.huge_above / 2 {
-                self.advise_small();
-            }
-            self.again_above = self.again_above.min(
-                self.huge_above
-                    .max(used.saturating_add(self.huge_above / 2)),
-            );
+            let again = self.huge_again(self.used_slices * SLICE);
+            self.again_above = self.again_above.min(again);
         }
+        if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_from / 2 {
+            self.advise_small();
+        }
+    }
+
+    /// Used bytes above which a heap that has shrunk to `used` asks for huge pages again.
+    /// One that swings about the bound would do so each time, and hold 2 MiB for each
+    /// page that it touches anew.
+    fn huge_again(&self, used: usize) -> usize {
+        used.saturating_add(self.huge_above.saturating_mul(2))
     }
 
     /// Asks for huge pages no more: in a heap that has shrunk, a page touched
@@ -73,10 +94,7 @@ impl Backend {
         if self.huge_chunks == 0 {
             return;
         }
-        let used = self.used_slices * SLICE;
-        self.again_above = self
-            .huge_above
-            .max(used.saturating_add(self.huge_above / 2));
+        self.again_above = self.huge_again(self.used_slices * SLICE);
         let mut segment = self.all;
         while !segment.is_null() {
             // SAFETY: the list links live segments of this back end, whose
@@ -92,6 +110,8 @@ impl Backend {
         }
         self.advise_all(false);
         self.huge_chunks = 0;
+        self.huge_from = 0;
+        self.most_alike = 0;
         self.was_huge = true;
     }
 
@@ -109,6 +129,7 @@ impl Backend {
     #[inline(never)]
     pub(super) fn advise_again(&mut self) {
         self.was_huge = false;
+        self.huge_from = self.huge_above;
         self.advise_all(true);
     }
 
@@ -132,9 +153,35 @@ impl Backend {
         }
     }
 
-    /// Whether so much of one kind fills huge pages though the heap is not that large.
-    pub(super) fn is_much(&self, alike: usize) -> bool {
-        alike >= self.huge_above / 4 && self.huge_above != usize::MAX
+    /// Whether there is so much of one kind that huge pages fill up though the heap is not
+    /// large. The process heap's small blocks share chunks from half as much of some size
+    /// on, so that no more than the last huge page is partly unused; not in a heap that has
+    /// shrunk.
+    pub(super) fn fills_huge(&mut self, alike: Alike) -> bool {
+        let (bytes, may) = match alike {
+            Alike::No => return false,
+            Alike::Private(bytes) => (bytes, true),
+            Alike::Small(bytes) => {
+                self.most_alike = self.most_alike.max(bytes);
+                (2 * self.most_alike, !self.was_huge)
+            }
+        };
+        may && bytes >= self.huge_above / 4 && self.huge_above != usize::MAX
+    }
+
+    /// The pages that slices without memory are to have, for a run that fills huge
+    /// ones or may not. While some fill them in a heap that is not large, others stay out of
+    /// those: they might touch a page of many.
+    pub(super) fn pages_for(&self, fills: bool) -> Pages {
+        if self.wants_huge() {
+            Pages::Any
+        } else if fills {
+            Pages::Huge
+        } else if self.huge_chunks != 0 {
+            Pages::Small
+        } else {
+            Pages::Any
+        }
     }
 
     /// Releases chunks that are not used, then purges dirty slices, until at most

@@ -1,0 +1,65 @@
+//! Runs of slices, and the chunks that they come from.
+
+use super::*;
+
+#[test]
+fn runs_of_ones_are_found_lowest_first() {
+    assert_eq!(find_ones(u64::MAX, 64), Some(0));
+    assert_eq!(find_ones(0, 1), None);
+    for length in 1..=64usize {
+        for at in 0..=64 - length {
+            let bits = mask(at as u32, length);
+            assert_eq!(find_ones(bits, length), Some(at as u32));
+            if length < 64 {
+                assert_eq!(find_ones(bits, length + 1), None);
+            }
+        }
+    }
+}
+
+/// Blocks that fill huge pages have them before the heap is large, and nobody else; in
+/// a large heap all do.
+#[test]
+fn those_that_fill_huge_pages_have_chunks_of_their_own() {
+    // The slice table is the process heap's.
+    assert!(crate::heap::PROCESS.is_ready(&crate::config::Config::new()));
+    let mut back_end = Backend::new();
+    back_end.begin(0, 4 * SEGMENT);
+    let mut runs = [false, true, true, false, true, false].map(|fills| {
+        let alike = if fills {
+            Alike::Private(SEGMENT)
+        } else {
+            Alike::No
+        };
+        let run = back_end.take(8, HEADER, alike, false).expect("slices");
+        // SAFETY: the segment of a run just taken.
+        let is_huge = unsafe { (*(*run.segment).leader).is_huge };
+        assert_eq!(is_huge, fills);
+        run
+    });
+    assert_eq!(back_end.huge_chunks, 1);
+    let mut rest = 0;
+    while !back_end.wants_huge() {
+        back_end.take(64, HEADER, Alike::No, false).expect("slices");
+        rest += 1;
+    }
+    assert_eq!((rest, back_end.huge_chunks), (4, 1));
+    while back_end.huge_chunks == 1 {
+        back_end.take(64, HEADER, Alike::No, false).expect("slices");
+    }
+    // What was used of the huge chunk is used again by whoever comes.
+    let run = &mut runs[1];
+    // SAFETY: the run was taken with these sizes, and nobody uses it.
+    unsafe {
+        back_end.put_back(
+            run.segment,
+            run.first_slice,
+            8,
+            8 * SLICE,
+            run.descriptor,
+            HEADER,
+        );
+    }
+    let again = back_end.take(8, HEADER, Alike::No, false).expect("slices");
+    assert_eq!(again.base, run.base);
+}
