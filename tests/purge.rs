@@ -7,6 +7,8 @@ use ntheap::heap::{Word, classes, plain};
 use ntheap::{Config, Stats, stats};
 use std::alloc::Layout;
 use std::sync::Barrier;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use std::sync::atomic::AtomicI32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
@@ -56,6 +58,10 @@ fn purge_reaches_threads_asleep_and_at_work() {
     at_work();
 }
 
+/// The number of the thread that ends so.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+static ENDING: AtomicI32 = AtomicI32::new(0);
+
 /// A thread that ends by the system call alone gives nothing back. (musl waits for it for
 /// ever: there a thread's end is told by the function that was not called.)
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -67,6 +73,8 @@ extern "C" fn end_at_once(_: *mut libc::c_void) -> *mut libc::c_void {
             free(block, size);
         }
     }
+    // SAFETY: it has no arguments.
+    ENDING.store(unsafe { libc::gettid() }, Ordering::Relaxed);
     // SAFETY: none: this is the planted bug.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
     std::ptr::null_mut()
@@ -92,6 +100,11 @@ fn ended_without_hooks() {
             );
             assert_eq!(made, 0);
             assert_eq!(libc::pthread_join(thread, std::ptr::null_mut()), 0);
+            // It wakes who waits before it is gone altogether.
+            let number = ENDING.load(Ordering::Relaxed);
+            while libc::syscall(libc::SYS_tgkill, libc::getpid(), number, 0) == 0 {
+                std::thread::yield_now();
+            }
         }
         let kept = stats();
         assert_eq!(kept.threads, before.threads + 1, "{round}");

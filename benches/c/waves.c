@@ -4,8 +4,6 @@
  * end. Whole magazines fill and empty in every class in turn. */
 #include "bench.h"
 
-#include <string.h>
-
 enum { WAVE = 9000, STAYS = 1800, STEPS = 40 };
 
 struct shore {

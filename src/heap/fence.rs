@@ -19,7 +19,7 @@
 //!   while slices are unused, for the next subsegment of the same class
 //!   (segment/fences.rs).
 //! - Of a class whose fences are many for its bytes a few subsegments have them ([`most`]).
-//! - They lie in no chunk that asked for huge pages: a fence would split one. A heap of
+//! - They are laid in no chunk that asks for huge pages: a fence would split one. A heap of
 //!   32 MiB or more, which asks for them everywhere, lays no more.
 //! - Where the system refuses a first one, none is tried again.
 //!

@@ -12,7 +12,8 @@
 //! A freed block's region is kept for the next one, which stretches or trims it
 //! to its size, or leaves it larger: for an array that grows, and while all live
 //! regions together are little larger than what was asked for, or than what was asked for
-//! lately when more was alive: what was there then raises no peak. Regions are kept up to a
+//! lately when more was alive; a block may have four times its size beyond it, and all together
+//! 16 MiB. Regions are kept up to a
 //! limit that follows the bytes of large blocks alive. The oldest go first. As for slices
 //! (segment/purge.rs), the limit rises when what was released is wanted again, and falls
 //! with every release: a program that allocates and frees the same megabytes over and
@@ -40,6 +41,10 @@ const MOST_REGRET: usize = 32 * 1024 * 1024;
 /// [`MOST_LEFT`], before kept regions that are more than a quarter too large are trimmed,
 /// whatever was in use before.
 const SURPLUS: usize = 8;
+
+/// How many times what a block asks for it may have beyond that, so that a small one does not
+/// keep a region from those that will want all of it.
+const MOST_TIMES_LEFT: usize = 4;
 
 /// The part by which what was in use once is forgotten with each block.
 const FORGETS: usize = 64;
@@ -548,6 +553,7 @@ impl LargeList {
             .max(self.peak.saturating_sub(asked))
             .min(MOST_LEFT)
             .saturating_sub(self.surplus)
+            .min(size.saturating_mul(MOST_TIMES_LEFT))
     }
 
     /// Notes how much is asked for by all blocks together.

@@ -29,7 +29,7 @@ const _: () = assert!(BIN == 16);
 /// Where in a cache the bin for a layout lies if its class is a linear one:
 /// sizes are multiples of 16 there, so one that is rounded to a multiple of the
 /// alignment is a class whose blocks are so aligned. More than
-/// [`MAX_LINEAR_SIZE`] if the class is not a linear one.
+/// [`classes::MAX_LINEAR_SIZE`] if the class is not a linear one.
 #[inline(always)]
 pub(super) fn linear_offset(size: usize, align: usize) -> usize {
     let mask = (align - 1) | (BIN - 1);

@@ -380,7 +380,7 @@ fn large_blocks_in_turn_are_whole_and_not_much_larger(face: Face) {
         // What was in use before may be left to blocks that ask for less, and some have up
         // to a quarter too much whatever that was.
         assert!(
-            (bytes..=most.max(peak + peak / 8)).contains(&usable),
+            (bytes..=most.max((peak + peak / 8).min(most + 16 * MIB))).contains(&usable),
             "{usable} bytes for {bytes}, {peak} before"
         );
     }
@@ -659,6 +659,10 @@ fn caches_of_ended_threads_keep_four_mib_together(face: Face) {
     let after = cached();
     assert!((MIB as u64 * 5 / 4..MOST).contains(&during), "{during}");
     assert_eq!(after, during, "a cache of less than four MiB was drained");
+    assert!(
+        4 * during > 2 * MOST + MIB as u64,
+        "four caches kept whole would be seen"
+    );
     let barrier = std::sync::Arc::new(std::sync::Barrier::new(8));
     let threads: Vec<_> = (0..8)
         .map(|_| {
@@ -672,9 +676,9 @@ fn caches_of_ended_threads_keep_four_mib_together(face: Face) {
     for thread in threads {
         thread.join().unwrap();
     }
-    // What depots hold is bounded by a MiB in a heap as small as this one.
+    // Depots hold a MiB besides, or a quarter of what was active.
     let left = cached();
-    assert!(left > MOST / 4 && left <= MOST + 2 * MIB as u64, "{left}");
+    assert!(left > MOST / 4 && left <= 2 * MOST, "{left}");
     face.purge();
     assert!(cached() < left / 4, "{} stay", cached());
     figure(&format!(

@@ -33,8 +33,8 @@ each_face!(blocks_are_handed_from_thread_to_thread:
     plain = Plain, checked = Checked, global = Global);
 
 /// What a thread's cache holds decides at the thread's end whether it is kept for the next
-/// one: up to 1 MiB in all, of whatever classes.
-fn caches_of_ended_threads_are_kept_up_to_a_megabyte(face: Face) {
+/// one: up to 4 MiB in all, of whatever classes.
+fn caches_of_ended_threads_are_kept_up_to_four_megabytes(face: Face) {
     /// Has a thread free a block of each of `sizes`, and end.
     fn end_with(face: Face, sizes: &'static [usize]) {
         let work = move || {
@@ -65,12 +65,26 @@ fn caches_of_ended_threads_are_kept_up_to_a_megabyte(face: Face) {
         assert!(cached(size) > 0, "{size} bytes, {face:?}: kept");
     }
     // The next thread has the same cache.
-    end_with(face, &[512 * KIB, 640 * KIB]);
-    for size in FEW.into_iter().chain([640 * KIB]) {
+    const MANY: [usize; 8] = [
+        320 * KIB,
+        384 * KIB,
+        448 * KIB,
+        512 * KIB,
+        640 * KIB,
+        768 * KIB,
+        896 * KIB,
+        1024 * KIB,
+    ];
+    end_with(face, &MANY[..4]);
+    for size in FEW.into_iter().chain(MANY[..4].iter().copied()) {
+        assert!(cached(size) > 0, "{size} bytes, {face:?}: kept");
+    }
+    end_with(face, &MANY);
+    for size in FEW.into_iter().chain(MANY) {
         assert_eq!(cached(size), 0, "{size} bytes, {face:?}: given back");
     }
     assert_eq!(stats().allocated, 0);
 }
 
-each_face!(caches_of_ended_threads_are_kept_up_to_a_megabyte:
+each_face!(caches_of_ended_threads_are_kept_up_to_four_megabytes:
     plain = Plain, checked = Checked, global = Global);

@@ -316,6 +316,7 @@ impl State {
                 back_end.put_back(segment, first, slices, touched, descriptor, size);
                 active += touched;
             });
+            back_end.note_shrinking(active);
             back_end.purge_excess();
         }
         place.totals.active.fetch_sub(active, Ordering::Relaxed);

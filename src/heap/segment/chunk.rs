@@ -317,6 +317,11 @@ impl Backend {
         self.dirty_units -= dirty;
         self.released = (self.released + dirty * UNIT).min(MOST_REGRET);
         self.huge_chunks -= usize::from(is_huge);
+        if self.huge_chunks == 0 {
+            // What was much of one size has gone with them.
+            self.huge_from = 0;
+            self.most_alike = 0;
+        }
         self.anchor();
         let size = shape.size();
         // SAFETY: nothing in the chunk is used and no list leads to it. When

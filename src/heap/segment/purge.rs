@@ -74,7 +74,8 @@ impl Backend {
             let again = self.huge_again(self.used_slices * SLICE);
             self.again_above = self.again_above.min(again);
         }
-        if self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_from / 2 {
+        let may_purge = self.retain != usize::MAX;
+        if may_purge && self.huge_chunks != 0 && self.used_slices * SLICE < self.huge_from / 2 {
             self.advise_small();
         }
     }

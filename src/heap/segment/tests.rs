@@ -1,6 +1,7 @@
 //! Runs of slices, and the chunks that they come from.
 
 use super::*;
+use crate::heap::classes;
 
 #[test]
 fn runs_of_ones_are_found_lowest_first() {
@@ -62,4 +63,34 @@ fn those_that_fill_huge_pages_have_chunks_of_their_own() {
     }
     let again = back_end.take(8, HEADER, Alike::No, false).expect("slices");
     assert_eq!(again.base, run.base);
+}
+
+/// Fences are laid beside chunks with huge pages; and a heap whose huge chunks have all gone
+/// starts over with what is much.
+#[test]
+fn fences_keep_to_small_pages() {
+    // The slice table is the process heap's.
+    assert!(crate::heap::PROCESS.is_ready(&crate::config::Config::new()));
+    let mut back_end = Backend::new();
+    back_end.begin(1, 4 * SEGMENT);
+    let alike = Alike::Small(SEGMENT);
+    let huge = back_end.take(64, HEADER, alike, false).expect("slices");
+    assert_eq!((back_end.huge_chunks, back_end.most_alike), (1, SEGMENT));
+    let class = classes::class_of(256 * 1024);
+    let record = Descriptor::size_for(class, crate::heap::Kind::Checked);
+    let fenced = back_end.take_for(class, record).expect("slices");
+    // SAFETY: the segments of runs just taken.
+    let is_huge = |run: &Run| unsafe { (*(*run.segment).leader).is_huge };
+    assert!(is_huge(&huge) && !is_huge(&fenced));
+    // SAFETY: the run was taken with these sizes, and nobody uses it.
+    unsafe {
+        back_end.put_back(huge.segment, 0, 64, 64 * SLICE, huge.descriptor, HEADER);
+    }
+    back_end.purge_down_to(0);
+    let left = (
+        back_end.huge_chunks,
+        back_end.huge_from,
+        back_end.most_alike,
+    );
+    assert_eq!(left, (0, 0, 0));
 }
