@@ -1,7 +1,7 @@
 //! Large programs with a page that faults behind each block, to their end: what they write is
 //! what they write without, within 16 GiB.
 //!
-//! With `NTHEAP_LONG` set they have as much to do as `docs/performance.md` tells of.
+//! With `NTHEAP_LONG` set they have as much to do as `docs/performance-debugging.md` tells of.
 
 use crate::common::{command, folder, preloaded, text};
 use crate::compilers::{SHAPES, distributions_rustc};
