@@ -659,7 +659,7 @@ fn a_fork_has_a_profile_of_its_own() {
     }
     let mut started = Command::new(&program);
     started.arg("fork").env("LD_PRELOAD", library());
-    started.env("NTHEAP_PROFILE", "16K");
+    started.env("NTHEAP_PROFILE", "4K");
     started.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = started.spawn().expect("the program starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
