@@ -106,6 +106,8 @@ impl State {
         let taken = {
             let mut back_end = place.back_end.lock();
             let size = place.record_size();
+            let active = place.totals.active.load(Ordering::Relaxed);
+            back_end.note_active(place.owned.is_some(), active);
             if HARD == FENCED {
                 back_end.take_for(place.class, size)
             } else {

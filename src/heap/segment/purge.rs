@@ -116,14 +116,29 @@ impl Backend {
         self.was_huge = true;
     }
 
-    /// Whether the heap is large enough for huge pages.
+    /// Notes how many bytes of the process heap's or private heaps' subsegments may hold
+    /// memory.
+    #[inline(always)]
+    pub(in crate::heap) fn note_active(&mut self, is_private: bool, bytes: usize) {
+        let [process, private] = &mut self.active;
+        *(if is_private { private } else { process }) = bytes;
+    }
+
+    /// Whether at least three quarters of what is used may hold memory. In a program of
+    /// many sizes much of each subsegment was never touched, and would be with huge pages.
+    fn is_dense(&self) -> bool {
+        let [process, private] = self.active;
+        process.saturating_add(private) >= self.used_slices * SLICE / 4 * 3
+    }
+
+    /// Whether the heap is large enough for huge pages, and would fill them.
     pub(super) fn wants_huge(&self) -> bool {
         let above = if self.was_huge {
             self.again_above
         } else {
             self.huge_above
         };
-        self.used_slices * SLICE >= above
+        self.used_slices * SLICE >= above && self.is_dense()
     }
 
     /// Asks for huge pages again: the heap has grown again.
