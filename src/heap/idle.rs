@@ -38,7 +38,7 @@ const IDLE: u32 = 64;
 const PART: usize = 8;
 
 /// Bytes of page runs that a thread keeps at most when it takes another that is to be zero.
-const RUNS_KEPT: usize = 512 * 1024;
+const RUNS_KEPT: usize = 256 * 1024;
 
 /// When a thread looks through its bins.
 pub(super) struct Watch {
@@ -118,7 +118,7 @@ impl Front {
     }
 
     /// Bytes of the page runs that the thread keeps.
-    fn kept_runs(cache: &ThreadCache) -> usize {
+    pub(super) fn kept_runs(cache: &ThreadCache) -> usize {
         (LAST_BUCKET + 1..COUNT)
             .map(|class| cache.count(class) * classes::size_of(class))
             .sum()

@@ -30,6 +30,10 @@ const DEPOTS: [usize; 2] = [1024 * 1024, 16 * 1024 * 1024];
 /// full or empty.
 const LITTLE: usize = 8 * 1024;
 const LITTLE_BLOCKS: usize = 8;
+/// Bytes of page runs that a thread has when it begins to keep those of another size, with the
+/// first of these. An array that grows leaves one of each size on its way, which nobody may
+/// want again: where there are more, the largest go back until it is half of that.
+const RUNS: usize = 512 * 1024;
 /// Exchanges of a thread, from one of a class to the next, up to which its magazines
 /// grow further. In a batch there is one; a program of many sizes has many, and would
 /// fill two large magazines of each.
@@ -133,8 +137,10 @@ impl Front {
         let want = usize::from(capacity).min(most);
         // SAFETY: the magazine is empty and has room for `want` entries.
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
-        // Since before this exchange, which is counted already.
-        grow(rack, || cache.watch.since(last.wrapping_add(1)));
+        if class <= LAST_BUCKET || rack.capacity.get() != 0 {
+            // Since before this exchange, which is counted already.
+            grow(rack, || cache.watch.since(last.wrapping_add(1)));
+        }
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
         if got == 0 {
@@ -176,6 +182,9 @@ impl Front {
         if !is_calm(cache) || cache.pressed.get() || Self::is_under_pressure(shared, cache) {
             return ptr::null();
         }
+        if class > LAST_BUCKET && rack.capacity.get() == 0 {
+            self.begin_to_keep(shared, cache, class);
+        }
         if rack.current.load(Ordering::Relaxed).is_null() {
             // A large block's: its bin stays full.
             if class == 0 {
@@ -196,6 +205,29 @@ impl Front {
         ptr::null()
     }
 
+    /// Has the thread keep page runs of `class`, which it keeps none of. If it has too much
+    /// of others, those go back, and their next free comes here again. No lock may be held.
+    #[cold]
+    #[inline(never)]
+    fn begin_to_keep(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) {
+        let capacity = FIRST_CAPACITY.min(self.most(class));
+        cache.rack(class).capacity.set(capacity);
+        if Self::kept_runs(cache) + classes::size_of(class) <= RUNS {
+            return;
+        }
+        for other in (LAST_BUCKET + 1..COUNT).rev() {
+            if other != class && cache.count(other) != 0 {
+                let mut state = self.bucket(other).state.lock();
+                cache.rack(other).capacity.set(0);
+                self.flush_current(shared, cache, other, &mut state);
+                drop(state);
+                if Self::kept_runs(cache) + classes::size_of(class) <= RUNS / 2 {
+                    return;
+                }
+            }
+        }
+    }
+
     /// A class's first magazine in a cache, to be installed under the bucket's
     /// lock; null when there is no memory for one.
     #[inline(never)]
@@ -207,8 +239,11 @@ impl Front {
         let few = LITTLE / classes::size_of(class).max(1);
         rack.little
             .set(most.min(few.clamp(LITTLE_BLOCKS, ENTRIES) as u16));
-        rack.capacity
-            .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+        // Page runs are kept from the first one that is freed on.
+        if class <= LAST_BUCKET {
+            rack.capacity
+                .set(rack.capacity.get().max(FIRST_CAPACITY.min(most)));
+        }
         self.pool.take(class)
     }
 

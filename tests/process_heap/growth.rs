@@ -289,3 +289,34 @@ fn large_blocks_in_turn_have_little_beyond(face: Face) {
 }
 
 each_face!(large_blocks_in_turn_have_little_beyond: plain = Plain, checked = Checked);
+
+/// A block that grows leaves one of each size on its way: what its thread keeps of them is
+/// little, and the last one is kept, however large.
+fn a_block_that_grows_leaves_few_on_its_way(face: Face) {
+    let kept = |above: usize| -> u64 {
+        let buckets = stats().buckets;
+        let runs = buckets.iter().filter(|bucket| bucket.size > above);
+        runs.map(|bucket| bucket.cached * bucket.size as u64).sum()
+    };
+    for most in [256 * KIB, MIB] {
+        let mut block = touched(face, 20 * KIB);
+        while block.layout.size() < most {
+            let next = touched(face, block.layout.size() + 4 * KIB);
+            face.free(block.start, block.layout);
+            block = next;
+        }
+        let last = block.start;
+        face.free(block.start, block.layout);
+        let kept = kept(16 * KIB);
+        let bound = (512 * KIB).max(most) as u64;
+        assert!(
+            (most as u64..=bound).contains(&kept),
+            "{kept} bytes kept on the way to {most}"
+        );
+        let again = touched(face, most);
+        assert_eq!(again.start, last);
+        face.free(again.start, again.layout);
+    }
+}
+
+each_face!(a_block_that_grows_leaves_few_on_its_way: plain = Plain, checked = Checked);
