@@ -127,6 +127,10 @@ impl Backend {
     /// Whether at least three quarters of what is used may hold memory. In a program of
     /// many sizes much of each subsegment was never touched, and would be with huge pages.
     fn is_dense(&self) -> bool {
+        // All heaps are to have some.
+        if self.huge_above == 0 {
+            return true;
+        }
         let [process, private] = self.active;
         process.saturating_add(private) >= self.used_slices * SLICE / 4 * 3
     }

@@ -120,6 +120,13 @@ fn what_is_hardly_touched_gets_small_pages() {
         assert_eq!(back_end.wants_huge(), wants, "{process} {private}");
     }
     assert_eq!(back_end.huge_chunks, 0);
+    let mut always = Backend::new();
+    always.begin(0, 0);
+    for _ in 0..2 {
+        let run = always.take(64, HEADER, Alike::No, false).expect("slices");
+        // SAFETY: the segment of a run just taken.
+        assert!(unsafe { (*(*run.segment).leader).is_huge });
+    }
     while back_end.huge_chunks == 0 {
         back_end.note_active(false, back_end.used_slices * SLICE);
         back_end.take(64, HEADER, Alike::No, false).expect("slices");
