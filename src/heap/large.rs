@@ -623,10 +623,10 @@ impl LargeList {
     }
 
     /// `size`, in whole huge pages if the region is to have some and that wastes
-    /// little: a rest in small pages would cost hundreds of page faults.
+    /// no more than a quarter: a rest in small pages would cost hundreds of page faults.
     fn rounded(&self, size: usize, need: Need) -> usize {
         match size.checked_next_multiple_of(HUGE) {
-            Some(whole) if self.is_huge(size, need) && whole - size <= size / 8 => whole,
+            Some(whole) if self.is_huge(size, need) && whole - size <= size / 4 => whole,
             _ => size,
         }
     }

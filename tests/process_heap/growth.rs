@@ -169,6 +169,25 @@ fn an_array_that_outgrows_the_classes_asks_for_huge_pages(face: Face) {
 each_face!(an_array_that_outgrows_the_classes_asks_for_huge_pages:
     plain = Plain, checked = Checked);
 
+/// The rest of a region in small pages costs more than all its huge ones; a block is
+/// never given more than a quarter for it.
+fn large_blocks_end_with_a_huge_page(face: Face) {
+    let given = |size: usize| {
+        let before = stats().large_bytes;
+        let block = touched(face, size);
+        let given = stats().large_bytes - before;
+        face.free(block.start, block.layout);
+        given
+    };
+    // To 6 MiB a third would be wasted. Smallest first, as kept regions are left larger.
+    let small = 4 * MIB + 512 * KIB;
+    assert_eq!(given(small), small);
+    assert_eq!(given(5 * MIB), 6 * MIB);
+    assert_eq!(given(8 * MIB + 512 * KIB), 10 * MIB);
+}
+
+each_face!(large_blocks_end_with_a_huge_page: plain = Plain, checked = Checked);
+
 fn page_runs_share_pages(face: Face) {
     let mut random = Random::new(41);
     let mut alive: Vec<Block> = Vec::with_capacity(4);
