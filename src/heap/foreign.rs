@@ -35,7 +35,7 @@ use super::descriptor::{Kind, MARKED};
 use super::front::{Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize;
-use super::swap::{has_room, is_calm, store};
+use super::swap::{is_calm, store};
 use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -348,7 +348,7 @@ impl Front {
     ) -> *mut Magazine {
         let bytes = count * classes::size_of(class);
         let depot = state.depot(shard);
-        if has_room(shared, depot, bytes, class) {
+        if self.has_room(shared, depot, bytes, class) {
             // SAFETY: the magazine is the caller's and holds that many.
             unsafe { depot.push(full, count) };
             store(shared, bytes);

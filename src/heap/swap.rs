@@ -23,7 +23,10 @@ use core::sync::atomic::Ordering;
 
 /// Bytes of blocks one depot holds at most.
 const DEPOT: usize = 1024 * 1024;
-/// Bytes of blocks all depots hold at most, in a small heap and in a large one.
+/// Bytes of blocks all depots hold at most, in a small heap and in a large one. What many
+/// threads exchange goes through them; one thread has the lesser bound in any heap: blocks
+/// come out of a depot as they were freed, in any order, and out of the free bits by address,
+/// so that what is built of them next lies together.
 const DEPOTS: [usize; 2] = [1024 * 1024, 16 * 1024 * 1024];
 
 /// Bytes, or blocks of the larger classes, up to which a magazine grows whenever it is
@@ -282,7 +285,7 @@ impl Front {
         if spare_count != 0 {
             let bytes = spare_count * classes::size_of(class);
             let depot = state.depot(cache.home(class));
-            if has_room(shared, depot, bytes, class) {
+            if self.has_room(shared, depot, bytes, class) {
                 // SAFETY: the spare is this thread's and holds that many.
                 unsafe { depot.push(empty, spare_count) };
                 store(shared, bytes);
@@ -307,6 +310,28 @@ impl Front {
         unsafe { cache.exchange(bin, rack, empty, 0) };
         true
     }
+
+    /// Whether the depots may take `bytes` more of `class`. They are a program's
+    /// way to use a freed batch again without touching the free bits; but what
+    /// they hold no other class can use.
+    #[inline(always)]
+    pub(super) fn has_room(
+        &self,
+        shared: Shared<'_>,
+        depot: &Depot,
+        bytes: usize,
+        class: usize,
+    ) -> bool {
+        let stored = shared.totals.stored.load(Ordering::Relaxed);
+        let [least, most] = DEPOTS;
+        let bound = if self.is_crowded.load(Ordering::Relaxed) {
+            let active = shared.totals.active.load(Ordering::Relaxed);
+            (active / 4).clamp(least, most)
+        } else {
+            least
+        };
+        depot.blocks * classes::size_of(class) + bytes <= DEPOT && stored + bytes <= bound
+    }
 }
 
 /// A magazine from the depot of one of the shards in `which`.
@@ -328,18 +353,6 @@ pub(super) fn grow(rack: &Rack, since: impl FnOnce() -> u32) {
         rack.capacity
             .set((capacity * 2).max(FIRST_CAPACITY).min(most));
     }
-}
-
-/// Whether the depots may take `bytes` more of `class`. They are a program's
-/// way to use a freed batch again without touching the free bits; but what
-/// they hold no other class can use.
-#[inline(always)]
-pub(super) fn has_room(shared: Shared<'_>, depot: &Depot, bytes: usize, class: usize) -> bool {
-    let stored = shared.totals.stored.load(Ordering::Relaxed);
-    let active = shared.totals.active.load(Ordering::Relaxed);
-    let [least, most] = DEPOTS;
-    depot.blocks * classes::size_of(class) + bytes <= DEPOT
-        && stored + bytes <= (active / 4).clamp(least, most)
 }
 
 /// Counts `bytes` as in a depot.
