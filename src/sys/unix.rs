@@ -139,6 +139,14 @@ fn reserve_near(hint: *mut u8, size: usize, align: usize) -> *mut u8 {
     }
     // SAFETY: the range was mapped just above and nobody else knows it.
     unsafe { call::munmap(base.cast(), size) };
+    // Systems give one range below the other, so what lies below is most often free.
+    let below = base.wrapping_sub(base.addr() & (align - 1));
+    let base = map(below, size, c::PROT_NONE, RESERVE_FLAGS);
+    if base.is_null() || base.addr() & (align - 1) == 0 {
+        return base;
+    }
+    // SAFETY: as above, of the range that this call mapped.
+    unsafe { call::munmap(base.cast(), size) };
     let Some(total) = size.checked_add(align) else {
         return ptr::null_mut();
     };
