@@ -685,7 +685,7 @@ unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u
 /// # Safety
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    let Some((descriptor, index)) = busy_block(address.addr()) else {
+    let Some((descriptor, _)) = busy_block(address.addr()) else {
         // SAFETY: the caller's promise is the callee's.
         return unsafe { reallocate_other(word, address, size) };
     };
@@ -701,19 +701,18 @@ pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 
         return address;
     }
     // SAFETY: the caller's promise is the callee's.
-    unsafe { reallocate_elsewhere(word, descriptor, index, address, size) }
+    unsafe { reallocate_elsewhere(word, descriptor, address, size) }
 }
 
 /// [`reallocate`] of a block of malloc's that has to change: a function of its
 /// own, so that the other one has nothing to save.
 ///
 /// # Safety
-/// As for [`reallocate`]; the descriptor and the index are the block's.
+/// As for [`reallocate`]; the descriptor is the block's.
 #[inline(never)]
 unsafe fn reallocate_elsewhere(
     word: &Word,
     descriptor: *mut Descriptor,
-    index: usize,
     address: *mut u8,
     size: usize,
 ) -> *mut u8 {
@@ -743,13 +742,7 @@ unsafe fn reallocate_elsewhere(
         }
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
-            let key = Descriptor::key(descriptor, index);
-            let bin = ThreadCache::bin_of(word.cache(), descriptor);
-            // What was found is still true, but for a mark that another thread cleared by
-            // mistake, or that is to be noted: `free` tells and does the rest.
-            if !(has_class && is_plain(key) && ThreadCache::keep_checked(bin, address, key)) {
-                free(word, address);
-            }
+            free(word, address);
         }
         new
     }
