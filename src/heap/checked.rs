@@ -635,7 +635,27 @@ pub fn expect_family(address: *mut u8, family: Family) {
 
 /// The usable bytes of the block that starts at `address`; 0 for null.
 /// Whatever is not such a block is reported.
+#[inline(always)]
 pub fn usable_size(address: *mut u8) -> usize {
+    let descriptor = slices::find(address.addr());
+    // SAFETY: what `find` leads to is readable; a descriptor with an index for the address has
+    // a mark for it.
+    unsafe {
+        // A mark of just this is no hardened heap's, but for a large block's.
+        if let Some(index) = Descriptor::index_of(descriptor, address.addr())
+            && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
+            && let Some(size) = (*descriptor).class_size()
+        {
+            return size;
+        }
+    }
+    usable_size_other(address)
+}
+
+/// [`usable_size`] of a large block, or one of a hardened heap, or what somebody wants to know
+/// of, or is no block.
+#[inline(never)]
+fn usable_size_other(address: *mut u8) -> usize {
     if address.is_null() {
         return 0;
     }

@@ -433,10 +433,19 @@ impl Descriptor {
     /// Usable bytes of each block.
     #[inline]
     pub(crate) fn block_size(&self) -> usize {
-        match self.what.load(Ordering::Relaxed) {
-            LARGE => self.span.load(Ordering::Relaxed),
-            _ => classes::size_of(usize::from(self.class.load(Ordering::Relaxed))),
+        self.class_size()
+            .unwrap_or_else(|| self.span.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of a class's block; `None` for a large one.
+    #[inline(always)]
+    pub(crate) fn class_size(&self) -> Option<usize> {
+        if self.what.load(Ordering::Relaxed) == LARGE {
+            return None;
         }
+        Some(classes::size_of(usize::from(
+            self.class.load(Ordering::Relaxed),
+        )))
     }
 
     /// The mark of block `index`.
