@@ -13,7 +13,7 @@
 //! to its size, or leaves it larger: for an array that grows, and while all live
 //! regions together are little larger than what was asked for, or than what was asked for
 //! lately when more was alive; a block may have four times its size beyond it, and all together
-//! 16 MiB. Regions are kept up to a
+//! 16 MiB, what huge pages round up counted in, which has no such bound. Regions are kept up to a
 //! limit that follows the bytes of large blocks alive. The oldest go first. As for slices
 //! (segment/purge.rs), the limit rises when what was released is wanted again, and falls
 //! with every release: a program that allocates and frees the same megabytes over and
@@ -624,9 +624,13 @@ impl LargeList {
 
     /// `size`, in whole huge pages if the region is to have some and that wastes
     /// no more than a quarter: a rest in small pages would cost hundreds of page faults.
+    /// Where memory is limited there may be just enough for what is asked for.
     fn rounded(&self, size: usize, need: Need) -> usize {
+        if vm::is_limited() || !self.is_huge(size, need) {
+            return size;
+        }
         match size.checked_next_multiple_of(HUGE) {
-            Some(whole) if self.is_huge(size, need) && whole - size <= size / 4 => whole,
+            Some(whole) if whole - size <= size / 4 => whole,
             _ => size,
         }
     }

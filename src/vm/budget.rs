@@ -50,7 +50,6 @@ impl Budget {
     }
 
     /// Whether there is a limit.
-    #[cfg_attr(not(feature = "hardened"), allow(dead_code))]
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.load(Ordering::Relaxed) != usize::MAX
     }

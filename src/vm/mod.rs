@@ -212,7 +212,6 @@ pub fn set_commit_limit(bytes: usize) {
 }
 
 /// Whether there is a limit to what may be committed.
-#[cfg_attr(not(feature = "hardened"), allow(dead_code))]
 pub(crate) fn is_limited() -> bool {
     CHARGED.is_limited()
 }

@@ -80,6 +80,19 @@ fn a_commit_limit_is_kept() {
     });
 }
 
+/// A large block that fits is given, though its last huge page as a whole would not fit.
+#[test]
+fn a_limit_is_not_passed_by_the_rest_of_a_huge_page() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "10200K")], || {
+        let small = layout(8192 * KIB, 8);
+        let block = Face::Checked.allocate(small);
+        assert!(!block.is_null());
+        let block = Face::Checked.reallocate(block, small, 8208 * KIB);
+        assert!(!block.is_null());
+        Face::Checked.free(block, layout(8208 * KIB, 8));
+    });
+}
+
 #[test]
 fn huge_pages_never() {
     quiet(&[("NTHEAP_HUGE_PAGES", "never")], || {
@@ -122,6 +135,26 @@ fn huge_pages_by_default_for_much_of_one_small_size() {
         }
         assert_ne!(fill(512, 4 * MIB), 0, "7 MiB of 512");
         assert!(stats().active < 32 * MIB);
+    });
+}
+
+/// Blocks of whole pages have no more fences in a heap that is large enough for huge pages, and
+/// get such pages once most of it is theirs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn fences_end_where_huge_pages_begin() {
+    const SIZE: usize = 128 * KIB;
+    let calls = |call: Call, bytes: usize| {
+        for _ in 0..bytes / SIZE {
+            let block = Face::Checked.allocate(layout(SIZE, 8));
+            assert!(!block.is_null());
+        }
+        stats().os_calls.get(call)
+    };
+    quiet(&[], || {
+        let first = calls(Call::Protect, 40 * MIB);
+        assert_eq!(calls(Call::Protect, 40 * MIB), first, "fences above 32 MiB");
+        assert_ne!(calls(Call::Advise, 40 * MIB), 0, "120 MiB");
     });
 }
 

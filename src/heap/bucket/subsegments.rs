@@ -270,7 +270,9 @@ impl State {
             #[cfg(feature = "hardened")]
             let is_zero = HARD == OPEN && hard::undo(place.class, base);
             let mut back_end = place.back_end.lock();
-            back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
+            let before = place.totals.active.load(Ordering::Relaxed);
+            back_end.note_shrinking(before);
+            back_end.note_active(place.owned.is_some(), before.saturating_sub(active));
             #[cfg(feature = "hardened")]
             if is_zero {
                 back_end.note_zero(segment, first, slices);
@@ -319,6 +321,8 @@ impl State {
                 active += touched;
             });
             back_end.note_shrinking(active);
+            let before = place.totals.active.load(Ordering::Relaxed);
+            back_end.note_active(true, before.saturating_sub(active));
             back_end.purge_excess();
         }
         place.totals.active.fetch_sub(active, Ordering::Relaxed);

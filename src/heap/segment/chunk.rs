@@ -88,7 +88,7 @@ impl Backend {
         let used = self.used_slices * SLICE;
         let limit = crate::sys::address_space_limit();
         let pages = self.pages_for(fills);
-        let huge = self.wants_huge() || pages == Pages::Huge;
+        let huge = self.wants_huge() || fills;
         for shape in SHAPES {
             let too_much = shape.segments > 1
                 && (pages == Pages::Small

@@ -37,7 +37,7 @@ impl Backend {
 
     /// A fenced run for `class`; `None` where one without fences is to do.
     fn take_fenced(&mut self, class: usize, record: usize) -> Option<Run> {
-        if !fence::can_be() || self.wants_huge() {
+        if !fence::can_be() || self.is_large() {
             return None;
         }
         self.take_kept(class, record)

@@ -126,6 +126,8 @@ impl Backend {
 
     /// Whether at least three quarters of what is used may hold memory. In a program of
     /// many sizes much of each subsegment was never touched, and would be with huge pages.
+    /// Slices that fences lie in count as used, so that a heap that has many is larger by as
+    /// much before it is dense.
     fn is_dense(&self) -> bool {
         // All heaps are to have some.
         if self.huge_above == 0 {
@@ -135,14 +137,19 @@ impl Backend {
         process.saturating_add(private) >= self.used_slices * SLICE / 4 * 3
     }
 
-    /// Whether the heap is large enough for huge pages, and would fill them.
-    pub(super) fn wants_huge(&self) -> bool {
+    /// Whether the heap is large enough for huge pages.
+    pub(super) fn is_large(&self) -> bool {
         let above = if self.was_huge {
             self.again_above
         } else {
             self.huge_above
         };
-        self.used_slices * SLICE >= above && self.is_dense()
+        self.used_slices * SLICE >= above
+    }
+
+    /// Whether the heap is large enough for huge pages, and would fill them.
+    pub(super) fn wants_huge(&self) -> bool {
+        self.is_large() && self.is_dense()
     }
 
     /// Asks for huge pages again: the heap has grown again.
@@ -193,7 +200,7 @@ impl Backend {
     /// ones or may not. While some fill them in a heap that is not large, others stay out of
     /// those: they might touch a page of many.
     pub(super) fn pages_for(&self, fills: bool) -> Pages {
-        if self.wants_huge() {
+        if self.is_large() {
             Pages::Any
         } else if fills {
             Pages::Huge
