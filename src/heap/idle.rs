@@ -28,6 +28,7 @@ use super::bucket::State as BucketState;
 use super::cache::ThreadCache;
 use super::classes::{self, COUNT, LAST_BUCKET, SLICE};
 use super::front::{Front, Shared};
+use super::swap::RUNS;
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
 
@@ -38,7 +39,7 @@ const IDLE: u32 = 64;
 const PART: usize = 8;
 
 /// Bytes of page runs that a thread keeps at most when it takes another that is to be zero.
-const RUNS_KEPT: usize = 256 * 1024;
+const RUNS_KEPT: usize = RUNS / 2;
 
 /// When a thread looks through its bins.
 pub(super) struct Watch {

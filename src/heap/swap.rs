@@ -36,7 +36,7 @@ const LITTLE_BLOCKS: usize = 8;
 /// Bytes of page runs that a thread has when it begins to keep those of another size, with the
 /// first of these. An array that grows leaves one of each size on its way, which nobody may
 /// want again: where there are more, the largest go back until it is half of that.
-const RUNS: usize = 512 * 1024;
+pub(super) const RUNS: usize = 512 * 1024;
 /// Exchanges of a thread, from one of a class to the next, up to which its magazines
 /// grow further. In a batch there is one; a program of many sizes has many, and would
 /// fill two large magazines of each.
@@ -209,7 +209,8 @@ impl Front {
     }
 
     /// Has the thread keep page runs of `class`, which it keeps none of. If it has too much
-    /// of others, those go back, and their next free comes here again. No lock may be held.
+    /// of others, those go back, and are kept again from their next free on, which comes here,
+    /// or from an exchange of their magazine. No lock may be held.
     #[cold]
     #[inline(never)]
     fn begin_to_keep(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) {
@@ -313,7 +314,8 @@ impl Front {
 
     /// Whether the depots may take `bytes` more of `class`. They are a program's
     /// way to use a freed batch again without touching the free bits; but what
-    /// they hold no other class can use.
+    /// they hold no other class can use. Both front ends' depots count: where the other
+    /// one has several threads, those of this one may have no room for a while.
     #[inline(always)]
     pub(super) fn has_room(
         &self,

@@ -188,6 +188,38 @@ fn large_blocks_end_with_a_huge_page(face: Face) {
 
 each_face!(large_blocks_end_with_a_huge_page: plain = Plain, checked = Checked);
 
+/// What one thread has freed of many sizes is for others to use: it does not stay in depots,
+/// however large the heap is.
+fn depots_of_one_thread_are_small(face: Face) {
+    const SIZES: usize = 8;
+    let blocks: Vec<Vec<Block>> = (1..=SIZES)
+        .map(|nth| {
+            (0..8 * MIB / (64 * nth))
+                .map(|_| touched(face, 64 * nth))
+                .collect()
+        })
+        .collect();
+    for block in blocks
+        .iter()
+        .flat_map(|of_size| of_size.iter().skip(1).step_by(2))
+    {
+        face.free(block.start, block.layout);
+    }
+    let cached = |bucket: &ntheap::BucketStats| bucket.cached as usize * bucket.size;
+    let kept: usize = stats().buckets.iter().map(cached).sum();
+    figure(&format!(
+        "half of 64 MiB of eight sizes freed, {face:?}: {} in caches",
+        mib(kept)
+    ));
+    // In magazines two times 32 KiB of each size, and a MiB in depots.
+    assert!(kept < MIB + SIZES * 64 * KIB + 64 * KIB, "{}", mib(kept));
+    for block in blocks.iter().flat_map(|of_size| of_size.iter().step_by(2)) {
+        face.free(block.start, block.layout);
+    }
+}
+
+each_face!(depots_of_one_thread_are_small: plain = Plain, checked = Checked);
+
 fn page_runs_share_pages(face: Face) {
     let mut random = Random::new(41);
     let mut alive: Vec<Block> = Vec::with_capacity(4);
