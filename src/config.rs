@@ -10,7 +10,7 @@
 //! | `NTHEAP_CACHE_BYTES` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 32 KiB | bytes of blocks in each of a thread's two magazines per size class; of large blocks up to twelve |
 //! | `NTHEAP_RETAIN` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | 1 MiB | dirty free bytes kept before pages go back to the system, unless 0: an eighth of what is in use at least, and up to 32 MiB more of what a program uses again |
 //! | `NTHEAP_COMMIT_LIMIT` | bytes, decimal or 0x hex, with K, M or G for KiB, MiB or GiB; or none | none | most bytes committed at a time; allocations that need more fail |
-//! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live and three quarters of their pages were handed out, or for blocks of up to 1 KiB 4 MiB of one size, or 8 MiB of one size in a heap of a program's own, and for blocks of 4 MiB and more, or 2 MiB where a smaller block grows to them |
+//! | `NTHEAP_HUGE_PAGES` | default, never or always | default | whether huge pages are asked for; default: once 32 MiB are live, while three quarters of the slices in use may hold memory, or for blocks of up to 1 KiB 4 MiB of one size, or 8 MiB of one size in a heap of a program's own, and for blocks of 4 MiB and more, or 2 MiB where a smaller block grows to them |
 //! | `NTHEAP_SHOW_STATS` | 0, 1, off, on, false or true | off | write statistics to standard error when the process ends |
 //! | `NTHEAP_ON_CORRUPTION` | abort or continue | abort | what follows the report of a corrupt heap or a misused block |
 //! | `NTHEAP_COUNT` | 0, 1, off, on, false or true | off | count every allocation by size; slower |
@@ -57,7 +57,8 @@ use options::{KIB, MIB, OPTIONS, Setting};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HugePages {
-    /// Asked for once more than [`HugePages::THRESHOLD`] bytes are live; for blocks of up to
+    /// Asked for once more than [`HugePages::THRESHOLD`] bytes are live, while three quarters
+    /// of the slices in use may hold memory; for blocks of up to
     /// 1 KiB from an eighth of them in one size on; or from a quarter of them in one size in a
     /// heap of a program's own; and for a block of an eighth of them,
     /// or of a sixteenth where a smaller one grows to it.

@@ -90,7 +90,7 @@ pub(super) static OPTIONS: [OptionRow; 10] = [
                 })
             },
         },
-        doc: "whether huge pages are asked for; default: once 32 MiB are live and three quarters of their pages were handed out, or for blocks of up to 1 KiB 4 MiB of one size, or 8 MiB of one size in a heap of a program's own, and for blocks of 4 MiB and more, or 2 MiB where a smaller block grows to them",
+        doc: "whether huge pages are asked for; default: once 32 MiB are live, while three quarters of the slices in use may hold memory, or for blocks of up to 1 KiB 4 MiB of one size, or 8 MiB of one size in a heap of a program's own, and for blocks of 4 MiB and more, or 2 MiB where a smaller block grows to them",
     },
     OptionRow {
         name: "NTHEAP_SHOW_STATS",
