@@ -163,10 +163,18 @@ extern "C" fn quiet_aligned_new(size: usize, align: usize) -> *mut c_void {
 /// Defines the way to the C++ library's operator of a symbol, as `$next`; `$telling` tells.
 macro_rules! next {
     ($next:ident, $symbol:literal, $otherwise:path, $telling:path) => {
+        /// Read at load, beside what else is read then.
+        #[cfg_attr(target_os = "linux", unsafe(link_section = ".rodata.load"))]
+        static SYMBOL: [u8; $symbol.len() + 1] = {
+            let mut symbol = [0; $symbol.len() + 1];
+            symbol.split_at_mut($symbol.len()).0.copy_from_slice($symbol.as_bytes());
+            symbol
+        };
+
         pub(super) static $next: Next = Next {
             leads_to: AtomicPtr::new(search as *mut c_void),
             found: AtomicPtr::new(core::ptr::null_mut()),
-            name: match CStr::from_bytes_with_nul(concat!($symbol, "\0").as_bytes()) {
+            name: match CStr::from_bytes_with_nul(&SYMBOL) {
                 Ok(name) => name,
                 Err(_) => c"?",
             },

@@ -70,11 +70,12 @@ pub const fn size_of(class: usize) -> usize {
     }
 }
 
-/// Classes by `(size - 1) / 64`, for the LFH buckets. A constant, not a static:
-/// each crate that inlines a look-up has a copy of its own near its code.
-const FINE: [u8; 256] = table(64);
+/// Classes by `(size - 1) / 64`, for the LFH buckets. A static, not a constant: a
+/// constant has no name by which the shared library could keep it beside what else
+/// the first calls read.
+static FINE: [u8; 256] = table(64);
 /// Classes by `(size - 1) / 4096`, for page runs.
-const COARSE: [u8; 256] = table(4096);
+static COARSE: [u8; 256] = table(4096);
 
 const fn table(step: usize) -> [u8; 256] {
     let mut table = [0; 256];

@@ -74,7 +74,7 @@ pub(super) const fn of(class: usize) -> Fence {
 
 /// The blocks of a fenced subsegment that are used, a bit each, for [`Fence::Between`];
 /// else 0.
-const USED: [u32; COUNT] = {
+static USED: [u32; COUNT] = {
     let mut table = [0; COUNT];
     let mut class = 1;
     while class < COUNT {
