@@ -13,13 +13,33 @@ use super::magazine::Magazine;
 use super::seize::Seizure;
 use super::word::Word;
 use super::{foreign, meta, misuse, roster, screen};
+use crate::sys;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Bytes of blocks in all caches that are kept. One may have them all: threads that come
 /// one after the other leave each other what they freed, and a cache that is a little too
 /// large would be drained and filled again in full.
 const MOST_PARKED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Threads for each processor that are spread over shards. Of more, so few run at a time that
+/// two hardly ever write one line in turn, and those that free each other's blocks would only
+/// carry them back and forth: these take the first shard.
+const SPREAD: usize = 2;
+
+/// How many threads of a front end may run at the same time.
+fn processors() -> usize {
+    static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
+    match PROCESSORS.load(Ordering::Relaxed) {
+        // Asked once: a process that may run on more later has the same shards.
+        0 => {
+            let processors = sys::processors().max(1);
+            PROCESSORS.store(processors, Ordering::Relaxed);
+            processors
+        }
+        processors => processors,
+    }
+}
 
 /// Leads a thread's word to its cache no more.
 ///
@@ -56,11 +76,21 @@ impl Front {
         has_room
     }
 
-    /// The shard with the fewest caches: threads that come after one another
-    /// use the same subsegments.
-    fn emptiest_shard(&self) -> u8 {
+    /// The shard for a new thread beside `threads` others: the one with the fewest caches,
+    /// of as many as processors. Two that never run at the same time write no line in turn,
+    /// and with each more shard all threads would keep more of the others' blocks.
+    /// Threads that come after one another use the same subsegments.
+    fn emptiest_shard(&self, threads: usize) -> u8 {
         let count = |shard: &AtomicU32| shard.load(Ordering::Relaxed);
-        let shards = self.of_shard.iter().enumerate();
+        let [first, ..] = &self.of_shard;
+        if count(first) == 0 {
+            return 0;
+        }
+        let processors = processors();
+        if threads >= processors.saturating_mul(SPREAD) {
+            return 0;
+        }
+        let shards = self.of_shard.iter().take(processors.max(2)).enumerate();
         let emptiest = shards.min_by_key(|(_, caches)| count(caches));
         emptiest.map_or(0, |(shard, _)| shard as u8)
     }
@@ -147,7 +177,7 @@ impl Front {
             // A cache stays one, and its screen before it.
             place = memory.wrapping_add(before).cast();
         }
-        let shard = self.emptiest_shard();
+        let shard = self.emptiest_shard(caches.count.saturating_sub(caches.parked_count));
         self.count_shard(shard, 1, 0);
         // SAFETY: the place is memory for a cache that nobody uses, fresh or
         // as the last one was buried.

@@ -24,6 +24,9 @@ pub(super) struct iovec {
     pub(super) iov_len: usize,
 }
 
+/// Glibc's has room for 1,024 processors; the function takes any size.
+pub(super) type cpu_set_t = c_ulong;
+
 #[repr(C)]
 pub(super) struct rlimit {
     pub(super) rlim_cur: u64,
@@ -117,6 +120,7 @@ unsafe extern "C" {
     pub(super) fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c_int;
     pub(super) fn raise(signal: c_int) -> c_int;
     pub(super) fn read(file: c_int, buffer: *mut c_void, size: usize) -> isize;
+    pub(super) fn sched_getaffinity(process: c_int, size: usize, mask: *mut cpu_set_t) -> c_int;
     pub(super) fn sched_yield() -> c_int;
     pub(super) fn syscall(number: c_long, ...) -> c_long;
     pub(super) fn write(file: c_int, buffer: *const c_void, size: usize) -> isize;
@@ -192,6 +196,8 @@ mod tests {
         ) -> isize = libc::process_vm_readv;
         let _: unsafe extern "C" fn(c_int, *mut libc::timespec) -> c_int = libc::clock_gettime;
         let _: unsafe extern "C" fn(c_uint, *mut libc::rlimit) -> c_int = libc::getrlimit;
+        let _: unsafe extern "C" fn(c_int, usize, *mut libc::cpu_set_t) -> c_int =
+            libc::sched_getaffinity;
     }
 
     #[test]

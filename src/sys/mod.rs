@@ -633,6 +633,11 @@ pub fn address_space_limit() -> usize {
     os::address_space_limit()
 }
 
+/// The processors that the calling thread may run on; `usize::MAX` where that is not known.
+pub fn processors() -> usize {
+    os::processors()
+}
+
 /// Has the three hooks called around every fork of the process: `prepare`
 /// before, in the parent; `parent` and `child` after. Where there is no fork
 /// this does nothing.

@@ -771,3 +771,20 @@ pub(super) fn address_space_limit() -> usize {
         usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn processors() -> usize {
+    // Enough for 8,192, as many as Linux can be built for.
+    let mut mask = [0u64; 128];
+    // SAFETY: writes at most so many bytes of the mask.
+    let answer = unsafe { c::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
+    if answer != 0 {
+        return usize::MAX;
+    }
+    mask.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn processors() -> usize {
+    usize::MAX
+}

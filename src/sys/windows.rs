@@ -624,6 +624,10 @@ pub(super) fn address_space_limit() -> usize {
     usize::MAX
 }
 
+pub(super) fn processors() -> usize {
+    usize::MAX
+}
+
 /// Windows has no fork.
 pub(super) fn at_fork(
     _prepare: unsafe extern "C" fn(),

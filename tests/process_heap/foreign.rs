@@ -233,6 +233,75 @@ fn more_threads_than_shards_hand_blocks_round() {
     });
 }
 
+/// The subsegments that one block each of twenty threads at once takes, which are one for each
+/// shard.
+#[cfg(target_os = "linux")]
+fn shards_of_twenty() -> usize {
+    let workers: Vec<Worker> = (0..20).map(|_| Worker::new()).collect();
+    let blocks: Vec<_> = workers.iter().map(|w| w.allocate(1, 16)).collect();
+    let subsegments = stats().buckets[1].blocks as usize / (64 * 1024 / 16);
+    for (worker, blocks) in workers.into_iter().zip(blocks) {
+        worker.free(blocks);
+        worker.end();
+    }
+    assert_eq!(stats().allocated, 0);
+    subsegments
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_are_spread_over_as_many_shards_as_there_are_processors() {
+    isolated(|| {
+        let processors = ntheap::sys::processors();
+        assert!((1..1 << 16).contains(&processors));
+        assert_eq!(shards_of_twenty(), processors.clamp(2, 8));
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_of_one_processor_are_spread_over_two_shards() {
+    isolated(|| {
+        // SAFETY: both calls read and write sets of the stack's alone.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            let size = size_of_val(&set);
+            assert_eq!(libc::sched_getaffinity(0, size, &raw mut set), 0);
+            let is_there = |&at: &usize| libc::CPU_ISSET(at, &set);
+            let one = (0..libc::CPU_SETSIZE as usize).find(is_there).unwrap();
+            libc::CPU_ZERO(&mut set);
+            libc::CPU_SET(one, &mut set);
+            assert_eq!(libc::sched_setaffinity(0, size, &raw const set), 0);
+        }
+        assert_eq!(ntheap::sys::processors(), 1);
+        assert_eq!(shards_of_twenty(), 2);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_beyond_two_a_processor_hand_out_what_they_free() {
+    isolated(|| {
+        let most = 2 * ntheap::sys::processors();
+        let workers: Vec<Worker> = (0..most + 2).map(|_| Worker::new()).collect();
+        let ones: Vec<_> = workers.iter().map(|w| w.allocate(1, 16)).collect();
+        let [.., one, other] = &workers[..] else {
+            panic!("two at least")
+        };
+        let blocks = one.allocate(50, 16);
+        let theirs = addresses(&blocks);
+        other.free(blocks);
+        let again = other.allocate(50, 16);
+        assert!(addresses(&again).intersection(&theirs).count() >= 49);
+        other.free(again);
+        for (worker, blocks) in workers.iter().zip(ones) {
+            worker.free(blocks);
+        }
+        workers.into_iter().for_each(Worker::end);
+        assert_eq!(stats().allocated, 0);
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn a_fork_gives_back_blocks_that_were_on_their_way_home() {
