@@ -76,11 +76,12 @@ impl Backend {
         let may_be_dirty = class == 0
             || (fence::of(class) != Fence::Around
                 && LAID_ON_DIRTY.load(Ordering::Relaxed) < MOST_LAID_ON_DIRTY);
-        // What is short is not to go to fences.
-        let is_short =
-            class != 0 && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX);
         // Memory that is there without room for fences is rather used than more made.
-        if is_short || (!may_be_dirty && self.can_reuse(classes::slices_of(class))) {
+        if !may_be_dirty && self.can_reuse(classes::slices_of(class)) {
+            return None;
+        }
+        // What is short is not to go to fences. A call of the system's tells, so it comes last.
+        if class != 0 && (vm::is_limited() || crate::sys::address_space_limit() != usize::MAX) {
             return None;
         }
         let mut segment = self.open;
