@@ -271,6 +271,15 @@ pub fn reserve(size: usize, align: usize) -> *mut u8 {
     os::reserve(size, align.max(GRANULARITY))
 }
 
+/// [`reserve`] at a multiple of the page size: one call of the system's, where a multiple of
+/// more takes up to three.
+pub(crate) fn reserve_anywhere(size: usize) -> *mut u8 {
+    if !admit(Call::Reserve) {
+        return core::ptr::null_mut();
+    }
+    os::reserve(size, page_size())
+}
+
 /// Reserves `size` bytes like [`reserve`], but below [`LOW`], in one of 16 places if it can
 /// be, which `choice` says. Null when there is no room for them. For one region of a
 /// process, of at most 128 MiB.

@@ -299,7 +299,18 @@ pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
     base
 }
 
-/// The same at low addresses, which nobody else is given; see [`sys::reserve_low`]. Null
+/// The same at a multiple of the page size; see [`sys::reserve_anywhere`].
+pub(crate) fn reserve_anywhere(of: Use, size: usize) -> *mut u8 {
+    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+        sys::reserve_anywhere(size)
+    });
+    if !base.is_null() {
+        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    }
+    base
+}
+
+/// [`reserve`] at low addresses, which nobody else is given; see [`sys::reserve_low`]. Null
 /// when there is no room, or the system keeps none for it.
 #[cfg(feature = "debug")]
 pub(crate) fn reserve_low(of: Use, size: usize, choice: u64) -> *mut u8 {

@@ -6,8 +6,8 @@
 //! of 64 KiB, so that it begins a mapping of its own in the system's list:
 //!
 //! ```text
-//!   | 64 KiB reserved, no access | root record | reserved ... |
-//!                                ^ a multiple of 64 KiB
+//!   | up to 64 KiB reserved, no access | root record | reserved ... |
+//!                                      ^ a multiple of 64 KiB
 //! ```
 //!
 //! Finding it takes no code of the copy it belongs to: list the process's
@@ -96,11 +96,14 @@ pub(crate) fn publish() -> bool {
     if !ROOT.load(Ordering::Acquire).is_null() {
         return true;
     }
-    let region = super::reserve(Use::Metadata, 2 * GRANULARITY, GRANULARITY);
+    // Wherever it lies, since each process pays for it.
+    let region = super::reserve_anywhere(Use::Metadata, 2 * GRANULARITY);
     if region.is_null() {
         return false;
     }
-    let page = region.wrapping_add(GRANULARITY);
+    // The first multiple behind the region's start, which stays without access.
+    let start = region.addr();
+    let page = region.wrapping_add((start + 1).next_multiple_of(GRANULARITY) - start);
     // SAFETY: the page lies in the region just reserved and is not committed.
     if !unsafe { super::commit(Use::Metadata, page, super::page_size()) } {
         // SAFETY: the region is ours, whole, and unused.
