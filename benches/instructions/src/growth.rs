@@ -235,6 +235,7 @@ impl Growth {
 
     fn turn(&self, program: &Program, shape: &Shape, name: &str) -> Result<f64, String> {
         let (path, library) = self.path(program);
+        on_two_processors()?;
         let arguments = shape.arguments(name);
         let arguments = arguments.each_ref().map(String::as_str);
         let counts = self.callgrind.count(&library, path, &arguments, &[])?;
@@ -253,6 +254,7 @@ impl Growth {
     /// Runs the program on its own.
     pub fn run(&self, program: &Program, shape: &Shape) -> Result<Measured, String> {
         let (path, library) = self.path(program);
+        on_two_processors()?;
         let said = library.run(
             Command::new(path)
                 .args(shape.arguments(shape.turn.name()))
@@ -264,4 +266,22 @@ impl Growth {
         };
         toml::from_str(fields).map_err(|e| format!("{}: {e}", path.display()))
     }
+}
+
+/// Has what the calling thread starts run on two processors at most: how many there are decides
+/// how threads that exchange blocks are spread.
+#[cfg(target_os = "linux")]
+fn on_two_processors() -> Result<(), String> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let trouble = |e| format!("processors: {e}");
+    let may = sched_getaffinity(None).map_err(trouble)?;
+    let mut two = CpuSet::new();
+    let processors = (0..CpuSet::MAX_CPU).filter(|&processor| may.is_set(processor));
+    processors.take(2).for_each(|processor| two.set(processor));
+    sched_setaffinity(None, &two).map_err(trouble)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_two_processors() -> Result<(), String> {
+    Ok(())
 }
