@@ -577,21 +577,26 @@ unsafe fn free_other(address: *mut u8) {
     }
 }
 
-/// The descriptor and index of the block that starts at `address` and is
-/// handed out.
+/// The descriptor, index and mark of the block that starts at `address`, handed out or free.
 #[inline(always)]
-fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
+fn block_at(address: usize) -> Option<(*mut Descriptor, usize, u8)> {
     let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; a descriptor with an index for
     // the address has a mark for it.
     unsafe {
-        if let Some(index) = Descriptor::index_of(descriptor, address)
-            && is_busy((*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed))
-        {
-            return Some((descriptor, index));
-        }
+        let index = Descriptor::index_of(descriptor, address)?;
+        let mark = (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed);
+        Some((descriptor, index, mark))
     }
-    None
+}
+
+/// The descriptor and index of the block that starts at `address` and is
+/// handed out.
+#[inline(always)]
+fn busy_block(address: usize) -> Option<(*mut Descriptor, usize)> {
+    block_at(address)
+        .filter(|&(_, _, mark)| is_busy(mark))
+        .map(|(descriptor, index, _)| (descriptor, index))
 }
 
 /// Has the free of the block that starts at `address`, which was just taken and is not
@@ -637,17 +642,12 @@ pub fn expect_family(address: *mut u8, family: Family) {
 /// Whatever is not such a block is reported.
 #[inline(always)]
 pub fn usable_size(address: *mut u8) -> usize {
-    let descriptor = slices::find(address.addr());
-    // SAFETY: what `find` leads to is readable; a descriptor with an index for the address has
-    // a mark for it.
-    unsafe {
-        // A mark of just this is no hardened heap's, but for a large block's.
-        if let Some(index) = Descriptor::index_of(descriptor, address.addr())
-            && (*Descriptor::mark(descriptor, index)).load(Ordering::Relaxed) == BUSY
-            && let Some(size) = (*descriptor).class_size()
-        {
-            return size;
-        }
+    // A mark of just this is no hardened heap's, but for a large block's.
+    if let Some((descriptor, _, BUSY)) = block_at(address.addr())
+        // SAFETY: the block is handed out, so its descriptor is live.
+        && let Some(size) = unsafe { (*descriptor).class_size() }
+    {
+        return size;
     }
     usable_size_other(address)
 }
