@@ -33,6 +33,7 @@ use super::seize::Slot;
 use super::slices;
 use super::word::Word;
 use core::cell::Cell;
+use core::iter::successors;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -51,12 +52,11 @@ pub(super) struct Rack {
     pub(super) spare: Cell<*mut Magazine>,
     /// Blocks in the spare.
     pub(super) spare_count: AtomicU32,
-    /// Blocks a magazine may hold now.
+    /// Blocks a magazine may hold now; 0 while the thread keeps none of the class, whether it
+    /// ever did or not.
     pub(super) capacity: Cell<u16>,
     /// Blocks it may ever hold.
     pub(super) most: Cell<u16>,
-    /// Blocks up to which it grows however rarely it is exchanged.
-    pub(super) little: Cell<u16>,
     /// The number of the thread's last exchange that took blocks of the class (idle.rs).
     pub(super) last: Cell<u32>,
 }
@@ -289,7 +289,6 @@ impl ThreadCache {
                     spare_count: AtomicU32::new(0),
                     capacity: Cell::new(0),
                     most: Cell::new(0),
-                    little: Cell::new(0),
                     last: Cell::new(0),
                 }
             }; COUNT],
@@ -616,17 +615,22 @@ impl ThreadCache {
         }
     }
 
+    /// The classes that ever had a magazine.
+    pub(super) fn opened(&self) -> impl Iterator<Item = usize> {
+        let words = self.opened.iter().map(Cell::get).enumerate();
+        words.flat_map(|(nth, word)| {
+            successors(Some(word), |left| Some(left & left.wrapping_sub(1)))
+                .take_while(|&left| left != 0)
+                .map(move |left| nth * 64 + left.trailing_zeros() as usize)
+        })
+    }
+
     /// Bytes of all the blocks in the cache.
     pub(super) fn bytes(&self) -> usize {
         let mut bytes = 0;
-        for (nth, word) in self.opened.iter().enumerate() {
-            let mut left = word.get();
-            while left != 0 {
-                let class = nth * 64 + left.trailing_zeros() as usize;
-                let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
-                bytes += (self.count(class) + spare) * classes::size_of(class);
-                left &= left - 1;
-            }
+        for class in self.opened() {
+            let spare = self.rack(class).spare_count.load(Ordering::Relaxed) as usize;
+            bytes += (self.count(class) + spare) * classes::size_of(class);
         }
         self.for_each_foreign(&mut |class, count| bytes += count * classes::size_of(class));
         bytes

@@ -437,12 +437,8 @@ impl Front {
     pub(super) fn drain(&self, shared: Shared<'_>, cache: &ThreadCache) {
         #[cfg(feature = "hardened")]
         hard::end_quarantine(self, shared, cache);
-        for class in 1..COUNT {
+        for class in cache.opened() {
             let rack = cache.rack(class);
-            if cache.current(class).is_null() && rack.capacity.get() == 0 {
-                // Never used.
-                continue;
-            }
             let mut state = self.bucket(class).state.lock();
             self.flush_current(shared, cache, class, &mut state);
             self.empty_spare(shared, cache, class, &mut state);

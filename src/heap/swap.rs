@@ -17,7 +17,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{Rack, State, TURN_NOTHING, ThreadCache};
 use super::classes::{self, COUNT, LAST_BUCKET};
 use super::front::{FIRST_CAPACITY, Front, Shared};
-use super::magazine::{Depot, ENTRIES, Entry, Magazine};
+use super::magazine::{Depot, Entry, Magazine};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -142,7 +142,7 @@ impl Front {
         let got = unsafe { state.take(&place, Magazine::first(current), want) };
         if class <= LAST_BUCKET || rack.capacity.get() != 0 {
             // Since before this exchange, which is counted already.
-            grow(rack, || cache.watch.since(last.wrapping_add(1)));
+            grow(rack, class, || cache.watch.since(last.wrapping_add(1)));
         }
         // SAFETY: the magazine is this thread's and holds `got` blocks.
         unsafe { cache.exchange(bin, rack, current, got) };
@@ -216,16 +216,19 @@ impl Front {
     fn begin_to_keep(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) {
         let capacity = FIRST_CAPACITY.min(self.most(class));
         cache.rack(class).capacity.set(capacity);
-        if Self::kept_runs(cache) + classes::size_of(class) <= RUNS {
+        let mut bytes = Self::kept_runs(cache) + classes::size_of(class);
+        if bytes <= RUNS {
             return;
         }
         for other in (LAST_BUCKET + 1..COUNT).rev() {
-            if other != class && cache.count(other) != 0 {
+            // Others may have seized some since the sum, so it has no fewer.
+            let count = cache.count(other);
+            if other != class && count != 0 {
                 let mut state = self.bucket(other).state.lock();
                 cache.rack(other).capacity.set(0);
                 self.flush_current(shared, cache, other, &mut state);
-                drop(state);
-                if Self::kept_runs(cache) + classes::size_of(class) <= RUNS / 2 {
+                bytes -= count * classes::size_of(other);
+                if bytes <= RUNS / 2 {
                     return;
                 }
             }
@@ -240,9 +243,6 @@ impl Front {
         cache.open(class);
         let most = self.most(class);
         rack.most.set(most);
-        let few = LITTLE / classes::size_of(class).max(1);
-        rack.little
-            .set(most.min(few.clamp(LITTLE_BLOCKS, ENTRIES) as u16));
         // Page runs are kept from the first one that is freed on.
         if class <= LAST_BUCKET {
             rack.capacity
@@ -269,7 +269,7 @@ impl Front {
         let count = (top.addr() - Magazine::first(current).addr()) / size_of::<Entry>();
         if count >= usize::from(rack.capacity.get()) {
             state.falling = state.falling.saturating_add(1);
-            grow(rack, || cache.watch.since(rack.last.get()));
+            grow(rack, class, || cache.watch.since(rack.last.get()));
         }
         // A limit lowered from outside, or a magazine that may grow.
         if count < usize::from(rack.capacity.get()) {
@@ -349,12 +349,19 @@ fn inherit(state: &mut BucketState, which: u32) -> Option<(*mut Magazine, usize)
 /// and up to their most if the thread had few exchanges since the last one in which
 /// it took blocks of the class.
 #[inline(always)]
-pub(super) fn grow(rack: &Rack, since: impl FnOnce() -> u32) {
+pub(super) fn grow(rack: &Rack, class: usize, since: impl FnOnce() -> u32) {
     let (capacity, most) = (rack.capacity.get(), rack.most.get());
-    if capacity < most && (capacity < rack.little.get() || since() <= DENSE) {
+    if capacity < most && (is_little(capacity, class) || since() <= DENSE) {
         rack.capacity
             .set((capacity * 2).max(FIRST_CAPACITY).min(most));
     }
+}
+
+/// Whether a magazine of `class` that may hold `capacity` blocks grows however rarely it is
+/// exchanged.
+fn is_little(capacity: u16, class: usize) -> bool {
+    let capacity = usize::from(capacity);
+    capacity < LITTLE_BLOCKS || (capacity + 1) * classes::size_of(class) <= LITTLE
 }
 
 /// Counts `bytes` as in a depot.
