@@ -479,6 +479,8 @@ impl LargeList {
     /// larger if the block is growing; null when there is none that can be.
     #[inline(never)]
     fn take_kept(&mut self, size: usize, is_growing: bool) -> *mut Descriptor {
+        // As in `room`.
+        let is_growing = is_growing && !vm::is_limited();
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
         let mut best_cost = usize::MAX;
@@ -546,8 +548,12 @@ impl LargeList {
         ptr::null_mut()
     }
 
-    /// Bytes that may be left to a block of `size` bytes beyond them.
+    /// Bytes that may be left to a block of `size` bytes beyond them. None where memory is
+    /// limited: another block may need them.
     fn room(&self, size: usize) -> usize {
+        if vm::is_limited() {
+            return 0;
+        }
         let asked = (self.region_bytes - self.surplus).saturating_add(size);
         (self.region_bytes / SURPLUS)
             .max(self.peak.saturating_sub(asked))
