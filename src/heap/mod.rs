@@ -397,20 +397,36 @@ impl Heap {
     ) -> *mut u8 {
         let block = attempt();
         misuse::report_late();
-        if !block.is_null() || size > vm::account().total().committed {
+        if !block.is_null() || !may_be_had(size) {
             return block;
         }
-        {
-            // One thread at a time; whoever waits finds what was given back.
-            let _reclaiming = self.reclaiming.lock();
-            self.give_back(kind, word);
-            let need = chunk_for(size).max(size.saturating_add(align) + 2 * classes::SLICE);
-            self.back_end.lock().decommit_unused(need);
-            self.sparse.lock().decommit_unused(need);
-        }
+        self.reclaim(kind, Some(word), size, align);
         let block = attempt();
         misuse::report_late();
         block
+    }
+
+    /// Gives all that is free back to the system, for a block of `size` bytes.
+    fn reclaim(&self, kind: Kind, word: Option<&Word>, size: usize, align: usize) {
+        // One thread at a time; whoever waits finds what was given back.
+        let _reclaiming = self.reclaiming.lock();
+        self.give_back(kind, word);
+        let need = chunk_for(size).max(with_slack(size, align));
+        self.back_end.lock().decommit_unused(need);
+        self.sparse.lock().decommit_unused(need);
+    }
+
+    /// Has a private heap's block of `size` bytes, which was refused, find room below the
+    /// limit of what may be committed; false where that is not what it was refused for.
+    #[cfg(feature = "heaps")]
+    fn make_room(&self, size: usize, align: usize) -> bool {
+        let (charged, limit) = vm::charge_and_limit();
+        let is_short = charged.saturating_add(with_slack(size, align)) > limit && size <= limit;
+        if is_short {
+            self.reclaim(Kind::Checked, None, size, align);
+            misuse::report_late();
+        }
+        is_short
     }
 
     fn try_allocate(
@@ -570,11 +586,12 @@ impl Heap {
     /// Gives back to the system all that is free: what the threads' caches
     /// and depots keep, dirty slices, kept large regions.
     fn purge(&self, kind: Kind, word: &Word) {
-        self.give_back(kind, word);
+        self.give_back(kind, Some(word));
         misuse::report_late();
     }
 
-    fn give_back(&self, kind: Kind, word: &Word) {
+    /// [`Heap::purge`]; without the calling thread's word its cache is emptied as others' are.
+    fn give_back(&self, kind: Kind, word: Option<&Word>) {
         if !self.ready.is_ready() {
             return;
         }
@@ -584,13 +601,29 @@ impl Heap {
         let is_told = self.shows_stats.load(Ordering::Relaxed);
         for (of, front) in self.fronts() {
             front.take_lost(self.shared(of), is_told);
-            let own = (of == kind).then_some(word);
-            front.purge(self.shared(of), own);
+            front.purge(self.shared(of), word.filter(|_| of == kind));
         }
         self.large.lock().trim(0);
         self.back_end.lock().purge_down_to(0);
         self.sparse.lock().purge_down_to(0);
     }
+}
+
+/// Whether there may be `size` bytes once all that is free was given back. Where nothing is
+/// limited, the system refuses what is far more than there is.
+fn may_be_had(size: usize) -> bool {
+    let (_, limit) = vm::charge_and_limit();
+    let most = limit.min(crate::sys::address_space_limit());
+    if most == usize::MAX {
+        return size <= vm::account().total().committed;
+    }
+    size <= most
+}
+
+/// Bytes that a block of `size` bytes takes at most in pages of its own.
+fn with_slack(size: usize, align: usize) -> usize {
+    size.saturating_add(align)
+        .saturating_add(2 * classes::SLICE)
 }
 
 /// Bytes of the smallest chunk that a block of `size` bytes can come from.

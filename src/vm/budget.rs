@@ -61,7 +61,6 @@ impl Budget {
     }
 
     /// The bytes entered, and the most that may be.
-    #[cfg(all(unix, feature = "win32"))]
     pub(crate) fn committed_and_limit(&self) -> (usize, usize) {
         let limit = self.limit.load(Ordering::Relaxed);
         (self.committed.load(Ordering::Relaxed), limit)

@@ -216,8 +216,8 @@ pub(crate) fn is_limited() -> bool {
     CHARGED.is_limited()
 }
 
-/// Bytes charged to this copy of ntheap, and the most that may be.
-#[cfg(all(unix, feature = "win32"))]
+/// Bytes charged to this copy of ntheap, and the most that may be, `usize::MAX` without a
+/// limit.
 pub(crate) fn charge_and_limit() -> (usize, usize) {
     CHARGED.committed_and_limit()
 }

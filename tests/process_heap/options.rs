@@ -80,6 +80,56 @@ fn a_commit_limit_is_kept() {
     });
 }
 
+/// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
+/// others of their size.
+fn keep_idle(size: usize) {
+    let bytes = Load::new(Face::Global, 24).exhaust(size, 8 * MIB) * size;
+    assert!(bytes > 6 * MIB, "{} in blocks of {size} bytes", mib(bytes));
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_block_larger_than_it() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let wanted = layout(14 * MIB, 8);
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            keep_idle(size);
+            let block = Face::Global.allocate(wanted);
+            assert!(!block.is_null(), "after blocks of {size} bytes");
+            Face::Global.free(block, wanted);
+        }
+    });
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_heap_of_ones_own() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let heap = ntheap::Heap::new().unwrap();
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            keep_idle(size);
+            let block = heap.alloc(layout(14 * MIB, 8));
+            let block = block.unwrap_or_else(|error| panic!("{error} after {size} bytes"));
+            // SAFETY: the block is the heap's, and used no more.
+            unsafe { heap.free(block) }.unwrap();
+        }
+    });
+}
+
+/// A large block that was freed leaves none of its room to smaller ones, which others need.
+#[test]
+fn a_freed_large_block_makes_room_for_many() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for large in [14 * MIB, 5 * MIB] {
+            // Kept, once one was wanted again.
+            for _ in 0..4 {
+                let block = Face::Global.allocate(layout(large, 8));
+                Face::Global.free(block, layout(large, 8));
+            }
+            let count = Load::new(Face::Global, 25).exhaust(3 * MIB, GIB);
+            assert!(count >= 4, "{count} blocks of 3 MiB after {}", mib(large));
+        }
+    });
+}
+
 /// A large block grows in place if that fits, though its last huge page as a whole would not.
 /// Elsewhere it is copied, for which there is no room.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -11,6 +11,7 @@ use super::memory::{self, Plan, Source};
 use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
 use super::units::UNIT;
 use super::{Error, LARGEST, flags, home, settable};
+use crate::heap::PROCESS;
 use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 #[cfg(feature = "debug")]
 use crate::heap::debug::tags;
@@ -84,7 +85,8 @@ pub(super) fn place_block(
 }
 
 /// A block whose bytes are undefined, unless it is large: then zero. Before it
-/// is refused for want of room, what the buckets keep is given back.
+/// is refused for want of room, what the buckets keep is given back, and then, where it is
+/// the process that may not have more, what the process heap keeps.
 pub(super) fn place(
     heap: &'static PrivateHeap,
     all: u32,
@@ -95,11 +97,14 @@ pub(super) fn place(
     if !heap.choices.allows(size) {
         return Err(Error::NoMemory);
     }
-    let placed = try_place(heap, all, info, size, align);
+    let mut placed = try_place(heap, all, info, size, align);
     let table = heap.table.find();
     if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
         lfh::for_each(table, HeapBucket::flush);
-        return try_place(heap, all, info, size, align);
+        placed = try_place(heap, all, info, size, align);
+    }
+    if placed == Err(Error::NoMemory) && PROCESS.make_room(size, align) {
+        placed = try_place(heap, all, info, size, align);
     }
     placed
 }
