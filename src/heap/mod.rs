@@ -609,6 +609,11 @@ impl Heap {
     }
 }
 
+/// Bytes of the process heap's and private heaps' subsegments whose pages may hold memory.
+fn active_bytes() -> usize {
+    PROCESS.totals.active.load(Ordering::Relaxed) + private::active_bytes()
+}
+
 /// Whether there may be `size` bytes once all that is free was given back. Where nothing is
 /// limited, the system refuses what is far more than there is.
 fn may_be_had(size: usize) -> bool {

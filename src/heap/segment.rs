@@ -182,9 +182,8 @@ pub(super) struct Backend {
     pub(super) retain: usize,
     /// Used bytes above which new segments ask for huge pages.
     huge_above: usize,
-    /// Bytes of subsegments in use that may hold memory, when the last one was made: of the
-    /// process heap's, and of private heaps'.
-    active: [usize; 2],
+    /// Bytes of all subsegments that may hold memory, when the last one was made.
+    active: usize,
     /// The most bytes that one of the process heap's small classes has had in use.
     most_alike: usize,
     /// Chunks that asked for huge pages.
@@ -222,7 +221,7 @@ impl Backend {
             record_bytes: 0,
             retain: 0,
             huge_above: 0,
-            active: [0; 2],
+            active: 0,
             most_alike: 0,
             huge_chunks: 0,
             huge_from: 0,

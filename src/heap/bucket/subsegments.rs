@@ -5,6 +5,7 @@
 //! The kind is a constant of the functions, so that the default one pays for none of the
 //! others.
 
+use super::super::active_bytes;
 use super::super::classes;
 use super::super::descriptor::{Descriptor, Geometry, SUBSEGMENT};
 use super::super::fence;
@@ -106,8 +107,7 @@ impl State {
         let taken = {
             let mut back_end = place.back_end.lock();
             let size = place.record_size();
-            let active = place.totals.active.load(Ordering::Relaxed);
-            back_end.note_active(place.owned.is_some(), active);
+            back_end.note_active(active_bytes());
             if HARD == FENCED {
                 back_end.take_for(place.class, size)
             } else {
@@ -270,9 +270,7 @@ impl State {
             #[cfg(feature = "hardened")]
             let is_zero = HARD == OPEN && hard::undo(place.class, base);
             let mut back_end = place.back_end.lock();
-            let before = place.totals.active.load(Ordering::Relaxed);
-            back_end.note_shrinking(before);
-            back_end.note_active(place.owned.is_some(), before.saturating_sub(active));
+            back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
             #[cfg(feature = "hardened")]
             if is_zero {
                 back_end.note_zero(segment, first, slices);
@@ -320,9 +318,7 @@ impl State {
                 back_end.put_back(segment, first, slices, touched, descriptor, size);
                 active += touched;
             });
-            back_end.note_shrinking(active);
-            let before = place.totals.active.load(Ordering::Relaxed);
-            back_end.note_active(true, before.saturating_sub(active));
+            back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
             back_end.purge_excess();
         }
         place.totals.active.fetch_sub(active, Ordering::Relaxed);

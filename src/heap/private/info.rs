@@ -321,7 +321,7 @@ pub(in crate::heap) fn collect(stats: &mut Stats) {
             }
         });
     }
-    stats.active += lfh::TOTALS.active.load(Ordering::Relaxed);
+    stats.active += lfh::active_bytes();
     stats.retained += list.gone_bytes;
 }
 

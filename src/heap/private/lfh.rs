@@ -68,6 +68,11 @@ pub(super) static TOTALS: Totals = Totals {
     shrinkings: AtomicUsize::new(0),
 };
 
+/// Bytes of private heaps' subsegments whose pages may hold memory.
+pub(in crate::heap) fn active_bytes() -> usize {
+    TOTALS.active.load(Ordering::Relaxed)
+}
+
 /// Records of each kind that are nobody's.
 pub(super) struct Records {
     tables: FreeList,

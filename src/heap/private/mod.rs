@@ -101,6 +101,7 @@ pub use info::{
     name_of, owner_of, process_heap_at, region_of, set_compatibility, set_user_flags,
     set_user_value, shape_of, summary, user_info, visit_after,
 };
+pub(in crate::heap) use lfh::active_bytes;
 pub(in crate::heap) use list::{for_each_lock, forget_holders};
 #[cfg(feature = "debug")]
 pub(in crate::heap) use lookup::{is_heaps as lookup_is_heaps, is_process as lookup_is_process};

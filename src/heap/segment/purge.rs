@@ -116,12 +116,10 @@ impl Backend {
         self.was_huge = true;
     }
 
-    /// Notes how many bytes of the process heap's or private heaps' subsegments may hold
-    /// memory.
+    /// Notes how many bytes of all subsegments may hold memory, before one more is made.
     #[inline(always)]
-    pub(in crate::heap) fn note_active(&mut self, is_private: bool, bytes: usize) {
-        let [process, private] = &mut self.active;
-        *(if is_private { private } else { process }) = bytes;
+    pub(in crate::heap) fn note_active(&mut self, bytes: usize) {
+        self.active = bytes;
     }
 
     /// Whether at least three quarters of what is used may hold memory. In a program of
@@ -133,8 +131,7 @@ impl Backend {
         if self.huge_above == 0 {
             return true;
         }
-        let [process, private] = self.active;
-        process.saturating_add(private) >= self.used_slices * SLICE / 4 * 3
+        self.active >= self.used_slices * SLICE / 4 * 3
     }
 
     /// Whether the heap is large enough for huge pages.

@@ -26,7 +26,7 @@ fn those_that_fill_huge_pages_have_chunks_of_their_own() {
     assert!(crate::heap::PROCESS.is_ready(&crate::config::Config::new()));
     let mut back_end = Backend::new();
     back_end.begin(0, 4 * SEGMENT);
-    back_end.note_active(false, usize::MAX);
+    back_end.note_active(usize::MAX);
     let mut runs = [false, true, true, false, true, false].map(|fills| {
         let alike = if fills {
             Alike::Private(SEGMENT)
@@ -107,17 +107,9 @@ fn what_is_hardly_touched_gets_small_pages() {
         back_end.take(64, HEADER, Alike::No, false).expect("slices");
     }
     let used = 8 * SEGMENT;
-    for (process, private, wants) in [
-        (0, 0, false),
-        (used / 4 * 3 - 1, 0, false),
-        (used / 4 * 3, 0, true),
-        (0, used / 4 * 3, true),
-        (used / 2, used / 4, true),
-        (used / 2, used / 4 - 1, false),
-    ] {
-        back_end.note_active(false, process);
-        back_end.note_active(true, private);
-        assert_eq!(back_end.wants_huge(), wants, "{process} {private}");
+    for (active, wants) in [(0, false), (used / 4 * 3 - 1, false), (used / 4 * 3, true)] {
+        back_end.note_active(active);
+        assert_eq!(back_end.wants_huge(), wants, "{active}");
     }
     assert_eq!(back_end.huge_chunks, 0);
     let mut always = Backend::new();
@@ -128,7 +120,7 @@ fn what_is_hardly_touched_gets_small_pages() {
         assert!(unsafe { (*(*run.segment).leader).is_huge });
     }
     while back_end.huge_chunks == 0 {
-        back_end.note_active(false, back_end.used_slices * SLICE);
+        back_end.note_active(back_end.used_slices * SLICE);
         back_end.take(64, HEADER, Alike::No, false).expect("slices");
     }
 }
