@@ -256,7 +256,7 @@ impl Front {
             return ptr::null_mut();
         }
         let mut state = self.bucket(class).state.lock();
-        if self.is_to_look_for_zeros(shared, cache, class, &state) {
+        if self.is_to_look(shared, cache, class, &state, true) {
             drop(state);
             self.seek_idle(shared, cache, class);
             state = self.bucket(class).state.lock();

@@ -91,7 +91,8 @@ impl Watch {
 impl Front {
     /// Whether the thread is to look for idle classes, now that the bucket has
     /// no magazine to give: if the class needs slices and none hold memory that
-    /// could be used instead of fresh pages.
+    /// could be used instead of fresh pages; or if it is to be a run that is zero, and the
+    /// thread keeps much of others.
     #[inline(always)]
     pub(super) fn is_to_look(
         &self,
@@ -99,23 +100,11 @@ impl Front {
         cache: &ThreadCache,
         class: usize,
         state: &BucketState,
+        is_zero: bool,
     ) -> bool {
         (class > LAST_BUCKET || !self.is_crowded.load(Ordering::Relaxed))
             && state.needs_subsegment(cache.shard)
-            && !Self::can_reuse(shared, class)
-    }
-
-    /// [`Front::is_to_look`] for a run that is to be zero: also if the thread keeps much
-    /// of others.
-    pub(super) fn is_to_look_for_zeros(
-        &self,
-        shared: Shared<'_>,
-        cache: &ThreadCache,
-        class: usize,
-        state: &BucketState,
-    ) -> bool {
-        state.needs_subsegment(cache.shard)
-            && (Self::kept_runs(cache) > RUNS_KEPT || !Self::can_reuse(shared, class))
+            && ((is_zero && Self::kept_runs(cache) > RUNS_KEPT) || !Self::can_reuse(shared, class))
     }
 
     /// Bytes of the page runs that the thread keeps.

@@ -309,12 +309,15 @@ impl Backend {
             let dirty = !state.used & state.dirty;
             if let Some(first) = find::<IS_HARD>(dirty & !state.fenced(), slices)
                 && (!IS_HARD || state.open_up(first, slices, edge))
+                && let Some(run) = self.occupy::<IS_HARD>(
+                    segment,
+                    first,
+                    slices,
+                    state.take_record(descriptor_size),
+                    descriptor_size,
+                )
             {
-                let descriptor = state.take_record(descriptor_size);
-                if !descriptor.is_null() {
-                    self.record_bytes += descriptor_size;
-                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
-                }
+                return Some(run);
             }
             if state.has_fences()
                 && fenced.is_null()
@@ -377,12 +380,15 @@ impl Backend {
             if let Some(first) = find::<IS_HARD>(!state.used & !state.fenced(), slices)
                 && state.make_present(mask(first, slices))
                 && (!IS_HARD || state.open_up(first, slices, edge))
+                && let Some(run) = self.occupy::<IS_HARD>(
+                    segment,
+                    first,
+                    slices,
+                    state.take_record(descriptor_size),
+                    descriptor_size,
+                )
             {
-                let descriptor = state.take_record(descriptor_size);
-                if !descriptor.is_null() {
-                    self.record_bytes += descriptor_size;
-                    return Some(self.occupy::<IS_HARD>(segment, first, slices, descriptor));
-                }
+                return Some(run);
             }
             if state.has_fences() && fenced.is_null() && find_ones(!state.used, slices).is_some() {
                 fenced = segment;
@@ -426,6 +432,8 @@ impl Backend {
         false
     }
 
+    /// Takes a run of an open segment into use, with the memory for its descriptor; `None`, and
+    /// nothing done, where that is null.
     #[inline(always)]
     fn occupy<const IS_HARD: bool>(
         &mut self,
@@ -433,8 +441,12 @@ impl Backend {
         first: u32,
         slices: usize,
         descriptor: *mut Descriptor,
-    ) -> Run {
-        // SAFETY: `take` got the segment from the open list.
+        descriptor_size: usize,
+    ) -> Option<Run> {
+        if descriptor.is_null() {
+            return None;
+        }
+        // SAFETY: the callers got the segment from the open list.
         let state = unsafe { &mut *segment };
         let run = mask(first, slices);
         let dirty = state.units(state.dirty & run);
@@ -449,6 +461,7 @@ impl Backend {
         state.used |= run;
         state.dirty &= !run;
         self.used_slices += slices;
+        self.record_bytes += descriptor_size;
         self.dirty_units -= dirty;
         let regretted = state.take_purged(run);
         self.regret(regretted * UNIT);
@@ -459,7 +472,7 @@ impl Backend {
         if self.was_huge && self.wants_huge() {
             self.advise_again();
         }
-        Run {
+        Some(Run {
             segment,
             base,
             first_slice: first,
@@ -468,7 +481,7 @@ impl Backend {
             touched: dirty * UNIT,
             is_fenced: false,
             descriptor,
-        }
+        })
     }
 
     /// Gives a run back, with its descriptor's memory. `touched` bytes from its

@@ -130,7 +130,7 @@ impl Front {
             brought(count);
             return bin;
         }
-        if self.is_to_look(shared, cache, class, &state) {
+        if self.is_to_look(shared, cache, class, &state, false) {
             drop(state);
             self.seek_idle(shared, cache, class);
             state = self.bucket(class).state.lock();

@@ -58,8 +58,9 @@ impl Backend {
                 starts &= starts - 1;
                 if state.fenced_for(first) == Some(class) {
                     let descriptor = state.take_record(record);
-                    if !descriptor.is_null() {
-                        return Some(self.occupy_fenced(segment, first, class, descriptor, record));
+                    let run = self.occupy_fenced(segment, first, class, descriptor, record);
+                    if run.is_some() {
+                        return run;
                     }
                 }
             }
@@ -126,7 +127,7 @@ impl Backend {
                     if is_first {
                         LAID_ON_DIRTY.fetch_add(1, Ordering::Relaxed);
                     }
-                    return Some(self.occupy_fenced(segment, first, class, descriptor, record));
+                    return self.occupy_fenced(segment, first, class, descriptor, record);
                 }
             }
             segment = next;
@@ -140,13 +141,12 @@ impl Backend {
         class: usize,
         descriptor: *mut Descriptor,
         record: usize,
-    ) -> Run {
-        self.record_bytes += record;
+    ) -> Option<Run> {
         let slices = fence::slices_of(class);
-        let mut run = self.occupy::<false>(segment, first, slices, descriptor);
+        let mut run = self.occupy::<false>(segment, first, slices, descriptor, record)?;
         run.is_fenced = true;
         run.base = run.base.wrapping_add(fence::lead_of(class) * SLICE);
-        run
+        Some(run)
     }
 }
 
@@ -172,12 +172,7 @@ impl Backend {
         if !state.make_present(mask(first, slices)) || !state.lift_fences(first, slices) {
             return None;
         }
-        let descriptor = state.take_record(record);
-        if descriptor.is_null() {
-            return None;
-        }
-        self.record_bytes += record;
-        Some(self.occupy::<false>(segment, first, slices, descriptor))
+        self.occupy::<false>(segment, first, slices, state.take_record(record), record)
     }
 }
 
