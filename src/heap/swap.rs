@@ -35,7 +35,8 @@ const LITTLE: usize = 8 * 1024;
 const LITTLE_BLOCKS: usize = 8;
 /// Bytes of page runs that a thread has when it begins to keep those of another size, with the
 /// first of these. An array that grows leaves one of each size on its way, which nobody may
-/// want again: where there are more, the largest go back until it is half of that.
+/// want again: where there are more, the largest others go back until those left are a quarter
+/// of that. Small ones stay so, which would lose their fences to others and get them anew.
 pub(super) const RUNS: usize = 512 * 1024;
 /// Exchanges of a thread, from one of a class to the next, up to which its magazines
 /// grow further. In a batch there is one; a program of many sizes has many, and would
@@ -216,8 +217,8 @@ impl Front {
     fn begin_to_keep(&self, shared: Shared<'_>, cache: &ThreadCache, class: usize) {
         let capacity = FIRST_CAPACITY.min(self.most(class));
         cache.rack(class).capacity.set(capacity);
-        let mut bytes = Self::kept_runs(cache) + classes::size_of(class);
-        if bytes <= RUNS {
+        let mut bytes = Self::kept_runs(cache);
+        if bytes + classes::size_of(class) <= RUNS {
             return;
         }
         for other in (LAST_BUCKET + 1..COUNT).rev() {
@@ -228,7 +229,7 @@ impl Front {
                 cache.rack(other).capacity.set(0);
                 self.flush_current(shared, cache, other, &mut state);
                 bytes -= count * classes::size_of(other);
-                if bytes <= RUNS / 2 {
+                if bytes <= RUNS / 4 {
                     return;
                 }
             }
