@@ -148,4 +148,7 @@ void finish(pthread_t thread);
 /* body(&arguments[i * size]) in n threads at once, to their ends. */
 void in_threads(int n, void *(*body)(void *), void *arguments, size_t size);
 
+/* The same, but one body without a thread of its own. */
+void here_or_in_threads(int n, void *(*body)(void *), void *arguments, size_t size);
+
 #endif

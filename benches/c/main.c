@@ -103,6 +103,14 @@ void in_threads(int n, void *(*body)(void *), void *arguments, size_t size)
         finish(threads[i]);
 }
 
+void here_or_in_threads(int n, void *(*body)(void *), void *arguments, size_t size)
+{
+    if (n == 1)
+        body(arguments);
+    else
+        in_threads(n, body, arguments, size);
+}
+
 /* A number in a file of /proc/self, after `label`; the file is read without
  * stdio, which would allocate. */
 static uint64_t proc_number(const char *file, const char *label)

@@ -33,10 +33,7 @@ static void replace(struct run *run, int threads, uint32_t blocks, double turns)
         own[i] = (struct table){blocks, n, (uint64_t)i + 11};
     run->operations = (uint64_t)threads * (n + blocks);
     begin(run);
-    if (threads == 1)
-        replace_body(own);
-    else
-        in_threads(threads, replace_body, own, sizeof *own);
+    here_or_in_threads(threads, replace_body, own, sizeof *own);
     end(run);
 }
 

@@ -102,10 +102,7 @@ static void orders(struct run *run, int threads)
         own[i] = (struct ordered){n, (uint64_t)i + 1};
     run->operations = (uint64_t)threads * n * DOUBLINGS * 3 * ORDERED;
     begin(run);
-    if (threads == 1)
-        orders_body(own);
-    else
-        in_threads(threads, orders_body, own, sizeof *own);
+    here_or_in_threads(threads, orders_body, own, sizeof *own);
     end(run);
 }
 

@@ -224,10 +224,7 @@ static void mixed(struct run *run, int threads)
     }
     run->operations = n * (uint64_t)threads * (MIXED / 4 + MIXED / 16);
     begin(run);
-    if (threads == 1)
-        mix(own);
-    else
-        in_threads(threads, mix, own, sizeof *own);
+    here_or_in_threads(threads, mix, own, sizeof *own);
     for (int i = 0; i < threads; i++)
         empty_box(&own[i]);
     end(run);

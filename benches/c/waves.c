@@ -24,21 +24,18 @@ static void *break_waves(void *argument)
 {
     struct shore *own = argument;
     struct random r = random_from(own->seed);
-    int from = 0, at = 0, sweep = 0;
+    int from = 0, sweep = 0;
     for (uint64_t turn = 0; turn < own->turns; turn++) {
-        for (; at < WAVE; at++) {
-            if (own->wave[at].at)
-                continue;
-            own->wave[at] = get_block(swept(&r, sweep++ / 64 % STEPS));
-        }
+        for (int at = 0; at < WAVE; at++)
+            if (!own->wave[at].at)
+                own->wave[at] = get_block(swept(&r, sweep++ / 64 % STEPS));
         from = (from + STAYS) % WAVE;
-        for (at = 0; at < from; at++)
+        for (int at = 0; at < from; at++)
             drop_block(&own->wave[at]);
-        for (at = WAVE; at-- > from + STAYS;)
+        for (int at = WAVE; at-- > from + STAYS;)
             drop_block(&own->wave[at]);
-        at = 0;
     }
-    for (at = 0; at < WAVE; at++)
+    for (int at = 0; at < WAVE; at++)
         if (own->wave[at].at)
             drop_block(&own->wave[at]);
     return NULL;
@@ -52,10 +49,7 @@ static void waves(struct run *run, int threads)
         own[i] = (struct shore){harness_memory(WAVE * sizeof *own[i].wave), n, (uint64_t)i + 61};
     run->operations = n * (uint64_t)threads * (WAVE - STAYS);
     begin(run);
-    if (threads == 1)
-        break_waves(own);
-    else
-        in_threads(threads, break_waves, own, sizeof *own);
+    here_or_in_threads(threads, break_waves, own, sizeof *own);
     end(run);
 }
 
