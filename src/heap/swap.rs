@@ -222,7 +222,7 @@ impl Front {
             return;
         }
         for other in (LAST_BUCKET + 1..COUNT).rev() {
-            // Others may have seized some since the sum, so it has no fewer.
+            // No more than the sum has: others only take from it, by seizing.
             let count = cache.count(other);
             if other != class && count != 0 {
                 let mut state = self.bucket(other).state.lock();
