@@ -87,6 +87,26 @@ fn threads(case: &str) {
     assert_eq!(text(&ended.stderr), "");
 }
 
+/// By the heap that `NTHEAP_CRT` names as well as by the process heap.
+#[test]
+fn small_blocks_of_several_threads_are_their_own_whichever_heap_serves_malloc() {
+    let Some(program) = compiled("served", "served.c", &[]) else {
+        return;
+    };
+    for mode in ["", "private", "shared", "process"] {
+        for hardened in ["0", "1"] {
+            let mut command = preloaded(&program);
+            if !mode.is_empty() {
+                command.env("NTHEAP_CRT", mode);
+            }
+            let what = format!("NTHEAP_CRT={mode} NTHEAP_HARDENED={hardened}");
+            let ended = run(command.env("NTHEAP_HARDENED", hardened)).expect_success(&what);
+            assert_eq!(text(&ended.stdout), "done\n", "{what}");
+            assert_eq!(text(&ended.stderr), "", "{what}");
+        }
+    }
+}
+
 #[test]
 fn children_forked_among_allocating_threads_allocate() {
     threads("fork");

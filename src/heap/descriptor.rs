@@ -41,10 +41,15 @@ pub(crate) const BUSY: u8 = 1;
 #[cfg(feature = "debug")]
 pub(crate) const NOTED: u8 = BUSY | 2;
 
-/// Whether a mark says that its block is handed out, and none of a hardened heap's.
+/// Set in every mark of a private heap's block that is handed out, whose other bits may be
+/// any (private/lfh.rs), and in none of the default heap's.
+pub(crate) const PRIVATE: u8 = 0x80;
+
+/// Whether a mark says that its block is handed out, and none of a hardened heap's or a
+/// private one's.
 #[inline(always)]
 pub(crate) const fn is_busy(mark: u8) -> bool {
-    mark & BUSY != 0
+    mark & (BUSY | PRIVATE) == BUSY
 }
 
 /// What [`BUSY`] is for a hardened heap's block, which the default heap's ways do not take for

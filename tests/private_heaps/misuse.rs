@@ -4,6 +4,7 @@
 use super::heap::*;
 use super::support::*;
 use ntheap::heap::private::{self, Error, Handle, Settings};
+use ntheap::heap::{self, checked};
 use ntheap::{Action, BlockState, Report, Stop};
 use std::sync::Mutex;
 
@@ -303,4 +304,36 @@ fn what_is_no_block_is_reported_by_what_asks_for_its_value_or_flags_too() {
             );
         }
     });
+}
+
+/// A private heap's block is marked by its unused bytes. None of these marks is one of malloc's.
+#[test]
+fn malloc_takes_no_block_of_a_bucket_for_its_own() {
+    const SIZES: std::ops::RangeInclusive<usize> = 1..=80;
+    let output = isolated_with(&[("NTHEAP_ON_CORRUPTION", "continue")], || {
+        let heap = TestHeap::new();
+        let word = &heap::Word::new();
+        for size in SIZES {
+            let blocks: Vec<usize> = (0..100).map(|_| heap.allocate(size)).collect();
+            let block = *blocks.last().unwrap();
+            let start = std::ptr::with_exposed_provenance_mut(block);
+            // SAFETY: the mistakes to be told; the block stays.
+            unsafe {
+                assert_eq!(checked::usable_size(start), 0, "{size}");
+                assert!(checked::reallocate(word, start, size + 100).is_null());
+                checked::free(word, start);
+            }
+            assert_eq!(heap.size(block), Ok(size));
+            assert!(heap.is_valid(0), "{size}");
+            for block in blocks {
+                heap.free(block).unwrap();
+            }
+        }
+    });
+    if let Some(output) = output {
+        assert_done("blocks of buckets", &output);
+        let told = String::from_utf8(output.stderr).unwrap();
+        let told = told.matches("SWITCHED_HEAP_HANDLE").count();
+        assert_eq!(told, 3 * SIZES.count());
+    }
 }

@@ -23,7 +23,7 @@ use super::shown::Shown;
 use super::slot::{CAPACITY, KEYS, Slot, WORDS, Word};
 use crate::heap::bucket::{Owned, Place, State, Totals};
 use crate::heap::classes::{self, LAST_BUCKET, MAX_LINEAR_SIZE};
-use crate::heap::descriptor::{Descriptor, Kind};
+use crate::heap::descriptor::{Descriptor, Kind, PRIVATE};
 use crate::heap::magazine::{Entry, MARKS};
 use crate::heap::meta::{self, FreeList};
 use crate::heap::{PROCESS, bucket};
@@ -36,7 +36,7 @@ pub(super) const SLOTS: usize = 16;
 /// Places by which threads find them: one more, for threads without a number.
 pub(super) const PLACES: usize = super::home::NONE + 1;
 /// Added to a mark while its block is handed out.
-pub(super) const BUSY: u8 = 0x80;
+pub(super) const BUSY: u8 = PRIVATE;
 /// The most unused bytes that a mark alone can tell. Larger numbers say that the
 /// block has settable words (settable.rs).
 const MOST_UNUSED: usize = 0x6e;
