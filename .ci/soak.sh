@@ -28,8 +28,12 @@ done_operations=0 done_seconds=0 rounds=0
 while ((done_operations < operations || done_seconds < seconds)); do
     rest=$((seconds > done_seconds ? seconds - done_seconds : 0))
     slice=$((rest > 300 || rest == 0 ? 300 : rest))
-    read -r made took < <("$target/release/examples/soak" "$slice" "$((rounds + 1))" | tee -a /dev/stderr |
-        awk '/^soak: / { print $2, $7 }') || true
+    # Not in a process substitution, whose status nobody sees.
+    if ! said=$("$target/release/examples/soak" "$slice" "$((rounds + 1))" | tee -a /dev/stderr); then
+        echo "soak: FAILED in round $((rounds + 1))"
+        exit 1
+    fi
+    read -r made took < <(awk '/^soak: / { print $2, $7 }' <<<"$said")
     [[ ${made-} =~ ^[0-9]+$ ]] || { echo "soak: FAILED in round $((rounds + 1))"; exit 1; }
     done_operations=$((done_operations + made))
     done_seconds=$((done_seconds + took))

@@ -200,6 +200,9 @@ fn main() -> ExitCode {
                     let done = work(seed ^ (round * 16 + thread) << 20, end, passed);
                     operations.fetch_add(done, Ordering::Relaxed);
                     rest.wait();
+                    // Of another thread's cache a purge leaves a block of each size.
+                    ntheap::purge();
+                    rest.wait();
                 }
             });
         }
@@ -216,6 +219,7 @@ fn main() -> ExitCode {
             for block in passed.lock().expect("nobody panics").drain(..) {
                 block.free();
             }
+            rest.wait();
             ntheap::purge();
             rests.push((ntheap::stats().allocated, resident()));
         }
