@@ -8,6 +8,7 @@
 mod counting;
 #[cfg(feature = "hardened")]
 mod hardened;
+mod resize;
 
 use super::cache::{BIN, Marked, Push, State, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
@@ -224,6 +225,7 @@ unsafe fn free_hardened(word: &Word, address: *mut u8) {
 
 #[cfg(any(feature = "debug", feature = "hardened"))]
 pub use super::way::{WAY, Way, way};
+pub use resize::reallocate;
 
 /// Reports the block that starts at `address` if it was not asked for with `size` bytes,
 /// or with so many rounded up to a multiple of `align`, in a hardened heap. Another
@@ -671,100 +673,6 @@ fn usable_size_other(address: *mut u8) -> usize {
         #[cfg(feature = "debug")]
         None if debug::has_block(address) => debug::size_of("malloc_usable_size", address),
         None => private::met::usable_size(address),
-    }
-}
-
-/// [`reallocate`] for what is no block of the front end's, or one of a hardened heap.
-///
-/// # Safety
-/// As for [`reallocate`].
-#[cold]
-#[inline(never)]
-unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    #[cfg(feature = "hardened")]
-    if hard::is_on()
-        // SAFETY: the caller's promise is the callee's.
-        && let Some(new) = unsafe { hard::reallocate(word, "realloc", address, size, 16, None) }
-    {
-        return new;
-    }
-    #[cfg(feature = "debug")]
-    if debug::has_block(address) {
-        // SAFETY: the caller's promise is the callees'.
-        return unsafe { debug::reallocate("realloc", address, size, || allocate(word, size)) };
-    }
-    #[cfg(not(feature = "debug"))]
-    let _ = word;
-    // SAFETY: the caller's promise is the callee's.
-    unsafe { private::met::reallocate(address, size) }
-}
-
-/// Resizes the block that starts at `address` to `size` bytes, not 0; null,
-/// and the block as it was, when the system has nothing to give.
-///
-/// # Safety
-/// As for [`free`]; the old block is used no more unless null is returned.
-pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    let Some((descriptor, _)) = busy_block(address.addr()) else {
-        // SAFETY: the caller's promise is the callee's.
-        return unsafe { reallocate_other(word, address, size) };
-    };
-    // SAFETY: the block is handed out, so its descriptor is live.
-    let (old_size, class) = unsafe {
-        let this = &*descriptor;
-        (
-            this.block_size(),
-            usize::from(this.class.load(Ordering::Relaxed)),
-        )
-    };
-    if class != 0 && size <= old_size && (size > old_size / 2 || classes::class_of(size) == class) {
-        return address;
-    }
-    // SAFETY: the caller's promise is the callee's.
-    unsafe { reallocate_elsewhere(word, descriptor, address, size) }
-}
-
-/// [`reallocate`] of a block of malloc's that has to change: a function of its
-/// own, so that the other one has nothing to save.
-///
-/// # Safety
-/// As for [`reallocate`]; the descriptor is the block's.
-#[inline(never)]
-unsafe fn reallocate_elsewhere(
-    word: &Word,
-    descriptor: *mut Descriptor,
-    address: *mut u8,
-    size: usize,
-) -> *mut u8 {
-    // A hardened heap's large block; its others are not known for the front end's here.
-    if is_hard() {
-        // SAFETY: the caller's promise is the callee's.
-        return unsafe { reallocate_other(word, address, size) };
-    }
-    // SAFETY: the block is handed out, so its descriptor is live; it is the
-    // caller's. The new one is distinct and large enough for what both hold.
-    unsafe {
-        let old_size = (*descriptor).block_size();
-        let has_class = (*descriptor).class.load(Ordering::Relaxed) != 0;
-        if size > MAX_CLASS_SIZE && !has_class {
-            let to = (size, 16);
-            let resized = PROCESS.resize_large(Kind::Checked, word, descriptor, address, to);
-            if !resized.is_null() {
-                return resized;
-            }
-        }
-        let mut new = ptr::null_mut();
-        if has_class && size > MAX_CLASS_SIZE {
-            new = PROCESS.allocate_growing(Kind::Checked, word, size, 16);
-        }
-        if new.is_null() {
-            new = allocate(word, size);
-        }
-        if !new.is_null() {
-            new.copy_from_nonoverlapping(address, old_size.min(size));
-            free(word, address);
-        }
-        new
     }
 }
 

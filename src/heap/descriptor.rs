@@ -42,7 +42,7 @@ pub(crate) const BUSY: u8 = 1;
 pub(crate) const NOTED: u8 = BUSY | 2;
 
 /// Set in every mark of a private heap's block that is handed out, whose other bits may be
-/// any (private/lfh.rs), and in none of the default heap's.
+/// any (private/lfh.rs), and in no other mark.
 pub(crate) const PRIVATE: u8 = 0x80;
 
 /// Whether a mark says that its block is handed out, and none of a hardened heap's or a
@@ -57,10 +57,10 @@ pub(crate) const fn is_busy(mark: u8) -> bool {
 #[cfg(feature = "hardened")]
 pub(crate) const BUSY_HARD: u8 = 4 | 2;
 #[cfg(feature = "hardened")]
-pub(crate) const BUSY_EXACT: u8 = 4 | 8;
+pub(crate) const BUSY_EXACT: u8 = 2;
 
-/// The lower half of what it is for a small block with little slack; the upper half says how much
-/// (hard/pattern.rs).
+/// The lowest three bits of what it is for a small block with little slack; the four above say
+/// how much (hard/pattern.rs).
 #[cfg(feature = "hardened")]
 pub(crate) const BUSY_SHORT: u8 = 4;
 

@@ -195,7 +195,7 @@ pub(in crate::heap) unsafe fn put(cache: *const ThreadCache, address: *mut u8, m
     let Marked { descriptor, key } = met;
     // SAFETY: the caller's descriptor is live, or what a wrong address led to, which has a
     // mark. A block that is marked so is one of this front end's that is handed out, of so many
-    // bytes, or of no capacity.
+    // bytes.
     unsafe {
         let mark = (*Descriptor::mark_of(key)).load(Ordering::Relaxed);
         let Some(beyond) = pattern::beyond(mark) else {
@@ -204,8 +204,7 @@ pub(in crate::heap) unsafe fn put(cache: *const ThreadCache, address: *mut u8, m
         let capacity = (*descriptor).room.load(Ordering::Relaxed) as usize;
         let cache = &*cache;
         let mask = pattern::mask_of(cache.secrets.get(), address.addr());
-        // A private heap's block may be marked so, too: there is no room in it here.
-        if capacity == 0 || !pattern::is_short(mask, address, capacity, beyond) {
+        if !pattern::is_short(mask, address, capacity, beyond) {
             return Put::Not;
         }
         retire::<true>(cache, address, capacity, met, mask)

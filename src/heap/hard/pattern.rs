@@ -25,7 +25,7 @@
 use super::chance;
 use super::lane::{Lane, either, is_zero, zeros};
 use super::quarantine::SMALL;
-use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, BUSY_SHORT};
+use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, BUSY_SHORT, PRIVATE};
 
 /// Bytes of slack that hold a pattern.
 pub(in crate::heap) const LEAST: usize = size_of::<u64>();
@@ -42,8 +42,12 @@ const SHORT: usize = LEAST + 15;
 const HIGH: u64 = 0x0080_8080;
 /// The bits of a last word, from the lowest on, that say nothing.
 const CHECK: u32 = 40;
-/// Half of a mark's bits.
-const HALF: u32 = 4;
+/// The bits of a mark that say what it is of: [`BUSY_SHORT`], if it says how much slack there
+/// is, and that it is no private heap's.
+const WHAT: u8 = 0b111 | PRIVATE;
+/// Where it says so.
+const AMOUNT: u32 = 3;
+const _: () = assert!((SHORT - LEAST) << AMOUNT < PRIVATE as usize);
 
 /// What all patterns are made of: [`chance::secrets`].
 type Secrets = [u64; 2];
@@ -72,14 +76,14 @@ pub(super) fn mark_for(capacity: usize, size: usize) -> u8 {
 /// The mark of a block with so much slack, at most [`SHORT`].
 #[inline(always)]
 pub(super) fn short_mark(slack: usize) -> u8 {
-    ((slack - LEAST) << HALF) as u8 | BUSY_SHORT
+    ((slack - LEAST) << AMOUNT) as u8 | BUSY_SHORT
 }
 
 /// Bytes of slack before the last word that a mark says its block has; `None` for other blocks'
 /// marks.
 #[inline(always)]
 pub(super) fn beyond(mark: u8) -> Option<usize> {
-    (mark & ((1 << HALF) - 1) == BUSY_SHORT).then_some(usize::from(mark >> HALF))
+    (mark & WHAT == BUSY_SHORT).then_some(usize::from(mark >> AMOUNT))
 }
 
 /// Writes the pattern of a block that is marked so, and of which `size` of `capacity` bytes
