@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Runs the library's tests on systems that are near to this one: Linux with the
 # musl C library, and aarch64 under qemu-user; its arithmetic on a machine of 32
-# bits; this system's own tests as if its pages were larger; and by the forms in Rust
-# of what is assembly on this processor.
+# bits; this system's own tests as if its pages were larger; by the forms in Rust
+# of what is assembly on this processor; and the C library as GNU ld links it.
 #
-#   .ci/platforms.sh [musl|aarch64|i686|pages|portable]...
+#   .ci/platforms.sh [musl|aarch64|i686|pages|portable|linker]...
 #
 # For other systems the compiler is Debian's, std is built by std.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 platforms=("$@")
-((${#platforms[@]})) || platforms=(musl aarch64 i686 pages portable)
+((${#platforms[@]})) || platforms=(musl aarch64 i686 pages portable linker)
 
 say() { printf 'platforms: %s\n' "$*"; }
 
@@ -138,6 +138,12 @@ portable() {
     export RUSTFLAGS='--cfg ntheap_portable' CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/portable
     cargo test -p ntheap --lib --test process_heap --test private_heaps --test own_heaps \
         --test hardened --test purge --test crt --test win32 --test profile --no-fail-fast
+}
+
+# Rust brings a linker of its own; a system's Rust and older ones take the C compiler's.
+linker() {
+    export RUSTFLAGS='-Clinker-features=-lld' CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/linker
+    cargo test -p ntheap-capi --test symbols --test functions --test process --no-fail-fast
 }
 
 if [[ ${1-} == --one ]]; then

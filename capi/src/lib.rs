@@ -35,3 +35,9 @@ pub mod win32;
 mod word;
 
 include!("../no_std.rs");
+
+/// The place where the order of the library's sections puts what few programs write (rare.ld).
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".data1")]
+static PLACE: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(1);

@@ -159,6 +159,40 @@ fn it_has_its_name_and_needs_the_c_library_only() {
     assert!(!output.contains("(TEXTREL)"), "{output}");
 }
 
+/// The loader takes the right to write away from what is relocated once. A linker that is given
+/// an order of sections may take more for that.
+#[test]
+fn what_is_written_later_is_not_made_read_only() {
+    let Some(output) = tool("readelf", &["-SlW"]) else {
+        return;
+    };
+    let number = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap();
+    let words = |line: &'_ str| {
+        line.split_whitespace()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let relro = output.lines().map(words);
+    let relro = relro.filter(|words| words.first().is_some_and(|name| name == "GNU_RELRO"));
+    let [relro] = &relro.collect::<Vec<_>>()[..] else {
+        panic!("{output}");
+    };
+    let (start, bytes) = (number(&relro[2]), number(&relro[5]));
+    let mut written = 0;
+    for line in output.lines().filter_map(|line| line.split_once("] .")) {
+        let words = words(line.1);
+        let name = &words[0];
+        if (name.starts_with("data") && !name.starts_with("data.rel.ro")) || name.starts_with("bss")
+        {
+            let (from, size) = (number(&words[2]), number(&words[4]));
+            let is_apart = from >= start + bytes || from + size <= start;
+            assert!(is_apart, ".{name} from {from:#x} on:\n{output}");
+            written += 1;
+        }
+    }
+    assert!(written >= 3, "{output}");
+}
+
 #[test]
 fn closing_it_leaves_it_in_place() {
     let Some(output) = tool("readelf", &["-dW"]) else {
