@@ -1,0 +1,104 @@
+//! What a small program has in memory of the shared library: what it runs and reads, which
+//! `capi/rare.ld` lays together, and no page of the rest.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod common;
+
+use common::{say, target};
+use ntheap_instructions::growth::Growth;
+use std::path::Path;
+use std::process::Command;
+
+/// Sections of which a small program touches nothing. A mapping is as long as its segment, and
+/// around a fault the system maps nothing beyond it.
+const REST: [&str; 4] = [".rodata", ".eh_frame", ".text", ".text.rare"];
+
+/// What a program prints. It must end well.
+fn says(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Where a section begins in its file.
+fn offset(sections: &str, name: &str) -> u64 {
+    let words = sections.lines().filter_map(|line| line.split_once("] "));
+    let mut words = words.map(|(_, rest)| rest.split_whitespace());
+    let mut words = words
+        .find(|words| words.clone().next() == Some(name))
+        .unwrap_or_else(|| panic!("no {name} in {sections}"));
+    let offset = words.nth(3).expect("an offset");
+    u64::from_str_radix(offset, 16).expect("hexadecimal")
+}
+
+/// Of a mapping of the library's its place in the file and its bytes, and the KiB of it that are
+/// in memory.
+fn mappings(smaps: &str, library: &Path) -> Vec<(u64, u64, u64)> {
+    let hexadecimal = |word: &str| u64::from_str_radix(word, 16).expect("hexadecimal");
+    let mut found = Vec::new();
+    let mut is_its = false;
+    for line in smaps.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [range, _, place, _, _, ..] = words[..]
+            && let Some((start, end)) = range.split_once('-')
+        {
+            is_its = words.last() == library.to_str().as_ref();
+            if is_its {
+                found.push((hexadecimal(place), hexadecimal(end) - hexadecimal(start), 0));
+            }
+        } else if let ["Rss:", kib, "kB"] = words[..]
+            && is_its
+            && let Some(last) = found.last_mut()
+        {
+            last.2 = kib.parse().expect("a number");
+        }
+    }
+    found
+}
+
+#[test]
+fn a_small_program_touches_nothing_of_what_is_rare() {
+    let Some(target) = target("the library's pages in a small program") else {
+        return;
+    };
+    // Builds the library as it ships.
+    if let Err(e) = Growth::prepare(&target) {
+        panic!("{e}");
+    }
+    let library = target.join("release/libntheap.so");
+    let library = library.canonicalize().expect("the library");
+    let program = target.join("instructions/mapped");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/mapped.cpp");
+    let mut compiler = Command::new("c++");
+    compiler.args(["-O0", "-o"]).args([&program, &source]);
+    match compiler.output() {
+        Err(e) if std::env::var("NTHEAP_REQUIRE_PROGRAMS").as_deref() != Ok("1") => {
+            return say(&format!("SKIPPED: the library's pages: c++: {e}"));
+        }
+        output => {
+            let output = output.expect("a compiler");
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+    let smaps = says(
+        Command::new(program)
+            .env("LD_PRELOAD", &library)
+            .env_remove("LD_LIBRARY_PATH"),
+    );
+    let sections = says(Command::new("readelf").arg("-SW").arg(&library));
+    let mappings = mappings(&smaps, &library);
+    assert!(mappings.iter().any(|&(_, _, kib)| kib != 0), "{smaps}");
+    for name in REST {
+        let at = offset(&sections, name);
+        let mapping = mappings
+            .iter()
+            .find(|(place, bytes, _)| (*place..place + bytes).contains(&at));
+        let Some((_, _, kib)) = mapping else {
+            panic!("{name}, at {at:#x}, is not mapped: {smaps}");
+        };
+        assert_eq!(*kib, 0, "KiB of the segment of {name}: {mappings:x?}");
+    }
+}
