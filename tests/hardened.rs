@@ -456,7 +456,7 @@ fn one_of_two_frees_at_once_is_reported_each_time() {
         let barrier = std::sync::Barrier::new(2);
         let (take, victim, barrier) = (&take, &victim, &barrier);
         std::thread::scope(|scope| {
-            for thread in 0..2 {
+            let threads = [0, 1].map(|thread| {
                 scope.spawn(move || {
                     for round in 0..ROUNDS {
                         if thread == 0 {
@@ -475,8 +475,10 @@ fn one_of_two_frees_at_once_is_reported_each_time() {
                             face.free(block, of);
                         }
                     }
-                });
-            }
+                })
+            });
+            // A scope does not wait until what its threads kept went back at their ends.
+            threads.map(|thread| thread.join().expect("a thread that ended well"));
         });
         assert_eq!(stats().large_blocks, 0);
     }) {
