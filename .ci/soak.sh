@@ -33,7 +33,7 @@ while ((done_operations < operations || done_seconds < seconds)); do
         echo "soak: FAILED in round $((rounds + 1))"
         exit 1
     fi
-    read -r made took < <(awk '/^soak: / { print $2, $7 }' <<<"$said")
+    read -r made took < <(awk '/^soak: / { print $2, $7 }' <<<"$said") || true
     [[ ${made-} =~ ^[0-9]+$ ]] || { echo "soak: FAILED in round $((rounds + 1))"; exit 1; }
     done_operations=$((done_operations + made))
     done_seconds=$((done_seconds + took))

@@ -102,8 +102,8 @@ pub const fn class_of(size: usize) -> usize {
 }
 
 /// Where in a cache the bins lie, by `size / 32` rounded up: classes up to the last
-/// bucket, of sizes above the linear ones or multiples of 32. Constants for the same
-/// reason as [`FINE`], and so that a size that the compiler knows costs no look-up.
+/// bucket, of sizes above the linear ones or multiples of 32. Constants: each crate that
+/// inlines a look-up has a copy near its code, and a size that the compiler knows costs none.
 const BUCKETS: [u16; MAX_BUCKET_SIZE / 32 + 1] = offsets(32);
 /// The same by `size / 4096` rounded up, for page runs.
 const RUNS: [u16; MAX_CLASS_SIZE / 4096 + 1] = offsets(4096);

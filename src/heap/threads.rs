@@ -15,31 +15,17 @@ use super::word::Word;
 use super::{foreign, meta, misuse, roster, screen};
 use crate::sys;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Bytes of blocks in all caches that are kept. One may have them all: threads that come
 /// one after the other leave each other what they freed, and a cache that is a little too
 /// large would be drained and filled again in full.
 const MOST_PARKED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Threads for each processor that are spread over shards. Of more, so few run at a time that
-/// two hardly ever write one line in turn, and those that free each other's blocks would only
-/// carry them back and forth: these take the first shard.
-const SPREAD: usize = 2;
-
-/// How many threads of a front end may run at the same time.
-fn processors() -> usize {
-    static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
-    match PROCESSORS.load(Ordering::Relaxed) {
-        // Asked once: a process that may run on more later has the same shards.
-        0 => {
-            let processors = sys::processors().max(1);
-            PROCESSORS.store(processors, Ordering::Relaxed);
-            processors
-        }
-        processors => processors,
-    }
-}
+/// Threads that are spread over shards where two run at a time at most. Of more two hardly ever
+/// write one line in turn, and those that free each other's blocks would only carry them back
+/// and forth: these take the first shard.
+const CROWD: usize = 4;
 
 /// Leads a thread's word to its cache no more.
 ///
@@ -86,8 +72,9 @@ impl Front {
         if count(first) == 0 {
             return 0;
         }
-        let processors = processors();
-        if threads >= processors.saturating_mul(SPREAD) {
+        // Each thread is asked: one that has a processor to itself knows of no other.
+        let processors = sys::processors();
+        if processors <= 2 && threads >= CROWD {
             return 0;
         }
         let shards = self.of_shard.iter().take(processors.max(2)).enumerate();

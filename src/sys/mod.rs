@@ -642,7 +642,8 @@ pub fn address_space_limit() -> usize {
     os::address_space_limit()
 }
 
-/// The processors that the calling thread may run on; `usize::MAX` where that is not known.
+/// The processors on which the calling thread may run, or one that asked before;
+/// `usize::MAX` where that is not known.
 pub fn processors() -> usize {
     os::processors()
 }

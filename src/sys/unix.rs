@@ -774,14 +774,24 @@ pub(super) fn address_space_limit() -> usize {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn processors() -> usize {
-    // Enough for 8,192, as many as Linux can be built for.
-    let mut mask = [0u64; 128];
+    // As many as a `cpu_set_t` has; where there are more the system refuses.
+    use core::sync::atomic::AtomicU64;
+    const WORDS: usize = 1024 / 64;
+    static MET: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+    let mut mask = [0u64; WORDS];
     // SAFETY: writes at most so many bytes of the mask.
     let answer = unsafe { c::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) };
     if answer != 0 {
         return usize::MAX;
     }
-    mask.iter().map(|word| word.count_ones() as usize).sum()
+    let all = MET.iter().zip(mask).map(|(met, own)| {
+        let before = met.load(Ordering::Relaxed);
+        if before | own != before {
+            met.fetch_or(own, Ordering::Relaxed);
+        }
+        (before | own).count_ones() as usize
+    });
+    all.sum()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -177,25 +177,24 @@ fn a_purge_reaches_blocks_that_are_on_their_way_home() {
 #[test]
 fn blocks_of_a_shard_without_threads_belong_to_whoever_frees_them() {
     isolated(|| {
-        // More threads than caches are kept of: the rest of the shards are
-        // deserted afterwards.
-        let workers: Vec<Worker> = (0..7).map(|_| Worker::new()).collect();
         let main = allocate(1, 16);
+        // The first of them is of another shard than this thread, whatever processors there are.
+        let workers: Vec<Worker> = (0..7).map(|_| Worker::new()).collect();
         let blocks: Vec<Vec<Block>> = workers.iter().map(|w| w.allocate(50, 16)).collect();
-        for worker in workers {
+        // More threads than caches are kept of: those of the last four are, of which none is of
+        // the first one's shard.
+        for worker in workers.into_iter().rev() {
             worker.end();
         }
-        let mut own = 0;
-        for blocks in &blocks {
-            free(blocks);
-            let again = allocate(50, 16);
-            let (before, after) = (addresses(blocks), addresses(&again));
-            if after.intersection(&before).count() >= 49 {
-                own += 1;
-            }
-            free(&again);
-        }
-        assert!(own >= 3, "the blocks of {own} shards were taken over");
+        let [firsts, rest @ ..] = &blocks[..] else {
+            panic!("seven")
+        };
+        free(firsts);
+        let again = allocate(50, 16);
+        let both = addresses(&again).intersection(&addresses(firsts)).count();
+        assert!(both >= 49, "{both} of 50 were taken over");
+        free(&again);
+        rest.iter().for_each(|blocks| free(blocks));
         free(&main);
         assert_eq!(stats().allocated, 0);
     });
@@ -258,21 +257,41 @@ fn threads_are_spread_over_as_many_shards_as_there_are_processors() {
     });
 }
 
+/// The processors on which the calling thread may run.
+#[cfg(target_os = "linux")]
+fn own_processors() -> Vec<usize> {
+    // SAFETY: a set of zeros is an empty one, and the call writes to it alone.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(
+            libc::sched_getaffinity(0, size_of_val(&set), &raw mut set),
+            0
+        );
+        set
+    };
+    let is_there = |&at: &usize| unsafe { libc::CPU_ISSET(at, &set) };
+    (0..libc::CPU_SETSIZE as usize).filter(is_there).collect()
+}
+
+/// Has the calling thread run on one of these alone.
+#[cfg(target_os = "linux")]
+fn run_on(processors: &[usize]) {
+    // SAFETY: a set of zeros is an empty one, which the call reads.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        for &processor in processors {
+            libc::CPU_SET(processor, &mut set);
+        }
+        let answer = libc::sched_setaffinity(0, size_of_val(&set), &raw const set);
+        assert_eq!(answer, 0);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn threads_of_one_processor_are_spread_over_two_shards() {
     isolated(|| {
-        // SAFETY: both calls read and write sets of the stack's alone.
-        unsafe {
-            let mut set: libc::cpu_set_t = std::mem::zeroed();
-            let size = size_of_val(&set);
-            assert_eq!(libc::sched_getaffinity(0, size, &raw mut set), 0);
-            let is_there = |&at: &usize| libc::CPU_ISSET(at, &set);
-            let one = (0..libc::CPU_SETSIZE as usize).find(is_there).unwrap();
-            libc::CPU_ZERO(&mut set);
-            libc::CPU_SET(one, &mut set);
-            assert_eq!(libc::sched_setaffinity(0, size, &raw const set), 0);
-        }
+        run_on(&own_processors()[..1]);
         assert_eq!(ntheap::sys::processors(), 1);
         assert_eq!(shards_of_twenty(), 2);
     });
@@ -280,10 +299,27 @@ fn threads_of_one_processor_are_spread_over_two_shards() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_beyond_two_a_processor_hand_out_what_they_free() {
+fn threads_that_have_a_processor_each_count_the_others() {
     isolated(|| {
-        let most = 2 * ntheap::sys::processors();
-        let workers: Vec<Worker> = (0..most + 2).map(|_| Worker::new()).collect();
+        let all = own_processors();
+        for (before, &own) in all.iter().enumerate() {
+            let counted = std::thread::spawn(move || {
+                run_on(&[own]);
+                ntheap::sys::processors()
+            });
+            assert_eq!(counted.join().unwrap(), before + 1);
+        }
+        assert_eq!(shards_of_twenty(), all.len().clamp(2, 8));
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn of_many_threads_on_two_processors_most_hand_out_what_they_free() {
+    isolated(|| {
+        let all = own_processors();
+        run_on(&all[..all.len().min(2)]);
+        let workers: Vec<Worker> = (0..6).map(|_| Worker::new()).collect();
         let ones: Vec<_> = workers.iter().map(|w| w.allocate(1, 16)).collect();
         let [.., one, other] = &workers[..] else {
             panic!("two at least")
