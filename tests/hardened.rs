@@ -478,7 +478,9 @@ fn one_of_two_frees_at_once_is_reported_each_time() {
                 })
             });
             // A scope does not wait until what its threads kept went back at their ends.
-            threads.map(|thread| thread.join().expect("a thread that ended well"));
+            for thread in threads {
+                thread.join().expect("a thread that ended well");
+            }
         });
         assert_eq!(stats().large_blocks, 0);
     }) {
