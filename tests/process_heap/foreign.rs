@@ -269,6 +269,7 @@ fn own_processors() -> Vec<usize> {
         );
         set
     };
+    // SAFETY: the filter below passes none beyond the set's size.
     let is_there = |&at: &usize| unsafe { libc::CPU_ISSET(at, &set) };
     (0..libc::CPU_SETSIZE as usize).filter(is_there).collect()
 }
