@@ -479,8 +479,9 @@ impl LargeList {
     /// larger if the block is growing; null when there is none that can be.
     #[inline(never)]
     fn take_kept(&mut self, size: usize, is_growing: bool) -> *mut Descriptor {
-        // As in `room`.
-        let is_growing = is_growing && !vm::is_limited();
+        // Where memory is limited, another block may need what this one does not.
+        let is_limited = vm::is_limited();
+        let is_growing = is_growing && !is_limited;
         let mut link = &raw mut self.kept;
         let mut best: *mut *mut Descriptor = ptr::null_mut();
         let mut best_cost = usize::MAX;
@@ -514,7 +515,11 @@ impl LargeList {
             #[cfg(not(feature = "hardened"))]
             let takes_any = false;
             let takes_any = takes_any || (is_growing && self.may_leave(size, best_cost));
-            let room = self.room(size);
+            let (room, quarter) = if is_limited {
+                (0, 0)
+            } else {
+                (self.room(size), size / 4)
+            };
             let most_cost = size.saturating_mul(2).saturating_add(room);
             if best.is_null() || (best_cost > most_cost && !takes_any) {
                 return ptr::null_mut();
@@ -526,7 +531,7 @@ impl LargeList {
             let most = if is_growing {
                 has
             } else {
-                size.saturating_add(room.max(size / 4))
+                size.saturating_add(room.max(quarter))
             };
             let fits = has >= size && has <= most;
             #[cfg(feature = "hardened")]
@@ -535,7 +540,7 @@ impl LargeList {
                 return ptr::null_mut();
             }
             // A huge page is not split, where the rest of it may be left.
-            let wanted = if has > most && room > size / 4 {
+            let wanted = if has > most && room > quarter {
                 size.max(most / HUGE * HUGE)
             } else {
                 size
@@ -548,12 +553,9 @@ impl LargeList {
         ptr::null_mut()
     }
 
-    /// Bytes that may be left to a block of `size` bytes beyond them. None where memory is
-    /// limited: another block may need them.
+    /// Bytes that may be left to a block of `size` bytes beyond them, where memory is not
+    /// limited.
     fn room(&self, size: usize) -> usize {
-        if vm::is_limited() {
-            return 0;
-        }
         let asked = (self.region_bytes - self.surplus).saturating_add(size);
         (self.region_bytes / SURPLUS)
             .max(self.peak.saturating_sub(asked))

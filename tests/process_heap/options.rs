@@ -130,6 +130,23 @@ fn a_freed_large_block_makes_room_for_many() {
     });
 }
 
+/// Nor does it leave them a quarter of theirs, as it does without a limit.
+#[test]
+fn a_freed_large_block_leaves_nothing_to_a_smaller_one() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let large = layout(148 * MIB / 10, 8);
+        for _ in 0..4 {
+            let block = Face::Global.allocate(large);
+            assert!(!block.is_null());
+            Face::Global.free(block, large);
+        }
+        let most = Face::Global.allocate(layout(122 * MIB / 10, 8));
+        assert!(!most.is_null());
+        let rest = Face::Global.allocate(layout(22 * MIB / 10, 8));
+        assert!(!rest.is_null());
+    });
+}
+
 /// A large block grows in place if that fits, though its last huge page as a whole would not.
 /// Elsewhere it is copied, for which there is no room.
 #[cfg(any(target_os = "linux", target_os = "android"))]
