@@ -575,6 +575,29 @@ impl Heap {
         resized
     }
 
+    /// [`Heap::resize_large`] once more, after a block to copy it to was refused: what is free
+    /// was given back for that, and may be room enough for the growth. Null also for what is
+    /// no large block, or would be none.
+    ///
+    /// # Safety
+    /// The block is the caller's, who uses no pointer to its old place after a move.
+    #[cold]
+    #[inline(never)]
+    unsafe fn resize_large_again(
+        &self,
+        kind: Kind,
+        word: &Word,
+        block: *mut u8,
+        to: (usize, usize),
+    ) -> *mut u8 {
+        if classes::class_for(to.0, to.1).is_some() {
+            return core::ptr::null_mut();
+        }
+        let descriptor = slices::find(block.addr());
+        // SAFETY: the caller's promise; whether the block is a large one is looked at there.
+        unsafe { self.resize_large(kind, word, descriptor, block, to) }
+    }
+
     fn action(&self) -> Action {
         if self.on_corruption.load(Ordering::Relaxed) == Action::Continue as u8 {
             Action::Continue

@@ -533,6 +533,8 @@ unsafe fn reallocate_own(
         if !resized.is_null() {
             return resized;
         }
+        // SAFETY: the caller's block and its layout.
+        return unsafe { move_large(word, config, block, layout, new_layout) };
     }
     // SAFETY: the caller's block and its layout.
     unsafe { move_block(word, config, block, layout, new_layout) }
@@ -588,6 +590,31 @@ unsafe fn move_block(
             free(word, block, layout);
         }
         new
+    }
+}
+
+/// [`move_block`] of a large block that could not be resized, to another large one; where it
+/// lies after all, if there is room for that alone.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn move_large(
+    word: &Word,
+    config: &Config,
+    block: *mut u8,
+    layout: Layout,
+    new_layout: Layout,
+) -> *mut u8 {
+    // SAFETY: the caller's block and its layout, which are as they were where nothing moved.
+    unsafe {
+        let moved = move_block(word, config, block, layout, new_layout);
+        if moved.is_null() {
+            let to = (new_layout.size(), new_layout.align());
+            return PROCESS.resize_large_again(Kind::Plain, word, block, to);
+        }
+        moved
     }
 }
 

@@ -147,6 +147,40 @@ fn a_freed_large_block_leaves_nothing_to_a_smaller_one() {
     });
 }
 
+/// Elsewhere it is copied, for which there is no room.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn what_is_idle_makes_room_for_growth(face: Face) {
+    for size in [5000, 64 * KIB] {
+        let small = layout(7_000_000, 8);
+        let mut block = super::workload::Held::new(face.allocate(small), small, 26);
+        let bytes = Load::new(face, 27).exhaust(size, 7_000_000) * size;
+        assert!(bytes > 6 * MIB, "{} in blocks of {size} bytes", mib(bytes));
+        assert!(
+            block.resize(face, 12_000_000),
+            "after blocks of {size} bytes"
+        );
+        // What does not fit is refused as before, and the block is as it was.
+        assert!(!block.resize(face, 17 * MIB));
+        block.free(face);
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_idle_makes_room_for_a_block_that_grows() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        what_is_idle_makes_room_for_growth(Face::Plain);
+    });
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_idle_makes_room_for_a_block_of_cs_that_grows() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        what_is_idle_makes_room_for_growth(Face::Checked);
+    });
+}
+
 /// A large block grows in place if that fits, though its last huge page as a whole would not.
 /// Elsewhere it is copied, for which there is no room.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -91,7 +91,7 @@ impl Held {
     }
 
     /// Resizes; false, and the block as it was, when that is refused.
-    fn resize(&mut self, face: Face, size: usize) -> bool {
+    pub(crate) fn resize(&mut self, face: Face, size: usize) -> bool {
         let Block { start, layout } = self.block;
         self.check();
         let new = face.reallocate(start, layout, size);

@@ -136,10 +136,11 @@ unsafe fn reallocate_elsewhere(
         if new.is_null() {
             new = allocate(word, size);
         }
-        if !new.is_null() {
-            new.copy_from_nonoverlapping(address, old_size.min(size));
-            free(word, address);
+        if new.is_null() {
+            return PROCESS.resize_large_again(Kind::Checked, word, address, (size, 16));
         }
+        new.copy_from_nonoverlapping(address, old_size.min(size));
+        free(word, address);
         new
     }
 }
