@@ -416,17 +416,20 @@ impl Heap {
         self.sparse.lock().decommit_unused(need);
     }
 
-    /// Has a private heap's block of `size` bytes, which was refused, find room below the
-    /// limit of what may be committed; false where that is not what it was refused for.
+    /// Has `size` bytes that a private heap was refused find room below the limit of what may
+    /// be committed, and with them what a region takes beside. False, and nothing done, where
+    /// there is no limit or a lower one; whether it is what they were refused for cannot be
+    /// told, since other threads commit as well.
     #[cfg(feature = "heaps")]
     fn make_room(&self, size: usize, align: usize) -> bool {
-        let (charged, limit) = vm::charge_and_limit();
-        let is_short = charged.saturating_add(with_slack(size, align)) > limit && size <= limit;
-        if is_short {
+        let (_, limit) = vm::charge_and_limit();
+        let may_help = limit != usize::MAX && size <= limit;
+        if may_help {
+            let size = size.saturating_add(private::BESIDE);
             self.reclaim(Kind::Checked, None, size, align);
             misuse::report_late();
         }
-        is_short
+        may_help
     }
 
     fn try_allocate(

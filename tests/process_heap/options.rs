@@ -114,6 +114,38 @@ fn what_is_idle_makes_room_for_a_heap_of_ones_own() {
     });
 }
 
+/// Regions of such a heap take a MiB at once, and more than one.
+#[test]
+fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
+    use ntheap::heap::private::{self, Settings, Tuning};
+    const SIZE: usize = 20_000;
+    let settings = Settings {
+        tuning: Tuning {
+            commit: MIB,
+            ..Tuning::default()
+        },
+        ..Settings::DEFAULT
+    };
+    quiet(&[], || {
+        for limit in (8400..=12_800).step_by(400) {
+            ntheap::vm::set_commit_limit(usize::MAX);
+            // SAFETY: no memory is given.
+            let heap = unsafe { private::create(&settings) }.unwrap();
+            let idle = Load::new(Face::Global, 28).exhaust(5000, 6 * MIB);
+            assert!(idle * 5000 > 5 * MIB);
+            ntheap::vm::set_commit_limit(limit * KIB);
+            let mut got = 0;
+            // SAFETY: a live heap.
+            while unsafe { private::allocate(heap, 0, SIZE) }.is_ok() {
+                got += SIZE;
+            }
+            assert!(got >= limit * KIB / 3 * 2, "{} of {limit} KiB", mib(got));
+            // SAFETY: nobody uses the heap.
+            unsafe { private::destroy(heap) }.unwrap();
+        }
+    });
+}
+
 /// A large block that was freed leaves none of its room to smaller ones, which others need.
 #[test]
 fn a_freed_large_block_makes_room_for_many() {

@@ -80,7 +80,7 @@ pub(super) struct Plan {
 const RECORD: usize = size_of::<Region>().next_multiple_of(64);
 
 /// Bytes of a region's tables.
-fn tables_size(reserved: usize) -> usize {
+pub(super) const fn tables_size(reserved: usize) -> usize {
     (units::bytes_for(reserved / UNIT) + reserved.div_ceil(PAGE)).next_multiple_of(64)
 }
 

@@ -109,6 +109,7 @@ pub(in crate::heap) use lookup::{is_heaps as lookup_is_heaps, is_process as look
 pub use met::when_no_memory;
 pub(in crate::heap) use misuse::block_at;
 pub use misuse::{bad_handle, report_leaks, terminate_on_corruption};
+pub(in crate::heap) use place::BESIDE;
 #[cfg(feature = "debug")]
 pub(in crate::heap) use region::{FREE_FILL, TAIL_FILL};
 pub use tuning::Tuning;

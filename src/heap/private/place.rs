@@ -9,6 +9,7 @@ use super::lfh::{self, HeapBucket};
 use super::lookup::{tail_of, value_offset};
 use super::memory::{self, Plan, Source};
 use super::region::{GUARD, PAGE, Place, REGION_HEADER, Region, TAIL};
+use super::tuning::MOST_REGION;
 use super::units::UNIT;
 use super::{Error, LARGEST, flags, home, settable};
 use crate::heap::PROCESS;
@@ -21,6 +22,10 @@ use core::sync::atomic::Ordering;
 
 /// Bytes that a fresh region commits at most beyond its first block's.
 const MOST_COMMIT: usize = 0x10_0000;
+
+/// Bytes that a fresh region takes at most beside its first block: what it commits at once,
+/// and its tables.
+pub(in crate::heap) const BESIDE: usize = MOST_COMMIT + memory::tables_size(MOST_REGION);
 
 /// Bytes that a block of `size` bytes takes in a region of the heap, in units;
 /// with settable value or flags 16 bytes more.

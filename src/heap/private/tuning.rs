@@ -7,7 +7,7 @@ use crate::heap::classes::{MAX_BUCKET_SIZE, SLICE};
 /// Bytes of the second region of a heap; each further one is twice as large.
 const SECOND_REGION: usize = 0x10_0000;
 /// Bytes of a region at most, unless a block needs more.
-const MOST_REGION: usize = 0xfd_0000;
+pub(super) const MOST_REGION: usize = 0xfd_0000;
 /// Bytes freed in regions before free pages are looked for.
 const FREED_LEAST: usize = 64 * 1024;
 
