@@ -146,6 +146,27 @@ fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
     });
 }
 
+#[test]
+fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            // Few heaps: those that are remembered hold on to their tables.
+            for idle in [4, 9, 13] {
+                Load::new(Face::Global, 29).exhaust(size, idle * MIB);
+                let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
+                assert!(heap.is_ok(), "{idle} MiB in blocks of {size} bytes");
+            }
+        }
+        // Not for one that there can be no room for.
+        assert!(
+            ntheap::Heap::options()
+                .initial_size(17 * MIB)
+                .create()
+                .is_err()
+        );
+    });
+}
+
 /// A large block that was freed leaves none of its room to smaller ones, which others need.
 #[test]
 fn a_freed_large_block_makes_room_for_many() {

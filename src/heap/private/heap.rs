@@ -316,7 +316,9 @@ fn plan(settings: &Settings<'_>) -> Result<First, Error> {
 }
 
 /// Makes a heap and enters it in the list, last or, for the process heap,
-/// first.
+/// first. Before one is refused for want of room, what the process heap keeps is given back
+/// where it is the process that may not have more; not for the process heap, which may be made
+/// by whoever reports what comes to light then.
 pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, Error> {
     // Whoever asks what lies at an address is told of heaps' memory from now on.
     #[cfg(all(unix, feature = "pages"))]
@@ -325,6 +327,19 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     if !PROCESS.is_ready(&Config::new()) {
         return Err(Error::NoMemory);
     }
+    let made = make(settings, &first, is_first);
+    if made != Err(Error::NoMemory) || is_first {
+        return made;
+    }
+    let tables = memory::tables_size(first.plan.reserved);
+    if !PROCESS.make_room(first.committed.saturating_add(tables), 1) {
+        return made;
+    }
+    make(settings, &first, is_first)
+}
+
+/// [`create`] for a plan; nothing changed where it fails.
+fn make(settings: &Settings<'_>, first: &First, is_first: bool) -> Result<Handle, Error> {
     let record = LIST.lock().take_record();
     if record.is_null() {
         return Err(Error::NoMemory);
