@@ -150,7 +150,6 @@ fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
 fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
     quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
         for size in [5000, 64 * KIB, 3 * MIB] {
-            // Few heaps: those that are remembered hold on to their tables.
             for idle in [4, 9, 13] {
                 Load::new(Face::Global, 29).exhaust(size, idle * MIB);
                 let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
@@ -164,6 +163,17 @@ fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
                 .create()
                 .is_err()
         );
+    });
+}
+
+/// What is remembered of destroyed heaps takes no room from those that are made.
+#[test]
+fn destroyed_heaps_leave_room_for_the_next() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for count in 0..100 {
+            let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
+            assert!(heap.is_ok(), "after {count} heaps");
+        }
     });
 }
 

@@ -14,7 +14,8 @@
 //! two kinds lie with the allocator's records and are used again, never unmapped;
 //! and those of the first, which are all heaps' first regions, stay for as long as
 //! the destroyed heap is remembered (list.rs), saying that it is gone. Tables go
-//! with the region; only whoever holds the heap's lock looks at them.
+//! with the region, those in a reservation with the heap; only whoever holds the heap's
+//! lock looks at them.
 
 use super::CommitRoutine;
 use super::region::{PAGE, Region};
@@ -410,8 +411,8 @@ pub(super) unsafe fn enter(region: *mut Region) {
     }
 }
 
-/// Gives up what a destroyed region holds, but for its address space, its tables
-/// and its record.
+/// Gives up what a destroyed region holds, but for its address space and its record, beside
+/// which tables may lie.
 ///
 /// # Safety
 /// Nothing of the region is in use, and it is not a caller's.
@@ -422,12 +423,21 @@ pub(super) unsafe fn empty(region: *mut Region) {
         if matches!(this.backing.source, Source::Slices) && this.high() > MOST_GONE {
             this.purge_all();
         }
-        if matches!(this.backing.source, Source::Own { .. }) && this.backing.backed != 0 {
+        if matches!(this.backing.source, Source::Own { .. }) {
             let place = ptr::with_exposed_provenance_mut(this.start);
-            if vm::decommit(Use::Segments, place, this.backing.backed) {
-                this.backing.backed = 0;
+            if this.backing.backed != 0 {
+                if vm::decommit(Use::Segments, place, this.backing.backed) {
+                    this.backing.backed = 0;
+                } else {
+                    vm::purge(place, this.backing.backed);
+                }
+            }
+            let tables = this.backing.reservation.wrapping_add(this.backing.whole);
+            let bytes = tables_size(this.reserved).next_multiple_of(vm::page_size());
+            if vm::decommit(Use::Segments, tables, bytes) {
+                this.backing.table_bytes -= bytes;
             } else {
-                vm::purge(place, this.backing.backed);
+                vm::purge(tables, bytes);
             }
         }
     }
