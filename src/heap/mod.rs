@@ -418,18 +418,16 @@ impl Heap {
 
     /// Has `size` bytes that a private heap was refused find room below the limit of what may
     /// be committed, and with them what a region takes beside. False, and nothing done, where
-    /// there is no limit or a lower one; whether it is what they were refused for cannot be
-    /// told, since other threads commit as well.
+    /// there is room for them: a heap that may not grow was full.
     #[cfg(feature = "heaps")]
     fn make_room(&self, size: usize, align: usize) -> bool {
-        let (_, limit) = vm::charge_and_limit();
-        let may_help = limit != usize::MAX && size <= limit;
-        if may_help {
-            let size = size.saturating_add(private::BESIDE);
-            self.reclaim(Kind::Checked, None, size, align);
-            misuse::report_late();
+        let (charged, limit) = vm::charge_and_limit();
+        let wanted = size.saturating_add(private::BESIDE);
+        let is_short = charged.saturating_add(with_slack(wanted, align)) > limit && size <= limit;
+        if is_short {
+            self.reclaim(Kind::Checked, None, wanted, align);
         }
-        may_help
+        is_short
     }
 
     fn try_allocate(
@@ -583,7 +581,8 @@ impl Heap {
     /// no large block, or would be none.
     ///
     /// # Safety
-    /// The block is the caller's, who uses no pointer to its old place after a move.
+    /// The word is the calling thread's own. The block is the caller's, who uses no pointer to
+    /// its old place after a move.
     #[cold]
     #[inline(never)]
     unsafe fn resize_large_again(

@@ -72,7 +72,8 @@ impl Front {
         if count(first) == 0 {
             return 0;
         }
-        // Each thread is asked: one that has a processor to itself knows of no other.
+        // Each later thread is asked: one that has a processor to itself knows of no other. The
+        // first pays for none of this.
         let processors = sys::processors();
         if processors <= 2 && threads >= CROWD {
             return 0;

@@ -166,6 +166,38 @@ fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
     });
 }
 
+/// A heap that may not grow is full however much room there is beside it.
+#[test]
+fn a_full_heap_takes_nothing_of_what_is_idle_where_there_is_room() {
+    use ntheap::heap::private::{self, Settings, Shape};
+    let settings = Settings {
+        shape: Shape::Fixed(MIB),
+        ..Settings::DEFAULT
+    };
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "1G")], || {
+        // SAFETY: no memory is given.
+        let heap = unsafe { private::create(&settings) }.unwrap();
+        // Of many that are alive some more lie in a magazine.
+        let kept = layout(100, 8);
+        let blocks: Vec<_> = (0..5000).map(|_| Face::Global.allocate(kept)).collect();
+        for &block in &blocks[2500..] {
+            Face::Global.free(block, kept);
+        }
+        // SAFETY: a live heap.
+        let allocate = || unsafe { private::allocate(heap, 0, 5000) };
+        let cached = |class: usize| ntheap::stats().buckets[class].cached;
+        let before = cached(7);
+        assert!(before > 0);
+        while allocate().is_ok() {}
+        assert_eq!(cached(7), before);
+        for &block in &blocks[..2500] {
+            Face::Global.free(block, kept);
+        }
+        // SAFETY: nobody uses the heap.
+        unsafe { private::destroy(heap) }.unwrap();
+    });
+}
+
 /// What is remembered of destroyed heaps takes no room from those that are made.
 #[test]
 fn destroyed_heaps_leave_room_for_the_next() {

@@ -417,7 +417,9 @@ pub(super) unsafe fn enter(region: *mut Region) {
 /// # Safety
 /// Nothing of the region is in use, and it is not a caller's.
 pub(super) unsafe fn empty(region: *mut Region) {
-    // SAFETY: the caller's region.
+    // SAFETY: the caller's region. Its tables are those that `from_reservation` committed, as
+    // long and at the same place; the heap is on no list any more, so nobody looks at them, and
+    // a heap ends once.
     unsafe {
         let this = &mut *region;
         if matches!(this.backing.source, Source::Slices) && this.high() > MOST_GONE {
