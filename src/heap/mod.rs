@@ -418,7 +418,8 @@ impl Heap {
 
     /// Has `size` bytes that a private heap was refused find room below the limit of what may
     /// be committed, and with them what a region takes beside. False, and nothing done, where
-    /// there is room for them: a heap that may not grow was full.
+    /// there is room for them: a heap that may not grow was full. What threads' caches keep
+    /// stays where the system has no process-wide barrier, the calling thread's as well.
     #[cfg(feature = "heaps")]
     fn make_room(&self, size: usize, align: usize) -> bool {
         let (charged, limit) = vm::charge_and_limit();
