@@ -287,27 +287,25 @@ pub fn round_to_pages(size: usize) -> Option<usize> {
     Some(size.checked_add(mask)? & !mask)
 }
 
-/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
-/// (at least 64 KiB). Null when the system refuses.
-pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
-    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
-        sys::reserve(size, align)
-    });
+/// What `reserve` gives, told and entered in the ledger; null where it is null.
+#[inline(always)]
+fn enter_reserved(of: Use, size: usize, reserve: impl FnOnce() -> *mut u8) -> *mut u8 {
+    let base = told(Nt::Reserve, ptr::null_mut(), size, reserve);
     if !base.is_null() {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
     base
 }
 
-/// The same at a multiple of the page size; see [`sys::reserve_anywhere`].
+/// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
+/// (at least 64 KiB). Null when the system refuses.
+pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
+    enter_reserved(of, size, || sys::reserve(size, align))
+}
+
+/// [`reserve`] at a multiple of the page size; see [`sys::reserve_anywhere`].
 pub(crate) fn reserve_anywhere(of: Use, size: usize) -> *mut u8 {
-    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
-        sys::reserve_anywhere(size)
-    });
-    if !base.is_null() {
-        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
-    }
-    base
+    enter_reserved(of, size, || sys::reserve_anywhere(size))
 }
 
 /// [`reserve`] at low addresses, which nobody else is given; see [`sys::reserve_low`]. Null
@@ -319,13 +317,7 @@ pub(crate) fn reserve_low(of: Use, size: usize, choice: u64) -> *mut u8 {
         any(target_os = "linux", target_os = "android")
     ))]
     {
-        let base = told(Nt::Reserve, ptr::null_mut(), size, || {
-            sys::reserve_low(size, choice)
-        });
-        if !base.is_null() {
-            ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
-        }
-        base
+        enter_reserved(of, size, || sys::reserve_low(size, choice))
     }
     #[cfg(not(all(
         target_pointer_width = "64",
@@ -363,24 +355,14 @@ pub(crate) fn reserve_within(
     limit: usize,
     top_down: bool,
 ) -> *mut u8 {
-    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
+    enter_reserved(of, size, || {
         sys::reserve_within(size, align, lowest, limit, top_down)
-    });
-    if !base.is_null() {
-        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
-    }
-    base
+    })
 }
 
 /// Reserves a sparse region that reads zero everywhere.
 pub(crate) fn reserve_readable(of: Use, size: usize) -> *mut u8 {
-    let base = told(Nt::Reserve, ptr::null_mut(), size, || {
-        sys::reserve_readable(size)
-    });
-    if !base.is_null() {
-        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
-    }
-    base
+    enter_reserved(of, size, || sys::reserve_readable(size))
 }
 
 /// Reserves and commits `size` bytes (whole pages), zero, at page alignment.
