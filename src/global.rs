@@ -87,10 +87,10 @@ unsafe impl GlobalAlloc for NtHeap {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the cache is the calling thread's; the caller gives up a
+        // SAFETY: the offset is the bin's of the layout's class; the caller gives up a
         // block of this layout.
         unsafe {
-            if !plain::keep(word::row_at, block, layout) {
+            if !word::push_at(plain::bin_offset(layout), block) {
                 free_rest(block, layout);
             }
         }

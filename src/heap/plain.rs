@@ -21,6 +21,7 @@ use super::{PROCESS, misuse, slices};
 use crate::config::Config;
 use crate::sys::{KEEPS_LOW, LOW};
 use core::alloc::Layout;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 // A linear size, rounded up, is its bin's offset.
@@ -39,7 +40,7 @@ pub(super) fn linear_offset(size: usize, align: usize) -> usize {
 /// Where in a cache the bin for a layout lies; if no class serves it, where the bin lies
 /// that is always empty and full.
 #[inline(always)]
-fn bin_offset(layout: Layout) -> usize {
+pub fn bin_offset(layout: Layout) -> usize {
     classes::offset_of(layout.size(), layout.align())
 }
 
@@ -93,20 +94,26 @@ pub unsafe fn take(cache_at: impl Fn(usize) -> *const u8, layout: Layout) -> *mu
     unsafe { ThreadCache::pop::<false>(cache_at(bin_offset(layout)).cast()) }
 }
 
-/// Puts a block into the thread's bins; false, and nothing done, when its bin has no room
-/// or it belongs in none.
+/// Gives a block to the bin `offset` bytes into the row of bins that a word leads to; false,
+/// and nothing done, when the bin is full or the block is none of the front end's own.
 ///
 /// # Safety
-/// `row_at` gives the address of what lies so many bytes into the row of bins that the
-/// calling thread's word for plain front ends leads to, which has those of all classes;
-/// `block` was allocated here with this layout and nobody uses it any more.
+/// The word is the calling thread's, `offset` is a bin's, and the caller gives up a block of
+/// its class.
 #[inline(always)]
-pub unsafe fn keep(row_at: impl Fn(usize) -> *const u8, block: *mut u8, layout: Layout) -> bool {
-    let offset = bin_offset(layout);
-    // SAFETY: the cache is this thread's or a shared one; the block is the
-    // caller's and of the class that its layout says.
-    !is_alien(block) && unsafe { Bin::push(row_at(offset).cast::<Bin>(), block) }
+pub unsafe fn push(word: &Word, offset: usize, block: *mut u8) -> bool {
+    // SAFETY: the bin is this thread's or a shared one; the block is the caller's.
+    !is_alien(block) && unsafe { Bin::push(word.row_at(offset), block) }
 }
+
+// What a word's `push_at` knows of `push`: the last address of a block that is not the front
+// end's own, and where in a bin its words lie.
+#[doc(hidden)]
+pub const LAST_LOW: usize = LOW - 1;
+#[doc(hidden)]
+pub const TOP: usize = offset_of!(Bin, top);
+#[doc(hidden)]
+pub const LIMIT: usize = offset_of!(Bin, limit);
 
 /// Allocates; null when the system has nothing to give.
 ///
@@ -310,13 +317,13 @@ pub unsafe fn allocate_zeroed(word: &Word, config: &Config, layout: Layout) -> *
 pub unsafe fn free(word: &Word, block: *mut u8, layout: Layout) {
     // SAFETY: the caller's promise is the callees'.
     unsafe {
-        if !keep(|offset| word.row_at(offset).cast(), block, layout) {
+        if !push(word, bin_offset(layout), block) {
             free_rest(word, block, layout);
         }
     }
 }
 
-/// [`free`] for when [`keep`] did nothing.
+/// [`free`] for when [`push`] did nothing.
 ///
 /// # Safety
 /// As for [`free`].

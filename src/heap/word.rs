@@ -116,7 +116,7 @@ impl Word {
 }
 
 /// Defines a thread's word named by a symbol of its own, and the functions
-/// `cache`, `own`, `cache_at`, `row_at` and `with` that reach it.
+/// `cache`, `own`, `cache_at`, `row_at`, `push_at` and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(all(
@@ -224,6 +224,45 @@ macro_rules! thread_word {
             ::core::ptr::with_exposed_provenance(at)
         }
 
+        /// Gives a block to the bin `distance` bytes into the thread's own row; false, and
+        /// nothing done, when the bin is full or the block is none of the front end's own.
+        ///
+        /// What `plain::push` does, step by step, in one statement: the compiler weighs each
+        /// statement by itself when it decides what to put in line, and functions that free
+        /// something should stay as light as if they called a function.
+        ///
+        /// # Safety
+        /// `distance` is a bin's, and the caller gives up a block of its class.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility unsafe fn push_at(distance: usize, block: *mut u8) -> bool {
+            // SAFETY: reads the thread's word, which leads to its bins; below a bin's limit
+            // there is room for an entry.
+            unsafe {
+                ::core::arch::asm!(
+                    "cmp {block}, {last_low}",
+                    "jbe {rest}",
+                    "add {bin}, qword ptr fs:[{offset}]",
+                    "mov {top}, qword ptr [{bin} + {TOP}]",
+                    "cmp {top}, qword ptr [{bin} + {LIMIT}]",
+                    "jae {rest}",
+                    "mov qword ptr [{top}], {block}",
+                    "add {top}, 8",
+                    "mov qword ptr [{bin} + {TOP}], {top}",
+                    block = in(reg) block,
+                    offset = in(reg) offset(),
+                    bin = inout(reg) distance => _,
+                    top = out(reg) _,
+                    last_low = const $crate::heap::plain::LAST_LOW,
+                    TOP = const $crate::heap::plain::TOP,
+                    LIMIT = const $crate::heap::plain::LIMIT,
+                    rest = label { return false; },
+                    options(nostack),
+                );
+            }
+            true
+        }
+
         /// Runs `use_it` on the word itself.
         #[inline(always)]
         $visibility fn with<R>(use_it: impl FnOnce(&$crate::heap::Word) -> R) -> R {
@@ -243,8 +282,8 @@ macro_rules! thread_word {
     };
 }
 
-/// Defines a thread's word, and the functions `cache`, `own`, `cache_at`, `row_at` and
-/// `with` that reach it.
+/// Defines a thread's word, and the functions `cache`, `own`, `cache_at`, `row_at`, `push_at`
+/// and `with` that reach it.
 #[doc(hidden)]
 #[macro_export]
 #[cfg(not(all(
@@ -289,6 +328,18 @@ macro_rules! thread_word {
             WORD.with(|word| word.row().wrapping_add(distance))
         }
 
+        /// Gives a block to the bin `distance` bytes into the thread's own row; false, and
+        /// nothing done, when the bin is full or the block is none of the front end's own.
+        ///
+        /// # Safety
+        /// `distance` is a bin's, and the caller gives up a block of its class.
+        #[inline(always)]
+        #[allow(dead_code)]
+        $visibility unsafe fn push_at(distance: usize, block: *mut u8) -> bool {
+            // SAFETY: the caller's promise is the callee's.
+            WORD.with(|word| unsafe { $crate::heap::plain::push(word, distance, block) })
+        }
+
         /// Runs `use_it` on the word itself.
         #[inline(always)]
         $visibility fn with<R>(use_it: impl FnOnce(&$crate::heap::Word) -> R) -> R {
@@ -297,4 +348,84 @@ macro_rules! thread_word {
             WORD.with(use_it)
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::{magazine::Entry, plain};
+    use crate::sync::atomic::{AtomicPtr, Ordering};
+    use crate::sys::LOW;
+    use core::ptr;
+
+    crate::thread_word!(pub(super), "ntheap_word_of_a_test");
+
+    /// The second bin of a row, which has room for so many more blocks.
+    struct Row {
+        bins: [Bin; 2],
+        entries: [Entry; 4],
+    }
+
+    const SECOND: usize = size_of::<Bin>();
+
+    impl Row {
+        fn new() -> Self {
+            Row {
+                bins: [const {
+                    Bin {
+                        top: AtomicPtr::new(ptr::null_mut()),
+                        limit: AtomicPtr::new(ptr::null_mut()),
+                    }
+                }; 2],
+                entries: [ptr::null_mut(); 4],
+            }
+        }
+
+        /// Whether `push` took `block`, what the bin's top rose by, and what the entries are.
+        fn pushed(
+            &mut self,
+            room: usize,
+            block: *mut u8,
+            push: impl FnOnce(usize, *mut u8) -> bool,
+        ) -> (bool, usize, [Entry; 4]) {
+            let first: *mut Entry = self.entries.as_mut_ptr();
+            self.bins[1].top.store(first, Ordering::Relaxed);
+            let limit = first.wrapping_add(room);
+            self.bins[1].limit.store(limit, Ordering::Relaxed);
+            with(|word| word.row.set(self.bins.as_ptr()));
+            let is_taken = push(SECOND, block);
+            with(|word| word.row.set((&raw const UNBORN).cast()));
+            let top = self.bins[1].top.load(Ordering::Relaxed);
+            (is_taken, top.addr() - first.addr(), self.entries)
+        }
+    }
+
+    #[test]
+    fn push_at_does_what_push_does() {
+        let inside = ptr::without_provenance_mut::<u8>(LOW);
+        let outside = ptr::without_provenance_mut::<u8>(if crate::sys::KEEPS_LOW {
+            LOW - 16
+        } else {
+            LOW + 8
+        });
+        let taken = [inside, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()];
+        let nothing = (false, 0, [ptr::null_mut(); 4]);
+        for (room, block, expected) in [
+            (0, inside, nothing),
+            (1, inside, (true, size_of::<Entry>(), taken)),
+            (3, inside, (true, size_of::<Entry>(), taken)),
+            (0, outside, nothing),
+            (3, outside, nothing),
+        ] {
+            // SAFETY: the row has a second bin, with room for what is below its limit; nobody
+            // takes a block out of it.
+            let at = Row::new().pushed(room, block, |at, block| unsafe { push_at(at, block) });
+            // SAFETY: as above.
+            let step_by_step = |at, block| with(|word| unsafe { plain::push(word, at, block) });
+            assert_eq!(at, expected, "{room}, {block:?}");
+            assert_eq!(Row::new().pushed(room, block, step_by_step), expected);
+        }
+        // SAFETY: the word leads to the shared row again, whose second bin is full.
+        assert!(!unsafe { push_at(SECOND, inside) });
+    }
 }
