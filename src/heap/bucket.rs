@@ -351,73 +351,83 @@ impl State {
         let (size, divisor) = (geometry.size, geometry.divisor);
         let bits_at = geometry.bits_at(place.kind);
         let (table, mask) = slices::table();
+        // SAFETY: asked for entries below the caller's count.
+        let entry = |at: usize| unsafe { entries.add(at).read() }.addr();
         let mut good = 0;
         let mut at = 0;
         while at < count {
-            // SAFETY: `at` is below the caller's count.
-            let address = unsafe { entries.add(at).read() }.addr();
-            // SAFETY: the table and its mask belong together; what they lead to
-            // is readable. A descriptor of this place is a live subsegment's,
-            // which the bucket's lock makes ours.
-            let (descriptor, index) = unsafe {
-                let descriptor = slices::find_in(table, mask, address);
-                let offset = address.wrapping_sub((*descriptor).base.load(Ordering::Relaxed));
-                let is_inside =
-                    is_of(descriptor, place) && offset < (*descriptor).span.load(Ordering::Relaxed);
-                let divisor = if is_inside { divisor } else { 0 };
-                (descriptor, exact_index(offset, divisor))
+            let mut address = entry(at);
+            // SAFETY: the table and its mask belong together; what they lead to is readable.
+            let descriptor = unsafe { slices::find_in(table, mask, address) };
+            // SAFETY: as above. A descriptor of this place is a live subsegment's, which the
+            // bucket's lock makes ours.
+            let (base, span, is_ours) = unsafe {
+                (
+                    (*descriptor).base.load(Ordering::Relaxed),
+                    (*descriptor).span.load(Ordering::Relaxed),
+                    is_of(descriptor, place),
+                )
             };
-            let Some(index) = index else {
+            if !is_ours || address.wrapping_sub(base) >= span {
                 misuse::found_late(address, Misuse::NotABlock, 0);
                 at += 1;
                 continue;
-            };
-            let bit = index % 64;
-            let mut run = 1;
-            // Neighbours often come back one after the other: as many as share
-            // a word of bits are put back with one store.
-            // SAFETY: entries below `count` are the caller's.
-            let has_neighbour =
-                at + 1 < count && unsafe { entries.add(at + 1).read() }.addr() == address + size;
-            if has_neighbour {
-                let most = (count - at).min(64 - bit).min(geometry.blocks - index);
-                let mut expected = address + size;
-                // SAFETY: as above.
-                while run < most && unsafe { entries.add(at + run).read() }.addr() == expected {
-                    run += 1;
-                    expected += size;
+            }
+            // All that follow in the same subsegment, as blocks freed together mostly do. A
+            // block that comes twice is found, as its subsegment is still there.
+            let (first, mut bad, mut lowest) = (at, 0, usize::MAX);
+            loop {
+                if let Some(index) = exact_index(address - base, divisor) {
+                    let bit = index % 64;
+                    let mut bits = 1 << bit;
+                    // Neighbours often come back one after the other: as many as share a
+                    // word of bits are put back with one store.
+                    let mut run = 1;
+                    let mut expected = address + size;
+                    if at + 1 < count && entry(at + 1) == expected {
+                        let most = (count - at).min(64 - bit).min(geometry.blocks - index);
+                        while run < most && entry(at + run) == expected {
+                            run += 1;
+                            expected += size;
+                        }
+                        bits = (u64::MAX >> (64 - run)) << bit;
+                    }
+                    at += run;
+                    lowest = lowest.min(index);
+                    // SAFETY: the index is below the number of blocks, so the word is one
+                    // of the descriptor's, which is ours.
+                    let word = unsafe {
+                        &mut *descriptor.byte_add(bits_at + index / 64 * 8).cast::<u64>()
+                    };
+                    let taken = *word & bits;
+                    *word |= bits;
+                    if taken != 0 {
+                        report_free(taken >> bit, address, size);
+                        bad += taken.count_ones() as usize;
+                    }
+                } else {
+                    misuse::found_late(address, Misuse::NotABlock, 0);
+                    (at, bad) = (at + 1, bad + 1);
+                }
+                if at == count {
+                    break;
+                }
+                address = entry(at);
+                if address.wrapping_sub(base) >= span {
+                    break;
                 }
             }
-            let bits = (u64::MAX >> (64 - run)) << bit;
-            // SAFETY: the index is below the number of blocks, so the word is
-            // one of the descriptor's, which is ours.
-            let put = unsafe {
-                let word = descriptor.byte_add(bits_at + index / 64 * 8).cast::<u64>();
-                let taken = *word & bits;
-                *word |= bits;
-                if taken == 0 {
-                    run as u32
-                } else {
-                    report_free(taken >> bit, address, size);
-                    (bits & !taken).count_ones()
-                }
-            };
-            at += run;
-            good += put as usize;
+            let put = at - first - bad;
+            if put == 0 {
+                continue;
+            }
+            good += put;
             // SAFETY: as above.
             let this = unsafe { &mut *descriptor };
             let was_free = this.free;
-            this.free = was_free + put;
-            this.first_word = this.first_word.min((index / 64) as u32);
-            // An entry may come twice: while the next one lies in the
-            // subsegment, it stays, for that to be found.
-            let next_inside = this.free == this.blocks && at < count && {
-                // SAFETY: `at` is below the caller's count.
-                let next = unsafe { entries.add(at).read() }.addr();
-                next.wrapping_sub(this.base.load(Ordering::Relaxed))
-                    < this.span.load(Ordering::Relaxed)
-            };
-            if this.free == this.blocks && !next_inside {
+            this.free = was_free + put as u32;
+            this.first_word = this.first_word.min((lowest / 64) as u32);
+            if this.free == this.blocks {
                 if was_free != 0 || place.owned.is_some() {
                     self.close(descriptor);
                 }
@@ -429,7 +439,11 @@ impl State {
         }
         self.out -= good;
         // A block of no bytes has a size, too, and counts for none.
-        let bytes = if place.class == 0 { 0 } else { good * size };
+        let bytes = if place.class == 0 {
+            0
+        } else {
+            good * geometry.size
+        };
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 
