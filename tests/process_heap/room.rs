@@ -1,0 +1,223 @@
+//! What is done before memory is refused: what is kept idle is given back, and less is asked for.
+
+use super::options::quiet;
+use super::support::*;
+use super::workload::{Held, Load};
+use ntheap::heap::private::{self, Settings, Shape, Tuning};
+
+/// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
+/// others of their size.
+fn keep_idle(size: usize) {
+    let bytes = Load::new(Face::Global, 24).exhaust(size, 8 * MIB) * size;
+    assert!(bytes > 6 * MIB, "{} in blocks of {size} bytes", mib(bytes));
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_block_larger_than_it() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let wanted = layout(14 * MIB, 8);
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            keep_idle(size);
+            let block = Face::Global.allocate(wanted);
+            assert!(!block.is_null(), "after blocks of {size} bytes");
+            Face::Global.free(block, wanted);
+        }
+    });
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_heap_of_ones_own() {
+    if !ntheap::sys::barrier() {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+        return;
+    }
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let heap = ntheap::Heap::new().unwrap();
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            keep_idle(size);
+            let block = heap.alloc(layout(14 * MIB, 8));
+            let block = block.unwrap_or_else(|error| panic!("{error} after {size} bytes"));
+            // SAFETY: the block is the heap's, and used no more.
+            unsafe { heap.free(block) }.unwrap();
+        }
+    });
+}
+
+/// Regions of such a heap take a MiB at once, and more than one.
+#[test]
+fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
+    const SIZE: usize = 20_000;
+    let settings = Settings {
+        tuning: Tuning {
+            commit: MIB,
+            ..Tuning::default()
+        },
+        ..Settings::DEFAULT
+    };
+    if !ntheap::sys::barrier() {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+        return;
+    }
+    quiet(&[], || {
+        for limit in (8400..=12_800).step_by(400) {
+            ntheap::vm::set_commit_limit(usize::MAX);
+            // SAFETY: no memory is given.
+            let heap = unsafe { private::create(&settings) }.unwrap();
+            let idle = Load::new(Face::Global, 28).exhaust(5000, 6 * MIB);
+            assert!(idle * 5000 > 5 * MIB);
+            ntheap::vm::set_commit_limit(limit * KIB);
+            let mut got = 0;
+            // SAFETY: a live heap.
+            while unsafe { private::allocate(heap, 0, SIZE) }.is_ok() {
+                got += SIZE;
+            }
+            assert!(got >= limit * KIB / 3 * 2, "{} of {limit} KiB", mib(got));
+            // SAFETY: nobody uses the heap.
+            unsafe { private::destroy(heap) }.unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            for idle in [4, 9, 13] {
+                Load::new(Face::Global, 29).exhaust(size, idle * MIB);
+                let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
+                assert!(heap.is_ok(), "{idle} MiB in blocks of {size} bytes");
+            }
+        }
+        // Not for one that there can be no room for.
+        assert!(
+            ntheap::Heap::options()
+                .initial_size(17 * MIB)
+                .create()
+                .is_err()
+        );
+    });
+}
+
+/// A heap that may not grow is full however much room there is beside it.
+#[test]
+fn a_full_heap_takes_nothing_of_what_is_idle_where_there_is_room() {
+    let settings = Settings {
+        shape: Shape::Fixed(MIB),
+        ..Settings::DEFAULT
+    };
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "1G")], || {
+        // SAFETY: no memory is given.
+        let heap = unsafe { private::create(&settings) }.unwrap();
+        // Of many that are alive some more lie in a magazine.
+        let kept = layout(100, 8);
+        let blocks: Vec<_> = (0..5000).map(|_| Face::Global.allocate(kept)).collect();
+        for &block in &blocks[2500..] {
+            Face::Global.free(block, kept);
+        }
+        // SAFETY: a live heap.
+        let allocate = || unsafe { private::allocate(heap, 0, 5000) };
+        let cached = |class: usize| ntheap::stats().buckets[class].cached;
+        let before = cached(7);
+        assert!(before > 0);
+        while allocate().is_ok() {}
+        assert_eq!(cached(7), before);
+        for &block in &blocks[..2500] {
+            Face::Global.free(block, kept);
+        }
+        // SAFETY: nobody uses the heap.
+        unsafe { private::destroy(heap) }.unwrap();
+    });
+}
+
+/// What is remembered of destroyed heaps takes no room from those that are made.
+#[test]
+fn destroyed_heaps_leave_room_for_the_next() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for count in 0..100 {
+            let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
+            assert!(heap.is_ok(), "after {count} heaps");
+        }
+    });
+}
+
+/// A large block that was freed leaves none of its room to smaller ones, which others need.
+#[test]
+fn a_freed_large_block_makes_room_for_many() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        for large in [14 * MIB, 5 * MIB] {
+            // Kept, once one was wanted again.
+            for _ in 0..4 {
+                let block = Face::Global.allocate(layout(large, 8));
+                Face::Global.free(block, layout(large, 8));
+            }
+            let count = Load::new(Face::Global, 25).exhaust(3 * MIB, GIB);
+            assert!(count >= 4, "{count} blocks of 3 MiB after {}", mib(large));
+        }
+    });
+}
+
+/// Nor does it leave them a quarter of theirs, as it does without a limit.
+#[test]
+fn a_freed_large_block_leaves_nothing_to_a_smaller_one() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let large = layout(148 * MIB / 10, 8);
+        for _ in 0..4 {
+            let block = Face::Global.allocate(large);
+            assert!(!block.is_null());
+            Face::Global.free(block, large);
+        }
+        let most = Face::Global.allocate(layout(122 * MIB / 10, 8));
+        assert!(!most.is_null());
+        let rest = Face::Global.allocate(layout(22 * MIB / 10, 8));
+        assert!(!rest.is_null());
+    });
+}
+
+/// Elsewhere it is copied, for which there is no room.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn what_is_idle_makes_room_for_growth(face: Face, sizes: &[usize]) {
+    for &size in sizes {
+        let small = layout(7_000_000, 8);
+        let mut block = Held::new(face.allocate(small), small, 26);
+        let bytes = Load::new(face, 27).exhaust(size, 7_000_000) * size;
+        assert!(bytes > 6 * MIB, "{} in blocks of {size} bytes", mib(bytes));
+        assert!(
+            block.resize(face, 12_000_000),
+            "after blocks of {size} bytes"
+        );
+        // What does not fit is refused as before, and the block is as it was.
+        assert!(!block.resize(face, 17 * MIB));
+        block.free(face);
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_idle_makes_room_for_a_block_that_grows() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        what_is_idle_makes_room_for_growth(Face::Plain, &[5000, 64 * KIB]);
+    });
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_idle_makes_room_for_a_block_of_cs_that_grows() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        what_is_idle_makes_room_for_growth(Face::Checked, &[5000, 64 * KIB]);
+    });
+}
+
+/// A large block grows in place if that fits, though its last huge page as a whole would not.
+/// Elsewhere it is copied, for which there is no room.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_limit_is_not_passed_by_the_rest_of_a_huge_page() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "10200K")], || {
+        let small = layout(8192 * KIB, 8);
+        let block = Face::Checked.allocate(small);
+        assert!(!block.is_null());
+        let block = Face::Checked.reallocate(block, small, 8208 * KIB);
+        assert!(!block.is_null());
+        Face::Checked.free(block, layout(8208 * KIB, 8));
+    });
+}
