@@ -84,6 +84,12 @@ fn pages(bytes: usize) -> u32 {
     u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
 }
 
+/// Bytes that a block of `span` bytes may have more than it is to have, and stay as it is. None
+/// where memory is limited: another block may need them.
+fn leeway(span: usize) -> usize {
+    if vm::is_limited() { 0 } else { span / 8 }
+}
+
 /// Bytes of a live block's region beyond what was asked for; what alignment and guard
 /// pages take counts as well.
 fn surplus_of(descriptor: &Descriptor) -> usize {
@@ -358,7 +364,7 @@ impl LargeList {
         };
         let bytes = self.rounded(asked, Need::Any);
         // A block that grows into the rest of its region keeps it.
-        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= this.high) {
+        if bytes <= span && (bytes >= span - leeway(span) || pages(bytes) >= this.high) {
             this.high = pages(asked);
             return block;
         }

@@ -221,3 +221,33 @@ fn a_limit_is_not_passed_by_the_rest_of_a_huge_page() {
         Face::Checked.free(block, layout(8208 * KIB, 8));
     });
 }
+
+/// A block that shrinks by less than an eighth.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_block_that_shrinks_leaves_its_room(face: Face) {
+    let whole = layout(13 * MIB, 8);
+    let mut block = Held::new(face.allocate(whole), whole, 32);
+    assert!(block.resize(face, 23 * MIB / 2));
+    let other = layout(7 * MIB / 2, 8);
+    let rest = face.allocate(other);
+    assert!(!rest.is_null());
+    face.free(rest, other);
+    block.free(face);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_block_that_shrinks_leaves_its_room_to_others() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        a_block_that_shrinks_leaves_its_room(Face::Plain);
+    });
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_hardened_block_that_shrinks_leaves_its_room_to_others() {
+    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
+    quiet(&variables, || {
+        a_block_that_shrinks_leaves_its_room(Face::Checked);
+    });
+}

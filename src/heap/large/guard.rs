@@ -11,7 +11,7 @@
 //! rights. The latest few of the former wait before they are used again: a program that
 //! takes turns with blocks of megabytes could keep none.
 
-use super::{LargeList, mark, pages};
+use super::{LargeList, leeway, mark, pages};
 use crate::heap::descriptor::{Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
@@ -292,7 +292,7 @@ impl LargeList {
         };
         let room = this.region_size - (base - this.extent) - guard;
         // One that grows may have all of its region.
-        let fits = bytes <= room && (bytes >= span || bytes >= room - room / 8);
+        let fits = bytes <= room && (bytes >= span || bytes >= room - leeway(room));
         let Some(region) = bytes.checked_add(guard) else {
             return ptr::null_mut();
         };
