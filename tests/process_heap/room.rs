@@ -4,6 +4,7 @@ use super::options::quiet;
 use super::support::*;
 use super::workload::{Held, Load};
 use ntheap::heap::private::{self, Settings, Shape, Tuning};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
 /// others of their size.
@@ -219,6 +220,59 @@ fn a_limit_is_not_passed_by_the_rest_of_a_huge_page() {
         let block = Face::Checked.reallocate(block, small, 8208 * KIB);
         assert!(!block.is_null());
         Face::Checked.free(block, layout(8208 * KIB, 8));
+    });
+}
+
+/// What a hardened heap's free keeps and does to blocks takes no room from one that grows.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_idle_makes_room_for_a_hardened_block_that_grows() {
+    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
+    quiet(&variables, || {
+        what_is_idle_makes_room_for_growth(Face::Checked, &[5000]);
+    });
+}
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" fn ask(_: usize) -> i32 {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    0
+}
+
+/// A program's handler is the last that is asked for memory, once.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn the_handler_is_asked_last() {
+    use ntheap::crt::new_handler;
+    new_handler::set(Some(ask));
+    assert_eq!(new_handler::set_mode(1), 0);
+    let face = Face::Checked;
+    let small = layout(7_000_000, 8);
+    let mut block = Held::new(face.allocate(small), small, 30);
+    let bytes = Load::new(face, 31).exhaust(5000, 6_500_000) * 5000;
+    assert!(bytes > 6_000_000);
+    ASKED.store(0, Ordering::Relaxed);
+    assert!(block.resize(face, 12_000_000));
+    assert_eq!(ASKED.load(Ordering::Relaxed), 0);
+    assert!(!block.resize(face, 17 * MIB));
+    assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+    block.free(face);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn the_new_handler_is_asked_after_what_is_idle() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        the_handler_is_asked_last();
+    });
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn the_new_handler_of_a_hardened_heap_is_asked_after_what_is_idle() {
+    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
+    quiet(&variables, || {
+        the_handler_is_asked_last();
     });
 }
 
