@@ -3,7 +3,8 @@
 use super::options::quiet;
 use super::support::*;
 use super::workload::{Held, Load};
-use ntheap::heap::private::{self, Settings, Shape, Tuning};
+use ntheap::heap::private::{self, Handle, Settings, Shape, Tuning};
+use ntheap::vm::account;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
@@ -304,4 +305,102 @@ fn a_hardened_block_that_shrinks_leaves_its_room_to_others() {
     quiet(&variables, || {
         a_block_that_shrinks_leaves_its_room(Face::Checked);
     });
+}
+
+/// Bytes that may be committed yet.
+fn left(limit: usize) -> usize {
+    limit - account().total().committed
+}
+
+/// Allocates blocks of `size` bytes until one is refused; how many there were.
+fn fill(heap: Handle, size: usize) -> usize {
+    // SAFETY: a live heap.
+    (0..)
+        .take_while(|_| unsafe { private::allocate(heap, 0, size) }.is_ok())
+        .count()
+}
+
+/// Such a heap asks for eight MiB at a time, as far as there are so many.
+#[test]
+fn a_fixed_heap_that_commits_much_at_once_uses_what_there_is() {
+    const LIMIT: usize = 16 * MIB;
+    const SIZE: usize = 20_000;
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let settings = Settings {
+            shape: Shape::Fixed(64 * MIB),
+            tuning: Tuning {
+                commit: 8 * MIB,
+                ..Tuning::default()
+            },
+            ..Settings::DEFAULT
+        };
+        // SAFETY: no memory is given.
+        let heap = unsafe { private::create(&settings) }.unwrap();
+        let before = left(LIMIT);
+        let got = fill(heap, SIZE) * SIZE;
+        assert!(
+            left(LIMIT) < 64 * KIB,
+            "{} left of {}",
+            mib(left(LIMIT)),
+            mib(before)
+        );
+        assert!(got > before / 10 * 9, "{} of {}", mib(got), mib(before));
+        // SAFETY: nobody uses the heap.
+        unsafe { private::destroy(heap) }.unwrap();
+    });
+}
+
+/// The tables of a region that is as large as usual take a MiB.
+#[test]
+fn a_heap_makes_smaller_regions_where_there_is_no_room_for_larger() {
+    const SIZE: usize = 800_000;
+    quiet(&[], || {
+        let settings = Settings {
+            tuning: Tuning {
+                region: 16 * MIB,
+                ..Tuning::default()
+            },
+            ..Settings::DEFAULT
+        };
+        for room in (1000..4000).step_by(250) {
+            ntheap::vm::set_commit_limit(usize::MAX);
+            // SAFETY: no memory is given.
+            let heap = unsafe { private::create(&settings) }.unwrap();
+            let limit = account().total().committed + room * KIB;
+            ntheap::vm::set_commit_limit(limit);
+            let got = fill(heap, SIZE);
+            // A block, its region's tables, and what is rounded up.
+            let least = SIZE + SIZE / 16 + 128 * KIB;
+            assert!(
+                left(limit) < least,
+                "{} left of {room} KiB, {got} blocks",
+                left(limit)
+            );
+            // SAFETY: nobody uses the heap.
+            unsafe { private::destroy(heap) }.unwrap();
+        }
+    });
+}
+
+/// Nor does a step of commit that is more than a limited heap has left keep it from a region
+/// that would do.
+#[test]
+fn a_limited_heap_that_commits_much_at_once_uses_what_it_may() {
+    const SIZE: usize = 20_000;
+    for most in [1500, 2300, 2900] {
+        let settings = Settings {
+            shape: Shape::Limited(most * KIB),
+            tuning: Tuning {
+                commit: MIB,
+                ..Tuning::default()
+            },
+            ..Settings::DEFAULT
+        };
+        // SAFETY: no memory is given.
+        let heap = unsafe { private::create(&settings) }.unwrap();
+        let got = fill(heap, SIZE) * SIZE;
+        assert!(got > most * KIB - 200 * KIB, "{got} of {most} KiB");
+        // SAFETY: nobody uses the heap.
+        unsafe { private::destroy(heap) }.unwrap();
+    }
 }
