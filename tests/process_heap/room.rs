@@ -3,7 +3,7 @@
 use super::options::quiet;
 use super::support::*;
 use super::workload::{Held, Load};
-use ntheap::heap::private::{self, Handle, Settings, Shape, Tuning};
+use ntheap::heap::private::{self, Error, Handle, Settings, Shape, Tuning, flags};
 use ntheap::vm::account;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -403,4 +403,77 @@ fn a_limited_heap_that_commits_much_at_once_uses_what_it_may() {
         // SAFETY: nobody uses the heap.
         unsafe { private::destroy(heap) }.unwrap();
     }
+}
+
+/// A heap whose regions are large, and a block of so many bytes at the end of what is committed.
+fn heap_with_a_block(size: usize) -> (Handle, *mut u8) {
+    let settings = Settings {
+        tuning: Tuning {
+            region: 16 * MIB,
+            ..Tuning::default()
+        },
+        ..Settings::DEFAULT
+    };
+    // SAFETY: no memory is given.
+    let heap = unsafe { private::create(&settings) }.unwrap();
+    // SAFETY: a live heap.
+    let block = unsafe { private::allocate(heap, 0, size) }.unwrap();
+    (heap, block.as_ptr())
+}
+
+#[test]
+fn what_is_idle_makes_room_for_a_heaps_block_that_grows_in_place() {
+    if !ntheap::sys::barrier() {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+        return;
+    }
+    quiet(&[], || {
+        for growth in [300_000, 500_000] {
+            let (heap, block) = heap_with_a_block(500_000);
+            let idle = Load::new(Face::Global, 33).exhaust(5000, 6 * MIB) * 5000;
+            assert!(idle > 5 * MIB);
+            ntheap::vm::set_commit_limit(account().total().committed);
+            let in_place = flags::REALLOC_IN_PLACE_ONLY;
+            // SAFETY: a block of the heap.
+            let resized = unsafe { private::reallocate(heap, in_place, block, 500_000 + growth) };
+            assert_eq!(
+                resized.map(|new| new.as_ptr()),
+                Ok(block),
+                "by {growth} bytes"
+            );
+            ntheap::vm::set_commit_limit(usize::MAX);
+            // SAFETY: nobody uses the heap.
+            unsafe { private::destroy(heap) }.unwrap();
+        }
+    });
+}
+
+/// What is idle is less than a copy takes, and more than what the block lacks.
+#[test]
+fn a_heaps_block_grows_in_place_where_a_copy_has_no_room() {
+    if !ntheap::sys::barrier() {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+        return;
+    }
+    quiet(&[], || {
+        let (heap, block) = heap_with_a_block(900_000);
+        let (other, _) = heap_with_a_block(100_000);
+        let run = layout(64 * KIB, 8);
+        let mut runs: Vec<_> = (0..8).map(|_| Face::Global.allocate(run)).collect();
+        ntheap::vm::set_commit_limit(account().total().committed);
+        fill(other, 20_000);
+        let more = (0..).map(|_| Face::Global.allocate(run));
+        runs.extend(more.take_while(|run| !run.is_null()));
+        let (idle, held) = runs.split_at(6);
+        idle.iter().for_each(|&block| Face::Global.free(block, run));
+        // SAFETY: a block of the heap.
+        let grow = |flags, size| unsafe { private::reallocate(heap, flags, block, size) };
+        assert_eq!(grow(0, 1_000_000).map(|new| new.as_ptr()), Ok(block));
+        assert_eq!(grow(0, 1_040_000 + MIB), Err(Error::NoMemory));
+        held.iter().for_each(|&block| Face::Global.free(block, run));
+        for heap in [heap, other] {
+            // SAFETY: nobody uses the heap.
+            unsafe { private::destroy(heap) }.unwrap();
+        }
+    });
 }
