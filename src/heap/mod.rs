@@ -635,6 +635,12 @@ impl Heap {
     }
 }
 
+/// [`Heap::make_room`] of the process heap. No lock may be held.
+#[cfg(all(unix, feature = "win32"))]
+pub(crate) fn make_room(size: usize) -> bool {
+    PROCESS.make_room(size, 1)
+}
+
 /// Bytes of the process heap's and private heaps' subsegments whose pages may hold memory.
 fn active_bytes() -> usize {
     PROCESS.totals.active.load(Ordering::Relaxed) + private::active_bytes()

@@ -477,3 +477,41 @@ fn a_heaps_block_grows_in_place_where_a_copy_has_no_room() {
         }
     });
 }
+
+/// Pages of a program's own are refused only after what is idle was given back.
+#[cfg(unix)]
+#[test]
+fn what_is_idle_makes_room_for_pages_of_ones_own() {
+    use ntheap::win32::{
+        ERROR_COMMITMENT_LIMIT, GetLastError, MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE,
+        VirtualAlloc, VirtualFree,
+    };
+    if !ntheap::sys::barrier() {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+        return;
+    }
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let null = std::ptr::null_mut();
+        let allocate = |place, size, kind| {
+            // SAFETY: fresh pages, or those of the test's own region.
+            unsafe { VirtualAlloc(place, size, kind, PAGE_READWRITE) }
+        };
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            for is_reserved in [false, true] {
+                keep_idle(size);
+                let pages = if is_reserved {
+                    let reserved = allocate(null, 14 * MIB, MEM_RESERVE);
+                    allocate(reserved, 14 * MIB, MEM_COMMIT)
+                } else {
+                    allocate(null, 14 * MIB, MEM_RESERVE | MEM_COMMIT)
+                };
+                assert!(!pages.is_null(), "after blocks of {size} bytes");
+                // SAFETY: the test's own region, which nobody uses.
+                assert_ne!(unsafe { VirtualFree(pages, 0, MEM_RELEASE) }, 0);
+            }
+        }
+        assert!(allocate(null, 17 * MIB, MEM_RESERVE | MEM_COMMIT).is_null());
+        // SAFETY: reads the calling thread's own.
+        assert_eq!(unsafe { GetLastError() }, ERROR_COMMITMENT_LIMIT);
+    });
+}
