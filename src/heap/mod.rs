@@ -416,19 +416,23 @@ impl Heap {
         self.sparse.lock().decommit_unused(need);
     }
 
-    /// Has `size` bytes that a private heap was refused find room below the limit of what may
-    /// be committed, and with them what a region takes beside. False, and nothing done, where
-    /// there is room for them: a heap that may not grow was full. What threads' caches keep
-    /// stays where the system has no process-wide barrier, the calling thread's as well.
+    /// Has `size` bytes that were refused find room below the limit of what may be committed,
+    /// and with them what a region of a private heap takes beside. Whether it is worth another
+    /// try: not without a limit, nor below what is wanted. Nothing is given back where there is
+    /// room: a heap that may not grow was full, or another thread has made room meanwhile. What
+    /// threads' caches keep stays where the system has no process-wide barrier, the calling
+    /// thread's as well.
     #[cfg(feature = "heaps")]
     fn make_room(&self, size: usize, align: usize) -> bool {
         let (charged, limit) = vm::charge_and_limit();
+        if limit == usize::MAX || size > limit {
+            return false;
+        }
         let wanted = size.saturating_add(private::BESIDE);
-        let is_short = charged.saturating_add(with_slack(wanted, align)) > limit && size <= limit;
-        if is_short {
+        if charged.saturating_add(with_slack(wanted, align)) > limit {
             self.reclaim(Kind::Checked, None, wanted, align);
         }
-        is_short
+        true
     }
 
     fn try_allocate(

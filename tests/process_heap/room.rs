@@ -5,6 +5,7 @@ use super::support::*;
 use super::workload::{Held, Load};
 use ntheap::heap::private::{self, Error, Handle, Settings, Shape, Tuning, flags};
 use ntheap::vm::account;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
@@ -513,5 +514,42 @@ fn what_is_idle_makes_room_for_pages_of_ones_own() {
         assert!(allocate(null, 17 * MIB, MEM_RESERVE | MEM_COMMIT).is_null());
         // SAFETY: reads the calling thread's own.
         assert_eq!(unsafe { GetLastError() }, ERROR_COMMITMENT_LIMIT);
+    });
+}
+
+/// Whoever is refused while another thread has room made finds that room.
+#[test]
+fn what_is_idle_makes_room_for_several_threads_at_once() {
+    const THREADS: usize = 4;
+    const SIZE: usize = 600_000;
+    quiet(&[], || {
+        for round in 0..100 {
+            ntheap::vm::set_commit_limit(usize::MAX);
+            // SAFETY: no memory is given.
+            let make = || unsafe { private::create(&Settings::DEFAULT) }.unwrap();
+            let heaps: Vec<Handle> = (0..THREADS).map(|_| make()).collect();
+            // Kept, since as much was wanted again.
+            for _ in 0..2 {
+                let idle = Load::new(Face::Global, 34).exhaust(3 * MIB, 12 * MIB);
+                assert!(idle >= 3);
+            }
+            let barrier = Barrier::new(THREADS);
+            ntheap::vm::set_commit_limit(account().total().committed);
+            std::thread::scope(|scope| {
+                for &heap in &heaps {
+                    let barrier = &barrier;
+                    scope.spawn(move || {
+                        barrier.wait();
+                        // SAFETY: a live heap.
+                        let block = unsafe { private::allocate(heap, 0, SIZE) };
+                        assert!(block.is_ok(), "in round {round}");
+                    });
+                }
+            });
+            for heap in heaps {
+                // SAFETY: nobody uses the heap.
+                unsafe { private::destroy(heap) }.unwrap();
+            }
+        }
     });
 }
