@@ -2,9 +2,9 @@
 //! one on, from the heap's very first on.
 
 use super::support::*;
-use super::workload::{Held, Load};
+use super::workload::Load;
 use ntheap::stats;
-use ntheap::sys::{Call, fault};
+use ntheap::sys::fault;
 
 const STRUCK: u8 = 10;
 const SPARED: u8 = 11;
@@ -90,8 +90,10 @@ each_face!(all_calls_refused_from_each_on: plain = Plain, checked = Checked);
 /// the same, and is not copied.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_block_grows_by_less_than_a_huge_page(face: Face) {
+    use ntheap::sys::Call;
     const SMALL: usize = 8192 * KIB;
-    let mut block = Held::new(face.allocate(layout(SMALL, 8)), layout(SMALL, 8), 1);
+    let mut block =
+        super::workload::Held::new(face.allocate(layout(SMALL, 8)), layout(SMALL, 8), 1);
     let commits = stats().os_calls.get(Call::Commit);
     // To resize the region, and to move it.
     fault::plan(0, 2, &[Call::Remap, Call::Reserve]);

@@ -2,11 +2,10 @@
 
 use super::options::quiet;
 use super::support::*;
-use super::workload::{Held, Load};
+use super::workload::Load;
 use ntheap::heap::private::{self, Error, Handle, Settings, Shape, Tuning, flags};
 use ntheap::vm::account;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
 /// others of their size.
@@ -181,7 +180,7 @@ fn a_freed_large_block_leaves_nothing_to_a_smaller_one() {
 fn what_is_idle_makes_room_for_growth(face: Face, sizes: &[usize]) {
     for &size in sizes {
         let small = layout(7_000_000, 8);
-        let mut block = Held::new(face.allocate(small), small, 26);
+        let mut block = super::workload::Held::new(face.allocate(small), small, 26);
         let bytes = Load::new(face, 27).exhaust(size, 7_000_000) * size;
         assert!(bytes > 6 * MIB, "{} in blocks of {size} bytes", mib(bytes));
         assert!(
@@ -235,22 +234,21 @@ fn what_is_idle_makes_room_for_a_hardened_block_that_grows() {
     });
 }
 
-static ASKED: AtomicUsize = AtomicUsize::new(0);
-
-unsafe extern "C" fn ask(_: usize) -> i32 {
-    ASKED.fetch_add(1, Ordering::Relaxed);
-    0
-}
-
 /// A program's handler is the last that is asked for memory, once.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn the_handler_is_asked_last() {
     use ntheap::crt::new_handler;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    unsafe extern "C" fn ask(_: usize) -> i32 {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        0
+    }
     new_handler::set(Some(ask));
     assert_eq!(new_handler::set_mode(1), 0);
     let face = Face::Checked;
     let small = layout(7_000_000, 8);
-    let mut block = Held::new(face.allocate(small), small, 30);
+    let mut block = super::workload::Held::new(face.allocate(small), small, 30);
     let bytes = Load::new(face, 31).exhaust(5000, 6_500_000) * 5000;
     assert!(bytes > 6_000_000);
     ASKED.store(0, Ordering::Relaxed);
@@ -282,7 +280,7 @@ fn the_new_handler_of_a_hardened_heap_is_asked_after_what_is_idle() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_block_that_shrinks_leaves_its_room(face: Face) {
     let whole = layout(13 * MIB, 8);
-    let mut block = Held::new(face.allocate(whole), whole, 32);
+    let mut block = super::workload::Held::new(face.allocate(whole), whole, 32);
     assert!(block.resize(face, 23 * MIB / 2));
     let other = layout(7 * MIB / 2, 8);
     let rest = face.allocate(other);
