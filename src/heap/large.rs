@@ -85,9 +85,13 @@ fn pages(bytes: usize) -> u32 {
 }
 
 /// Bytes that a block of `span` bytes may have more than it is to have, and stay as it is. None
-/// where memory is limited: another block may need them.
+/// where memory is limited, since another block may need them, if regions can be cut.
 fn leeway(span: usize) -> usize {
-    if vm::is_limited() { 0 } else { span / 8 }
+    if CAN_STRETCH && vm::is_limited() {
+        0
+    } else {
+        span / 8
+    }
 }
 
 /// Bytes of a live block's region beyond what was asked for; what alignment and guard

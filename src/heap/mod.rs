@@ -582,8 +582,8 @@ impl Heap {
     }
 
     /// [`Heap::resize_large`] once more, after a block to copy it to was refused: what is free
-    /// was given back for that, and may be room enough for the growth. Null also for what is
-    /// no large block, or would be none.
+    /// was given back for that, and may be room enough for the growth. One that shrinks stays
+    /// as it is then. Null also for what is no large block, or would be none.
     ///
     /// # Safety
     /// The word is the calling thread's own. The block is the caller's, who uses no pointer to
@@ -602,7 +602,18 @@ impl Heap {
         }
         let descriptor = slices::find(block.addr());
         // SAFETY: the caller's promise; whether the block is a large one is looked at there.
-        unsafe { self.resize_large(kind, word, descriptor, block, to) }
+        let resized = unsafe { self.resize_large(kind, word, descriptor, block, to) };
+        // SAFETY: what `find` leads to is readable; a large block's span is its own.
+        let has_room = || unsafe {
+            let _list = self.large.lock();
+            LargeList::is_block(descriptor, block.addr())
+                && (*descriptor).span.load(Ordering::Relaxed) >= to.0
+                && block.addr().is_multiple_of(to.1)
+        };
+        if resized.is_null() && has_room() {
+            return block;
+        }
+        resized
     }
 
     fn action(&self) -> Action {

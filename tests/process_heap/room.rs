@@ -306,6 +306,29 @@ fn a_hardened_block_that_shrinks_leaves_its_room_to_others() {
     });
 }
 
+/// One that cannot give it back where it lies keeps it, where there is no room for a copy.
+#[test]
+fn an_aligned_block_shrinks_without_room() {
+    const SIZE: usize = 2 * MIB + 512 * KIB;
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        let face = Face::Checked;
+        let aligned = layout(SIZE, MIB);
+        let blocks: Vec<_> = (0..)
+            .map(|_| face.allocate(aligned))
+            .take_while(|block| !block.is_null())
+            .collect();
+        assert!(blocks.len() >= 3);
+        let less = layout(SIZE - 64 * KIB, 8);
+        let shrink = |block| face.reallocate(block, layout(SIZE, 8), less.size());
+        let blocks: Vec<_> = blocks.into_iter().map(shrink).collect();
+        for block in blocks {
+            assert!(!block.is_null());
+            face.free(block, less);
+        }
+        assert_eq!(ntheap::stats().allocated, 0);
+    });
+}
+
 /// Bytes that may be committed yet.
 fn left(limit: usize) -> usize {
     limit - account().total().committed
