@@ -248,13 +248,6 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
     if hard::is_on() {
         return allocate_hardened(word, size, align, zero);
     }
-    let arguments = || {
-        [
-            Argument::new(c"heap", 0),
-            Argument::new(c"flags", u64::from(zero) * 8),
-            Argument::new(c"size", size as u64),
-        ]
-    };
     loop {
         // Ready first: that may be what makes another heap serve.
         let block = if !PROCESS.is_ready(&CONFIG) {
@@ -264,25 +257,45 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
             return allocate_hardened(word, size, align, zero);
             #[cfg(not(feature = "hardened"))]
             ptr::null_mut()
-        } else if private::met::serves_malloc() {
-            private::met::allocate(size, align, zero)
         } else {
-            trace::during(c"RtlAllocateHeap", arguments, || {
-                let block = if size == 0 && align <= 16 {
-                    allocate_nothing()
-                } else {
-                    ptr::null_mut()
-                };
-                if !block.is_null() {
-                    return block;
-                }
-                PROCESS.allocate(Kind::Checked, word, size, align, zero)
-            })
+            allocate_unasked::<0>(word, size, align, zero)
         };
         if !block.is_null() || !private::met::tries_again(size) {
             return block;
         }
     }
+}
+
+/// [`allocate_slow`], but nobody is asked when there is no memory. The heap is ready, and not
+/// hardened. Each caller has a number, so that all of it becomes a part of the caller.
+#[inline(always)]
+fn allocate_unasked<const CALLER: u8>(
+    word: &Word,
+    size: usize,
+    align: usize,
+    zero: bool,
+) -> *mut u8 {
+    if private::met::serves_malloc() {
+        return private::met::allocate(size, align, zero);
+    }
+    let arguments = || {
+        [
+            Argument::new(c"heap", 0),
+            Argument::new(c"flags", u64::from(zero) * 8),
+            Argument::new(c"size", size as u64),
+        ]
+    };
+    trace::during(c"RtlAllocateHeap", arguments, || {
+        let block = if size == 0 && align <= 16 {
+            allocate_nothing()
+        } else {
+            ptr::null_mut()
+        };
+        if !block.is_null() {
+            return block;
+        }
+        PROCESS.allocate(Kind::Checked, word, size, align, zero)
+    })
 }
 
 /// A block of no bytes; null where there is none, and one of a few bytes must do.

@@ -22,6 +22,8 @@
 #[cfg(feature = "hardened")]
 mod guard;
 mod mark;
+#[cfg(test)]
+mod tests;
 
 use super::classes::SLICE;
 use super::descriptor::{Descriptor, HEADER, Kind, LARGE, is_busy};
@@ -80,6 +82,16 @@ pub(super) enum Need {
 /// Pages of `bytes` bytes, as a descriptor keeps them.
 fn pages(bytes: usize) -> u32 {
     u32::try_from(bytes / vm::page_size()).unwrap_or(u32::MAX)
+}
+
+/// Bytes that a block of `span` bytes may have more than it is to have, and stay as it is. None
+/// where memory is limited, since another block may need them, if regions can be cut.
+fn leeway(span: usize) -> usize {
+    if CAN_STRETCH && vm::is_limited() {
+        0
+    } else {
+        span / 8
+    }
 }
 
 /// Bytes of a live block's region beyond what was asked for; what alignment and guard
@@ -351,26 +363,59 @@ impl LargeList {
         let base = this.base.load(Ordering::Relaxed);
         let span = this.span.load(Ordering::Relaxed);
         let block = ptr::with_exposed_provenance_mut(base);
-        let Some(bytes) = vm::round_to_pages(size) else {
+        let Some(asked) = vm::round_to_pages(size) else {
             return ptr::null_mut();
         };
-        let bytes = self.rounded(bytes, Need::Any);
+        let bytes = self.rounded(asked, Need::Any);
         // A block that grows into the rest of its region keeps it.
-        if bytes <= span && (bytes >= span - span / 8 || pages(bytes) >= this.high) {
-            this.high = pages(bytes);
+        if bytes <= span && (bytes >= span - leeway(span) || pages(bytes) >= this.high) {
+            this.high = pages(asked);
             return block;
         }
-        if base != this.extent || isize::try_from(bytes).is_err() {
+        if base != this.extent {
             return ptr::null_mut();
         }
-        // SAFETY: the region is the block's alone, whole and committed.
-        if !unsafe { vm::resize(Use::Large, block, this.region_size, bytes) } {
-            // SAFETY: as above.
-            return unsafe { self.relocate(descriptor, bytes) };
+        // SAFETY: the caller's promise; the block starts its region.
+        unsafe {
+            let moved = self.resize_region(descriptor, asked);
+            if !moved.is_null() {
+                (*descriptor).high = pages(asked);
+            }
+            moved
         }
-        self.advise(base, bytes, Need::Any);
-        self.resized(descriptor, bytes);
-        block
+    }
+
+    /// Gives a block's region `exact` bytes, or whole huge pages where there is so much, where
+    /// it is or elsewhere. The block's new address; null, and nothing changed, when the system
+    /// refuses. The block's span is then the region, and its `high` for the caller to set.
+    ///
+    /// # Safety
+    /// As for [`LargeList::resize`]; the block starts its region.
+    unsafe fn resize_region(&mut self, descriptor: *mut Descriptor, exact: usize) -> *mut u8 {
+        let mut bytes = self.rounded(exact, Need::Any);
+        if isize::try_from(bytes).is_err() {
+            return ptr::null_mut();
+        }
+        loop {
+            // SAFETY: the caller's descriptor is live and the list is locked; the region is the
+            // block's alone, whole and committed.
+            let moved = unsafe {
+                let (extent, has) = ((*descriptor).extent, (*descriptor).region_size);
+                let region: *mut u8 = ptr::with_exposed_provenance_mut(extent);
+                if vm::resize(Use::Large, region, has, bytes) {
+                    self.advise(extent, bytes, Need::Any);
+                    self.resized(descriptor, bytes);
+                    region
+                } else {
+                    self.relocate(descriptor, bytes)
+                }
+            };
+            if !moved.is_null() || bytes == exact {
+                return moved;
+            }
+            // There may be just enough.
+            bytes = exact;
+        }
     }
 
     /// Moves a block's pages to a larger region.
@@ -430,7 +475,6 @@ impl LargeList {
         self.bytes = self.bytes - span + bytes;
         self.region_bytes = self.region_bytes - this.region_size + bytes;
         this.region_size = bytes;
-        this.high = pages(bytes);
         self.trim(self.limit());
     }
 
@@ -682,13 +726,13 @@ impl LargeList {
                 return ptr::null_mut();
             }
         }
-        self.count_again(size);
         let region = self.fresh_region(size, need);
         if region.is_null() {
             // SAFETY: the record is ours and unused.
             unsafe { self.records.push(record) };
             return ptr::null_mut();
         }
+        self.count_again(size);
         self.advise(region.expose_provenance(), size, need);
         let descriptor = record.cast::<Descriptor>();
         // SAFETY: the record is large enough and ours.

@@ -416,19 +416,23 @@ impl Heap {
         self.sparse.lock().decommit_unused(need);
     }
 
-    /// Has `size` bytes that a private heap was refused find room below the limit of what may
-    /// be committed, and with them what a region takes beside. False, and nothing done, where
-    /// there is room for them: a heap that may not grow was full. What threads' caches keep
-    /// stays where the system has no process-wide barrier, the calling thread's as well.
+    /// Has `size` bytes that were refused find room below the limit of what may be committed,
+    /// and with them what a region of a private heap takes beside. Whether it is worth another
+    /// try: not without a limit, nor below what is wanted. Nothing is given back where there is
+    /// room: a heap that may not grow was full, or another thread has made room meanwhile. What
+    /// threads' caches keep stays where the system has no process-wide barrier, the calling
+    /// thread's as well.
     #[cfg(feature = "heaps")]
     fn make_room(&self, size: usize, align: usize) -> bool {
         let (charged, limit) = vm::charge_and_limit();
+        if limit == usize::MAX || size > limit {
+            return false;
+        }
         let wanted = size.saturating_add(private::BESIDE);
-        let is_short = charged.saturating_add(with_slack(wanted, align)) > limit && size <= limit;
-        if is_short {
+        if charged.saturating_add(with_slack(wanted, align)) > limit {
             self.reclaim(Kind::Checked, None, wanted, align);
         }
-        is_short
+        true
     }
 
     fn try_allocate(
@@ -578,8 +582,8 @@ impl Heap {
     }
 
     /// [`Heap::resize_large`] once more, after a block to copy it to was refused: what is free
-    /// was given back for that, and may be room enough for the growth. Null also for what is
-    /// no large block, or would be none.
+    /// was given back for that, and may be room enough for the growth. One that shrinks stays
+    /// as it is then. Null also for what is no large block, or would be none.
     ///
     /// # Safety
     /// The word is the calling thread's own. The block is the caller's, who uses no pointer to
@@ -598,7 +602,18 @@ impl Heap {
         }
         let descriptor = slices::find(block.addr());
         // SAFETY: the caller's promise; whether the block is a large one is looked at there.
-        unsafe { self.resize_large(kind, word, descriptor, block, to) }
+        let resized = unsafe { self.resize_large(kind, word, descriptor, block, to) };
+        // SAFETY: what `find` leads to is readable; a large block's span is its own.
+        let has_room = || unsafe {
+            let _list = self.large.lock();
+            LargeList::is_block(descriptor, block.addr())
+                && (*descriptor).span.load(Ordering::Relaxed) >= to.0
+                && block.addr().is_multiple_of(to.1)
+        };
+        if resized.is_null() && has_room() {
+            return block;
+        }
+        resized
     }
 
     fn action(&self) -> Action {
@@ -633,6 +648,12 @@ impl Heap {
         self.back_end.lock().purge_down_to(0);
         self.sparse.lock().purge_down_to(0);
     }
+}
+
+/// [`Heap::make_room`] of the process heap. No lock may be held.
+#[cfg(all(unix, feature = "win32"))]
+pub(crate) fn make_room(size: usize) -> bool {
+    PROCESS.make_room(size, 1)
 }
 
 /// Bytes of the process heap's and private heaps' subsegments whose pages may hold memory.

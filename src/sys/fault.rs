@@ -44,18 +44,28 @@ pub fn end() -> (u64, u64) {
     (SEEN.load(Ordering::SeqCst), STRUCK.load(Ordering::SeqCst))
 }
 
+/// The number that a variable of the environment has, if there is one.
+fn number(variable: &[u8]) -> Option<usize> {
+    let mut number = None;
+    super::for_each_env(variable, &mut |name, value| {
+        if name == variable {
+            number = core::str::from_utf8(value).unwrap_or_default().parse().ok();
+        }
+    });
+    number
+}
+
 /// The page size that tests pretend the system has, a multiple of its own: the value of
 /// `MOCK_PAGE_SIZE`, in KiB.
 pub(super) fn page_size() -> Option<usize> {
-    let mut size = None;
-    super::for_each_env(b"MOCK_PAGE_SIZE", &mut |name, value| {
-        let digits = core::str::from_utf8(value).unwrap_or_default();
-        if name == b"MOCK_PAGE_SIZE" {
-            size = digits.parse::<usize>().ok();
-        }
-    });
-    size.filter(|kibibytes| (1..=64).contains(kibibytes) && kibibytes.is_power_of_two())
+    number(b"MOCK_PAGE_SIZE")
+        .filter(|kibibytes| (1..=64).contains(kibibytes) && kibibytes.is_power_of_two())
         .map(|kibibytes| kibibytes * 1024)
+}
+
+/// The processors that tests pretend a thread may run on: the value of `MOCK_PROCESSORS`.
+pub(super) fn processors() -> Option<usize> {
+    number(b"MOCK_PROCESSORS")
 }
 
 /// Runs `body` with nothing refused.

@@ -645,7 +645,10 @@ pub fn address_space_limit() -> usize {
 /// The processors on which the calling thread may run, or one that asked before;
 /// `usize::MAX` where that is not known.
 pub fn processors() -> usize {
-    os::processors()
+    let asked = os::processors();
+    #[cfg(feature = "mock")]
+    let asked = fault::processors().unwrap_or(asked);
+    asked
 }
 
 /// Has the three hooks called around every fork of the process: `prepare`

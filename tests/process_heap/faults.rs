@@ -85,3 +85,23 @@ fn all_calls_refused_from_each_on(face: Face) {
 
 each_face!(each_call_refused_once: plain = Plain, checked = Checked);
 each_face!(all_calls_refused_from_each_on: plain = Plain, checked = Checked);
+
+/// Where there is no room for all of its last huge page, a large block has its pages moved all
+/// the same, and is not copied.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_block_grows_by_less_than_a_huge_page(face: Face) {
+    use ntheap::sys::Call;
+    const SMALL: usize = 8192 * KIB;
+    let mut block =
+        super::workload::Held::new(face.allocate(layout(SMALL, 8)), layout(SMALL, 8), 1);
+    let commits = stats().os_calls.get(Call::Commit);
+    // To resize the region, and to move it.
+    fault::plan(0, 2, &[Call::Remap, Call::Reserve]);
+    assert!(block.resize(face, SMALL + 16 * KIB));
+    assert_eq!(fault::end().1, 2);
+    assert_eq!(stats().os_calls.get(Call::Commit), commits);
+    block.free(face);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+each_face!(a_block_grows_by_less_than_a_huge_page: plain = Plain, checked = Checked);

@@ -174,63 +174,86 @@ fn a_purge_reaches_blocks_that_are_on_their_way_home() {
     });
 }
 
-#[cfg(target_os = "linux")]
+/// Runs `body` in a process of its own, which believes that it has so many processors.
+fn on(processors: usize, body: impl FnOnce()) {
+    let number = processors.to_string();
+    if let Some(output) = isolated_with(&[("MOCK_PROCESSORS", &number)], body) {
+        assert_done(&format!("on {number} processors"), &output);
+    }
+}
+
+/// The blocks of seven threads, all of which have ended, but for the caches of the last four,
+/// which are kept; `deserted` of the others are of a shard without any.
+fn blocks_of_shards_without_threads(deserted: usize) {
+    let main = allocate(1, 16);
+    let workers: Vec<Worker> = (0..7).map(|_| Worker::new()).collect();
+    let blocks: Vec<Vec<Block>> = workers.iter().map(|w| w.allocate(50, 16)).collect();
+    for worker in workers.into_iter().rev() {
+        worker.end();
+    }
+    for (at, blocks) in blocks.iter().enumerate() {
+        free(blocks);
+        if at < deserted {
+            let again = allocate(50, 16);
+            let both = addresses(&again).intersection(&addresses(blocks)).count();
+            assert!(both >= 49, "{both} of 50 of thread {at} were taken over");
+            free(&again);
+        }
+    }
+    free(&main);
+    assert_eq!(stats().allocated, 0);
+}
+
+/// The first and the third of them are of another shard than the others and this thread.
 #[test]
 fn blocks_of_a_shard_without_threads_belong_to_whoever_frees_them() {
-    isolated(|| {
-        run_on(&own_processors()[..1]);
-        let main = allocate(1, 16);
-        // The first and the third of them are of another shard than the others and this thread.
-        let workers: Vec<Worker> = (0..7).map(|_| Worker::new()).collect();
-        let blocks: Vec<Vec<Block>> = workers.iter().map(|w| w.allocate(50, 16)).collect();
-        // More threads than caches are kept of: those of the last four are.
-        for worker in workers.into_iter().rev() {
-            worker.end();
+    on(2, || blocks_of_shards_without_threads(1));
+}
+
+/// Each of them is of a shard of its own.
+#[test]
+fn blocks_of_three_shards_without_threads_belong_to_whoever_frees_them() {
+    on(8, || blocks_of_shards_without_threads(3));
+}
+
+/// Many threads that free each other's blocks; each shard has some of them.
+fn hand_blocks_round(threads: usize) {
+    let workers: Vec<Worker> = (0..threads).map(|_| Worker::new()).collect();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut random = Random::new(5);
+    for turn in 0..400 {
+        let worker = &workers[turn % workers.len()];
+        let size = 1 + random.below(1024);
+        blocks.extend(worker.allocate(100, size));
+        if blocks.len() > 3000 {
+            random.shuffle(&mut blocks);
+            let given = blocks.split_off(2000);
+            workers[random.below(workers.len())].free(given);
         }
-        let [firsts, rest @ ..] = &blocks[..] else {
-            panic!("seven")
-        };
-        free(firsts);
-        let again = allocate(50, 16);
-        let both = addresses(&again).intersection(&addresses(firsts)).count();
-        assert!(both >= 49, "{both} of 50 were taken over");
-        free(&again);
-        rest.iter().for_each(|blocks| free(blocks));
-        free(&main);
-        assert_eq!(stats().allocated, 0);
-    });
+    }
+    let usable = |block: &Block| block.layout.size().next_multiple_of(16);
+    assert_eq!(
+        stats().allocated,
+        blocks.iter().map(usable).sum::<usize>(),
+        "what is alive"
+    );
+    let count = addresses(&blocks).len();
+    assert_eq!(count, blocks.len(), "no block was handed out twice");
+    workers[3].free(blocks);
+    assert_eq!(stats().allocated, 0);
+    workers.into_iter().for_each(Worker::end);
+    FACE.purge();
+    assert_eq!((stats().allocated, cached(&stats())), (0, 0));
 }
 
 #[test]
 fn more_threads_than_shards_hand_blocks_round() {
-    isolated(|| {
-        let workers: Vec<Worker> = (0..20).map(|_| Worker::new()).collect();
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut random = Random::new(5);
-        for turn in 0..400 {
-            let worker = &workers[turn % workers.len()];
-            let size = 1 + random.below(1024);
-            blocks.extend(worker.allocate(100, size));
-            if blocks.len() > 3000 {
-                random.shuffle(&mut blocks);
-                let given = blocks.split_off(2000);
-                workers[random.below(workers.len())].free(given);
-            }
-        }
-        let usable = |block: &Block| block.layout.size().next_multiple_of(16);
-        assert_eq!(
-            stats().allocated,
-            blocks.iter().map(usable).sum::<usize>(),
-            "what is alive"
-        );
-        let count = addresses(&blocks).len();
-        assert_eq!(count, blocks.len(), "no block was handed out twice");
-        workers[3].free(blocks);
-        assert_eq!(stats().allocated, 0);
-        workers.into_iter().for_each(Worker::end);
-        FACE.purge();
-        assert_eq!((stats().allocated, cached(&stats())), (0, 0));
-    });
+    isolated(|| hand_blocks_round(20));
+}
+
+#[test]
+fn more_threads_than_eight_shards_hand_blocks_round() {
+    on(8, || hand_blocks_round(20));
 }
 
 /// The subsegments that one block each of twenty threads at once takes, which are one for each
@@ -315,28 +338,65 @@ fn threads_that_have_a_processor_each_count_the_others() {
     });
 }
 
-#[cfg(target_os = "linux")]
+/// Whether the second of two threads hands out what it frees of the first one's blocks: if they
+/// are of one shard.
+fn are_together(one: &Worker, other: &Worker) -> bool {
+    let blocks = one.allocate(50, 16);
+    let theirs = addresses(&blocks);
+    other.free(blocks);
+    let again = other.allocate(50, 16);
+    let both = addresses(&again).intersection(&theirs).count();
+    other.free(again);
+    assert!(both == 0 || both >= 49, "{both} of 50");
+    both != 0
+}
+
+/// Each of some threads, one made after the other, has the number of the first one of its shard.
+fn spread(threads: usize) -> Vec<usize> {
+    let mut workers: Vec<Worker> = Vec::new();
+    let mut ones = Vec::new();
+    for _ in 0..threads {
+        let worker = Worker::new();
+        ones.push(worker.allocate(1, 16));
+        workers.push(worker);
+    }
+    let first = |other: &Worker| {
+        let mut all = workers.iter();
+        all.position(|one| std::ptr::eq(one, other) || are_together(one, other))
+    };
+    let firsts = workers
+        .iter()
+        .map(|worker| first(worker).unwrap())
+        .collect();
+    for (worker, blocks) in workers.iter().zip(ones) {
+        worker.free(blocks);
+    }
+    workers.into_iter().for_each(Worker::end);
+    assert_eq!(stats().allocated, 0);
+    firsts
+}
+
+/// Of many threads on one processor the first four are spread over two shards.
 #[test]
-fn of_many_threads_on_two_processors_most_hand_out_what_they_free() {
-    isolated(|| {
-        let all = own_processors();
-        run_on(&all[..all.len().min(2)]);
-        let workers: Vec<Worker> = (0..6).map(|_| Worker::new()).collect();
-        let ones: Vec<_> = workers.iter().map(|w| w.allocate(1, 16)).collect();
-        let [.., one, other] = &workers[..] else {
-            panic!("two at least")
-        };
-        let blocks = one.allocate(50, 16);
-        let theirs = addresses(&blocks);
-        other.free(blocks);
-        let again = other.allocate(50, 16);
-        assert!(addresses(&again).intersection(&theirs).count() >= 49);
-        other.free(again);
-        for (worker, blocks) in workers.iter().zip(ones) {
-            worker.free(blocks);
-        }
-        workers.into_iter().for_each(Worker::end);
-        assert_eq!(stats().allocated, 0);
+fn many_threads_on_one_processor_share_the_first_shard() {
+    on(1, || assert_eq!(spread(7), [0, 1, 0, 1, 0, 0, 0]));
+}
+
+#[test]
+fn many_threads_on_two_processors_share_the_first_shard() {
+    on(2, || assert_eq!(spread(7), [0, 1, 0, 1, 0, 0, 0]));
+}
+
+/// Where more than two may run at a time, all are spread.
+#[test]
+fn many_threads_on_three_processors_are_spread() {
+    on(3, || assert_eq!(spread(10), [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]));
+}
+
+#[test]
+fn many_threads_on_eight_processors_are_spread() {
+    on(8, || {
+        assert_eq!(spread(10), [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]);
     });
 }
 

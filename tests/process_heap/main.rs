@@ -22,5 +22,6 @@ mod limits;
 mod misuse;
 mod options;
 mod record;
+mod room;
 mod shrinking;
 mod threads;

@@ -1,6 +1,6 @@
 //! How blocks are resized that are known by their address alone.
 
-use super::{allocate, busy_block, free, is_hard, is_plain};
+use super::{allocate, allocate_unasked, busy_block, free, is_hard, is_plain};
 use crate::heap::classes::{self, MAX_CLASS_SIZE};
 #[cfg(feature = "debug")]
 use crate::heap::debug;
@@ -128,6 +128,7 @@ unsafe fn reallocate_elsewhere(
             if !resized.is_null() {
                 return resized;
             }
+            return move_large(word, address, old_size, size);
         }
         let mut new = ptr::null_mut();
         if has_class && size > MAX_CLASS_SIZE {
@@ -136,11 +137,38 @@ unsafe fn reallocate_elsewhere(
         if new.is_null() {
             new = allocate(word, size);
         }
-        if new.is_null() {
-            return PROCESS.resize_large_again(Kind::Checked, word, address, (size, 16));
+        if !new.is_null() {
+            new.copy_from_nonoverlapping(address, old_size.min(size));
+            free(word, address);
         }
-        new.copy_from_nonoverlapping(address, old_size.min(size));
-        free(word, address);
         new
+    }
+}
+
+/// [`reallocate`] of a large block that could not be resized, to another large one; where it
+/// lies after all, if there is room for that alone. Only then whoever is asked when there is no
+/// memory.
+///
+/// # Safety
+/// As for [`reallocate`].
+#[cold]
+#[inline(never)]
+unsafe fn move_large(word: &Word, address: *mut u8, old_size: usize, size: usize) -> *mut u8 {
+    loop {
+        let new = allocate_unasked::<1>(word, size, 16, false);
+        // SAFETY: the caller's block; the new one is distinct and large enough for what both
+        // hold.
+        unsafe {
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(address, old_size.min(size));
+                free(word, address);
+                return new;
+            }
+            let to = (size, 16);
+            let resized = PROCESS.resize_large_again(Kind::Checked, word, address, to);
+            if !resized.is_null() || !private::met::tries_again(size) {
+                return resized;
+            }
+        }
     }
 }

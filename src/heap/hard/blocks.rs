@@ -10,7 +10,7 @@ use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
-use crate::heap::{PROCESS, misuse, nothing, slices};
+use crate::heap::{PROCESS, misuse, nothing, private, slices};
 use crate::report::Stop;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -731,6 +731,8 @@ pub(in crate::heap) unsafe fn reallocate(
         }
         Place::Other => return None,
     };
+    // Rust's programs ask nobody.
+    let asks = layout.is_none();
     // SAFETY: the caller's block; the new one is distinct and large enough for what
     // both hold.
     unsafe {
@@ -740,7 +742,8 @@ pub(in crate::heap) unsafe fn reallocate(
             size_of(operation, &found, address)
         };
         let class = class_for(size, align);
-        if found.is_large() && class.is_none() && align <= crate::vm::page_size() {
+        let may_stay = found.is_large() && class.is_none() && align <= crate::vm::page_size();
+        if may_stay {
             let mut resized = resize_large(&found, address, size, layout);
             if let Resized::Wrong(expected) = resized {
                 misuse::wrong_layout(operation, address.addr(), expected);
@@ -774,15 +777,31 @@ pub(in crate::heap) unsafe fn reallocate(
             }
             return Some(address);
         }
-        let new = match class {
-            None if size > old => allocate_large(word, size, align, Need::Growing),
-            _ => allocate(word, size, align, false),
-        };
-        if !new.is_null() {
-            new.copy_from_nonoverlapping(address, old.min(size));
-            free(word, operation, address, layout);
+        loop {
+            let new = match class {
+                None if size > old => allocate_large(word, size, align, Need::Growing),
+                _ => allocate(word, size, align, false),
+            };
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(address, old.min(size));
+                free(word, operation, address, layout);
+                return Some(new);
+            }
+            // What is free was given back for a copy, and may be room enough for the growth.
+            if may_stay {
+                match resize_large(&found, address, size, layout) {
+                    Resized::Done(block) => return Some(block),
+                    Resized::Freed => {
+                        tell_freed(operation, found.descriptor, address);
+                        return Some(ptr::null_mut());
+                    }
+                    Resized::Not | Resized::Wrong(_) => {}
+                }
+            }
+            if !asks || !private::met::tries_again(size) {
+                return Some(ptr::null_mut());
+            }
         }
-        Some(new)
     }
 }
 

@@ -11,11 +11,11 @@
 //! rights. The latest few of the former wait before they are used again: a program that
 //! takes turns with blocks of megabytes could keep none.
 
-use super::{LargeList, Need, mark, pages};
+use super::{LargeList, leeway, mark, pages};
 use crate::heap::descriptor::{Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
-use crate::vm::{self, Use};
+use crate::vm;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -292,29 +292,19 @@ impl LargeList {
         };
         let room = this.region_size - (base - this.extent) - guard;
         // One that grows may have all of its region.
-        let fits = bytes <= room && (bytes >= span || bytes >= room - room / 8);
-        let Some(region) = bytes
-            .checked_add(guard)
-            .map(|all| self.rounded(all, Need::Any))
-        else {
+        let fits = bytes <= room && (bytes >= span || bytes >= room - leeway(room));
+        let Some(region) = bytes.checked_add(guard) else {
             return ptr::null_mut();
         };
-        if !fits && (base != this.extent || isize::try_from(region).is_err()) {
+        if !fits && base != this.extent {
             return ptr::null_mut();
         }
         let old = span - this.first_word as usize;
         self.open_end(descriptor);
         let mut moved = block;
         if !fits {
-            // SAFETY: the region is the block's alone, whole, committed and open.
-            unsafe {
-                if vm::resize(Use::Large, block, this.region_size, region) {
-                    self.advise(base, region, Need::Any);
-                    self.resized(descriptor, region);
-                } else {
-                    moved = self.relocate(descriptor, region);
-                }
-            }
+            // SAFETY: the caller's promise; the block starts its region, which is open.
+            moved = unsafe { self.resize_region(descriptor, region) };
             if moved.is_null() {
                 self.close_end(descriptor, old);
                 return moved;

@@ -335,6 +335,33 @@ fn find_place(
     place.map(|place| (region, place)).ok_or(Error::NoMemory)
 }
 
+/// The memory of a new region, of which `need` bytes can be touched; its record is to be
+/// written.
+fn make_region(heap: &PrivateHeap, reserved: usize, need: usize) -> Result<*mut Region, Error> {
+    if !heap.budget.charge(need) {
+        return Err(Error::LimitReached);
+    }
+    let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
+    let plan = Plan {
+        reserved,
+        source: Source::Own { executable },
+        base: ptr::null_mut(),
+        backed: 0,
+    };
+    // SAFETY: no memory of a caller's; what is made is this thread's alone.
+    unsafe {
+        let made = memory::make(&plan);
+        if !made.is_null() {
+            if (*made).backing.back((*made).start, 0, need) {
+                return Ok(made);
+            }
+            memory::release(made);
+        }
+    }
+    heap.budget.credit(need);
+    Err(Error::NoMemory)
+}
+
 /// A new region with room for a block.
 fn add_region(
     heap: &PrivateHeap,
@@ -343,39 +370,26 @@ fn add_region(
     align: usize,
 ) -> Result<*mut Region, Error> {
     let slack = if align > UNIT { align + 2 * UNIT } else { 0 };
-    let need = (REGION_HEADER + units * UNIT + slack + TAIL)
-        .next_multiple_of(PAGE)
-        .max(heap.choices.commit_step().min(MOST_COMMIT));
-    let least = (need + GUARD).next_multiple_of(SLICE);
-    let mut reserved = heap.choices.region(core.regions).max(least);
-    if !heap.budget.charge(need) {
-        return Err(Error::LimitReached);
-    }
-    let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
+    let exact = (REGION_HEADER + units * UNIT + slack + TAIL).next_multiple_of(PAGE);
+    let least_for = |need: usize| (need + GUARD).next_multiple_of(SLICE);
+    let mut need = exact.max(heap.choices.commit_step().min(MOST_COMMIT));
+    let mut reserved = heap.choices.region(core.regions).max(least_for(need));
     let made = loop {
-        let plan = Plan {
-            reserved,
-            source: Source::Own { executable },
-            base: ptr::null_mut(),
-            backed: 0,
-        };
-        // SAFETY: no memory of a caller's.
-        let made = unsafe { memory::make(&plan) };
-        if !made.is_null() || reserved == least {
-            break made;
+        match make_region(heap, reserved, need) {
+            Ok(made) => break made,
+            // Smaller regions have smaller tables; in the end there may be just enough.
+            Err(Error::NoMemory) if reserved > least_for(need) => {
+                reserved = (reserved / 2).next_multiple_of(SLICE).max(least_for(need));
+            }
+            Err(_) if need > exact => {
+                need = exact;
+                reserved = least_for(need);
+            }
+            Err(error) => return Err(error),
         }
-        reserved = (reserved / 2).next_multiple_of(SLICE).max(least);
     };
     // SAFETY: just made, and this thread's alone until it is entered.
     unsafe {
-        let is_backed = !made.is_null() && (*made).backing.back((*made).start, 0, need);
-        if !is_backed {
-            if !made.is_null() {
-                memory::release(made);
-            }
-            heap.budget.credit(need);
-            return Err(Error::NoMemory);
-        }
         let this = &mut *made;
         this.header = REGION_HEADER;
         this.watch(heap.flags.load(Ordering::Relaxed));

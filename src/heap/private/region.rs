@@ -253,7 +253,8 @@ impl Region {
     }
 
     /// Commits so much more that a block of `units` units, aligned, fits at the
-    /// end; `least` bytes, if there are so many.
+    /// end; `least` bytes, if there are so many. Fails with [`Error::NotInPlace`] where the
+    /// region ends before.
     pub(super) fn extend(
         &mut self,
         units: usize,
@@ -270,29 +271,38 @@ impl Region {
         let need = (missing * UNIT).next_multiple_of(PAGE);
         let most = self.limit - self.committed;
         if need > most {
-            return Err(Error::NoMemory);
+            return Err(Error::NotInPlace);
         }
-        let step = need.max(least).min(most);
-        let step = if budget.charge(step) {
-            step
-        } else if budget.charge(need) {
-            need
-        } else {
-            return Err(Error::LimitReached);
-        };
-        // SAFETY: what follows the committed part is the region's.
-        if !unsafe {
-            self.backing
-                .back(self.start, self.committed, self.committed + step)
-        } {
-            budget.credit(step);
-            return Err(Error::NoMemory);
+        let mut step = need.max(least).min(most);
+        while let Err(error) = self.commit(step, budget) {
+            if step == need {
+                return Err(error);
+            }
+            // There may be just enough.
+            step = need;
         }
         self.committed += step;
         self.active = self.active.max(self.committed);
         self.units.write_free(tail, self.end() - tail);
         self.bound = u8::MAX;
         self.fill(end, self.end(), have == 0);
+        Ok(())
+    }
+
+    /// Lets the next `step` bytes be touched; they are the caller's to count.
+    fn commit(&mut self, step: usize, budget: &Budget) -> Result<(), Error> {
+        if !budget.charge(step) {
+            return Err(Error::LimitReached);
+        }
+        // SAFETY: what follows the committed part is the region's.
+        let is_backed = unsafe {
+            self.backing
+                .back(self.start, self.committed, self.committed + step)
+        };
+        if !is_backed {
+            budget.credit(step);
+            return Err(Error::NoMemory);
+        }
         Ok(())
     }
 

@@ -8,11 +8,10 @@ use super::lookup::{Block, busy_block, is_mallocs};
 use super::place::{allocate, bucket_of, count, info_of, place_block, units_for, with_words};
 use super::units::UNIT;
 use super::{Error, flags};
-use crate::heap::checked;
-use crate::heap::classes;
 #[cfg(feature = "debug")]
 use crate::heap::debug::tags;
 use crate::heap::descriptor::Descriptor;
+use crate::heap::{PROCESS, checked, classes};
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 #[cfg(feature = "debug")]
@@ -43,50 +42,35 @@ pub(super) unsafe fn reallocate(
         // SAFETY: the caller's promise.
         return unsafe { reallocate_light(heap, call_flags, block, size, &record) };
     }
-    let (old, info, value) = match busy_block(heap, all, block.addr()) {
-        Ok((mut core, found)) => {
-            let old = found.size();
-            let info = if size > old {
-                found.info() & 1 | info_of(call_flags)
-            } else {
-                found.info()
-            };
-            let moves = !in_place_only && belongs_in_a_region(heap, &found, size);
-            // SAFETY: the value is the block's, whose heap is locked.
-            let value = found.value().map(|value| unsafe { value.read() });
-            let done = match (&mut core, found) {
-                _ if moves => false,
-                (_, Block::Bucket(descriptor, index)) => {
-                    let is_rigid = in_place_only && heap.buckets_are_rigid;
-                    let has_words = found.info() != 0;
-                    let fits = has_words == (info != 0)
-                        && !is_rigid
-                        && resize_in_bucket(descriptor, index, size, info);
-                    if fits && has_words {
-                        found.set_info(info);
-                    }
-                    fits
-                }
-                (Some(core), _) => resize(heap, core, &found, size, info),
-                (None, _) => false,
-            };
-            drop(core);
-            if done {
-                zero_growth(all, block, old, size);
-                return NonNull::new(block).ok_or(Error::NotABlock);
-            }
-            (old, info, value)
-        }
+    let Old {
+        size: old,
+        info,
+        value,
+        why,
+    } = match in_place(heap, call_flags, block, size) {
+        Ok(Ok(block)) => return Ok(block),
+        Ok(Err(old)) => old,
         Err(Error::OtherHeap) if heap.handle().takes_mallocs() && is_mallocs(block.addr()) => {
             // SAFETY: the caller's block.
             return unsafe { reallocate_mallocs(heap, all, block, size) };
         }
         Err(error) => return Err(error),
     };
+    let stays = call_flags | flags::REALLOC_IN_PLACE_ONLY;
     if in_place_only {
+        let is_roomier = why == Error::NoMemory && PROCESS.make_room(size.saturating_sub(old), 1);
+        if is_roomier && let Ok(block) = in_place(heap, stays, block, size)? {
+            return Ok(block);
+        }
         return Err(Error::NotInPlace);
     }
-    let new = place_block(heap, all, info, size, 16)?;
+    let new = match place_block(heap, all, info, size, 16) {
+        // What is free was given back for a copy, and may be room enough where the block is.
+        Err(error @ (Error::NoMemory | Error::LimitReached)) => {
+            return in_place(heap, stays, block, size)?.map_err(|_| error);
+        }
+        placed => placed?,
+    };
     #[cfg(feature = "debug")]
     tags::carry(block.addr(), new.addr().get(), call_flags);
     // SAFETY: the new block is as large as what both hold, and the old one is
@@ -107,6 +91,62 @@ pub(super) unsafe fn reallocate(
         free_as("realloc", heap, all, block)?;
     }
     Ok(new)
+}
+
+/// A block that was not resized where it is: what it takes along if it moves, and why.
+struct Old {
+    size: usize,
+    info: u8,
+    value: Option<usize>,
+    why: Error,
+}
+
+/// Resizes a block where it is. Fails where it is none of the heap's.
+fn in_place(
+    heap: &'static PrivateHeap,
+    call_flags: u32,
+    block: *mut u8,
+    size: usize,
+) -> Result<Result<NonNull<u8>, Old>, Error> {
+    let all = call_flags | heap.flags.load(Ordering::Relaxed);
+    let in_place_only = all & flags::REALLOC_IN_PLACE_ONLY != 0;
+    let (mut core, found) = busy_block(heap, all, block.addr())?;
+    let old = found.size();
+    let info = if size > old {
+        found.info() & 1 | info_of(call_flags)
+    } else {
+        found.info()
+    };
+    let moves = !in_place_only && belongs_in_a_region(heap, &found, size);
+    // SAFETY: the value is the block's, whose heap is locked.
+    let value = found.value().map(|value| unsafe { value.read() });
+    let done = match (&mut core, found) {
+        _ if moves => Err(Error::NotInPlace),
+        (_, Block::Bucket(descriptor, index)) => {
+            let is_rigid = in_place_only && heap.buckets_are_rigid;
+            let has_words = found.info() != 0;
+            let fits = has_words == (info != 0)
+                && !is_rigid
+                && resize_in_bucket(descriptor, index, size, info);
+            if fits && has_words {
+                found.set_info(info);
+            }
+            fits.then_some(()).ok_or(Error::NotInPlace)
+        }
+        (Some(core), _) => resize(heap, core, &found, size, info),
+        (None, _) => Err(Error::NotInPlace),
+    };
+    drop(core);
+    if let Err(why) = done {
+        return Ok(Err(Old {
+            size: old,
+            info,
+            value,
+            why,
+        }));
+    }
+    zero_growth(all, block, old, size);
+    NonNull::new(block).map(Ok).ok_or(Error::NotABlock)
 }
 
 /// Resizes a light block of page heap, which always moves.
@@ -172,7 +212,7 @@ pub(super) fn shrink(
     if size > found.size() {
         return Err(Error::NotInPlace);
     }
-    let done = match (&mut core, found) {
+    match (&mut core, found) {
         (_, Block::Bucket(descriptor, index)) => {
             // SAFETY: the block is busy, so its subsegment is live.
             let class = usize::from(unsafe { (*descriptor).class.load(Ordering::Relaxed) });
@@ -181,12 +221,11 @@ pub(super) fn shrink(
                 // SAFETY: as above; it is the caller's.
                 unsafe { lfh::set_size(descriptor, class, index, size) };
             }
-            can_tell
+            can_tell.then_some(()).ok_or(Error::NotInPlace)
         }
         (Some(core), _) => resize(heap, core, &found, size, info),
-        (None, _) => false,
-    };
-    done.then_some(()).ok_or(Error::NotInPlace)
+        (None, _) => Err(Error::NotInPlace),
+    }
 }
 
 fn zero_growth(all: u32, block: *mut u8, old: usize, new: usize) {
@@ -216,8 +255,15 @@ fn resize_in_bucket(descriptor: *mut Descriptor, index: usize, size: usize, info
     true
 }
 
-/// Gives a block of a region, or a large one, `size` bytes where it is.
-fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info: u8) -> bool {
+/// Gives a block of a region, or a large one, `size` bytes where it is. Fails with
+/// [`Error::NotInPlace`] where there is no room for it; otherwise with why there could be.
+fn resize(
+    heap: &PrivateHeap,
+    core: &mut Core,
+    block: &Block,
+    size: usize,
+    info: u8,
+) -> Result<(), Error> {
     let old = block.size();
     match *block {
         Block::Large(record) => {
@@ -225,7 +271,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             unsafe {
                 let committed = (*record).committed;
                 if !large::resize(heap, record, size) {
-                    return false;
+                    return Err(Error::NotInPlace);
                 }
                 take(&heap.figures.backed, committed - (*record).committed);
                 (*record).flags = info;
@@ -235,15 +281,15 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
                 }
             }
             add(&heap.figures.large_bytes, size.wrapping_sub(old));
-            true
+            Ok(())
         }
-        Block::Bucket(..) => false,
+        Block::Bucket(..) => Err(Error::NotInPlace),
         // It moves: what follows its end is a guard.
         #[cfg(feature = "debug")]
-        Block::Guarded(_) => false,
+        Block::Guarded(_) => Err(Error::NotInPlace),
         Block::Region(region, unit) => {
             if size > heap.choices.largest() {
-                return false;
+                return Err(Error::NotInPlace);
             }
             let value = block.value();
             // SAFETY: the value is the block's; the heap is locked.
@@ -251,7 +297,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             // A block that had none has no room for settable flags.
             let old_info = block.info();
             let info = if old_info == 0 && info != 0 {
-                return false;
+                return Err(Error::NotInPlace);
             } else {
                 info
             };
@@ -264,17 +310,14 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             {
                 let missing = units - this.units.size(unit);
                 let active = this.active;
-                if missing > free
-                    && this
-                        .extend(missing, 16, heap.choices.commit_step(), &heap.budget)
-                        .is_ok()
-                {
+                if missing > free {
+                    this.extend(missing, 16, heap.choices.commit_step(), &heap.budget)?;
                     add(&heap.figures.backed, this.active - active);
                     place = this.resize(unit, units);
                 }
             }
             let Some(place) = place else {
-                return false;
+                return Err(Error::NotInPlace);
             };
             this.units
                 .write_busy(unit, place.units, place.units * UNIT - size, info);
@@ -292,7 +335,7 @@ fn resize(heap: &PrivateHeap, core: &mut Core, block: &Block, size: usize, info:
             count(core, with_words(old, old_info), -1);
             count(core, with_words(size, info), 1);
             add(&heap.figures.bytes, size.wrapping_sub(old));
-            true
+            Ok(())
         }
     }
 }

@@ -9,9 +9,10 @@ use super::super::types::{
     PMEM_EXTENDED_PARAMETER, PVOID, SIZE_T, ULONG,
 };
 use super::{EXECUTE_RIGHTS, is_user_range, leads_nowhere, own, status_of};
+use crate::heap;
 use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
-use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
+use crate::vm::regions::{self, Kind, Protect, Refusal, Request, Touch, Whereabouts};
 
 /// Types that every version of the function takes.
 const COMMON: DWORD = MEM_COMMIT
@@ -81,7 +82,7 @@ pub(super) fn allocate(
         if has(placeholders) {
             return Err(STATUS_INVALID_PARAMETER_5);
         }
-        return regions::commit(address, size, protect).map_err(status_of);
+        return insist(size, || regions::commit(address, size, protect));
     }
     let request = request_of(kind, protect, placeholders)?;
     let at = Whereabouts {
@@ -92,7 +93,17 @@ pub(super) fn allocate(
         top_down: has(MEM_TOP_DOWN),
         replaces: has(placeholders & MEM_REPLACE_PLACEHOLDER),
     };
-    regions::reserve(&at, size, &request).map_err(status_of)
+    insist(size, || regions::reserve(&at, size, &request))
+}
+
+/// What `attempt` gives, once more if need be after the process heap gave back what it keeps
+/// below the limit of committed bytes.
+fn insist<R>(size: usize, attempt: impl Fn() -> Result<R, Refusal>) -> Result<R, NTSTATUS> {
+    let mut done = attempt();
+    if matches!(done, Err(Refusal::CommitLimit)) && heap::make_room(size) {
+        done = attempt();
+    }
+    done.map_err(status_of)
 }
 
 /// What a reservation is to be.
@@ -275,7 +286,7 @@ unsafe fn requirements(
 /// committed is not in one region; ERROR_ACCESS_DENIED for committing pages of
 /// a view that has them all; ERROR_NOT_ENOUGH_MEMORY, also when the system has
 /// no room for another mapping; ERROR_COMMITMENT_LIMIT at the limit of committed
-/// bytes; for large pages ERROR_PRIVILEGE_NOT_HELD unless SeLockMemoryPrivilege is in
+/// bytes, after the process heap gave back what it keeps; for large pages ERROR_PRIVILEGE_NOT_HELD unless SeLockMemoryPrivilege is in
 /// force, and ERROR_NO_SYSTEM_RESOURCES when there are too few; ERROR_NOT_SUPPORTED where written pages cannot be noted. Nothing has changed then. Any thread may
 /// call it. The time grows with the logarithm of the number of regions.
 ///
