@@ -19,6 +19,8 @@
 
 #![cfg_attr(panic = "abort", no_std)]
 
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod calls;
 pub mod crt;
 pub mod crtdbg;
 #[cfg(target_arch = "x86_64")]
