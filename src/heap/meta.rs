@@ -1,8 +1,8 @@
 //! Memory for the allocator's own records: magazines, thread caches, large
 //! blocks' descriptors.
 //!
-//! A bump allocator over regions of its own, so that no record ever lies near
-//! user memory. Records are small and their owners keep lists of free ones;
+//! A bump allocator over regions of its own, the first of which lies behind the
+//! root record, so that no record ever lies near user memory. Records are small and their owners keep lists of free ones;
 //! nothing goes back to the system.
 
 use crate::sync::Mutex;
@@ -23,6 +23,24 @@ struct Arena {
     at: usize,
     committed: usize,
     end: usize,
+}
+
+impl Arena {
+    /// Goes on with a region.
+    ///
+    /// # Safety
+    /// `[base, end)` is the arena's for ever, [`LINK`] bytes of it at least, is zero and aligned
+    /// to 64, and is committed up to `committed`, behind the link.
+    unsafe fn open(&mut self, base: *mut u8, committed: usize, end: usize) {
+        let link = [self.newest, end - base.addr()];
+        // SAFETY: the caller's region begins with room for the link, which is committed.
+        unsafe { base.cast::<[usize; 2]>().write(link) };
+        self.newest = base.expose_provenance();
+        self.at = self.newest + LINK;
+        self.committed = committed;
+        self.end = end;
+        vm::root::set_anchor(vm::root::Anchor::Records, self.newest);
+    }
 }
 
 static ARENA: Mutex<Arena> = Mutex::new(Arena {
@@ -47,6 +65,12 @@ pub(super) fn allocate(size: usize) -> *mut u8 {
 pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
     let size = size.next_multiple_of(64);
     let mut arena = ARENA.lock();
+    if arena.newest == 0
+        && let Some(room) = vm::root::take_room()
+    {
+        // SAFETY: the room is the arena's for ever, and what its first words lie in is committed.
+        unsafe { arena.open(room.start, room.committed, room.end) };
+    }
     // What lies before it is nobody's, unless a region begins anew.
     arena.at = arena.at.next_multiple_of(align).min(arena.end);
     if arena.end - arena.at < size {
@@ -68,13 +92,9 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
                 vm::give_back(Use::Metadata, base, region, 0);
                 return core::ptr::null_mut();
             }
-            base.cast::<[usize; 2]>().write([arena.newest, region]);
+            arena.open(base, base.addr() + STEP, base.addr() + region);
         }
-        arena.newest = base.expose_provenance();
-        arena.at = (arena.newest + LINK).next_multiple_of(align);
-        arena.committed = arena.newest + STEP;
-        arena.end = arena.newest + region;
-        vm::root::set_anchor(vm::root::Anchor::Records, arena.newest);
+        arena.at = arena.at.next_multiple_of(align);
     }
     while arena.committed < arena.at + size {
         let fresh = core::ptr::with_exposed_provenance_mut(arena.committed);

@@ -214,7 +214,7 @@ impl Entries for Table {
         let entry = self.place(slice);
         // SAFETY: the entry lies in the table, which is never unmapped, and its piece
         // is committed.
-        commit_piece(self.0, entry.addr() - self.0.addr()).then(|| unsafe { &*entry })
+        commit_piece(self.0, entry).then(|| unsafe { &*entry })
     }
 
     fn claimed(&self, slice: usize) -> &AtomicUsize {
@@ -246,8 +246,9 @@ pub(super) unsafe fn disclaim(base: usize, size: usize) {
     claims::disclaim(&Table::now(), &WRITERS, first, count);
 }
 
-fn commit_piece(table: *mut u8, offset: usize) -> bool {
-    let piece = offset / PIECE;
+/// Commits the piece that an entry lies in. Under `WRITERS`.
+fn commit_piece(table: *mut u8, entry: *mut AtomicUsize) -> bool {
+    let piece = (entry.addr() - table.addr()) / PIECE;
     let Some(word) = COMMITTED.get(piece / 64) else {
         return false;
     };
@@ -261,6 +262,9 @@ fn commit_piece(table: *mut u8, offset: usize) -> bool {
         return false;
     }
     word.fetch_or(bit, Ordering::Relaxed);
+    // A page that is read before it is written faults twice.
+    // SAFETY: the piece was just committed, and nobody else writes to it.
+    unsafe { (*entry).store(0, Ordering::Relaxed) };
     true
 }
 

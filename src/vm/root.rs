@@ -1,12 +1,12 @@
 //! The root record: where an outsider starts reading.
 //!
 //! Each copy of ntheap in a process (a program and each of its plugins may
-//! link their own) writes one record on a page of its own. The page is the
+//! link their own) writes one record at the start of a page. The page is the
 //! first accessible page after an inaccessible one and starts at a multiple
 //! of 64 KiB, so that it begins a mapping of its own in the system's list:
 //!
 //! ```text
-//!   | up to 64 KiB reserved, no access | root record | reserved ... |
+//!   | up to 64 KiB reserved, no access | root record | other records, reserved ... |
 //!                                      ^ a multiple of 64 KiB
 //! ```
 //!
@@ -90,6 +90,35 @@ pub struct RootRecord {
 
 static ROOT: AtomicPtr<RootRecord> = AtomicPtr::new(core::ptr::null_mut());
 
+/// Bytes behind the record's first [`GRANULARITY`] that are reserved with it, for the first
+/// records of the layers above: a region and a page less that every process pays for.
+const ROOM: usize = 4 * 1024 * 1024;
+
+/// Where the record's region ends, until [`take_room`] is called; 0 where it has no room.
+static END: AtomicUsize = AtomicUsize::new(0);
+
+/// What lies behind the root record, for whoever took it: committed up to one address, reserved
+/// up to another.
+pub(crate) struct Room {
+    pub(crate) start: *mut u8,
+    pub(crate) committed: usize,
+    pub(crate) end: usize,
+}
+
+/// The room behind the record, which is zero and stays for ever; `None` where there is none, or
+/// somebody has it.
+pub(crate) fn take_room() -> Option<Room> {
+    let record = ROOT.load(Ordering::Acquire);
+    let end = END.swap(0, Ordering::Relaxed);
+    (end != 0).then(|| Room {
+        start: record
+            .cast::<u8>()
+            .wrapping_add(size_of::<RootRecord>().next_multiple_of(64)),
+        committed: record.addr() + GRANULARITY,
+        end,
+    })
+}
+
 /// Makes this copy's record. Called once, before the first allocation is
 /// served; false when the system has no memory for it.
 pub(crate) fn publish() -> bool {
@@ -97,17 +126,26 @@ pub(crate) fn publish() -> bool {
         return true;
     }
     // Wherever it lies, since each process pays for it.
-    let region = super::reserve_anywhere(Use::Metadata, 2 * GRANULARITY);
+    let mut size = 2 * GRANULARITY + ROOM;
+    let mut committed = GRANULARITY;
+    let mut region = super::reserve_anywhere(Use::Metadata, size);
+    if region.is_null() {
+        // Address space is short: the record alone.
+        size = 2 * GRANULARITY;
+        committed = super::page_size();
+        region = super::reserve_anywhere(Use::Metadata, size);
+    }
     if region.is_null() {
         return false;
     }
     // The first multiple behind the region's start, which stays without access.
     let start = region.addr();
     let page = region.wrapping_add((start + 1).next_multiple_of(GRANULARITY) - start);
-    // SAFETY: the page lies in the region just reserved and is not committed.
-    if !unsafe { super::commit(Use::Metadata, page, super::page_size()) } {
+    // SAFETY: up to 64 KiB from the page on lie in the region just reserved, which begins less than
+    // that before it, and are not committed.
+    if !unsafe { super::commit(Use::Metadata, page, committed) } {
         // SAFETY: the region is ours, whole, and unused.
-        unsafe { super::give_back(Use::Metadata, region, 2 * GRANULARITY, 0) };
+        unsafe { super::give_back(Use::Metadata, region, size, 0) };
         return false;
     }
     let root = page.cast::<RootRecord>();
@@ -121,6 +159,9 @@ pub(crate) fn publish() -> bool {
             address: root.addr(),
             anchors: [const { AtomicUsize::new(0) }; ANCHORS],
         });
+    }
+    if size > 2 * GRANULARITY {
+        END.store(start + size, Ordering::Relaxed);
     }
     ROOT.store(root, Ordering::Release);
     set_anchor(Anchor::Account, super::ledgers_address());
