@@ -156,8 +156,10 @@ fn is_direct_child() -> bool {
     if parent.is_null() {
         return false;
     }
-    // SAFETY: a string of the environment; getppid has no arguments.
-    unsafe { libc::atoi(parent) == libc::getppid() }
+    // SAFETY: a string of the environment.
+    let text = unsafe { CStr::from_ptr(parent) }.to_str();
+    // SAFETY: getppid has no arguments.
+    text.is_ok_and(|text| text.parse() == Ok(unsafe { libc::getppid() }))
 }
 
 extern "C" fn at_load() {

@@ -356,16 +356,25 @@ impl ThreadCache {
     /// `place` is memory for a cache of this kind that nobody uses, as large as
     /// [`foreign::bytes_of`] says, and the room for its screen before it, if caches have
     /// screens; its rows are zeroed, or as a cache left them that was drained.
-    pub(super) unsafe fn birth(place: *mut ThreadCache, kind: Kind, shard: u8, is_hidden: bool) {
+    ///
+    /// `is_zero` says that it was never used; then what is left zero takes no memory.
+    pub(super) unsafe fn birth(
+        place: *mut ThreadCache,
+        kind: Kind,
+        shard: u8,
+        is_hidden: bool,
+        is_zero: bool,
+    ) {
         // In place, since a copy would take pages of the stack.
         // SAFETY: the caller's memory is ours to write, and a cache of zeros is
         // one: numbers, null pointers, false.
         let fresh = unsafe {
-            let quarantine = (*place).quarantine.load(Ordering::Relaxed);
-            place.write_bytes(0, 1);
-            let fresh = &mut *place;
-            fresh.quarantine = AtomicPtr::new(quarantine);
-            fresh
+            if !is_zero {
+                let quarantine = (*place).quarantine.load(Ordering::Relaxed);
+                place.write_bytes(0, 1);
+                (*place).quarantine = AtomicPtr::new(quarantine);
+            }
+            &mut *place
         };
         fresh.is_hidden.set(is_hidden);
         #[cfg(feature = "hardened")]

@@ -156,7 +156,8 @@ impl Front {
     /// A fresh cache on the live list; null when there is no memory for one.
     fn make(&self, caches: &mut Caches) -> *mut ThreadCache {
         let mut place = caches.reuse();
-        if place.is_null() {
+        let is_fresh = place.is_null();
+        if is_fresh {
             let before = screen::before();
             let memory = meta::allocate(before + foreign::bytes_of(self.kind()));
             if memory.is_null() {
@@ -167,10 +168,10 @@ impl Front {
         }
         let shard = self.emptiest_shard(caches.count.saturating_sub(caches.parked_count));
         self.count_shard(shard, 1, 0);
-        // SAFETY: the place is memory for a cache that nobody uses, fresh or
+        // SAFETY: the place is memory for a cache that nobody uses, fresh and zero or
         // as the last one was buried.
         let cache = unsafe {
-            ThreadCache::birth(place, self.kind(), shard, self.is_hidden());
+            ThreadCache::birth(place, self.kind(), shard, self.is_hidden(), is_fresh);
             &*place
         };
         cache
