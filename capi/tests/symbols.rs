@@ -159,6 +159,33 @@ fn it_has_its_name_and_needs_the_c_library_only() {
     assert!(!output.contains("(TEXTREL)"), "{output}");
 }
 
+/// Each name that is looked up costs every process time.
+#[test]
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+fn calls_of_the_system_are_not_looked_up() {
+    let Some(output) = tool("nm", &["-D", "--undefined-only"]) else {
+        return;
+    };
+    let wanted: BTreeSet<&str> = output
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .map(|name| name.split('@').next().unwrap_or(name))
+        .collect();
+    assert!(wanted.contains("__errno_location"), "{output}");
+    let calls = include_str!("../src/calls.rs");
+    let own: BTreeSet<&str> = calls
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("\"ntheap_"))
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(kind, _)| matches!(*kind, "call" | "begin"))
+        .filter_map(|(_, rest)| rest.split(['"', ',']).next())
+        .filter(|name| !name.starts_with('\\'))
+        .collect();
+    assert!(own.contains("mmap") && own.contains("open"), "{own:?}");
+    let both: Vec<_> = own.intersection(&wanted).collect();
+    assert!(both.is_empty(), "{both:?}");
+}
+
 /// The loader takes the right to write away from what is relocated once. A linker that is given
 /// an order of sections may take more for that.
 #[test]
