@@ -7,8 +7,9 @@
 //! no thread can be cancelled inside the heap.
 //!
 //! Each does what glibc's does on x86-64: the same call of the system, or its plainer form, and
-//! minus one and `errno` when it fails. A function of which glibc makes much more than a call (`sigaction`, `clone`, `raise`,
-//! `sysconf`) is not here, nor is one that needs no call (`clock_gettime`).
+//! minus one and `errno` when it fails. A function of which glibc makes much more than a call
+//! (`sigaction`, `clone`, `raise`, `sysconf`) is not here, nor is one that needs no call
+//! (`clock_gettime`).
 //!
 //! The library is linked without the compiler's own beginning and end, which look for four
 //! functions more and have nothing to do: constructors are lists.
