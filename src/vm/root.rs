@@ -108,7 +108,11 @@ pub(crate) struct Room {
 /// The room behind the record, which is zero and stays for ever; `None` where there is none, or
 /// somebody has it.
 pub(crate) fn take_room() -> Option<Room> {
+    // The end is there before the record is.
     let record = ROOT.load(Ordering::Acquire);
+    if record.is_null() {
+        return None;
+    }
     let end = END.swap(0, Ordering::Relaxed);
     (end != 0).then(|| Room {
         start: record
