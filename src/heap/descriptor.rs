@@ -234,7 +234,8 @@ pub(crate) struct Descriptor {
     /// Bytes of metadata this descriptor takes, or, for a large block, the
     /// address of its region (which differs from `base` when aligned).
     pub(crate) extent: usize,
-    /// For a large block: bytes of its region.
+    /// For a large block: bytes of its region. For a subsegment of a hardened heap: how
+    /// many guards lie between its blocks.
     pub(crate) region_size: usize,
     /// For a large block: whether its pages are known to be zero. For a subsegment:
     /// whether its blocks, of no bytes, cannot be accessed.

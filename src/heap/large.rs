@@ -776,6 +776,8 @@ impl LargeList {
         unsafe {
             let region = ptr::with_exposed_provenance_mut((*descriptor).extent);
             let size = (*descriptor).region_size;
+            #[cfg(feature = "hardened")]
+            self.forget_end(descriptor);
             vm::give_back(Use::Large, region, size, size);
             self.records.push(descriptor.cast());
         }

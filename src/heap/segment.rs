@@ -747,6 +747,14 @@ impl Segment {
         true
     }
 
+    /// The slices of `run` go back to the system, and guard pages with them.
+    fn forget_guards(&mut self, run: u64) {
+        #[cfg(feature = "hardened")]
+        super::hard::forget((self.edges & run).count_ones() as usize);
+        self.shut &= !run;
+        self.edges &= !run;
+    }
+
     #[cfg(not(feature = "hardened"))]
     fn open_up(&mut self, _first: u32, _slices: usize, _edge: bool) -> bool {
         true

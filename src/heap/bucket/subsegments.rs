@@ -268,7 +268,7 @@ impl State {
             let (segment, first) = ((*descriptor).segment, (*descriptor).first_slice);
             slices::clear(base, slices);
             #[cfg(feature = "hardened")]
-            let is_zero = HARD == OPEN && hard::undo(place.class, base);
+            let is_zero = HARD == OPEN && hard::undo(place.class, descriptor);
             let mut back_end = place.back_end.lock();
             back_end.note_shrinking(place.totals.active.load(Ordering::Relaxed));
             #[cfg(feature = "hardened")]

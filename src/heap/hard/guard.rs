@@ -73,8 +73,8 @@ pub(in crate::heap) unsafe fn shut(base: usize, size: usize) -> bool {
     false
 }
 
-/// Ends the guards in a range, `guards` of them, which read zero then. False where the
-/// system refuses, as it does for no reason but its own end.
+/// Ends the guards in a range, which read zero then: `guards` of them, as many as [`shut`]
+/// made. False where the system refuses, as it does for no reason but its own end.
 ///
 /// # Safety
 /// The range is committed and the caller's.
@@ -89,10 +89,16 @@ pub(in crate::heap) unsafe fn open(base: usize, size: usize, guards: usize) -> b
             return false;
         }
     }
-    let _ = MAPPINGS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |mappings| {
-        Some(mappings.saturating_sub(guards))
-    });
+    forget(guards);
     true
+}
+
+/// Counts so many guards no more, whose pages were opened or went back to the system.
+pub(in crate::heap) fn forget(guards: usize) {
+    // Each was counted when it was shut, if not by advice.
+    if guards != 0 && !BY_ADVICE.load(Ordering::Relaxed) {
+        MAPPINGS.fetch_sub(guards, Ordering::Relaxed);
+    }
 }
 
 /// Makes every access to pages fault that were never used, where that makes no mappings.

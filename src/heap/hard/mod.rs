@@ -57,7 +57,7 @@ pub(super) use blocks::{
 };
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
-pub(super) use guard::{open, seal, shut};
+pub(super) use guard::{forget, open, seal, shut};
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::{end as end_quarantine, end_spares, for_each_kept};
 

@@ -126,7 +126,7 @@ pub(in crate::heap) fn prepare(class: usize, run: &Run) -> usize {
     let size = classes::size_of(class).max(1);
     let base = run.base.addr();
     let blocks = classes::blocks_of(class);
-    // SAFETY: the run was just taken, and nothing in it is used.
+    // SAFETY: the run was just taken with its record, and nothing in either is used.
     unsafe {
         if !run.is_zero {
             clear(class, run);
@@ -140,9 +140,10 @@ pub(in crate::heap) fn prepare(class: usize, run: &Run) -> usize {
         }
         // The others' last page was shut when the run was taken.
         if has_guard(class) {
-            for index in 1..=blocks {
-                guard::shut(base + index * size - GUARD, GUARD);
-            }
+            let ends = (1..=blocks).map(|index| base + index * size - GUARD);
+            let guards = ends.filter(|&end| guard::shut(end, GUARD)).count();
+            // As many end with it.
+            (*run.descriptor).region_size = guards;
             return blocks;
         }
     }
@@ -194,13 +195,17 @@ unsafe fn clear(class: usize, run: &Run) {
 /// back, which those of blocks of no bytes never do. Whether all of it reads zero.
 ///
 /// # Safety
-/// The subsegment's blocks are free.
+/// The descriptor is a live subsegment's, whose blocks are free.
 #[inline(never)]
-pub(in crate::heap) unsafe fn undo(class: usize, base: usize) -> bool {
+pub(in crate::heap) unsafe fn undo(class: usize, descriptor: *const Descriptor) -> bool {
     let bytes = classes::slices_of(class) * SLICE;
-    // SAFETY: the caller's subsegment, all of it.
-    if has_guard(class) && !unsafe { guard::open(base, bytes, classes::blocks_of(class)) } {
-        return false;
+    // SAFETY: the caller's descriptor, and its subsegment, all of it.
+    unsafe {
+        let base = (*descriptor).base.load(Ordering::Relaxed);
+        let guards = (*descriptor).region_size;
+        if guards != 0 && !guard::open(base, bytes, guards) {
+            return false;
+        }
     }
     capacity(class) <= WHOLE
 }

@@ -138,6 +138,14 @@ impl LargeList {
         }
     }
 
+    /// The descriptor's region goes back to the system, and its guard pages with it.
+    pub(super) fn forget_end(&self, descriptor: *const Descriptor) {
+        // SAFETY: the callers' descriptor is ours.
+        if self.is_hard && unsafe { (*descriptor).fresh } & GUARDED != 0 {
+            hard::forget(1);
+        }
+    }
+
     /// What taking the access from a block's region costs, in pages given back.
     fn price(descriptor: *const Descriptor) -> usize {
         // SAFETY: the callers' descriptor is live, and the block theirs.

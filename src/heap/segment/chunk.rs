@@ -307,6 +307,7 @@ impl Backend {
                 unsafe {
                     dirty += (*segment).units((*segment).dirty);
                     absent += (*segment).absent.count_ones() as usize;
+                    (*segment).forget_guards(u64::MAX);
                     *link = (*segment).next;
                 }
             } else {

@@ -314,8 +314,7 @@ impl Backend {
                     }
                     self.dirty_units -= state.forget_dirty(run);
                     state.absent |= run;
-                    state.shut &= !run;
-                    state.edges &= !run;
+                    state.forget_guards(run);
                     state.forget_fences(first, length);
                     holes += 1;
                     gained += length;
