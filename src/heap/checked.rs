@@ -804,12 +804,6 @@ pub fn purge(word: &Word) {
     PROCESS.purge(Kind::Checked, word);
 }
 
-/// Whether the thread has a cache of its own now.
-pub fn has_cache(word: &Word) -> bool {
-    // SAFETY: a word leads to a live cache.
-    unsafe { (*word.own()).is(State::Live) }
-}
-
 /// The thread's end.
 pub(super) unsafe extern "C" fn thread_exit(cache: *mut u8) {
     // SAFETY: the hook was set with this thread's cache.

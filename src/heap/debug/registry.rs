@@ -154,11 +154,6 @@ pub fn age(sequence: u32) -> u32 {
     SEQUENCE.load(Ordering::Relaxed).wrapping_sub(sequence)
 }
 
-/// How many blocks with a record are handed out.
-pub fn busy() -> usize {
-    BUSY.load(Ordering::Relaxed)
-}
-
 /// Where the records are, for who reads them from outside; the rest is in `so_far`.
 pub(super) fn describe(so_far: Traces) -> Traces {
     Traces {
