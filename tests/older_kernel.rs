@@ -267,7 +267,7 @@ fn segments_have_guards_for_ever() {
 fn large_blocks_are_resized_and_used_again() {
     runs_well("large_blocks_are_resized_and_used_again", |face| {
         let work = |seed: usize| {
-            let mut sizes = (0..400).map(|nth| 150_000 + (nth * 7919 + seed * 131) % 3_000_000);
+            let sizes = (0..400).map(|nth| 150_000 + (nth * 7919 + seed * 131) % 3_000_000);
             let mut live: Vec<(*mut u8, usize)> = Vec::new();
             let ends_hold = |block: *mut u8, size: usize, with: u8| {
                 // SAFETY: the block has so many bytes.
@@ -277,7 +277,7 @@ fn large_blocks_are_resized_and_used_again() {
                 // SAFETY: as above.
                 unsafe { block.write_bytes(with, size) };
             };
-            while let Some(size) = sizes.next() {
+            for size in sizes {
                 if live.len() > 6 {
                     let (block, was) = live.remove(size % live.len());
                     ends_hold(block, was, was as u8);

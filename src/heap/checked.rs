@@ -10,7 +10,7 @@ mod counting;
 mod hardened;
 mod resize;
 
-use super::cache::{BIN, Marked, Push, State, ThreadCache};
+use super::cache::{BIN, Marked, Push, ThreadCache};
 use super::classes::{self, MAX_CLASS_SIZE, MAX_LINEAR_SIZE};
 use super::counted;
 #[cfg(feature = "debug")]

@@ -20,7 +20,7 @@ use crate::sync::{Lock, Mutex};
 use crate::vm::{self, Use};
 use core::mem::offset_of;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// How a block was asked for, and so how it is to be freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,9 +139,6 @@ static SHARDS_OF: [Mutex<Shard>; SHARDS] = [const {
 }; SHARDS];
 
 static SEQUENCE: AtomicU32 = AtomicU32::new(0);
-
-/// Blocks with a record that are handed out, for figures.
-static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// The next number of an allocation or a free.
 pub fn next_sequence() -> u32 {
@@ -338,10 +335,7 @@ impl Shard {
 
     fn count(&mut self, state: State, change: isize) {
         let figure = match state {
-            State::Busy => {
-                BUSY.fetch_add(change as usize, Ordering::Relaxed);
-                &mut self.busy
-            }
+            State::Busy => &mut self.busy,
             State::Kept => &mut self.kept,
             State::Freed => &mut self.freed,
         };
