@@ -29,7 +29,9 @@ fn heap(flags: u32) -> Handle {
 
 fn allocate(heap: Handle, size: usize) -> *mut u8 {
     // SAFETY: the heap is used by this thread alone.
-    unsafe { private::allocate(heap, 0, size) }.unwrap().as_ptr()
+    unsafe { private::allocate(heap, 0, size) }
+        .unwrap()
+        .as_ptr()
 }
 
 fn free(heap: Handle, block: *mut u8) {
@@ -183,7 +185,9 @@ fn a_snapshot_has_all_blocks() {
                 own.map(|block| (block.address, block.size)).collect()
             };
             let before = HeapSnapshot::take().unwrap();
-            let known = blocks.iter().map(|(block, size)| (block.addr().get(), *size));
+            let known = blocks
+                .iter()
+                .map(|(block, size)| (block.addr().get(), *size));
             assert_eq!(own(&before), known.collect());
             let (freed, size) = blocks[3];
             // SAFETY: a block of the heap, which nobody uses any more.

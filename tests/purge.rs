@@ -1,7 +1,10 @@
 //! `purge` reaches every thread's cache: of threads that sleep, and of threads
 //! that allocate and free meanwhile.
 //!
-//! One test, since the heap it looks at is the process's.
+//! One test a process, since the heap it looks at is the process's.
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod isolated;
 
 use ntheap::heap::{Word, classes, plain};
 use ntheap::{Config, Stats, stats};
@@ -80,6 +83,66 @@ extern "C" fn end_at_once(_: *mut libc::c_void) -> *mut libc::c_void {
     std::ptr::null_mut()
 }
 
+/// Has a thread run and end so; its number.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn run_and_end_at_once() -> i32 {
+    let mut thread = 0;
+    // SAFETY: the function takes nothing, and the thread is waited for: the kernel says
+    // when it has ended.
+    unsafe {
+        let made = libc::pthread_create(
+            &raw mut thread,
+            std::ptr::null(),
+            end_at_once,
+            std::ptr::null_mut(),
+        );
+        assert_eq!(made, 0);
+        assert_eq!(libc::pthread_join(thread, std::ptr::null_mut()), 0);
+        // It wakes who waits before it is gone altogether.
+        let number = ENDING.load(Ordering::Relaxed);
+        while libc::syscall(libc::SYS_tgkill, libc::getpid(), number, 0) == 0 {
+            std::thread::yield_now();
+        }
+        number
+    }
+}
+
+/// Where statistics are shown, it is said whose cache was taken back, and what was in it.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn a_cache_that_is_taken_back_is_told_of() {
+    for (shows, lines) in [("1", 1), ("0", 0)] {
+        let test = "a_cache_that_is_taken_back_is_told_of";
+        let Some(output) = isolated::isolated(test, &[("NTHEAP_SHOW_STATS", shows)], || {
+            free(allocate(16), 16);
+            WORD.with(plain::purge);
+            let before = cached(&stats());
+            let thread = run_and_end_at_once();
+            let blocks = cached(&stats()) - before;
+            println!("\nannounced thread {thread} ended without its exit hooks: {blocks} free ");
+            WORD.with(plain::purge);
+        }) else {
+            continue;
+        };
+        let [out, said] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.matches("its exit hooks").count(), lines, "{said}");
+        let expected = out.lines().find_map(|line| line.strip_prefix("announced "));
+        let told = said.lines().find_map(|line| {
+            let rest = line.strip_prefix("ntheap: ")?.strip_prefix(expected?)?;
+            let bytes = rest.strip_prefix("blocks of its cache, ")?;
+            bytes.strip_suffix(" bytes, were taken back")?.parse().ok()
+        });
+        let least = 20 * (16 + 64 + 1000);
+        let is_right = |bytes: u64| (least..least + 20 * 30_000 + 4096).contains(&bytes);
+        assert_eq!(
+            told.is_some_and(is_right),
+            lines == 1,
+            "{expected:?}: {said}"
+        );
+    }
+}
+
 /// What its cache keeps is taken back whole, and the cache is another thread's afterwards.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn ended_without_hooks() {
@@ -88,24 +151,7 @@ fn ended_without_hooks() {
     WORD.with(plain::purge);
     let before = stats();
     for round in 0..20 {
-        let mut thread = 0;
-        // SAFETY: the function takes nothing, and the thread is waited for: the kernel says
-        // when it has ended.
-        unsafe {
-            let made = libc::pthread_create(
-                &raw mut thread,
-                std::ptr::null(),
-                end_at_once,
-                std::ptr::null_mut(),
-            );
-            assert_eq!(made, 0);
-            assert_eq!(libc::pthread_join(thread, std::ptr::null_mut()), 0);
-            // It wakes who waits before it is gone altogether.
-            let number = ENDING.load(Ordering::Relaxed);
-            while libc::syscall(libc::SYS_tgkill, libc::getpid(), number, 0) == 0 {
-                std::thread::yield_now();
-            }
-        }
+        run_and_end_at_once();
         let kept = stats();
         assert_eq!(kept.threads, before.threads + 1, "{round}");
         assert!(cached(&kept) >= cached(&before) + 20, "{round}");

@@ -1,6 +1,8 @@
 //! Tests that have a process of their own, since what they ask for by the environment is
 //! read once.
 
+#![allow(dead_code, reason = "each test uses a part of them")]
+
 use std::process::{Command, Output};
 
 const CHILD: &str = "HEAP_TEST_CHILD";
