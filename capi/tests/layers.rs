@@ -75,9 +75,11 @@ impl Node {
 
     /// The first call of this name inside it, however deep.
     fn find(&self, name: &str) -> Option<&Node> {
-        self.inside
-            .iter()
-            .find_map(|node| Some(node).filter(|node| node.name == name).or(node.find(name)))
+        self.inside.iter().find_map(|node| {
+            Some(node)
+                .filter(|node| node.name == name)
+                .or(node.find(name))
+        })
     }
 }
 
@@ -199,8 +201,11 @@ fn each_layer_tells_of_its_calls() {
     unsafe {
         let (heap, _) = calls(|| private::create(&Settings::DEFAULT).unwrap());
         let handle = heap.address() as u64;
-        let (block, told) =
-            calls(|| private::allocate(heap, flags::ZERO_MEMORY, 40).unwrap().as_ptr());
+        let (block, told) = calls(|| {
+            private::allocate(heap, flags::ZERO_MEMORY, 40)
+                .unwrap()
+                .as_ptr()
+        });
         let call = only(told, "RtlAllocateHeap");
         assert_eq!(
             (call.of("heap"), call.of("flags"), call.of("size")),
