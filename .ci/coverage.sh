@@ -35,10 +35,8 @@ version=$(/usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 
 run() {
     export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO_INCREMENTAL=0
-    # Continuous counters need to be found anew in each process; and what is counted in a
-    # loop is written in the loop, of which a report may be the end.
+    # Continuous counters need to be found anew in each process.
     export RUSTFLAGS='-Cinstrument-coverage -Cllvm-args=-runtime-counter-relocation'
-    RUSTFLAGS+=' -Cllvm-args=-disable-licm-promotion'
     export LLVM_PROFILE_FILE=$profiles/%c%m.profraw
     rm -rf "$profiles"
     mkdir -p "$profiles"

@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use ntheap::heap::private::{self, Buckets, Handle, Settings, flags};
+use ntheap::heap::private::{self, Buckets, Handle, HeapRef, Settings};
 use ntheap_inspect::held::Held;
 use ntheap_inspect::model::State;
 use ntheap_inspect::{Snapshot, Wanted, profile};
@@ -79,28 +79,33 @@ fn busy(snapshot: &Snapshot, handle: u64) -> BTreeMap<u64, u64> {
 fn fill(heap: Handle) -> BTreeMap<usize, usize> {
     let mut held = BTreeMap::new();
     // Many of a size are served by buckets, others by regions, and the last by mappings.
-    let sizes = (0..40)
-        .flat_map(|at| std::iter::repeat_n(1 + at * 29, 60))
+    let sizes = (0..35)
+        .flat_map(|at| std::iter::repeat_n(1 + at * 29, 120))
         .chain((0..40).map(|at| 20_000 + at * 777))
         .chain([0x10_0000, 0x20_0001]);
     for (nth, size) in sizes.enumerate() {
-        let settable = if nth % 3 == 0 {
-            flags::SETTABLE_USER_VALUE | 0x200
-        } else {
-            0
-        };
+        let is_settable = nth % 3 == 0;
         // SAFETY: the heap is serialized, and lives on.
-        let block = unsafe { private::allocate(heap, settable, size) };
+        let block = unsafe {
+            if is_settable {
+                let heap = HeapRef::new(heap).unwrap();
+                heap.allocate_settable(size, 0x200, usize::MAX)
+            } else {
+                private::allocate(heap, 0, size)
+            }
+        };
         let block = block.unwrap().as_ptr();
         let mut size = size;
-        if nth % 7 == 0 {
+        // A block's end may tell of its size, which the program has not written over.
+        if nth % 7 == 0 && size <= 2000 {
             let less = size - size / 3;
-            let in_place = flags::REALLOC_IN_PLACE_ONLY;
             // SAFETY: as above, of a block that is nobody else's.
-            if unsafe { private::reallocate(heap, in_place, block, less) }.is_ok() {
-                size = less;
-            }
+            let is_less = unsafe { private::shrink(heap, 0, block, less) }.is_ok();
+            assert!(is_less || !is_settable);
+            size = if is_less { less } else { size };
         }
+        // SAFETY: the block has so many bytes.
+        unsafe { block.write_bytes(0xff, size) };
         if nth % 2 == 1 {
             // SAFETY: as above; nobody uses the block.
             unsafe { private::free(heap, 0, block) }.unwrap();
@@ -140,7 +145,7 @@ fn a_private_heaps_blocks_have_the_sizes_that_were_asked_for() {
             (address.parse().unwrap(), size.parse().unwrap())
         })
         .collect();
-    assert_eq!(known.len(), 1221);
+    assert_eq!(known.len(), 2121);
     let held = Held::stop(other.pid()).unwrap();
     let snapshot = ntheap_inspect::of_process(other.pid(), Some(&held), Wanted::Checks).unwrap();
     drop(held);

@@ -208,6 +208,53 @@ fn a_heap_in_its_makers_memory_asks_him_to_commit() {
 }
 
 #[test]
+fn a_makers_memory_is_committed_where_he_has_no_routine() {
+    const RESERVED: usize = 0x40000;
+    // What lies behind is reserved, too, and stays so.
+    let memory = sys::reserve(RESERVED + sys::GRANULARITY, sys::GRANULARITY);
+    // SAFETY: reserved just now.
+    assert!(unsafe { sys::commit(memory, 0x1000) });
+    let heap = TestHeap::with(&Settings {
+        shape: Shape::Fixed(RESERVED),
+        memory: Some(Memory {
+            base: memory,
+            commit: 0x1000,
+            reserve: RESERVED,
+            routine: None,
+        }),
+        ..Settings::DEFAULT
+    });
+    let range = memory.addr()..memory.addr() + RESERVED;
+    let committed = || private::summary(heap.0).unwrap().committed;
+    let first = committed();
+    let mut blocks = Vec::new();
+    while let Ok(block) = heap.try_allocate(0, 5000) {
+        assert!(range.contains(&block) && range.contains(&(block + 4999)));
+        bytes(block, 5000).fill(blocks.len() as u8);
+        blocks.push(block);
+    }
+    // No more than a block is lost of it.
+    assert!(
+        blocks.len() >= (RESERVED - 0x2000) / 5008 - 1,
+        "{}",
+        blocks.len()
+    );
+    assert!(committed() > first + RESERVED / 2 && committed() <= RESERVED);
+    for (nth, &block) in blocks.iter().enumerate() {
+        assert!(bytes(block, 5000).iter().all(|&byte| byte == nth as u8));
+    }
+    assert!(heap.is_valid(0));
+    for block in blocks {
+        heap.free(block).unwrap();
+    }
+    let all = heap.allocate(RESERVED - 0x2000);
+    bytes(all, RESERVED - 0x2000).fill(7);
+    drop(heap);
+    // SAFETY: the test's own, and no heap lies there.
+    assert!(unsafe { sys::release(memory, RESERVED + sys::GRANULARITY) });
+}
+
+#[test]
 fn memory_that_is_not_fit_is_refused() {
     let memory = sys::reserve(0x20000, sys::GRANULARITY);
     let refuse = |base, commit, reserve| {

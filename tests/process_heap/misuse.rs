@@ -271,6 +271,50 @@ fn a_second_free_without_marks_is_reported_when_a_kept_cache_is_drained() {
     });
 }
 
+/// All that one purge finds is told of, each block once, and the heap goes on.
+#[test]
+fn late_reports_are_survived_if_so_wished() {
+    let output = isolated_with(&[("NTHEAP_ON_CORRUPTION", "continue")], || {
+        let face = Face::Plain;
+        for round in 1..=3 {
+            let freed = [(); 3].map(|()| block(face));
+            for block in freed {
+                face.free(block, LAYOUT);
+            }
+            for block in &freed[..round] {
+                face.free(*block, LAYOUT);
+                say(&format!("twice: {:#x}", block.addr()));
+            }
+            face.purge();
+            // Nothing is told of again, and no block is there twice.
+            face.purge();
+            let fresh: std::collections::BTreeSet<_> = (0..100).map(|_| block(face)).collect();
+            assert_eq!(fresh.len(), 100);
+            for block in fresh {
+                face.free(block, LAYOUT);
+            }
+        }
+    });
+    let Some(output) = output else { return };
+    assert_done("late reports survived", &output);
+    let error = String::from_utf8(output.stderr).unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let mut expected: Vec<_> = said
+        .lines()
+        .filter_map(|line| Some(line.split_once("twice: ")?.1))
+        .collect();
+    let mut told: Vec<_> = error
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("flush of freed blocks("))
+        .filter_map(|line| Some(line.split_once(')')?.0))
+        .collect();
+    assert_eq!(expected.len(), 6);
+    expected.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, expected, "{error}");
+    assert_eq!(error.matches("VERIFIER STOP 0000000000000007").count(), 6);
+}
+
 #[test]
 fn misuse_is_survived_if_so_wished() {
     let output = isolated_with(&[("NTHEAP_ON_CORRUPTION", "continue")], || {
