@@ -25,6 +25,6 @@ pub use crate::heap::outside::profile;
 pub use crate::heap::outside::{
     Area, BlockState, Heap, LAYOUT, LINK_BYTES, Large, RECORD_BYTES, Record, RegionBlock,
     SEGMENT_BYTES, SLICE_BYTES, Slices, Tables, WATCHED, Walk, What, caches, can_read,
-    descriptor_at, is_claimed, records_region, unused_by_word,
+    descriptor_at, records_region, unused_by_word,
 };
 pub use crate::heap::outside::{Busy, FIRST_MODULE, TRACES_BYTES, Traces};

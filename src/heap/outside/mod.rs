@@ -57,11 +57,6 @@ pub fn descriptor_at(entries: usize, entry: usize) -> Option<usize> {
         .then(|| entries.wrapping_sub(slices::ENTRIES).wrapping_add(entry))
 }
 
-/// Whether an entry says that the slice is ntheap's and holds no blocks.
-pub fn is_claimed(entry: usize) -> bool {
-    entry == slices::CLAIMED
-}
-
 /// The region before this one that records lie in, or 0, and the bytes of this
 /// one, by its first [`LINK_BYTES`] bytes
 /// ([`Anchor::Records`](crate::vm::root::Anchor::Records) leads to the newest).

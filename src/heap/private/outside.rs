@@ -109,11 +109,6 @@ impl Heap {
         let bytes = self.name.get(..self.name_len).unwrap_or_default();
         core::str::from_utf8(bytes).unwrap_or_default()
     }
-
-    /// Whether calls are serialized.
-    pub fn is_serialized(&self) -> bool {
-        self.flags & flags::NO_SERIALIZE == 0
-    }
 }
 
 /// A region's record.

@@ -5,6 +5,8 @@ use ntheap::crt::check::HeapInfo;
 use ntheap::crt::debug::kind::{NORMAL_BLOCK, UNKNOWN_BLOCK};
 use ntheap::crt::debug::{DebugHeap, Origin};
 use ntheap::crt::{Crt, Mode};
+use ntheap::{Heap, NtHeap};
+use std::alloc::{GlobalAlloc, Layout};
 
 /// Runtimes of a module.
 pub const HEAPS: usize = 3;
@@ -48,6 +50,8 @@ pub struct Shared {
     pub allocate: extern "C" fn(usize) -> *mut u8,
     /// Frees a block: whether it was one.
     pub free: unsafe extern "C" fn(*mut u8) -> bool,
+    /// A block with another size: where it is then, or null.
+    pub reallocate: unsafe extern "C" fn(*mut u8, usize) -> *mut u8,
     /// Whether a block starts there.
     pub owns: extern "C" fn(*mut u8) -> bool,
     /// An aligned block.
@@ -72,6 +76,10 @@ pub struct Shared {
     pub debug_free: unsafe extern "C" fn(*mut u8),
     /// What `_CrtCheckMemory` says.
     pub debug_check: extern "C" fn() -> bool,
+    /// A block of the process heap of the module's copy.
+    pub process_block: extern "C" fn(usize) -> *mut u8,
+    /// Where a block was of a heap of the module's that is gone.
+    pub gone_block: extern "C" fn(usize) -> *mut u8,
 }
 
 static ONE_FOR_ALL: Crt = Crt::with_mode("shared", Mode::Shared);
@@ -88,6 +96,24 @@ extern "C" fn allocate(size: usize) -> *mut u8 {
 unsafe extern "C" fn free(block: *mut u8) -> bool {
     // SAFETY: the caller's promise.
     unsafe { ONE_FOR_ALL.free(block).is_ok() }
+}
+
+unsafe extern "C" fn reallocate(block: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { ONE_FOR_ALL.reallocate(block, size) }
+}
+
+extern "C" fn process_block(size: usize) -> *mut u8 {
+    static PROCESS: NtHeap = NtHeap::new();
+    let layout = Layout::from_size_align(size.max(1), 8).unwrap();
+    // SAFETY: a layout of some bytes.
+    unsafe { PROCESS.alloc(layout) }
+}
+
+extern "C" fn gone_block(size: usize) -> *mut u8 {
+    let heap = Heap::new().unwrap();
+    let layout = Layout::from_size_align(size, 8).unwrap();
+    heap.alloc(layout).unwrap().as_ptr()
 }
 
 extern "C" fn owns(block: *mut u8) -> bool {
@@ -148,6 +174,7 @@ pub extern "C" fn module_shared() -> &'static Shared {
         heap,
         allocate,
         free,
+        reallocate,
         owns,
         aligned_allocate,
         aligned_size,
@@ -160,5 +187,7 @@ pub extern "C" fn module_shared() -> &'static Shared {
         debug_owns,
         debug_free,
         debug_check,
+        process_block,
+        gone_block,
     }
 }

@@ -116,6 +116,97 @@ fn a_copy_looks_at_another_copys_heap_as_at_its_own() {
     }
 }
 
+/// A block moves and stays as its own copy would have it.
+#[test]
+fn a_copy_resizes_another_copys_block() {
+    let name = "a_copy_resizes_another_copys_block";
+    let output = alone(name, || {
+        let own = (Module::own().shared)();
+        let other = (Module::load("resizes").shared)();
+        assert_eq!((other.heap)(), (own.heap)());
+        let holds = |block: *mut u8, size: usize| {
+            // SAFETY: the block has so many bytes.
+            (0..size).all(|at| unsafe { block.add(at).read() } == at as u8)
+        };
+        for user in [other, own] {
+            let mut block = (own.allocate)(100);
+            let mut had = 100;
+            // SAFETY: the block has so many bytes.
+            (0..had).for_each(|at| unsafe { block.add(at).write(at as u8) });
+            for size in [120, 5000, 3 << 20, 200_000, 10] {
+                // SAFETY: the block is this test's.
+                block = unsafe { (user.reallocate)(block, size) };
+                assert!(holds(block, had.min(size)), "{size}");
+                assert!((own.owns)(block) && (other.owns)(block));
+                // SAFETY: as above.
+                (0..size).for_each(|at| unsafe { block.add(at).write(at as u8) });
+                had = size;
+            }
+            // What there is no memory for leaves it as it was.
+            // SAFETY: as above.
+            let none = unsafe { (user.reallocate)(block, 1 << 47) };
+            assert!(none.is_null() && (own.owns)(block) && holds(block, had));
+            // SAFETY: the bug to be found; then the block's end.
+            unsafe {
+                assert!((user.reallocate)(block.add(16), 50).is_null());
+                assert!((own.owns)(block));
+                assert!((user.free)(block));
+            }
+        }
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(errors.matches("VERIFIER STOP").count(), 2, "{errors}");
+        assert_eq!(errors.matches("\n  realloc(").count(), 2, "{errors}");
+    }
+}
+
+/// Another copy's process heap is named with its module; of a heap that is gone no more is
+/// known than that.
+#[test]
+fn what_other_copies_have_beside_runtimes_is_named() {
+    let name = "what_other_copies_have_beside_runtimes_is_named";
+    let output = alone(name, || {
+        let own = Module::own();
+        let other = Module::load("has");
+        let shared = (other.shared)();
+        for size in [40, 5000, 3 << 20] {
+            let block = (shared.process_block)(size);
+            assert!(!block.is_null());
+            println!("\nmodule {} {:#x}", other.name, block.addr());
+            // SAFETY: the bug to be found; nothing happens to the block.
+            assert!(!unsafe { (own.free)(0, block) });
+        }
+        let block = (shared.gone_block)(100);
+        println!("\nmodule {} {:#x}", other.name, block.addr());
+        // SAFETY: as above, and there is none.
+        assert!(!unsafe { (own.free)(0, block) });
+    });
+    if let Some(output) = output {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let out = String::from_utf8_lossy(&output.stdout);
+        let announced = out.lines().filter_map(|line| line.strip_prefix("module "));
+        let mut blocks: Vec<_> = announced
+            .map(|line| {
+                let (module, address) = line.split_once(' ').expect("two words");
+                (module, address, "process heap")
+            })
+            .collect();
+        assert_eq!(blocks.len(), 4);
+        blocks[3].2 = "destroyed heap";
+        let reports: Vec<_> = errors.split("ntheap: VERIFIER STOP ").skip(1).collect();
+        assert_eq!(reports.len(), 4, "{errors}");
+        for (report, (module, address, heap)) in reports.iter().zip(blocks) {
+            assert!(report.starts_with("0000000000000006: "), "{report}");
+            assert!(report.contains(&format!("\n  free({address}) on heap \"first\" of ")));
+            let is_live = report.contains("\n  the address is the start of a busy block of ");
+            assert_eq!(is_live, heap == "process heap", "{report}");
+            let owner = format!("\n  it belongs to heap \"{heap}\" of {module}");
+            assert!(report.contains(&owner), "{owner}: {report}");
+        }
+    }
+}
+
 /// The debug runtime of a copy looks at the heap below, which is another copy's.
 #[test]
 fn damage_below_is_seen_from_another_copy() {
