@@ -1,5 +1,5 @@
-//! Page heap's light blocks in private heaps: what is kept of freed ones, and for how long.
-//! Each test in a process of its own.
+//! Page heap in private heaps: what is kept of freed blocks, and for how long, and what is
+//! made of pages that the system does not shut. Each test in a process of its own.
 
 #![cfg(target_os = "linux")]
 
@@ -7,6 +7,7 @@ mod isolated;
 
 use isolated::{isolated, succeeds};
 use ntheap::heap::private::{self, Cursor, EntryKind, Handle, Settings, flags};
+use ntheap::sys::{self, fault};
 use ntheap::{Heap, HeapChange, HeapSnapshot};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
@@ -16,6 +17,12 @@ use std::process::Output;
 const LIGHT: [(&str, &str); 2] = [
     ("NTHEAP_GFLAGS", "+hpa"),
     ("NTHEAP_PAGEHEAP", "light,delay=64K"),
+];
+
+/// Pages are shut one by one, as on an older kernel.
+const MAPPINGS: [(&str, &str); 2] = [
+    ("NTHEAP_GFLAGS", "+hpa"),
+    ("NTHEAP_PAGEHEAP", "mappings,delay=64K"),
 ];
 
 fn heap(flags: u32) -> Handle {
@@ -209,4 +216,55 @@ fn a_snapshot_has_all_blocks() {
             assert_eq!(changes, [(freed.addr().get(), size)]);
         });
     }
+}
+
+/// Of pages that stay open more or less may be used by the next block: each finds what fresh
+/// ones hold, and nothing of those before it.
+#[test]
+fn what_cannot_be_shut_is_opened_further() {
+    succeeds("what_cannot_be_shut_is_opened_further", &MAPPINGS, || {
+        // SAFETY: no memory of the caller's; the blocks are this test's.
+        unsafe {
+            let heap = private::create(&Settings::DEFAULT).unwrap();
+            fault::plan(0, u64::MAX, &[sys::Call::Decommit]);
+            let mut starts = std::collections::BTreeSet::new();
+            for round in 0..200 {
+                // Of 16 and of 17 pages, for which the same places do.
+                let size = [61_540, 65_636, 65_636, 61_540, 61_540][round % 5];
+                let zero = if round % 3 == 0 { 8 } else { 0 };
+                let block = private::allocate(heap, zero, size).unwrap().as_ptr();
+                let fresh = if zero == 0 { 0xC0 } else { 0 };
+                assert!((0..size).all(|at| block.add(at).read() == fresh), "{round}");
+                block.write_bytes(round as u8, size);
+                assert!(private::validate(heap, 0, block), "{round}");
+                starts.insert(block.addr());
+                private::free(heap, 0, block).unwrap();
+            }
+            let (_, refused) = fault::end();
+            assert!(refused >= 200);
+            assert!(starts.len() < 20, "{}", starts.len());
+            assert!(private::validate(heap, 0, std::ptr::null()));
+        }
+    });
+}
+
+/// Who writes to a block that is freed, in pages that could not be shut, is told of when they
+/// are to be used again.
+#[test]
+fn writes_to_what_cannot_be_shut_are_found() {
+    let test = "writes_to_what_cannot_be_shut_are_found";
+    let Some(output) = isolated(test, &MAPPINGS, || {
+        let heap = heap(0);
+        fault::plan(0, u64::MAX, &[sys::Call::Decommit]);
+        let block = allocate(heap, 3000);
+        free(heap, block);
+        announce(block);
+        poke(block, 1000);
+        for _ in 0..100 {
+            free(heap, allocate(heap, 3000));
+        }
+    }) else {
+        return;
+    };
+    assert_reported(&output, "CORRUPTED_FREED_HEAP_BLOCK", "delayed free");
 }
