@@ -327,3 +327,56 @@ fn every_refusal_leaves_reserved_sections_as_they_were() {
     }
     assert!(calls >= 4, "{calls} calls could be refused");
 }
+
+/// A section that is to be cached otherwise is one as others are: that has no effect here.
+#[test]
+fn sections_are_alike_however_they_are_to_be_cached() {
+    use ntheap::vm::{Caching, Section, ViewAccess};
+    for caching in [Caching::Usual, Caching::None, Caching::WriteCombined] {
+        let section = Section::options().caching(caching);
+        let section = section.create(page_size()).expect("made");
+        let views = [ViewAccess::ReadWrite, ViewAccess::Read]
+            .map(|access| section.map(0, 0, access).expect("mapped"));
+        views[0].write(5, 7u8).expect("written");
+        assert_eq!(views[1].read::<u8>(5), Ok(7), "{caching:?}");
+        let told = views.each_ref().map(|view| query(view.as_ptr().addr()));
+        assert_eq!(told.map(|it| it.Type), [MEM_MAPPED; 2], "{caching:?}");
+        let protects = told.map(|it| it.Protect);
+        assert_eq!(protects, [PAGE_READWRITE, PAGE_READONLY], "{caching:?}");
+    }
+}
+
+/// Code in a file that is only read runs; a copy of an executable section runs none.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn code_runs_in_files_and_not_in_copies() {
+    use ntheap::vm::{PageAccess, PageError, Section, ViewAccess};
+    use std::os::fd::AsRawFd;
+    let section = Section::options().executable();
+    let section = section.create(page_size()).expect("made");
+    let mut copy = section.map(0, 0, ViewAccess::Copy).expect("mapped");
+    for access in [PageAccess::ReadExecute, PageAccess::ReadWriteExecute] {
+        let denied = copy.protect(0..1, access);
+        assert_eq!(denied, Err(PageError::Denied), "{access:?}");
+    }
+    assert_eq!(query(copy.as_ptr().addr()).Protect, PAGE_WRITECOPY);
+
+    // mov eax, 42; ret
+    let code = [0xb8, 42, 0, 0, 0, 0xc3];
+    let path = std::env::temp_dir().join(format!("ntheap-code-{}", std::process::id()));
+    std::fs::write(&path, code).expect("written");
+    let file = std::fs::File::open(&path).expect("opened");
+    std::fs::remove_file(&path).expect("removed");
+    let of_file = Section::options().executable();
+    // SAFETY: the file is open.
+    let of_file = unsafe { of_file.of_file(file.as_raw_fd(), 0, false) }.expect("made");
+    drop(file);
+    let view = of_file.map(0, 0, ViewAccess::ReadExecute).expect("mapped");
+    // SAFETY: the view has the code of such a function.
+    let call = unsafe { std::mem::transmute::<*mut u8, extern "C" fn() -> i32>(view.as_ptr()) };
+    assert_eq!(call(), 42);
+    assert_eq!(query(view.as_ptr().addr()).Protect, PAGE_EXECUTE_READ);
+    for access in [ViewAccess::ReadWrite, ViewAccess::ReadWriteExecute] {
+        assert_eq!(of_file.map(0, 0, access).err(), Some(PageError::Denied));
+    }
+}
