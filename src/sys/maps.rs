@@ -43,25 +43,19 @@ pub fn for_each_mapping(visit: &mut dyn FnMut(&Mapping) -> bool) -> bool {
 }
 
 /// Writes the name, without its folder, of the file that is mapped at
-/// `address`, cut to the buffer; returns its length, 0 where no file is mapped
-/// or the system does not tell.
+/// `address`, or whose data is there: what follows a file's mappings at once and is of no
+/// file. It is cut to the buffer; returns its length, 0 where no file is mapped or the system
+/// does not tell.
 pub fn file_at(address: usize, name: &mut [u8]) -> usize {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        let mut file = FileName::new(name);
-        let mut parser = Parser::new();
-        let mut is_found = false;
+        let mut search = Search::new(address, name);
+        let mut found = None;
         linux::read(&mut |byte| {
-            file.take(byte, parser.field);
-            if let Some(mapping) = parser.take(byte) {
-                is_found = (mapping.start..mapping.end).contains(&address);
-                if !is_found {
-                    file.length = 0;
-                }
-            }
-            !is_found
+            found = search.take(byte);
+            found.is_none()
         });
-        if is_found { file.length } else { 0 }
+        found.unwrap_or(0)
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -110,6 +104,52 @@ impl<'a> FileName<'a> {
                 }
             }
         }
+    }
+}
+
+/// The search for the file at an address.
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android", test)),
+    allow(dead_code)
+)]
+struct Search<'a> {
+    address: usize,
+    parser: Parser,
+    file: FileName<'a>,
+    /// Where the last file's mappings end so far, and its name's length: the name is in the
+    /// buffer until another one is.
+    end: usize,
+    length: usize,
+}
+
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android", test)),
+    allow(dead_code)
+)]
+impl<'a> Search<'a> {
+    fn new(address: usize, name: &'a mut [u8]) -> Search<'a> {
+        Search {
+            address,
+            parser: Parser::new(),
+            file: FileName::new(name),
+            end: 0,
+            length: 0,
+        }
+    }
+
+    /// Takes one byte; the name's length at the end of the address's line.
+    fn take(&mut self, byte: u8) -> Option<usize> {
+        self.file.take(byte, self.parser.field);
+        let mapping = self.parser.take(byte)?;
+        let own = core::mem::take(&mut self.file.length);
+        // Data that are zero at first are in no file.
+        let is_data = mapping.writable && !mapping.executable && own == 0;
+        if !is_data || mapping.start != self.end {
+            self.length = own;
+        }
+        self.end = mapping.end;
+        let is_found = (mapping.start..mapping.end).contains(&self.address);
+        is_found.then_some(self.length)
     }
 }
 
@@ -339,6 +379,49 @@ mod tests {
         );
     }
 
+    #[test]
+    fn data_behind_a_file_are_its_own() {
+        let text = "\
+1000-2000 r-xp 00000000 08:02 17 /lib/a.so
+2000-3000 rw-p 00001000 08:02 17 /lib/a.so
+3000-4000 rw-p 00000000 00:00 0 
+4000-5000 rw-p 00000000 00:00 0 
+5000-6000 rwxp 00000000 00:00 0 
+6000-7000 rw-p 00000000 00:00 0 
+7000-8000 r--p 00000000 08:02 19 /lib/another.so
+8000-9000 ---p 00000000 00:00 0 
+9000-a000 rw-p 00000000 00:00 0 
+b000-c000 r--p 00000000 08:02 18 /lib/b
+d000-e000 rw-p 00000000 00:00 0 
+e000-f000 rw-p 00000000 00:00 0                          [stack]
+";
+        let at = |address: usize| {
+            let mut bytes = [0; 64];
+            let mut search = super::Search::new(address, &mut bytes);
+            let length = text.bytes().find_map(|byte| search.take(byte));
+            let name = bytes.get(..length?).unwrap();
+            Some(std::string::String::from_utf8(name.to_vec()).unwrap())
+        };
+        for (address, name) in [
+            (0x1000, "a.so"),
+            (0x2fff, "a.so"),
+            (0x3000, "a.so"),
+            (0x4fff, "a.so"),
+            (0x5000, ""),
+            (0x6000, ""),
+            (0x7000, "another.so"),
+            (0x8000, ""),
+            (0x9000, ""),
+            (0xb000, "b"),
+            (0xd000, ""),
+            (0xe000, "[stack]"),
+        ] {
+            assert_eq!(at(address).as_deref(), Some(name), "{address:#x}");
+        }
+        assert_eq!(at(0xa000), None);
+        assert_eq!(at(0xf000), None);
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn a_file_is_found_by_any_address_in_it() {
@@ -347,6 +430,11 @@ mod tests {
         let length = super::file_at(code, &mut name);
         let own = std::env::current_exe().unwrap();
         let own = own.file_name().unwrap().to_str().unwrap().as_bytes();
+        assert_eq!(&name[..length], own);
+        // More than any page: most of it is in no file.
+        static ZEROES: [std::sync::atomic::AtomicU8; 1 << 20] =
+            [const { std::sync::atomic::AtomicU8::new(0) }; 1 << 20];
+        let length = super::file_at((&raw const ZEROES).addr() + (1 << 19), &mut name);
         assert_eq!(&name[..length], own);
         assert_eq!(super::file_at(0, &mut name), 0);
     }
