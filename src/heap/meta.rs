@@ -2,8 +2,8 @@
 //! blocks' descriptors.
 //!
 //! A bump allocator over regions of its own, the first of which lies behind the
-//! root record, so that no record ever lies near user memory. Records are small and their owners keep lists of free ones;
-//! nothing goes back to the system.
+//! root record, so that no record ever lies near user memory. Records are small
+//! and their owners keep lists of free ones; nothing goes back to the system.
 
 use crate::sync::Mutex;
 use crate::vm::{self, Use};
@@ -30,8 +30,10 @@ impl Arena {
     ///
     /// # Safety
     /// `[base, end)` is the arena's for ever, [`LINK`] bytes of it at least, is zero and aligned
-    /// to 64, and is committed up to `committed`, behind the link.
+    /// to 64, and is committed up to `committed`, behind the link; from there to the end it is a
+    /// multiple of [`STEP`].
     unsafe fn open(&mut self, base: *mut u8, committed: usize, end: usize) {
+        debug_assert!((end - committed).is_multiple_of(STEP));
         let link = [self.newest, end - base.addr()];
         // SAFETY: the caller's region begins with room for the link, which is committed.
         unsafe { base.cast::<[usize; 2]>().write(link) };
@@ -99,7 +101,7 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
     while arena.committed < arena.at + size {
         let fresh = core::ptr::with_exposed_provenance_mut(arena.committed);
         // SAFETY: `[committed, end)` is the uncommitted rest of the region,
-        // a multiple of STEP, and the lock makes it ours.
+        // a multiple of STEP since it was opened, and the lock makes it ours.
         if !unsafe { vm::commit(Use::Metadata, fresh, STEP) } {
             return core::ptr::null_mut();
         }
@@ -146,5 +148,29 @@ impl FreeList {
         // SAFETY: the record is the list's now.
         unsafe { record.cast::<*mut u8>().write(self.head) };
         self.head = record;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_end_where_a_step_does() {
+        assert!(vm::root::publish());
+        assert!(!allocate(64).is_null());
+        let arena = ARENA.lock();
+        assert!(arena.committed <= arena.end && arena.committed.is_multiple_of(STEP));
+        let mut region = arena.newest;
+        while region != 0 {
+            // SAFETY: a region begins with where the one before it is and its own length.
+            let [before, bytes] =
+                unsafe { core::ptr::with_exposed_provenance::<[usize; 2]>(region).read() };
+            assert!(
+                (region + bytes).is_multiple_of(STEP),
+                "{region:#x}: {bytes}"
+            );
+            region = before;
+        }
     }
 }

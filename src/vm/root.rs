@@ -98,7 +98,7 @@ const ROOM: usize = 4 * 1024 * 1024;
 static END: AtomicUsize = AtomicUsize::new(0);
 
 /// What lies behind the root record, for whoever took it: committed up to one address, reserved
-/// up to another.
+/// up to another, both multiples of [`GRANULARITY`].
 pub(crate) struct Room {
     pub(crate) start: *mut u8,
     pub(crate) committed: usize,
@@ -165,7 +165,8 @@ pub(crate) fn publish() -> bool {
         });
     }
     if size > 2 * GRANULARITY {
-        END.store(start + size, Ordering::Relaxed);
+        // Whoever takes the room commits it by whole pieces, none of which may reach beyond it.
+        END.store((start + size) & !(GRANULARITY - 1), Ordering::Relaxed);
     }
     ROOT.store(root, Ordering::Release);
     set_anchor(Anchor::Account, super::ledgers_address());
