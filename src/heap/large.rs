@@ -85,9 +85,10 @@ fn pages(bytes: usize) -> u32 {
 }
 
 /// Bytes that a block of `span` bytes may have more than it is to have, and stay as it is. None
-/// where memory is limited, since another block may need them, if regions can be cut.
-fn leeway(span: usize) -> usize {
-    if CAN_STRETCH && vm::is_limited() {
+/// where memory is limited, since another block may need them, if its region can be cut: one
+/// that it `starts`.
+fn leeway(span: usize, starts: bool) -> usize {
+    if CAN_STRETCH && starts && vm::is_limited() {
         0
     } else {
         span / 8
@@ -367,12 +368,13 @@ impl LargeList {
             return ptr::null_mut();
         };
         let bytes = self.rounded(asked, Need::Any);
+        let starts = base == this.extent;
         // A block that grows into the rest of its region keeps it.
-        if bytes <= span && (bytes >= span - leeway(span) || pages(bytes) >= this.high) {
+        if bytes <= span && (bytes >= span - leeway(span, starts) || pages(bytes) >= this.high) {
             this.high = pages(asked);
             return block;
         }
-        if base != this.extent {
+        if !starts {
             return ptr::null_mut();
         }
         // SAFETY: the caller's promise; the block starts its region.

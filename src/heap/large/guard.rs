@@ -299,12 +299,13 @@ impl LargeList {
             return ptr::null_mut();
         };
         let room = this.region_size - (base - this.extent) - guard;
+        let starts = base == this.extent;
         // One that grows may have all of its region.
-        let fits = bytes <= room && (bytes >= span || bytes >= room - leeway(room));
+        let fits = bytes <= room && (bytes >= span || bytes >= room - leeway(room, starts));
         let Some(region) = bytes.checked_add(guard) else {
             return ptr::null_mut();
         };
-        if !fits && base != this.extent {
+        if !fits && !starts {
             return ptr::null_mut();
         }
         let old = span - this.first_word as usize;
