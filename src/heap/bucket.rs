@@ -351,8 +351,11 @@ impl State {
         let (size, divisor) = (geometry.size, geometry.divisor);
         let bits_at = geometry.bits_at(place.kind);
         let (table, mask) = slices::table();
-        // SAFETY: asked for entries below the caller's count.
-        let entry = |at: usize| unsafe { entries.add(at).read() }.addr();
+        let entry = |at: usize| {
+            debug_assert!(at < count);
+            // SAFETY: each call below asks for an entry below the caller's count.
+            unsafe { entries.add(at).read() }.addr()
+        };
         let mut good = 0;
         let mut at = 0;
         while at < count {
@@ -439,11 +442,7 @@ impl State {
         }
         self.out -= good;
         // A block of no bytes has a size, too, and counts for none.
-        let bytes = if place.class == 0 {
-            0
-        } else {
-            good * geometry.size
-        };
+        let bytes = if place.class == 0 { 0 } else { good * size };
         place.totals.out.fetch_sub(bytes, Ordering::Relaxed);
     }
 

@@ -315,6 +315,29 @@ fn late_reports_are_survived_if_so_wished() {
     assert_eq!(error.matches("VERIFIER STOP 0000000000000007").count(), 6);
 }
 
+/// What comes back late and is no block is told of once, and counts for none.
+#[test]
+fn an_address_within_a_block_that_comes_back_late_counts_for_none() {
+    let output = isolated_with(&[("NTHEAP_ON_CORRUPTION", "continue")], || {
+        let face = Face::Plain;
+        let blocks = [(); 9].map(|()| block(face));
+        for (at, block) in blocks.iter().enumerate() {
+            let within = if at == 4 { 16 } else { 0 };
+            face.free(block.wrapping_add(within), LAYOUT);
+        }
+        face.purge();
+        assert_eq!(ntheap::stats().allocated, 64);
+        face.free(blocks[4], LAYOUT);
+        face.purge();
+        assert_eq!(ntheap::stats().allocated, 0);
+    });
+    let Some(output) = output else { return };
+    assert_done("an address within a block survived", &output);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.matches("VERIFIER STOP 0000000000000006").count(), 1);
+    assert_eq!(error.matches("VERIFIER STOP").count(), 1, "{error}");
+}
+
 #[test]
 fn misuse_is_survived_if_so_wished() {
     let output = isolated_with(&[("NTHEAP_ON_CORRUPTION", "continue")], || {
