@@ -13,6 +13,7 @@ fn main() {
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
         if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu")
             && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
+            && env::var("CARGO_CFG_TARGET_POINTER_WIDTH").as_deref() == Ok("64")
         {
             // What it would bring is in calls.rs, or for nothing.
             println!("cargo:rustc-cdylib-link-arg=-nostartfiles");

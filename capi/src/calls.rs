@@ -4,7 +4,7 @@
 //! library of it: a third of a microsecond, and most of these are never called. So the linker
 //! finds them here, hidden, and C's library is asked for none. As in glibc's malloc, a program
 //! that has an `mmap` or a `write` of its own does not come between the heap and the system, and
-//! no thread can be cancelled inside the heap.
+//! no call is a place where a thread may be cancelled.
 //!
 //! Each does what glibc's does on x86-64: the same call of the system, or its plainer form, and
 //! minus one and `errno` when it fails. A function of which glibc makes much more than a call
@@ -149,8 +149,13 @@ core::arch::global_asm!(
     "syscall",
     "cmp rax, -4096",
     "ja 2f",
+    "cmp byte ptr [rdi], 0x2f",
+    "jne 3f",
     "mov rax, rdi",
     "ret",
+    // ENOENT, of a folder outside the root.
+    "3:",
+    "mov eax, -2",
     "2:",
     "push rbx",
     ".cfi_adjust_cfa_offset 8",

@@ -19,7 +19,12 @@
 
 #![cfg_attr(panic = "abort", no_std)]
 
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64"
+))]
 mod calls;
 pub mod crt;
 pub mod crtdbg;

@@ -58,7 +58,6 @@ fn a_free_of_the_programs_own_sees_only_its_calls() {
     run(&mut preloaded(program)).expect_success("own free");
 }
 
-/// Also where the system gives addresses from the lowest on, as valgrind does.
 #[test]
 #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 fn calls_of_the_system_are_the_librarys_own() {
@@ -70,6 +69,7 @@ fn calls_of_the_system_are_the_librarys_own() {
     assert_eq!(text(&ended.stdout), "done\n");
 }
 
+/// Also where the system gives addresses from the lowest on, as valgrind does.
 #[test]
 fn requests_that_nothing_can_serve_leave_the_heap_as_it_was() {
     let Some(program) = compiled("huge", "huge.c", &["-fno-builtin"]) else {
