@@ -107,9 +107,11 @@ pub unsafe fn push(word: &Word, offset: usize, block: *mut u8) -> bool {
 }
 
 // What a word's `push_at` knows of `push`: the last address of a block that is not the front
-// end's own, and where in a bin its words lie.
+// end's own, whether one is told by that, and where in a bin its words lie.
 #[doc(hidden)]
 pub const LAST_LOW: usize = LOW - 1;
+#[doc(hidden)]
+pub const TELLS_BY_LOW: bool = KEEPS_LOW;
 #[doc(hidden)]
 pub const TOP: usize = offset_of!(Bin, top);
 #[doc(hidden)]

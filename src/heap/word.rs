@@ -236,8 +236,11 @@ macro_rules! thread_word {
         #[inline(always)]
         #[allow(dead_code)]
         $visibility unsafe fn push_at(distance: usize, block: *mut u8) -> bool {
-            // SAFETY: reads the thread's word, which leads to its bins; below a bin's limit
-            // there is room for an entry.
+            const { assert!($crate::heap::plain::TELLS_BY_LOW) };
+            // SAFETY: the word leads to a row of bins, the caller's distance is one of them, and
+            // only this thread moves its top. Below its limit there is room for an entry, which
+            // is a block that the caller gives up, of the bin's class: those that are not lie
+            // below `LOW`, where the front end has none.
             unsafe {
                 ::core::arch::asm!(
                     "cmp {block}, {last_low}",
