@@ -113,6 +113,13 @@ fn a_heap_without_a_lock_keeps_nothing() {
     });
 }
 
+/// A block of `size` bytes, which its heap keeps after it was freed.
+fn freed(heap: Handle, size: usize) -> *mut u8 {
+    let block = allocate(heap, size);
+    free(heap, block);
+    block
+}
+
 #[test]
 fn a_heap_without_a_lock_is_checked_at_the_free() {
     let test = "a_heap_without_a_lock_is_checked_at_the_free";
@@ -135,11 +142,7 @@ fn a_heaps_end_leaves_others_kept_blocks() {
     let test = "a_heaps_end_leaves_others_kept_blocks";
     let Some(output) = isolated(test, &LIGHT, || {
         let heaps = [heap(0), heap(0)];
-        let kept = [0, 1, 0, 1, 0, 1].map(|of| {
-            let block = allocate(heaps[of], 1000);
-            free(heaps[of], block);
-            block
-        });
+        let kept = [0, 1, 0, 1, 0, 1].map(|of| freed(heaps[of], 1000));
         // SAFETY: nobody uses the heap or its blocks.
         unsafe { private::destroy(heaps[1]) }.unwrap();
         announce(kept[2]);
@@ -162,11 +165,7 @@ fn kept_blocks_are_looked_at_in_the_end() {
     let test = "kept_blocks_are_looked_at_in_the_end";
     let Some(output) = isolated(test, &LIGHT, || {
         let heaps = [heap(0), heap(0)];
-        let kept = [0, 1, 0, 1, 0].map(|of| {
-            let block = allocate(heaps[of], 1000);
-            free(heaps[of], block);
-            block
-        });
+        let kept = [0, 1, 0, 1, 0].map(|of| freed(heaps[of], 1000));
         // SAFETY: nobody uses the heap or its blocks.
         unsafe { private::destroy(heaps[1]) }.unwrap();
         announce(kept[4]);

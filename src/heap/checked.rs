@@ -267,7 +267,8 @@ pub fn allocate_slow(word: &Word, size: usize, align: usize, zero: bool) -> *mut
 }
 
 /// [`allocate_slow`], but nobody is asked when there is no memory. The heap is ready, and not
-/// hardened. Each caller has a number, so that all of it becomes a part of the caller.
+/// hardened. Each caller has a number, and so an instance of what is traced here: one for both
+/// would lie with neither, on a page more that every process touches.
 #[inline(always)]
 fn allocate_unasked<const CALLER: u8>(
     word: &Word,

@@ -29,8 +29,7 @@ fn what_is_idle_makes_room_for_a_block_larger_than_it() {
 
 #[test]
 fn what_is_idle_makes_room_for_a_heap_of_ones_own() {
-    if !ntheap::sys::barrier() {
-        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    if !caches_can_be_emptied() {
         return;
     }
     quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
@@ -56,8 +55,7 @@ fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
         },
         ..Settings::DEFAULT
     };
-    if !ntheap::sys::barrier() {
-        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    if !caches_can_be_emptied() {
         return;
     }
     quiet(&[], || {
@@ -347,6 +345,15 @@ fn aligned_blocks_shrink_by(bytes: usize) {
     assert_eq!(ntheap::stats().allocated, 0);
 }
 
+/// Whether what threads' caches keep can be had for others; says so where it cannot.
+fn caches_can_be_emptied() -> bool {
+    let can = ntheap::sys::barrier();
+    if !can {
+        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    }
+    can
+}
+
 /// Bytes that may be committed yet.
 fn left(limit: usize) -> usize {
     limit - account().total().committed
@@ -463,8 +470,7 @@ fn heap_with_a_block(size: usize) -> (Handle, *mut u8) {
 
 #[test]
 fn what_is_idle_makes_room_for_a_heaps_block_that_grows_in_place() {
-    if !ntheap::sys::barrier() {
-        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    if !caches_can_be_emptied() {
         return;
     }
     quiet(&[], || {
@@ -491,8 +497,7 @@ fn what_is_idle_makes_room_for_a_heaps_block_that_grows_in_place() {
 /// What is idle is less than a copy takes, and more than what the block lacks.
 #[test]
 fn a_heaps_block_grows_in_place_where_a_copy_has_no_room() {
-    if !ntheap::sys::barrier() {
-        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    if !caches_can_be_emptied() {
         return;
     }
     quiet(&[], || {
@@ -526,8 +531,7 @@ fn what_is_idle_makes_room_for_pages_of_ones_own() {
         ERROR_COMMITMENT_LIMIT, GetLastError, MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE,
         VirtualAlloc, VirtualFree,
     };
-    if !ntheap::sys::barrier() {
-        eprintln!("skipped: this system has no process-wide barrier, and a cache stays as it is");
+    if !caches_can_be_emptied() {
         return;
     }
     quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
