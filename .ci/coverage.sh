@@ -58,7 +58,7 @@ run() {
         esac
         echo "coverage: $(basename "$object")"
         (cd "$(home_of "$object")" && timeout 600 "$object" -q --test-threads 2 \
-            --skip wine:: --skip takes_time_in_proportion --skip a_child_of_a_fork_goes_on \
+            --skip mingw:: --skip takes_time_in_proportion --skip a_child_of_a_fork_goes_on \
             --skip malloc_trim --skip out_of_address_space \
             --skip a_free_of_the_programs_own --skip requests_that_nothing_can_serve) ||
             failed+=("$(basename "$object")")

@@ -5,7 +5,7 @@
 //! ```text
 //!   alloc_large.c --cc, our headers, libntheap_win32.so--> a test of its name
 //!        |                                                 every check holds
-//!        +--MinGW--> batch.exe under Wine, all at once --> wine::...
+//!        +--MinGW--> batch.exe under Wine, all at once --> mingw::..
 //!                                                          but for DIFFERENCES
 //! ```
 //!
@@ -20,7 +20,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod differences;
-mod wine;
+// Its one long test begins before the programs', since tests begin in the order of their names.
+mod mingw;
 
 use common::{command, find, folder, run, skip, text, windows_library};
 use std::collections::BTreeMap;

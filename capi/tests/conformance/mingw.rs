@@ -1,4 +1,4 @@
-//! The same programs under Wine: all of them in one start of it.
+//! The same programs, made by MinGW, under Wine: all of them in one start of it.
 
 use super::common::{command, find, folder, run, skip, text};
 use super::differences::{DIFFERENCES, END};
@@ -6,6 +6,7 @@ use super::{Outcome, PROGRAMS, sources};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 const WINE: &str = "/usr/lib/wine/wine64";
 const MINGW: &str = "x86_64-w64-mingw32-gcc-win32";
@@ -46,12 +47,19 @@ fn batch(prefix: &Path, folder: &Path) -> BTreeMap<String, u32> {
         &folder.join("check.h.gch"),
     );
     let once = ["-include", header.to_str().expect("UTF-8")];
-    for program in PROGRAMS {
-        let file = source(&format!("{program}.c"));
-        let libraries = ["-lntdll", "-lole32", "-loleaut32", "-luuid"];
-        let arguments = [&once[..], &[&file], &libraries].concat();
-        compile(&arguments, &folder.join(format!("{program}.exe")));
-    }
+    let make = |programs: &[&str]| {
+        for program in programs {
+            let file = source(&format!("{program}.c"));
+            let libraries = ["-lntdll", "-lole32", "-loleaut32", "-luuid"];
+            let arguments = [&once[..], &[&file], &libraries].concat();
+            compile(&arguments, &folder.join(format!("{program}.exe")));
+        }
+    };
+    let (first, second) = PROGRAMS.split_at(PROGRAMS.len() / 2);
+    thread::scope(|scope| {
+        scope.spawn(|| make(first));
+        make(second);
+    });
     compile(&[&source("batch/batch.c")], &folder.join("batch.exe"));
     fs::write(folder.join("list"), PROGRAMS.join("\n")).expect("written");
     // What Wine leaves running for a while must not hold this test's pipes.
