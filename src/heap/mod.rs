@@ -140,10 +140,11 @@ pub fn on_corruption() -> Action {
 }
 
 /// A heap: its front ends, its segments and its large blocks.
+// In this order what every process writes is together: the heap's words, those of the front
+// end that C uses, and its smallest classes' buckets. Of a front end that nobody uses no page
+// is touched.
+#[repr(C)]
 pub(crate) struct Heap {
-    plain: Front,
-    #[cfg(any(debug_assertions, feature = "marks"))]
-    checked: Front,
     large: Mutex<LargeList>,
     back_end: Mutex<Backend>,
     /// Where private heaps have their first regions.
@@ -161,14 +162,14 @@ pub(crate) struct Heap {
     /// Held while a thread gives back what is free, to have something to
     /// allocate.
     reclaiming: Mutex<()>,
+    #[cfg(any(debug_assertions, feature = "marks"))]
+    checked: Front,
+    plain: Front,
 }
 
 // Every word is zero, so that it takes no room in the library's file, and in memory
 // only the pages that are used: `configure` sets the rest.
 static PROCESS: Heap = Heap {
-    plain: Front::new(),
-    #[cfg(any(debug_assertions, feature = "marks"))]
-    checked: Front::new(),
     large: Mutex::new(LargeList::new()),
     back_end: Mutex::new(Backend::new()),
     sparse: Mutex::new(Backend::new()),
@@ -187,6 +188,9 @@ static PROCESS: Heap = Heap {
     #[cfg(any(feature = "debug", feature = "hardened"))]
     serves_plain: AtomicBool::new(false),
     reclaiming: Mutex::new(()),
+    #[cfg(any(debug_assertions, feature = "marks"))]
+    checked: Front::new(),
+    plain: Front::new(),
 };
 
 impl Heap {
@@ -310,7 +314,9 @@ impl Heap {
             {
                 is_diverted |= debug::is_on();
             }
-            front.set_diverted(is_diverted);
+            if is_diverted {
+                front.set_diverted(true);
+            }
         }
         let (segments, blocks) = match config.huge_pages() {
             // Elsewhere there is no such advice to give.

@@ -1,6 +1,6 @@
 //! The pool: a front end's magazines that no thread and no depot has.
 
-use super::descriptor::{Kind, MARKED};
+use super::descriptor::MARKED;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
@@ -19,7 +19,7 @@ struct Lists {
 }
 
 impl Pool {
-    /// A pool with every word zero; [`Pool::begin`] comes before any use.
+    /// A pool with every word zero, of magazines without keys.
     pub(super) const fn new() -> Self {
         Pool {
             free: Mutex::new(Lists {
@@ -30,9 +30,9 @@ impl Pool {
         }
     }
 
-    /// Makes it the pool of a front end of `kind`.
-    pub(super) fn begin(&self, kind: Kind) {
-        self.has_keys.store(kind.is_checked(), Ordering::Relaxed);
+    /// Makes it the pool of a front end whose blocks have marks, before any use.
+    pub(super) fn begin_marked(&self) {
+        self.has_keys.store(true, Ordering::Relaxed);
     }
 
     /// Bytes of a large magazine, or of two small ones.
