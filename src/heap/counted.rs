@@ -110,7 +110,6 @@ mod watched {
     use super::super::front::{Front, Shared};
     use super::super::magazine::{Entry, Magazine};
     use super::super::seize::Slot;
-    use super::super::swap::is_calm;
     use super::Counted;
     use core::ptr;
     use core::sync::atomic::Ordering;
@@ -290,7 +289,7 @@ mod watched {
     }
 
     impl Front {
-        /// [`Front::swap_in`] where blocks are sampled: a refill costs a few instructions
+        /// [`Front::swap_in`] of a thread that is calm, where blocks are sampled: a refill costs a few instructions
         /// more than without. Null, too, when the block that is wanted is the sample.
         #[inline(never)]
         pub(in crate::heap) fn swap_in_sampled(
@@ -299,9 +298,6 @@ mod watched {
             cache: &ThreadCache,
             class: usize,
         ) -> *const Bin {
-            if !is_calm(cache) {
-                return ptr::null();
-            }
             if class > LAST_BUCKET {
                 return self.bring_in::<false>(shared, cache, class, usize::MAX, |_| ());
             }

@@ -333,12 +333,33 @@ impl Backend {
         {
             return Some(run);
         }
-        self.take_unused::<IS_HARD>(slices, descriptor_size, alike, edge)
+        if IS_HARD {
+            self.take_hard_unused(slices, descriptor_size, alike, edge)
+        } else {
+            self.take_unused(slices, descriptor_size, alike)
+        }
     }
 
     /// [`Backend::take`] of slices that hold no memory, or of any where no others are left.
     #[inline(never)]
-    fn take_unused<const IS_HARD: bool>(
+    fn take_unused(&mut self, slices: usize, descriptor_size: usize, alike: Alike) -> Option<Run> {
+        self.seek_unused::<false>(slices, descriptor_size, alike, false)
+    }
+
+    /// [`Backend::take_unused`] in a hardened heap.
+    #[inline(never)]
+    fn take_hard_unused(
+        &mut self,
+        slices: usize,
+        descriptor_size: usize,
+        alike: Alike,
+        edge: bool,
+    ) -> Option<Run> {
+        self.seek_unused::<true>(slices, descriptor_size, alike, edge)
+    }
+
+    #[inline(always)]
+    fn seek_unused<const IS_HARD: bool>(
         &mut self,
         slices: usize,
         descriptor_size: usize,

@@ -60,10 +60,12 @@ impl State {
             unsafe { self.move_to(second, place.shard) };
             return true;
         }
-        let is_added = if HARD == DEFAULT && place.may_be_fenced(self.fenced) {
+        let is_added = if HARD != DEFAULT {
+            self.add_hard::<HARD>(place)
+        } else if place.may_be_fenced(self.fenced) {
             self.add_fenced(place)
         } else {
-            self.add_subsegment::<HARD>(place)
+            self.add_plain(place)
         };
         is_added || self.take_over(place.shard)
     }
@@ -90,8 +92,21 @@ impl State {
         self.add_subsegment::<FENCED>(place)
     }
 
+    /// A new subsegment as most are.
     #[inline(never)]
-    pub(super) fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
+    fn add_plain(&mut self, place: &Place<'_>) -> bool {
+        self.add_subsegment::<DEFAULT>(place)
+    }
+
+    /// A new subsegment of a hardened heap: a name of its own, by which the linker keeps it
+    /// from those that every process runs.
+    #[inline(never)]
+    fn add_hard<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
+        self.add_subsegment::<HARD>(place)
+    }
+
+    #[inline(always)]
+    fn add_subsegment<const HARD: u8>(&mut self, place: &Place<'_>) -> bool {
         let slices = classes::slices_of(place.class);
         if let Some(owned) = place.owned
             && !owned.budget().charge(place.bytes())
