@@ -33,6 +33,13 @@ mod judge;
 pub mod malloc;
 #[cfg(target_arch = "x86_64")]
 mod operators;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    target_pointer_width = "64"
+))]
+mod relocations;
 mod run;
 #[cfg(target_arch = "x86_64")]
 pub mod sized;

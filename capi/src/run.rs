@@ -163,6 +163,13 @@ fn is_direct_child() -> bool {
 }
 
 extern "C" fn at_load() {
+    #[cfg(all(
+        target_os = "linux",
+        target_env = "gnu",
+        target_arch = "x86_64",
+        target_pointer_width = "64"
+    ))]
+    crate::relocations::give_back();
     heap::heap::debug::stacks::leave_out((at_load as extern "C" fn() as *const ()).addr());
     #[cfg(target_arch = "x86_64")]
     crate::operators::look_early();

@@ -25,15 +25,21 @@ fn says(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Where a section begins in its file.
-fn offset(sections: &str, name: &str) -> u64 {
+/// What the first fault in the library brings, from its beginning on.
+const AROUND: u64 = 64 * 1024;
+
+/// Where a section begins in its file, and its bytes.
+fn place(sections: &str, name: &str) -> (u64, u64) {
     let words = sections.lines().filter_map(|line| line.split_once("] "));
     let mut words = words.map(|(_, rest)| rest.split_whitespace());
     let mut words = words
         .find(|words| words.clone().next() == Some(name))
         .unwrap_or_else(|| panic!("no {name} in {sections}"));
-    let offset = words.nth(3).expect("an offset");
-    u64::from_str_radix(offset, 16).expect("hexadecimal")
+    let mut number = |skipped: usize| {
+        let word = words.nth(skipped).expect("a number");
+        u64::from_str_radix(word, 16).expect("hexadecimal")
+    };
+    (number(3), number(0))
 }
 
 /// Of a mapping of the library's its place in the file and its bytes, and the KiB of it that are
@@ -95,7 +101,7 @@ fn a_small_program_touches_nothing_of_what_is_rare() {
     let mappings = mappings(&smaps, &library);
     assert!(mappings.iter().any(|&(_, _, kib)| kib != 0), "{smaps}");
     for name in REST {
-        let at = offset(&sections, name);
+        let (at, _) = place(&sections, name);
         let mapping = mappings
             .iter()
             .find(|(place, bytes, _)| (*place..place + bytes).contains(&at));
@@ -107,5 +113,11 @@ fn a_small_program_touches_nothing_of_what_is_rare() {
             Ok(figures) if compiler().as_ref() != Ok(&figures.rustc) => say(&told),
             figures => assert!(*kib == 0, "{told}, {:?}", figures.err()),
         }
+    }
+    let (at, bytes) = place(&sections, ".rodata.first");
+    let told = format!("what starts read is {} bytes of the file", at + bytes);
+    match Figures::committed() {
+        Ok(figures) if compiler().as_ref() != Ok(&figures.rustc) => say(&told),
+        figures => assert!(at + bytes <= AROUND, "{told}, {:?}", figures.err()),
     }
 }
