@@ -110,6 +110,7 @@ mod watched {
     use super::super::front::{Front, Shared};
     use super::super::magazine::{Entry, Magazine};
     use super::super::seize::Slot;
+    use super::super::swap::is_calm;
     use super::Counted;
     use core::ptr;
     use core::sync::atomic::Ordering;
@@ -289,10 +290,25 @@ mod watched {
     }
 
     impl Front {
+        /// [`Front::swap_in`] where there is more to ask: null, but where blocks are sampled.
+        #[cold]
+        #[inline(never)]
+        pub(in crate::heap) fn swap_in_watched(
+            &self,
+            shared: Shared<'_>,
+            cache: &ThreadCache,
+            class: usize,
+        ) -> *const Bin {
+            if !is_calm(cache) {
+                return ptr::null();
+            }
+            self.swap_in_sampled(shared, cache, class)
+        }
+
         /// [`Front::swap_in`] of a thread that is calm, where blocks are sampled: a refill costs a few instructions
         /// more than without. Null, too, when the block that is wanted is the sample.
         #[inline(never)]
-        pub(in crate::heap) fn swap_in_sampled(
+        fn swap_in_sampled(
             &self,
             shared: Shared<'_>,
             cache: &ThreadCache,

@@ -32,7 +32,7 @@ use super::bucket::{SHARDS, State as BucketState};
 use super::cache::{self, BIN, ThreadCache};
 use super::classes::{self, COUNT, MAX_LINEAR_SIZE};
 use super::descriptor::{Kind, MARKED};
-use super::front::{Front, Shared};
+use super::front::{self, Front, Shared};
 use super::magazine::{ENTRIES, Entry, MARKS, Magazine};
 use super::seize;
 use super::swap::{is_calm, store};
@@ -330,7 +330,7 @@ impl Front {
     /// Blocks a foreign bin of `class` holds at most: a quarter of the bytes that
     /// a thread's own may have, since it has no use for them itself.
     fn most_foreign(&self, class: usize) -> u16 {
-        let bytes = self.cache_bytes() / 4;
+        let bytes = front::cache_bytes() / 4;
         let most = (bytes / classes::size_of(class).max(1)).max(8);
         self.most(class).min(most.min(ENTRIES) as u16)
     }

@@ -36,7 +36,6 @@ use super::segment::Backend;
 use super::seize::Slot;
 use super::swap::unstore;
 use super::word::Word;
-use crate::config::Config;
 use crate::sync::Mutex;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
@@ -50,6 +49,14 @@ const PRESSURE_STARTS: usize = 16 * 1024 * 1024;
 const PRESSURE_ENDS: usize = 2 * 1024 * 1024;
 /// Blocks a magazine may hold when its class is first used.
 pub(super) const FIRST_CAPACITY: u16 = 4;
+
+/// Bytes of blocks that a magazine may hold, in each front end.
+static CACHE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// [`CACHE_BYTES`], once a front end was begun.
+pub(super) fn cache_bytes() -> usize {
+    CACHE_BYTES.load(Ordering::Relaxed)
+}
 
 /// A front end. What every process uses of it comes first, beside the smallest classes'
 /// buckets.
@@ -69,8 +76,6 @@ pub(crate) struct Front {
     pub(super) idle_shards: AtomicU32,
     /// How new caches turn calls away, as caches say it.
     pub(super) diverted: AtomicU8,
-    /// Bytes that magazines hold, less what they do by default.
-    cache_bytes: AtomicUsize,
     /// Whether more than one thread has a cache, or had one.
     pub(super) is_crowded: AtomicBool,
     /// Whether its blocks are guarded against misuse: no fast path leads to a cache.
@@ -115,30 +120,20 @@ impl Front {
             parked_bytes: AtomicUsize::new(0),
             idle_shards: AtomicU32::new(0),
             diverted: AtomicU8::new(TURN_NOTHING),
-            cache_bytes: AtomicUsize::new(0),
             is_crowded: AtomicBool::new(false),
             is_hardened: AtomicBool::new(false),
             buckets: [const { Bucket::new() }; COUNT],
         }
     }
 
-    /// Makes it a front end of `kind` whose magazines hold up to `cache_bytes`; its words
-    /// are zero. Zero is not written: a page of a front end that nobody uses is not touched.
+    /// Makes it a front end of `kind`, and has magazines hold up to `cache_bytes`. Its words are
+    /// zero, and zero is not written: a page of a front end that nobody uses is not touched.
     pub(super) fn begin(&self, kind: Kind, cache_bytes: usize) {
         if kind.is_checked() {
             self.is_checked.store(true, Ordering::Relaxed);
             self.pool.begin_marked();
         }
-        let bytes = cache_bytes.wrapping_sub(Config::new().cache_bytes());
-        if bytes != 0 {
-            self.cache_bytes.store(bytes, Ordering::Relaxed);
-        }
-    }
-
-    /// Bytes of blocks that a magazine may hold.
-    pub(super) fn cache_bytes(&self) -> usize {
-        let bytes = self.cache_bytes.load(Ordering::Relaxed);
-        bytes.wrapping_add(Config::new().cache_bytes())
+        CACHE_BYTES.store(cache_bytes, Ordering::Relaxed);
     }
 
     /// Hides the caches that are made from here on from the fast paths, and has blocks
@@ -181,7 +176,7 @@ impl Front {
     /// Blocks a magazine of `class` holds at most: so many bytes, but twelve of
     /// the larger ones, and of page runs a few of the smallest.
     pub(super) fn most(&self, class: usize) -> u16 {
-        let bytes = self.cache_bytes();
+        let bytes = cache_bytes();
         let size = classes::size_of(class).max(1);
         let least = match class {
             ..=LAST_BUCKET => (bytes / 256).clamp(2, 12),

@@ -54,12 +54,9 @@ impl Front {
         cache: &ThreadCache,
         class: usize,
     ) -> *const Bin {
-        if !is_calm(cache) {
-            return ptr::null();
-        }
-        if cache.diverted.load(Ordering::Relaxed) != TURN_NOTHING {
+        if !is_calm(cache) || cache.diverted.load(Ordering::Relaxed) != TURN_NOTHING {
             #[cfg(feature = "debug")]
-            return self.swap_in_sampled(shared, cache, class);
+            return self.swap_in_watched(shared, cache, class);
             #[cfg(not(feature = "debug"))]
             return ptr::null();
         }
