@@ -103,6 +103,29 @@ fn zeroed_blocks_are_zero_even_where_others_lay() {
 }
 
 #[test]
+fn blocks_are_known_whatever_their_alignment() {
+    let heap = Heap::new().expect("a heap");
+    for align in (16..40).map(|bit| 1 << bit) {
+        for size in [1, 100_000, 3 << 20] {
+            let layout = layout(size, align);
+            // So much is committed, as far as the system lends it.
+            let Ok(block) = heap.alloc(layout) else {
+                assert!(align > 1 << 32, "{layout:?}");
+                continue;
+            };
+            assert_eq!(block.addr().get() % align, 0, "{layout:?}");
+            fill(block, size, 3);
+            // SAFETY: the block is this heap's, and of this layout.
+            let grown = unsafe { heap.realloc(block, layout, size + 1) }.expect("a block");
+            assert_eq!(grown.addr().get() % align, 0, "{layout:?}");
+            // SAFETY: the grown block is this heap's, and nobody uses it.
+            unsafe { heap.free(grown) }.expect("freed");
+        }
+    }
+    assert_eq!(heap.summary().blocks, 0);
+}
+
+#[test]
 fn resizing_keeps_contents_and_alignment() {
     let heap = Heap::new().expect("a heap");
     let sizes = [

@@ -8,7 +8,7 @@
 //!
 //! The record lies with the allocator's records. The slice table leads to it
 //! from the slices of the mapping, which are the block's alone, to its end or for
-//! [`TOLD`] bytes.
+//! [`TOLD`] bytes: from its start, unless the data starts further on than that.
 
 use super::heap::PrivateHeap;
 use super::{Error, flags};
@@ -19,6 +19,7 @@ use crate::heap::slices;
 use crate::sync::Mutex;
 use crate::sys::{self, Protection};
 use crate::vm::{self, Use};
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,15 +121,18 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
             break;
         }
         let mut committed = 0;
-        if slices::claim(base.addr(), told(bytes)) {
-            // SAFETY: just reserved, nothing committed, and the slices claimed.
-            match unsafe { commit_or_disclaim(heap, base, bytes) } {
+        let told = told(base.addr(), bytes, data_in(base.addr(), offset, align));
+        if slices::claim(told.start, told.len()) {
+            // SAFETY: just reserved, and nothing committed.
+            match unsafe { commit(heap, base, bytes) } {
                 Ok(()) => {
                     found = base;
                     break;
                 }
                 Err(bytes) => committed = bytes,
             }
+            // SAFETY: just claimed, and nothing entered.
+            unsafe { slices::disclaim(told.start, told.len()) };
         }
         *place = (base, committed);
     }
@@ -167,14 +171,18 @@ pub(super) fn make(heap: &PrivateHeap, size: usize, align: usize) -> Result<*mut
             has_value: false,
             value: 0,
         });
-        slices::enter(base, told(bytes).div_ceil(SLICE), record.cast());
+        let told = told(base, bytes, data);
+        slices::enter(told.start, told.len().div_ceil(SLICE), record.cast());
     }
     Ok(record)
 }
 
-/// Bytes from a mapping's start that the slice table knows.
-fn told(bytes: usize) -> usize {
-    bytes.min(TOLD)
+/// The part of a mapping that the slice table knows, which begins with a slice; the data's
+/// first byte is in it.
+fn told(base: usize, bytes: usize, data: usize) -> Range<usize> {
+    // Data that is not in the first slices is aligned to more than one.
+    let start = if data - base < TOLD { base } else { data };
+    start..(base + bytes).min(start + TOLD)
 }
 
 fn data_in(base: usize, offset: usize, align: usize) -> usize {
@@ -185,11 +193,11 @@ fn data_in(base: usize, offset: usize, align: usize) -> usize {
     }
 }
 
-/// Commits a mapping; or how many of its bytes are committed, and no slice is its.
+/// Commits a mapping; or how many of its bytes are committed.
 ///
 /// # Safety
-/// The mapping was just reserved and its slices claimed.
-unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize) -> Result<(), usize> {
+/// The mapping was just reserved.
+unsafe fn commit(heap: &PrivateHeap, base: *mut u8, bytes: usize) -> Result<(), usize> {
     let executable = heap.flags.load(Ordering::Relaxed) & flags::CREATE_ENABLE_EXECUTE != 0;
     let mut committed = 0;
     // SAFETY: the caller's promise.
@@ -200,7 +208,6 @@ unsafe fn commit_or_disclaim(heap: &PrivateHeap, base: *mut u8, bytes: usize) ->
             }
             committed = bytes;
         }
-        slices::disclaim(base.addr(), told(bytes));
     }
     Err(committed)
 }
@@ -215,8 +222,9 @@ pub(super) unsafe fn release(heap: &PrivateHeap, record: *mut Large) {
         let this = &*record;
         let base: *mut u8 = ptr::with_exposed_provenance_mut(this.descriptor.extent);
         let (size, committed) = (this.descriptor.region_size, this.committed);
-        slices::clear(base.addr(), told(size).div_ceil(SLICE));
-        slices::disclaim(base.addr(), told(size));
+        let told = told(base.addr(), size, this.data());
+        slices::clear(told.start, told.len().div_ceil(SLICE));
+        slices::disclaim(told.start, told.len());
         vm::give_back(Use::Large, base, size, committed);
         heap.budget.credit(committed);
     }
