@@ -323,10 +323,18 @@ pub(super) unsafe fn unguard(base: *mut u8, size: usize) -> bool {
 
 pub(super) unsafe fn resize(base: *mut u8, old: usize, new: usize) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
-    // stays where it is.
-    unsafe {
-        call::mremap(base.cast(), old, new, 0, ptr::null_mut::<c_void>()) != c::MAP_FAILED
+    {
+        let before = errno();
+        // SAFETY: the caller owns the whole mapping; without MREMAP_MAYMOVE it
+        // stays where it is.
+        let place = unsafe { call::mremap(base.cast(), old, new, 0, ptr::null_mut::<c_void>()) };
+        let is_resized = place != c::MAP_FAILED;
+        if !is_resized {
+            // That there is no room behind it is usual, and no error of the caller's: programs
+            // look at errno after functions that resize what they read into.
+            set_errno(before);
+        }
+        is_resized
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
@@ -560,7 +568,7 @@ pub(super) fn errno() -> c_int {
 }
 
 /// Sets the calling thread's last error.
-#[cfg(any(feature = "pages", target_os = "linux"))]
+#[cfg(any(feature = "pages", target_os = "linux", target_os = "android"))]
 pub(super) fn set_errno(value: c_int) {
     // SAFETY: as above.
     unsafe { *errno_location() = value }

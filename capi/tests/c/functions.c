@@ -146,6 +146,16 @@ static void case_realloc(void)
         grown = realloc(grown, size ? size : 1);
         CHECK(grown && is_filled(grown, size, 3));
     }
+    /* Programs look at errno after getline and its like, which resize what they read into. */
+    for (size = 1; size < 200 * MIB; size += size / 2 + 1) {
+        errno = EDOM;
+        grown = realloc(grown, size);
+        CHECK(grown && errno == EDOM);
+        char *zeroed = calloc(size, 1);
+        CHECK(zeroed && errno == EDOM);
+        free(zeroed);
+    }
+    grown = realloc(grown, 1);
     size_t before = mallinfo2().uordblks;
     CHECK(realloc(grown, 0) == NULL);
     CHECK(mallinfo2().uordblks < before);
