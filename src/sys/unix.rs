@@ -269,12 +269,39 @@ pub(super) unsafe fn protect(base: *mut u8, size: usize, protection: Protection)
 const MADV_GUARD_INSTALL: c_int = 102;
 #[cfg(target_os = "linux")]
 const MADV_GUARD_REMOVE: c_int = 103;
+/// Advice that no kernel has.
+#[cfg(target_os = "linux")]
+const NO_ADVICE: c_int = -1;
+
+/// Whether guard advice that was taken was followed: nonzero once it was asked, [`FOLLOWED`]
+/// or not.
+#[cfg(target_os = "linux")]
+static ASKED: AtomicU32 = AtomicU32::new(0);
+#[cfg(target_os = "linux")]
+const FOLLOWED: u32 = 2;
+
+/// Whether the system follows what advice it takes. Emulators of Linux's calls take any, and do
+/// nothing: neither would a guard fault, nor a page that had one read zero.
+///
+/// # Safety
+/// The caller owns the range.
+#[cfg(target_os = "linux")]
+unsafe fn follows_advice(base: *mut u8, size: usize) -> bool {
+    let mut asked = ASKED.load(Ordering::Relaxed);
+    if asked == 0 {
+        let before = errno();
+        // SAFETY: the caller's range, to which nothing happens.
+        let is_refused = unsafe { call::madvise(base.cast(), size, NO_ADVICE) } != 0;
+        set_errno(before);
+        asked = if is_refused { FOLLOWED } else { 1 };
+        ASKED.store(asked, Ordering::Relaxed);
+    }
+    asked == FOLLOWED
+}
 
 pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the caller owns the range and its contents are dead. An older
-    // kernel answers EINVAL and changes nothing.
-    if unsafe { call::madvise(base.cast(), size, MADV_GUARD_INSTALL) } == 0 {
+    // SAFETY: the caller owns the range and its contents are dead.
+    if unsafe { install_guard(base, size) } {
         return true;
     }
     // SAFETY: as above; decommitted pages fault as guarded ones do.
@@ -285,9 +312,10 @@ pub(super) unsafe fn guard(base: *mut u8, size: usize) -> bool {
 /// locked in memory.
 pub(super) unsafe fn install_guard(base: *mut u8, size: usize) -> bool {
     #[cfg(target_os = "linux")]
-    // SAFETY: the caller owns the range and its contents are dead.
+    // SAFETY: the caller owns the range and its contents are dead. An older
+    // kernel answers EINVAL and changes nothing.
     unsafe {
-        call::madvise(base.cast(), size, MADV_GUARD_INSTALL) == 0
+        call::madvise(base.cast(), size, MADV_GUARD_INSTALL) == 0 && follows_advice(base, size)
     }
     #[cfg(not(target_os = "linux"))]
     {
