@@ -357,7 +357,7 @@ impl LargeList {
         #[cfg(feature = "hardened")]
         if self.is_hard {
             // SAFETY: the caller's promise.
-            return unsafe { self.resize_hard(descriptor, size) };
+            return unsafe { self.resize_hard(descriptor, size, false) };
         }
         // SAFETY: the caller's descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };

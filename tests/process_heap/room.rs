@@ -317,7 +317,10 @@ fn an_aligned_block_shrinks_without_room() {
 #[test]
 fn a_hardened_aligned_block_shrinks_without_room() {
     let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || aligned_blocks_shrink_by(64 * KIB));
+    quiet(&variables, || {
+        aligned_blocks_shrink_by(64 * KIB);
+        aligned_blocks_shrink_by(MIB);
+    });
 }
 
 /// Fills a limited heap with blocks that do not start their regions, and shrinks each, which
@@ -343,6 +346,46 @@ fn aligned_blocks_shrink_by(bytes: usize) {
         face.free(block, less);
     }
     assert_eq!(ntheap::stats().allocated, 0);
+}
+
+/// Blocks of C's that shrink where there is not a byte left, which keep what they have if need be.
+fn blocks_shrink_without_room() {
+    const SIZES: [usize; 7] = [3 * MIB, 200_000, 17_000, 5000, 500, 24, 8];
+    let face = Face::Checked;
+    let mut held = Vec::with_capacity(64 * 1024);
+    // Some of each, and then as many as there is room for.
+    for most in [2, held.capacity()] {
+        for size in SIZES {
+            let whole = layout(size, 8);
+            let block = || Some(face.allocate(whole)).filter(|block| !block.is_null());
+            for block in std::iter::from_fn(block).take(most) {
+                let tag = held.len() as u64;
+                held.push((super::workload::Held::new(block, whole, tag), size));
+            }
+        }
+    }
+    assert!(held.len() < held.capacity());
+    // The small ones first: a large one leaves its room to all others.
+    held.sort_by_key(|&(_, size)| size);
+    for (block, size) in &mut held {
+        let to = size.div_ceil(7);
+        assert!(block.resize(face, to), "{size} to {to} bytes");
+    }
+    held.into_iter().for_each(|(block, _)| block.free(face));
+    assert_eq!(ntheap::stats().allocated, 0);
+}
+
+#[test]
+fn a_block_shrinks_without_room() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        blocks_shrink_without_room()
+    });
+}
+
+#[test]
+fn a_hardened_block_shrinks_without_room() {
+    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
+    quiet(&variables, || blocks_shrink_without_room());
 }
 
 /// Whether what threads' caches keep can be had for others; says so where it cannot.

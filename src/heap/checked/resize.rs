@@ -137,6 +137,9 @@ unsafe fn reallocate_elsewhere(
         if new.is_null() {
             new = allocate(word, size);
         }
+        if new.is_null() && size <= old_size {
+            return address;
+        }
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
             free(word, address);

@@ -736,47 +736,23 @@ pub(in crate::heap) unsafe fn reallocate(
     // SAFETY: the caller's block; the new one is distinct and large enough for what
     // both hold.
     unsafe {
-        let old = if found.is_large() || found.is_nothing() {
-            usable_size(operation, address)?
-        } else {
+        let is_small = !found.is_large() && !found.is_nothing();
+        let old = if is_small {
             size_of(operation, &found, address)
+        } else {
+            usable_size(operation, address)?
         };
         let class = class_for(size, align);
         let may_stay = found.is_large() && class.is_none() && align <= crate::vm::page_size();
         if may_stay {
-            let mut resized = resize_large(&found, address, size, layout);
-            if let Resized::Wrong(expected) = resized {
-                misuse::wrong_layout(operation, address.addr(), expected);
-                // Told of once.
-                layout = None;
-                resized = resize_large(&found, address, size, None);
+            let stayed = stay_large(&found, operation, address, size, &mut layout, false);
+            if stayed.is_some() {
+                return stayed;
             }
-            match resized {
-                Resized::Done(block) => return Some(block),
-                Resized::Freed => {
-                    tell_freed(operation, found.descriptor, address);
-                    return Some(ptr::null_mut());
-                }
-                Resized::Not | Resized::Wrong(_) => {}
-            }
-        } else if !found.is_large() && !found.is_nothing() && class == Some(found.class()) {
-            let is_expected = layout.is_none_or(|expected| is_size(&found, old, expected));
-            if !is_expected {
-                misuse::wrong_layout(operation, address.addr(), layout.unwrap_or(old));
-            }
-            let room = capacity(found.class());
-            if found.mark != BUSY_EXACT {
-                pattern::erase(address, room, old);
-            }
-            let mark = pattern::mark_for(room, size);
-            found.set_mark(mark);
-            if mark != BUSY_EXACT {
-                // A smaller block's data lies in the slack.
-                pattern::erase(address, room, size);
-                pattern::write(mark, address, room, size);
-            }
-            return Some(address);
+        } else if is_small && class == Some(found.class()) {
+            return Some(stay_small(&found, operation, address, (old, size), layout));
         }
+        let shrinks = size <= old && address.addr().is_multiple_of(align);
         loop {
             let new = match class {
                 None if size > old => allocate_large(word, size, align, Need::Growing),
@@ -787,18 +763,82 @@ pub(in crate::heap) unsafe fn reallocate(
                 free(word, operation, address, layout);
                 return Some(new);
             }
+            if is_small && shrinks {
+                return Some(stay_small(&found, operation, address, (old, size), layout));
+            }
             // What is free was given back for a copy, and may be room enough for the growth.
-            if may_stay {
-                match resize_large(&found, address, size, layout) {
-                    Resized::Done(block) => return Some(block),
-                    Resized::Freed => {
-                        tell_freed(operation, found.descriptor, address);
-                        return Some(ptr::null_mut());
-                    }
-                    Resized::Not | Resized::Wrong(_) => {}
+            if may_stay || (found.is_large() && shrinks) {
+                let stayed = stay_large(&found, operation, address, size, &mut layout, shrinks);
+                if stayed.is_some() {
+                    return stayed;
                 }
             }
             if !asks || !private::met::tries_again(size) {
+                return Some(ptr::null_mut());
+            }
+        }
+    }
+}
+
+/// Resizes a block of a class where it is, which has `old` bytes, and room for `size`. What is
+/// wrong with its layout is reported.
+///
+/// # Safety
+/// The block is handed out, and the caller's.
+unsafe fn stay_small(
+    found: &Found,
+    operation: &str,
+    address: *mut u8,
+    (old, size): (usize, usize),
+    layout: Option<usize>,
+) -> *mut u8 {
+    if let Some(expected) = layout
+        && !is_size(found, old, expected)
+    {
+        misuse::wrong_layout(operation, address.addr(), expected);
+    }
+    let room = capacity(found.class());
+    // SAFETY: the caller's block, of so many bytes.
+    unsafe {
+        if found.mark != BUSY_EXACT {
+            pattern::erase(address, room, old);
+        }
+        let mark = pattern::mark_for(room, size);
+        found.set_mark(mark);
+        if mark != BUSY_EXACT {
+            // A smaller block's data lies in the slack.
+            pattern::erase(address, room, size);
+            pattern::write(mark, address, room, size);
+        }
+    }
+    address
+}
+
+/// Resizes a large block without a copy: `None`, and nothing changed, where that cannot be done;
+/// null where somebody frees it at the same time. What is wrong is reported, and with its layout
+/// no more than once. One that `shrinks` keeps its region, if there is no other way.
+///
+/// # Safety
+/// As for [`reallocate`]; `found` is a large block.
+unsafe fn stay_large(
+    found: &Found,
+    operation: &str,
+    address: *mut u8,
+    size: usize,
+    layout: &mut Option<usize>,
+    shrinks: bool,
+) -> Option<*mut u8> {
+    loop {
+        // SAFETY: the caller's promise.
+        match unsafe { resize_large(found, address, size, *layout, shrinks) } {
+            Resized::Done(block) => return Some(block),
+            Resized::Not => return None,
+            Resized::Wrong(expected) => {
+                misuse::wrong_layout(operation, address.addr(), expected);
+                *layout = None;
+            }
+            Resized::Freed => {
+                tell_freed(operation, found.descriptor, address);
                 return Some(ptr::null_mut());
             }
         }
@@ -824,6 +864,7 @@ unsafe fn resize_large(
     address: *mut u8,
     size: usize,
     layout: Option<usize>,
+    shrinks: bool,
 ) -> Resized {
     let mut large = PROCESS.large.lock();
     let descriptor = found.descriptor;
@@ -837,10 +878,16 @@ unsafe fn resize_large(
             (_, false) => Resized::Not,
             (is, true) => match layout.filter(|&expected| expected != is) {
                 Some(expected) => Resized::Wrong(expected),
-                None => match large.resize(descriptor, size) {
-                    block if block.is_null() => Resized::Not,
-                    block => Resized::Done(block),
-                },
+                None => {
+                    let mut block = large.resize(descriptor, size);
+                    if block.is_null() && shrinks {
+                        block = large.shrink(descriptor, size);
+                    }
+                    match block.is_null() {
+                        true => Resized::Not,
+                        false => Resized::Done(block),
+                    }
+                }
             },
         };
         LargeList::hand_out(descriptor);

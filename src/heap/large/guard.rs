@@ -11,7 +11,7 @@
 //! rights. The latest few of the former wait before they are used again: a program that
 //! takes turns with blocks of megabytes could keep none.
 
-use super::{LargeList, leeway, mark, pages};
+use super::{LargeList, leeway, mark, pages, surplus_of};
 use crate::heap::descriptor::{Descriptor, LARGE};
 use crate::heap::hard::{self, pattern};
 use crate::sys::{self, Protection};
@@ -280,7 +280,26 @@ impl LargeList {
         true
     }
 
-    /// [`LargeList::resize`] in a hardened heap.
+    /// [`LargeList::resize`] in a hardened heap to fewer bytes, whatever is left of the region.
+    ///
+    /// # Safety
+    /// As there.
+    pub(in crate::heap) unsafe fn shrink(
+        &mut self,
+        descriptor: *mut Descriptor,
+        size: usize,
+    ) -> *mut u8 {
+        // SAFETY: the caller's descriptor is live and stays so, and the list is locked.
+        unsafe {
+            self.surplus -= surplus_of(&*descriptor);
+            let block = self.resize_hard(descriptor, size, true);
+            self.surplus += surplus_of(&*descriptor);
+            block
+        }
+    }
+
+    /// [`LargeList::resize`] in a hardened heap; `stays`, to as much as its region has room for
+    /// at any rate.
     ///
     /// # Safety
     /// As there.
@@ -288,6 +307,7 @@ impl LargeList {
         &mut self,
         descriptor: *mut Descriptor,
         size: usize,
+        stays: bool,
     ) -> *mut u8 {
         // SAFETY: the caller's descriptor is live and the list is locked.
         let this = unsafe { &mut *descriptor };
@@ -301,7 +321,8 @@ impl LargeList {
         let room = this.region_size - (base - this.extent) - guard;
         let starts = base == this.extent;
         // One that grows may have all of its region.
-        let fits = bytes <= room && (bytes >= span || bytes >= room - leeway(room, starts));
+        let fits =
+            bytes <= room && (stays || bytes >= span || bytes >= room - leeway(room, starts));
         let Some(region) = bytes.checked_add(guard) else {
             return ptr::null_mut();
         };
