@@ -10,42 +10,42 @@ use crate::heap::descriptor::{BUSY_EXACT, BUSY_HARD, Descriptor, Kind, LARGE, is
 use crate::heap::front::{Front, Shared};
 use crate::heap::large::{LargeList, Need};
 use crate::heap::word::Word;
-use crate::heap::{PROCESS, misuse, nothing, private, slices};
+use crate::heap::{PROCESS, misuse, nothing, slices};
 use crate::report::Stop;
 use core::ptr;
 use core::sync::atomic::Ordering;
 
 /// A block of the front end's that is handed out.
-struct Found {
-    descriptor: *mut Descriptor,
+pub(super) struct Found {
+    pub(super) descriptor: *mut Descriptor,
     key: *mut u8,
-    mark: u8,
+    pub(super) mark: u8,
 }
 
 impl Found {
-    fn class(&self) -> usize {
+    pub(super) fn class(&self) -> usize {
         // SAFETY: the block is handed out, so its descriptor is live.
         usize::from(unsafe { (*self.descriptor).class.load(Ordering::Relaxed) })
     }
 
-    fn is_large(&self) -> bool {
+    pub(super) fn is_large(&self) -> bool {
         // SAFETY: as above.
         unsafe { (*self.descriptor).what.load(Ordering::Relaxed) == LARGE }
     }
 
     /// Whether it is a block of no bytes.
-    fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         !self.is_large() && self.class() == 0
     }
 
-    fn set_mark(&self, mark: u8) {
+    pub(super) fn set_mark(&self, mark: u8) {
         // SAFETY: a key of a live descriptor.
         unsafe { (*Descriptor::mark_of(self.key)).store(mark, Ordering::Relaxed) };
     }
 }
 
 /// What an address is.
-enum Place {
+pub(super) enum Place {
     /// A block that is handed out.
     Busy(Found),
     /// One of the front end's that is not, and its bytes.
@@ -55,7 +55,7 @@ enum Place {
 }
 
 #[inline(always)]
-fn place_of(address: usize) -> Place {
+pub(super) fn place_of(address: usize) -> Place {
     let descriptor = slices::find(address);
     // SAFETY: what `find` leads to is readable; a descriptor with an index for the
     // address has a mark for it.
@@ -317,7 +317,7 @@ pub(in crate::heap) fn allocate(word: &Word, size: usize, align: usize, zero: bo
 
 #[cold]
 #[inline(never)]
-fn allocate_large(word: &Word, size: usize, align: usize, need: Need) -> *mut u8 {
+pub(super) fn allocate_large(word: &Word, size: usize, align: usize, need: Need) -> *mut u8 {
     if need != Need::Zeroed && align <= PAGE {
         // SAFETY: a word leads to its thread's cache or a shared one.
         let block = unsafe { spare::take(&*word.own(), size) };
@@ -416,7 +416,7 @@ unsafe fn written_free(block: *mut u8, room: usize) {
 /// # Safety
 /// The block is handed out, and what `found` says is true of it.
 #[inline(always)]
-unsafe fn size_of(operation: &str, found: &Found, block: *mut u8) -> usize {
+pub(super) unsafe fn size_of(operation: &str, found: &Found, block: *mut u8) -> usize {
     let room = capacity(found.class());
     // SAFETY: a block of so many bytes, which is marked so.
     match unsafe { pattern::read(found.mark, block, room) } {
@@ -512,7 +512,7 @@ pub(in crate::heap) unsafe fn free(
 }
 
 /// Whether a block of `size` bytes may be one of `expected`.
-fn is_size(found: &Found, size: usize, expected: usize) -> bool {
+pub(super) fn is_size(found: &Found, size: usize, expected: usize) -> bool {
     if found.mark == BUSY_EXACT {
         return expected <= size && size - expected < pattern::LEAST;
     }
@@ -706,191 +706,5 @@ pub(in crate::heap) fn expect_size(operation: &str, address: *mut u8, size: usiz
     };
     if has < size || has - size >= more {
         misuse::wrong_layout(operation, address.addr(), size);
-    }
-}
-
-/// Resizes the block at `address` to `size` bytes, at a multiple of `align`: `Some` of
-/// null, and the block as it was, when the system has nothing to give; `None` where the
-/// address is another heap's block, or none. What is wrong is reported.
-///
-/// # Safety
-/// As for [`free`]; the old block is used no more unless null is returned.
-pub(in crate::heap) unsafe fn reallocate(
-    word: &Word,
-    operation: &str,
-    address: *mut u8,
-    size: usize,
-    align: usize,
-    mut layout: Option<usize>,
-) -> Option<*mut u8> {
-    let found = match place_of(address.addr()) {
-        Place::Busy(found) => found,
-        Place::Free(size) => {
-            misuse::already_free(operation, address.addr(), size);
-            return Some(ptr::null_mut());
-        }
-        Place::Other => return None,
-    };
-    // Rust's programs ask nobody.
-    let asks = layout.is_none();
-    // SAFETY: the caller's block; the new one is distinct and large enough for what
-    // both hold.
-    unsafe {
-        let is_small = !found.is_large() && !found.is_nothing();
-        let old = if is_small {
-            size_of(operation, &found, address)
-        } else {
-            usable_size(operation, address)?
-        };
-        let class = class_for(size, align);
-        let may_stay = found.is_large() && class.is_none() && align <= crate::vm::page_size();
-        if may_stay {
-            let stayed = stay_large(&found, operation, address, size, &mut layout, false);
-            if stayed.is_some() {
-                return stayed;
-            }
-        } else if is_small && class == Some(found.class()) {
-            return Some(stay_small(&found, operation, address, (old, size), layout));
-        }
-        let shrinks = size <= old && address.addr().is_multiple_of(align);
-        loop {
-            let new = match class {
-                None if size > old => allocate_large(word, size, align, Need::Growing),
-                _ => allocate(word, size, align, false),
-            };
-            if !new.is_null() {
-                new.copy_from_nonoverlapping(address, old.min(size));
-                free(word, operation, address, layout);
-                return Some(new);
-            }
-            if is_small && shrinks {
-                return Some(stay_small(&found, operation, address, (old, size), layout));
-            }
-            // What is free was given back for a copy, and may be room enough for the growth.
-            if may_stay || (found.is_large() && shrinks) {
-                let stayed = stay_large(&found, operation, address, size, &mut layout, shrinks);
-                if stayed.is_some() {
-                    return stayed;
-                }
-            }
-            if !asks || !private::met::tries_again(size) {
-                return Some(ptr::null_mut());
-            }
-        }
-    }
-}
-
-/// Resizes a block of a class where it is, which has `old` bytes, and room for `size`. What is
-/// wrong with its layout is reported.
-///
-/// # Safety
-/// The block is handed out, and the caller's.
-unsafe fn stay_small(
-    found: &Found,
-    operation: &str,
-    address: *mut u8,
-    (old, size): (usize, usize),
-    layout: Option<usize>,
-) -> *mut u8 {
-    if let Some(expected) = layout
-        && !is_size(found, old, expected)
-    {
-        misuse::wrong_layout(operation, address.addr(), expected);
-    }
-    let room = capacity(found.class());
-    // SAFETY: the caller's block, of so many bytes.
-    unsafe {
-        if found.mark != BUSY_EXACT {
-            pattern::erase(address, room, old);
-        }
-        let mark = pattern::mark_for(room, size);
-        found.set_mark(mark);
-        if mark != BUSY_EXACT {
-            // A smaller block's data lies in the slack.
-            pattern::erase(address, room, size);
-            pattern::write(mark, address, room, size);
-        }
-    }
-    address
-}
-
-/// Resizes a large block without a copy: `None`, and nothing changed, where that cannot be done;
-/// null where somebody frees it at the same time. What is wrong is reported, and with its layout
-/// no more than once. One that `shrinks` keeps its region, if there is no other way.
-///
-/// # Safety
-/// As for [`reallocate`]; `found` is a large block.
-unsafe fn stay_large(
-    found: &Found,
-    operation: &str,
-    address: *mut u8,
-    size: usize,
-    layout: &mut Option<usize>,
-    shrinks: bool,
-) -> Option<*mut u8> {
-    loop {
-        // SAFETY: the caller's promise.
-        match unsafe { resize_large(found, address, size, *layout, shrinks) } {
-            Resized::Done(block) => return Some(block),
-            Resized::Not => return None,
-            Resized::Wrong(expected) => {
-                misuse::wrong_layout(operation, address.addr(), expected);
-                *layout = None;
-            }
-            Resized::Freed => {
-                tell_freed(operation, found.descriptor, address);
-                return Some(ptr::null_mut());
-            }
-        }
-    }
-}
-
-/// What `resize_large` did.
-enum Resized {
-    /// The block is here now.
-    Done(*mut u8),
-    /// Nothing.
-    Not,
-    /// Nothing: the block was not asked for with so many bytes.
-    Wrong(usize),
-    /// Nothing: somebody frees it at the same time.
-    Freed,
-}
-
-/// # Safety
-/// As for [`reallocate`]; `found` is a large block.
-unsafe fn resize_large(
-    found: &Found,
-    address: *mut u8,
-    size: usize,
-    layout: Option<usize>,
-    shrinks: bool,
-) -> Resized {
-    let mut large = PROCESS.large.lock();
-    let descriptor = found.descriptor;
-    // SAFETY: as in `free_large`.
-    unsafe {
-        if !LargeList::claim(descriptor, address.addr()) {
-            return Resized::Freed;
-        }
-        let resized = match LargeList::size_of(descriptor) {
-            // Where it lies now, it is moved from, and freed: told of there.
-            (_, false) => Resized::Not,
-            (is, true) => match layout.filter(|&expected| expected != is) {
-                Some(expected) => Resized::Wrong(expected),
-                None => {
-                    let mut block = large.resize(descriptor, size);
-                    if block.is_null() && shrinks {
-                        block = large.shrink(descriptor, size);
-                    }
-                    match block.is_null() {
-                        true => Resized::Not,
-                        false => Resized::Done(block),
-                    }
-                }
-            },
-        };
-        LargeList::hand_out(descriptor);
-        resized
     }
 }

@@ -48,18 +48,20 @@ mod lane;
 pub(super) mod pattern;
 mod place;
 mod quarantine;
+mod resize;
 mod spare;
 
 pub use blocks::{Keep, Put, Taken};
 pub(super) use blocks::{
-    allocate, expect_size, free, keep_large, put, put_elsewhere, put_larger, reallocate, take,
-    take_larger, tell_freed, tell_written, usable_size,
+    allocate, expect_size, free, keep_large, put, put_elsewhere, put_larger, take, take_larger,
+    tell_freed, tell_written, usable_size,
 };
 pub(super) use budget::affords;
 pub(in crate::heap) use chance::{random, secrets};
 pub(super) use guard::{forget, open, seal, shut};
 pub(super) use place::{any_of, capacity, ends_in_guard, fill, prepare, shuffle, undo};
 pub(super) use quarantine::{end as end_quarantine, end_spares, for_each_kept};
+pub(super) use resize::reallocate;
 
 use super::way;
 use core::sync::atomic::Ordering;
