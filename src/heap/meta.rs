@@ -10,6 +10,9 @@ use crate::vm::{self, Use};
 
 /// Bytes of one region; a record is far smaller.
 const REGION: usize = 4 * 1024 * 1024;
+/// Bytes of the first one where the root record has no room: each of the next has twice as many as
+/// the one before, so that little is taken from blocks where address space is short.
+const FIRST: usize = REGION / 16;
 /// Bytes committed at a time: neighbours merge into one mapping.
 const STEP: usize = 64 * 1024;
 
@@ -26,6 +29,17 @@ struct Arena {
 }
 
 impl Arena {
+    /// Bytes that the next region is to have.
+    fn next_region(&self) -> usize {
+        if self.newest == 0 {
+            return FIRST;
+        }
+        let newest = core::ptr::with_exposed_provenance::<[usize; 2]>(self.newest);
+        // SAFETY: a region begins with such a link, and stays.
+        let [_, bytes] = unsafe { newest.read() };
+        (2 * bytes).next_multiple_of(STEP).min(REGION)
+    }
+
     /// Goes on with a region.
     ///
     /// # Safety
@@ -76,14 +90,14 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
     // What lies before it is nobody's, unless a region begins anew.
     arena.at = arena.at.next_multiple_of(align).min(arena.end);
     if arena.end - arena.at < size {
-        let size = size + align.max(LINK);
-        let mut region = REGION;
+        let least = (size + align.max(LINK)).next_multiple_of(STEP);
+        let mut region = arena.next_region().max(least);
         let base = loop {
             let base = vm::reserve(Use::Metadata, region, vm::GRANULARITY);
-            if !base.is_null() || region <= size.next_multiple_of(STEP) {
+            if !base.is_null() || region <= least {
                 break base;
             }
-            region = (region / 4).max(size.next_multiple_of(STEP));
+            region = (region / 4).max(least);
         };
         if base.is_null() {
             return base;
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn regions_end_where_a_step_does() {
-        assert!(vm::root::publish());
+        assert!(vm::root::publish(usize::MAX));
         assert!(!allocate(64).is_null());
         let arena = ARENA.lock();
         assert!(arena.committed <= arena.end && arena.committed.is_multiple_of(STEP));

@@ -245,7 +245,8 @@ impl Heap {
         if !self.ready.begin() {
             return true;
         }
-        if !root::publish() || !slices::create() {
+        let limit = crate::sys::address_space_limit();
+        if !root::publish(limit) || !slices::create(limit) {
             self.ready.end(false);
             return false;
         }

@@ -62,9 +62,8 @@ static COMMITTED: [AtomicU64; PIECES.div_ceil(64)] =
 pub(super) static WRITERS: Mutex<()> = Mutex::new(());
 
 /// Makes the table. False when the system has no address space for even the
-/// smallest one.
-pub(super) fn create() -> bool {
-    let limit = crate::sys::address_space_limit();
+/// smallest one. The address space has `limit` bytes, `usize::MAX` for no limit.
+pub(super) fn create(limit: usize) -> bool {
     let mut entries = MAX_ENTRIES;
     while entries > MIN_ENTRIES && entries * size_of::<usize>() > limit / 64 {
         entries /= 16;

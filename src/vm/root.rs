@@ -94,7 +94,8 @@ static ROOT: AtomicPtr<RootRecord> = AtomicPtr::new(core::ptr::null_mut());
 /// records of the layers above: a region and a page less that every process pays for.
 const ROOM: usize = 4 * 1024 * 1024;
 
-/// Where the record's region ends, until [`take_room`] is called; 0 where it has no room.
+/// Where the record's region ends, until [`take_room`] is called; 0 where it has no room, as
+/// where address space is limited.
 static END: AtomicUsize = AtomicUsize::new(0);
 
 /// What lies behind the root record, for whoever took it: committed up to one address, reserved
@@ -124,21 +125,20 @@ pub(crate) fn take_room() -> Option<Room> {
 }
 
 /// Makes this copy's record. Called once, before the first allocation is
-/// served; false when the system has no memory for it.
-pub(crate) fn publish() -> bool {
+/// served; false when the system has no memory for it. Of an address space of `limit` bytes,
+/// `usize::MAX` for no limit, blocks may need what the room takes.
+pub(crate) fn publish(limit: usize) -> bool {
     if !ROOT.load(Ordering::Acquire).is_null() {
         return true;
     }
+    let has_room = limit == usize::MAX;
+    let (room, committed) = match has_room {
+        true => (ROOM, GRANULARITY),
+        false => (0, super::page_size()),
+    };
+    let size = 2 * GRANULARITY + room;
     // Wherever it lies, since each process pays for it.
-    let mut size = 2 * GRANULARITY + ROOM;
-    let mut committed = GRANULARITY;
-    let mut region = super::reserve_anywhere(Use::Metadata, size);
-    if region.is_null() {
-        // Address space is short: the record alone.
-        size = 2 * GRANULARITY;
-        committed = super::page_size();
-        region = super::reserve_anywhere(Use::Metadata, size);
-    }
+    let region = super::reserve_anywhere(Use::Metadata, size);
     if region.is_null() {
         return false;
     }
@@ -164,7 +164,7 @@ pub(crate) fn publish() -> bool {
             anchors: [const { AtomicUsize::new(0) }; ANCHORS],
         });
     }
-    if size > 2 * GRANULARITY {
+    if has_room {
         // Whoever takes the room commits it by whole pieces, none of which may reach beyond it.
         END.store((start + size) & !(GRANULARITY - 1), Ordering::Relaxed);
     }
