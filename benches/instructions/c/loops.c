@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ void *allocate_zeroed_nothing(size_t count, size_t size);
 void *allocate_aligned_nothing(size_t align, size_t size);
 void *reallocate_nothing(void *block, size_t size);
 void free_nothing(void *block);
+size_t size_of_nothing(void *block);
 
 __attribute__((noinline)) void mark(void)
 {
@@ -36,7 +38,7 @@ static inline void *keep(void *block)
 static void *blocks[BATCH];
 
 /* The same loops over malloc's functions and over those that do nothing. */
-#define LOOPS(prefix, allocate, zeroed, aligned_at, reallocate, release)         \
+#define LOOPS(prefix, allocate, zeroed, aligned_at, reallocate, release, size_of) \
     static void prefix##pairs(size_t n, size_t size)                             \
     {                                                                            \
         for (size_t i = 0; i < n; i++)                                           \
@@ -69,18 +71,25 @@ static void *blocks[BATCH];
             block = keep(reallocate(block, size));                               \
         }                                                                        \
         release(block);                                                          \
+    }                                                                            \
+    static void prefix##sizes(size_t n, size_t size)                             \
+    {                                                                            \
+        void *block = allocate(size);                                            \
+        for (size_t i = 0; i < n; i++)                                           \
+            keep((void *)size_of(keep(block)));                                  \
+        release(block);                                                          \
     }
 
-LOOPS(, malloc, calloc, aligned_alloc, realloc, free)
+LOOPS(, malloc, calloc, aligned_alloc, realloc, free, malloc_usable_size)
 LOOPS(no_, allocate_nothing, allocate_zeroed_nothing, allocate_aligned_nothing,
-      reallocate_nothing, free_nothing)
+      reallocate_nothing, free_nothing, size_of_nothing)
 
 static const struct {
     const char *name;
     void (*run)(size_t n, size_t size);
 } loops[] = {
 #define LOOP(name) {#name, name}, {"no_" #name, no_##name}
-    LOOP(pairs), LOOP(batches), LOOP(callocs), LOOP(aligned), LOOP(reallocs),
+    LOOP(pairs), LOOP(batches), LOOP(callocs), LOOP(aligned), LOOP(reallocs), LOOP(sizes),
 };
 
 int main(int argc, char **argv)

@@ -32,6 +32,12 @@ void free_nothing(void *block)
     __asm__ volatile("" : : "r"(block) : "memory");
 }
 
+size_t size_of_nothing(void *block)
+{
+    __asm__ volatile("" : : : "memory");
+    return (size_t)block;
+}
+
 void *allocate_in_nothing(void *heap, unsigned flags, size_t size)
 {
     __asm__ volatile("" : : "r"(heap), "r"(flags) : "memory");

@@ -33,6 +33,8 @@ pub enum Load {
     CAligned,
     /// `realloc` to 97 and to 112 bytes, which one class serves.
     CRealloc,
+    /// `malloc_usable_size`.
+    CSize,
     /// `malloc` and `free` in a hardened heap.
     HardPair,
     /// `malloc` 10,000 times, then `free` in the same order, in a hardened heap.
@@ -127,6 +129,7 @@ impl Row {
             rows(Load::CCalloc, &[OTHER_SIZE]),
             rows(Load::CAligned, &[OTHER_SIZE]),
             rows(Load::CRealloc, &[112]),
+            rows(Load::CSize, &[OTHER_SIZE]),
             rows(Load::HardPair, &HARD_SIZES),
             rows(Load::HardBatch, &[OTHER_SIZE]),
             rows(Load::HardCalloc, &[OTHER_SIZE]),
@@ -183,6 +186,7 @@ impl Row {
                 per_turn: 2,
                 ..single(Program::C, ["reallocs", "no_reallocs"], 2)
             },
+            Load::CSize => single(Program::C, ["sizes", "no_sizes"], 2),
             Load::HardPair => single(Program::Hardened, ["pairs", "no_pairs"], 3),
             Load::HardBatch => Plan {
                 program: Program::Hardened,
@@ -222,6 +226,7 @@ impl fmt::Display for Row {
             Load::CCalloc => "C, calloc",
             Load::CAligned => "C, aligned_alloc at 64",
             Load::CRealloc => "C, realloc within a class",
+            Load::CSize => "C, malloc_usable_size",
             Load::HardPair => "C, hardened, pair",
             Load::HardBatch => "C, hardened, batch of 10,000",
             Load::HardCalloc => "C, hardened, calloc",
