@@ -17,11 +17,20 @@ pub fn missing_programs() -> Vec<&'static str> {
 /// words where it lies in none.
 pub fn target_folder() -> Result<PathBuf, String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    program
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+    target_of(&program)
         .map(Path::to_owned)
         .ok_or_else(|| format!("{} is in no target folder", program.display()))
+}
+
+/// The folder above a profile's, in which a program lies, or a test in `deps`. Cargo marks it by
+/// a file only where it made it.
+fn target_of(program: &Path) -> Option<&Path> {
+    let folder = program.parent()?;
+    let profile = match folder.file_name()?.to_str()? {
+        "deps" => folder.parent()?,
+        _ => folder,
+    };
+    profile.parent()
 }
 
 /// What [`build`] built.
@@ -108,4 +117,21 @@ pub(crate) fn build(target: &Path) -> Result<Programs, String> {
         flagged,
         folder,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_folder_is_known_by_where_a_program_lies() {
+        let of = |program| target_of(Path::new(program)).and_then(Path::to_str);
+        assert_eq!(of("/a/target/debug/deps/demands-1f"), Some("/a/target"));
+        assert_eq!(of("/a/target/release/growth"), Some("/a/target"));
+        assert_eq!(
+            of("/a/target/TRIPLE/release/growth"),
+            Some("/a/target/TRIPLE")
+        );
+        assert_eq!(of("/growth"), None);
+    }
 }

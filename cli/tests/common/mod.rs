@@ -60,7 +60,9 @@ fn built(package: &str, file: &str) -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--package", package, "--lib"]);
     build.args(["--profile", &profile_name(&name(&folder))]);
-    if above.join("CACHEDIR.TAG").exists() {
+    // Cargo marks a target folder only where it made it; a triple has two hyphens or more.
+    let is_target = above.join("CACHEDIR.TAG").exists() || name(above).matches('-').count() < 2;
+    if is_target {
         build.arg("--target-dir").arg(above);
     } else {
         let target = above.parent().expect("a target folder");
