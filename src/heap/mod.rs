@@ -423,22 +423,18 @@ impl Heap {
         self.sparse.lock().decommit_unused(need);
     }
 
-    /// Has `size` bytes that were refused find room below the limit of what may be committed,
-    /// and with them what a region of a private heap takes beside. Whether it is worth another
-    /// try: not without a limit, nor below what is wanted. Nothing is given back where there is
-    /// room: a heap that may not grow was full, or another thread has made room meanwhile. What
-    /// threads' caches keep stays where the system has no process-wide barrier, the calling
-    /// thread's as well.
+    /// Gives back all that is free for `size` bytes and what a region of a private heap takes
+    /// beside, if somebody refused something since [`vm::refused`] was `before`. Whether it is
+    /// worth another try: not in a heap that may not grow and was full, nor for more than there
+    /// can be. What threads' caches keep stays where the system has no process-wide barrier, the
+    /// calling thread's as well. No lock may be held.
     #[cfg(feature = "heaps")]
-    fn make_room(&self, size: usize, align: usize) -> bool {
-        let (charged, limit) = vm::charge_and_limit();
-        if limit == usize::MAX || size > limit {
+    pub(crate) fn make_room(&self, size: usize, align: usize, before: usize) -> bool {
+        if vm::refused() == before || !may_be_had(size) {
             return false;
         }
         let wanted = size.saturating_add(private::BESIDE);
-        if charged.saturating_add(with_slack(wanted, align)) > limit {
-            self.reclaim(Kind::Checked, None, wanted, align);
-        }
+        self.reclaim(Kind::Checked, None, wanted, align);
         true
     }
 
@@ -657,10 +653,16 @@ impl Heap {
     }
 }
 
-/// [`Heap::make_room`] of the process heap. No lock may be held.
+/// What `attempt` gives for `size` bytes; once more if need be after the process heap gave back
+/// what it keeps. No lock may be held.
 #[cfg(all(unix, feature = "win32"))]
-pub(crate) fn make_room(size: usize) -> bool {
-    PROCESS.make_room(size, 1)
+pub(crate) fn insist<R, E>(size: usize, attempt: impl Fn() -> Result<R, E>) -> Result<R, E> {
+    let before = vm::refused();
+    let done = attempt();
+    if done.is_err() && PROCESS.make_room(size, 1, before) {
+        return attempt();
+    }
+    done
 }
 
 /// Bytes of the process heap's and private heaps' subsegments whose pages may hold memory.

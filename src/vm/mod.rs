@@ -162,6 +162,8 @@ static LEDGERS: [Ledger; Use::ALL.len()] = [const {
     }
 }; Use::ALL.len()];
 static CHARGED: Budget = Budget::new(0, usize::MAX);
+/// Requests refused for want of memory or address space.
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
 /// One use's line of the account, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -222,6 +224,21 @@ pub(crate) fn charge_and_limit() -> (usize, usize) {
     CHARGED.committed_and_limit()
 }
 
+/// How many requests the limit of committed bytes or the system has refused for want of
+/// memory or address space anywhere: whoever fails while this changes may find some once others
+/// have given back.
+#[cfg(feature = "heaps")]
+#[inline(always)]
+pub(crate) fn refused() -> usize {
+    REFUSED.load(Ordering::Relaxed)
+}
+
+/// Counts a request that was refused.
+#[cold]
+pub(crate) fn note_refused() {
+    REFUSED.fetch_add(1, Ordering::Relaxed);
+}
+
 fn ledger(of: Use) -> &'static Ledger {
     &LEDGERS[of as usize]
 }
@@ -233,6 +250,7 @@ fn ledgers_address() -> usize {
 
 pub(crate) fn charge(of: Use, size: usize) -> bool {
     if !CHARGED.charge(size) {
+        note_refused();
         return false;
     }
     ledger(of).committed.fetch_add(size, Ordering::Relaxed);
@@ -300,7 +318,11 @@ fn enter_reserved(of: Use, size: usize, reserve: impl FnOnce() -> *mut u8) -> *m
 /// Reserves a region of `size` bytes (whole pages) at a multiple of `align`
 /// (at least 64 KiB). Null when the system refuses.
 pub(crate) fn reserve(of: Use, size: usize, align: usize) -> *mut u8 {
-    enter_reserved(of, size, || sys::reserve(size, align))
+    let base = enter_reserved(of, size, || sys::reserve(size, align));
+    if base.is_null() {
+        note_refused();
+    }
+    base
 }
 
 /// [`reserve`] at a multiple of the page size; see [`sys::reserve_anywhere`].
@@ -338,8 +360,10 @@ pub(crate) fn reserve_at(of: Use, base: *mut u8, size: usize) -> sys::Placed {
         placed = sys::reserve_exactly(base, size);
         placed == sys::Placed::Done
     });
-    if placed == sys::Placed::Done {
-        ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
+    match placed {
+        sys::Placed::Done => _ = ledger(of).reserved.fetch_add(size, Ordering::Relaxed),
+        sys::Placed::NoMemory => note_refused(),
+        sys::Placed::InUse => {}
     }
     placed
 }
@@ -376,6 +400,7 @@ pub(crate) fn allocate(of: Use, size: usize) -> *mut u8 {
     });
     if base.is_null() {
         credit(of, size);
+        note_refused();
     } else {
         ledger(of).reserved.fetch_add(size, Ordering::Relaxed);
     }
@@ -397,6 +422,7 @@ pub(crate) unsafe fn commit(of: Use, base: *mut u8, size: usize) -> bool {
     });
     if !done {
         credit(of, size);
+        note_refused();
     }
     done
 }
@@ -437,6 +463,7 @@ pub(crate) unsafe fn commit_as(
         return Ok(());
     }
     credit(of, fresh);
+    note_refused();
     Err(Limit::System)
 }
 

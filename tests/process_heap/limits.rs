@@ -127,6 +127,64 @@ fn a_limit_set_later(face: Face) {
 
 each_face!(a_limit_set_later: plain = Plain, checked = Checked);
 
+/// What is idle makes room for whoever is refused by the system, as by a limit of the heap's.
+#[cfg(target_env = "gnu")]
+fn what_is_idle_makes_room(resource: Resource, line: &str) {
+    use ntheap::heap::private::{self, Settings};
+    use ntheap::win32::{
+        MEM_COMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualFree,
+    };
+    const SIZE: usize = 4 * MIB;
+    // SAFETY: no memory is given, and heaps and blocks are used no more.
+    let allocate = |size| unsafe {
+        let heap = private::create(&Settings::DEFAULT).unwrap();
+        move || private::allocate(heap, 0, size).is_ok()
+    };
+    let create = || ntheap::Heap::options().initial_size(SIZE).create().is_ok();
+    let pages = |place, kind| {
+        // SAFETY: fresh pages, or those of the test's own region.
+        unsafe { VirtualAlloc(place, SIZE, kind, PAGE_READWRITE) }
+    };
+    let null = std::ptr::null_mut();
+    let take = || {
+        let taken = pages(null, MEM_RESERVE | MEM_COMMIT);
+        // SAFETY: the test's own region, or nothing.
+        !taken.is_null() && unsafe { VirtualFree(taken, 0, MEM_RELEASE) } != 0
+    };
+    let reserved = pages(null, MEM_RESERVE);
+    let commit = || !pages(reserved, MEM_COMMIT).is_null();
+    let (small, large) = (allocate(600_000), allocate(SIZE));
+    let wants: [(&str, &dyn Fn() -> bool); 5] = [
+        ("a heap's block", &small),
+        ("a heap's large block", &large),
+        ("a heap", &create),
+        ("pages", &take),
+        ("commit", &commit),
+    ];
+    for (what, want) in wants {
+        // Kept, since as much was wanted again.
+        for _ in 0..2 {
+            assert!(Load::new(Face::Global, 35).exhaust(3 * MIB, 12 * MIB) >= 3);
+        }
+        set_limit(resource, status(line) as u64);
+        let is_there = want();
+        set_limit(resource, u64::MAX);
+        assert!(is_there, "{what}");
+    }
+}
+
+#[cfg(target_env = "gnu")]
+#[test]
+fn what_is_idle_makes_room_below_a_limit_of_address_space() {
+    isolated(|| what_is_idle_makes_room(libc::RLIMIT_AS, "VmSize"));
+}
+
+#[cfg(target_env = "gnu")]
+#[test]
+fn what_is_idle_makes_room_below_a_limit_of_data() {
+    isolated(|| what_is_idle_makes_room(libc::RLIMIT_DATA, "VmData"));
+}
+
 /// Mappings of the test's own, each a page, that use up what the system
 /// allows a process.
 struct Mappings {

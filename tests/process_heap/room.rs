@@ -378,14 +378,16 @@ fn blocks_shrink_without_room() {
 #[test]
 fn a_block_shrinks_without_room() {
     quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
-        blocks_shrink_without_room()
+        blocks_shrink_without_room();
     });
 }
 
 #[test]
 fn a_hardened_block_shrinks_without_room() {
     let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || blocks_shrink_without_room());
+    quiet(&variables, || {
+        blocks_shrink_without_room();
+    });
 }
 
 /// Whether what threads' caches keep can be had for others; says so where it cannot.
@@ -600,6 +602,47 @@ fn what_is_idle_makes_room_for_pages_of_ones_own() {
         assert!(allocate(null, 17 * MIB, MEM_RESERVE | MEM_COMMIT).is_null());
         // SAFETY: reads the calling thread's own.
         assert_eq!(unsafe { GetLastError() }, ERROR_COMMITMENT_LIMIT);
+    });
+}
+
+/// So are sections, and views that have their own copy of one.
+#[cfg(unix)]
+#[test]
+fn what_is_idle_makes_room_for_sections_and_views() {
+    use ntheap::win32::{
+        CloseHandle, CreateFileMappingW, FILE_MAP_COPY, INVALID_HANDLE_VALUE, MapViewOfFile,
+        PAGE_READWRITE, SEC_RESERVE, UnmapViewOfFile,
+    };
+    if !caches_can_be_emptied() {
+        return;
+    }
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        const SIZE: usize = 14 * MIB;
+        let null = std::ptr::null_mut();
+        let make = |kind| {
+            let (high, name) = (0, std::ptr::null());
+            // SAFETY: there is no name.
+            unsafe {
+                let protect = PAGE_READWRITE | kind;
+                CreateFileMappingW(INVALID_HANDLE_VALUE, null, protect, high, SIZE as u32, name)
+            }
+        };
+        for size in [5000, 64 * KIB, 3 * MIB] {
+            keep_idle(size);
+            let section = make(0);
+            assert!(!section.is_null(), "after blocks of {size} bytes");
+            // SAFETY: the test's own handle.
+            assert_ne!(unsafe { CloseHandle(section) }, 0);
+            let section = make(SEC_RESERVE);
+            keep_idle(size);
+            // SAFETY: a view that nobody uses.
+            unsafe {
+                let view = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, SIZE);
+                assert!(!view.is_null(), "after blocks of {size} bytes");
+                assert_ne!(UnmapViewOfFile(view), 0);
+                assert_ne!(CloseHandle(section), 0);
+            }
+        }
     });
 }
 

@@ -18,7 +18,7 @@ use crate::config::{Action, Config};
 use crate::heap::classes::{self, SLICE};
 use crate::heap::descriptor::REGION_GONE;
 use crate::heap::{PROCESS, slices};
-use crate::vm::Budget;
+use crate::vm::{self, Budget};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
@@ -317,7 +317,7 @@ fn plan(settings: &Settings<'_>) -> Result<First, Error> {
 
 /// Makes a heap and enters it in the list, last or, for the process heap,
 /// first. Before one is refused for want of room, what the process heap keeps is given back
-/// where it is the process that may not have more; not for the process heap, which may be made
+/// where it is the process that can not have more; not for the process heap, which may be made
 /// by whoever reports what comes to light then.
 pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, Error> {
     // Whoever asks what lies at an address is told of heaps' memory from now on.
@@ -327,12 +327,13 @@ pub(super) fn create(settings: &Settings<'_>, is_first: bool) -> Result<Handle, 
     if !PROCESS.is_ready(&Config::new()) {
         return Err(Error::NoMemory);
     }
+    let before = vm::refused();
     let made = make(settings, &first, is_first);
     if made != Err(Error::NoMemory) || is_first {
         return made;
     }
     let tables = memory::tables_size(first.plan.reserved);
-    if !PROCESS.make_room(first.committed.saturating_add(tables), 1) {
+    if !PROCESS.make_room(first.committed.saturating_add(tables), 1, before) {
         return made;
     }
     make(settings, &first, is_first)

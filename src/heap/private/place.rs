@@ -17,6 +17,7 @@ use crate::heap::classes::{self, LAST_BUCKET, SLICE};
 #[cfg(feature = "debug")]
 use crate::heap::debug::tags;
 use crate::trace;
+use crate::vm;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
@@ -91,7 +92,7 @@ pub(super) fn place_block(
 
 /// A block whose bytes are undefined, unless it is large: then zero. Before it
 /// is refused for want of room, what the buckets keep is given back, and then, where it is
-/// the process that may not have more, what the process heap keeps.
+/// the process that can not have more, what the process heap keeps.
 pub(super) fn place(
     heap: &'static PrivateHeap,
     all: u32,
@@ -102,13 +103,14 @@ pub(super) fn place(
     if !heap.choices.allows(size) {
         return Err(Error::NoMemory);
     }
+    let before = vm::refused();
     let mut placed = try_place(heap, all, info, size, align);
     let table = heap.table.find();
     if matches!(placed, Err(Error::LimitReached | Error::NoMemory)) && !table.is_null() {
         lfh::for_each(table, HeapBucket::flush);
         placed = try_place(heap, all, info, size, align);
     }
-    if placed == Err(Error::NoMemory) && PROCESS.make_room(size, align) {
+    if placed == Err(Error::NoMemory) && PROCESS.make_room(size, align, before) {
         placed = try_place(heap, all, info, size, align);
     }
     placed

@@ -12,6 +12,7 @@ use super::{Error, flags};
 use crate::heap::debug::tags;
 use crate::heap::descriptor::Descriptor;
 use crate::heap::{PROCESS, checked, classes};
+use crate::vm;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 #[cfg(feature = "debug")]
@@ -42,6 +43,7 @@ pub(super) unsafe fn reallocate(
         // SAFETY: the caller's promise.
         return unsafe { reallocate_light(heap, call_flags, block, size, &record) };
     }
+    let before = vm::refused();
     let Old {
         size: old,
         info,
@@ -58,7 +60,8 @@ pub(super) unsafe fn reallocate(
     };
     let stays = call_flags | flags::REALLOC_IN_PLACE_ONLY;
     if in_place_only {
-        let is_roomier = why == Error::NoMemory && PROCESS.make_room(size.saturating_sub(old), 1);
+        let more = size.saturating_sub(old);
+        let is_roomier = why == Error::NoMemory && PROCESS.make_room(more, 1, before);
         if is_roomier && let Ok(block) = in_place(heap, stays, block, size)? {
             return Ok(block);
         }

@@ -142,6 +142,7 @@ impl Regions {
         };
         if !given {
             vm::credit(Use::Program, fresh);
+            vm::note_refused();
             return Err(Refusal::NoMemory);
         }
         self.runs.change_from(found, start, end, |run| {

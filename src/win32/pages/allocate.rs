@@ -12,7 +12,7 @@ use super::{EXECUTE_RIGHTS, is_user_range, leads_nowhere, own, status_of};
 use crate::heap;
 use crate::trace::{self, Argument};
 use crate::vm::GRANULARITY;
-use crate::vm::regions::{self, Kind, Protect, Refusal, Request, Touch, Whereabouts};
+use crate::vm::regions::{self, Kind, Protect, Request, Touch, Whereabouts};
 
 /// Types that every version of the function takes.
 const COMMON: DWORD = MEM_COMMIT
@@ -82,7 +82,8 @@ pub(super) fn allocate(
         if has(placeholders) {
             return Err(STATUS_INVALID_PARAMETER_5);
         }
-        return insist(size, || regions::commit(address, size, protect));
+        let commit = || regions::commit(address, size, protect);
+        return heap::insist(size, commit).map_err(status_of);
     }
     let request = request_of(kind, protect, placeholders)?;
     let at = Whereabouts {
@@ -93,17 +94,7 @@ pub(super) fn allocate(
         top_down: has(MEM_TOP_DOWN),
         replaces: has(placeholders & MEM_REPLACE_PLACEHOLDER),
     };
-    insist(size, || regions::reserve(&at, size, &request))
-}
-
-/// What `attempt` gives, once more if need be after the process heap gave back what it keeps
-/// below the limit of committed bytes.
-fn insist<R>(size: usize, attempt: impl Fn() -> Result<R, Refusal>) -> Result<R, NTSTATUS> {
-    let mut done = attempt();
-    if matches!(done, Err(Refusal::CommitLimit)) && heap::make_room(size) {
-        done = attempt();
-    }
-    done.map_err(status_of)
+    heap::insist(size, || regions::reserve(&at, size, &request)).map_err(status_of)
 }
 
 /// What a reservation is to be.

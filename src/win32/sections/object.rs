@@ -5,6 +5,7 @@ use super::super::files::{self as file_calls, FILE};
 use super::super::handles::{self, Kind};
 use super::super::tokens;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
+use crate::heap;
 use crate::sys;
 use crate::sys::files::{self, Errno};
 use crate::vm::sections::{self, Failure, LONGEST_NAME, Request, Unfit};
@@ -158,7 +159,8 @@ fn of_memory(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {
         attributes: wanted.attributes,
         writes: true,
     };
-    sections::create(&request).map_err(status_of)
+    let bytes = usize::try_from(request.size).unwrap_or(usize::MAX);
+    heap::insist(bytes, || sections::create(&request)).map_err(status_of)
 }
 
 fn of_file(wanted: &Wanted<'_>) -> Result<(usize, bool), NTSTATUS> {

@@ -4,6 +4,7 @@ use super::super::constants::*;
 use super::super::handles;
 use super::super::types::{DWORD, HANDLE, NTSTATUS};
 use super::object::SECTION;
+use crate::heap;
 use crate::vm;
 use crate::vm::regions::{Protect, Refusal, Whereabouts};
 use crate::vm::sections::views::{self, Unflushed, Unmapped};
@@ -64,7 +65,8 @@ pub(super) fn map(wanted: &Wanted) -> Result<(usize, usize), NTSTATUS> {
         protect,
         large: wanted.large,
     };
-    views::map(handle.value, &part).map_err(|unmapped| match unmapped {
+    let map = || views::map(handle.value, &part);
+    heap::insist(part.size, map).map_err(|unmapped| match unmapped {
         Unmapped::NoSection => STATUS_INVALID_HANDLE,
         Unmapped::Protection => STATUS_SECTION_PROTECTION,
         Unmapped::Size => STATUS_INVALID_VIEW_SIZE,
