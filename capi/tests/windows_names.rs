@@ -32,18 +32,18 @@ fn a_preloaded_library_replaces_no_function_of_a_windows_name() {
 /// A program of the folder `c`, linked with both libraries; none without a
 /// compiler.
 fn built(test: &str, source: &str, more: &[&str]) -> Option<PathBuf> {
+    built_with(&["-lntheap_win32", "-lntheap"], test, source, more)
+}
+
+/// The same, linked with these.
+fn built_with(libraries: &[&str], test: &str, source: &str, more: &[&str]) -> Option<PathBuf> {
     let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let include = format!("-I{}", headers.display());
     let folder = windows_library().parent().expect("a folder").display();
     let (search, found) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
-    let mut flags = vec![
-        include.as_str(),
-        &search,
-        "-lntheap_win32",
-        "-lntheap",
-        &found,
-        "-ldl",
-    ];
+    let mut flags = vec![include.as_str(), &search];
+    flags.extend(libraries);
+    flags.extend([found.as_str(), "-ldl"]);
     flags.extend(more);
     compiled_as(&test.replace(' ', "-"), test, source, &flags)
 }
@@ -103,6 +103,28 @@ fn handlers_of_exceptions_leave_by_longjmp() {
 #[test]
 fn operator_new_calls_the_handlers_and_throws() {
     linked("operator new", "new_handler.cpp", &[]);
+}
+
+#[test]
+fn what_a_new_handler_frees_is_had() {
+    let (both, alone) = (&["-lntheap_win32", "-lntheap"][..], &["-lntheap"][..]);
+    for (name, libraries, more) in [
+        ("handler frees", both, &["-std=c++17"][..]),
+        ("handler frees alone", alone, &["-std=c++17", "-DALONE"]),
+    ] {
+        let source = "new_handler_frees.cpp";
+        let Some(program) = built_with(libraries, name, source, more) else {
+            return;
+        };
+        for hardened in ["0", "1"] {
+            let mut command = command(&program);
+            command.env("NTHEAP_COMMIT_LIMIT", "16M");
+            command.env("NTHEAP_HARDENED", hardened);
+            let ended = run(&mut command).expect_success(&format!("{name}, hardened {hardened}"));
+            assert_eq!(text(&ended.stdout), "done\n");
+            assert_eq!(text(&ended.stderr), "");
+        }
+    }
 }
 
 #[test]

@@ -274,6 +274,89 @@ fn the_new_handler_of_a_hardened_heap_is_asked_after_what_is_idle() {
     });
 }
 
+/// A program's handler that frees something is asked for as long as it does, and what it freed is
+/// had.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn what_the_handler_frees_is_had() {
+    use ntheap::crt::new_handler;
+    use std::sync::Mutex;
+    static SPARE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    unsafe extern "C" fn free_one(_: usize) -> i32 {
+        let Some(block) = SPARE.lock().unwrap().pop() else {
+            return 0;
+        };
+        let block = std::ptr::with_exposed_provenance_mut(block);
+        Face::Checked.free(block, layout(1, 8));
+        1
+    }
+    let face = Face::Checked;
+    let fill = |size| {
+        let mut spare = SPARE.lock().unwrap();
+        spare.reserve(16 * MIB / size);
+        let block = || Some(face.allocate(layout(size, 8))).filter(|block| !block.is_null());
+        spare.extend(std::iter::from_fn(block).map(|block| block.expose_provenance()));
+        assert!(spare.len() > 1);
+    };
+    let ask = |on: bool| {
+        new_handler::set_mode(i32::from(on));
+    };
+    new_handler::set(Some(free_one));
+    // What fills the heap, what is there before and what is wanted.
+    for (filler, before, wanted) in [
+        (5000, 0, 100),
+        (5000, 0, 20_000),
+        (100_000, 0, 5 * MIB),
+        (5 * MIB / 2, 0, 5 * MIB),
+        (20_000, 100, 3000),
+        (20_000, 5000, 200_000),
+        (5 * MIB / 2, 5 * MIB / 2, 5 * MIB),
+        (100_000, 5 * MIB / 2, 5 * MIB),
+    ] {
+        let what = format!("{wanted} bytes, {before} before, among blocks of {filler}");
+        let had = (before != 0).then(|| {
+            let small = layout(before, 8);
+            super::workload::Held::new(face.allocate(small), small, 36)
+        });
+        fill(filler);
+        ask(true);
+        match had {
+            Some(mut block) => {
+                assert!(block.resize(face, wanted), "{what}");
+                block.free(face);
+            }
+            None => {
+                let block = face.allocate(layout(wanted, 8));
+                assert!(!block.is_null(), "{what}");
+                face.free(block, layout(wanted, 8));
+            }
+        }
+        // Not once more than it took.
+        let left = SPARE.lock().unwrap().len();
+        assert!(left > 0, "{what}");
+        assert!(face.allocate(layout(17 * MIB, 8)).is_null());
+        assert_eq!(SPARE.lock().unwrap().len(), 0, "{what}");
+        ask(false);
+    }
+    assert_eq!(ntheap::stats().allocated, 0);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_the_new_handler_frees_is_had() {
+    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+        what_the_handler_frees_is_had();
+    });
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_the_new_handler_of_a_hardened_heap_frees_is_had() {
+    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
+    quiet(&variables, || {
+        what_the_handler_frees_is_had();
+    });
+}
+
 /// A block that shrinks by less than an eighth.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_block_that_shrinks_leaves_its_room(face: Face) {
