@@ -4,13 +4,19 @@ use super::descriptor::MARKED;
 use super::magazine::{self, Entry, MARKS, Magazine};
 use super::meta::{self, FreeList};
 use crate::sync::Mutex;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+
+/// Magazines that are not asked for after one was refused, so many: each takes calls of the
+/// system's, and without one every block that is freed wants it.
+const UNASKED: u16 = 1024;
 
 /// The magazines of one front end that no thread and no depot has.
 pub(super) struct Pool {
     free: Mutex<Lists>,
     /// Whether a magazine has a second half, for keys.
     has_keys: AtomicBool,
+    /// How many are refused at once.
+    unasked: AtomicU16,
 }
 
 struct Lists {
@@ -27,6 +33,7 @@ impl Pool {
                 small: FreeList::new(),
             }),
             has_keys: AtomicBool::new(false),
+            unasked: AtomicU16::new(0),
         }
     }
 
@@ -67,7 +74,15 @@ impl Pool {
     #[cold]
     #[inline(never)]
     fn make(&self, class: usize) -> *mut Magazine {
+        let unasked = self.unasked.load(Ordering::Relaxed);
+        if unasked != 0 {
+            self.unasked.store(unasked - 1, Ordering::Relaxed);
+            return core::ptr::null_mut();
+        }
         let fresh = meta::allocate(self.bytes());
+        if fresh.is_null() {
+            self.unasked.store(UNASKED, Ordering::Relaxed);
+        }
         if !fresh.is_null() && !magazine::is_large(class) {
             let second = fresh.wrapping_add(MARKS / 2 * size_of::<Entry>());
             // SAFETY: the memory holds two small magazines; the second one is

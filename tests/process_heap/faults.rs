@@ -4,7 +4,7 @@
 use super::support::*;
 use super::workload::Load;
 use ntheap::stats;
-use ntheap::sys::fault;
+use ntheap::sys::{Call, fault};
 
 const STRUCK: u8 = 10;
 const SPARED: u8 = 11;
@@ -105,3 +105,31 @@ fn a_block_grows_by_less_than_a_huge_page(face: Face) {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 each_face!(a_block_grows_by_less_than_a_huge_page: plain = Plain, checked = Checked);
+
+/// Frees want magazines for their blocks. Where there is no memory for any, the system is not
+/// asked for one with each.
+fn frees_ask_seldom_for_what_is_refused(face: Face) {
+    const EACH: usize = 10_000;
+    let mut blocks: Vec<Block> = Vec::with_capacity(32 * EACH);
+    for size in (32..=1024).step_by(32) {
+        let layout = layout(size, 8);
+        blocks.extend((0..EACH).map(|_| {
+            let start = face.allocate(layout);
+            Block { start, layout }
+        }));
+    }
+    let frees = blocks.len();
+    fault::plan(0, u64::MAX, &[Call::Reserve, Call::Commit]);
+    for Block { start, layout } in blocks {
+        face.free(start, layout);
+    }
+    let (asked, struck) = fault::end();
+    figure(&format!("{asked} calls of the system's for {frees} frees"));
+    assert!(struck > 0, "nothing was wanted");
+    assert!(asked < frees as u64 / 100);
+    let mut load = Load::new(face, 37);
+    load.run(true);
+    assert_eq!((load.refused, stats().allocated), (0, 0));
+}
+
+each_face!(frees_ask_seldom_for_what_is_refused: plain = Plain, checked = Checked);
