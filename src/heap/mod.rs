@@ -631,10 +631,15 @@ impl Heap {
     /// and depots keep, dirty slices, kept large regions.
     fn purge(&self, kind: Kind, word: &Word) {
         self.give_back(kind, Some(word));
+        for (_, front) in self.fronts() {
+            front.purge_free_pages();
+        }
         misuse::report_late();
     }
 
-    /// [`Heap::purge`]; without the calling thread's word its cache is emptied as others' are.
+    /// [`Heap::purge`], but for the pages between blocks, which nobody else can have: going through
+    /// them takes as long as the heap is large. Without the calling thread's word its cache is
+    /// emptied as others' are.
     fn give_back(&self, kind: Kind, word: Option<&Word>) {
         if !self.ready.is_ready() {
             return;

@@ -311,7 +311,6 @@ impl Front {
             }
             self.empty_depot(shared, class, &mut state);
         }
-        self.purge_free_pages();
     }
 
     /// Puts the blocks that another thread's cache keeps of a class back into

@@ -133,3 +133,35 @@ fn frees_ask_seldom_for_what_is_refused(face: Face) {
 }
 
 each_face!(frees_ask_seldom_for_what_is_refused: plain = Plain, checked = Checked);
+
+/// What a refusal gives back before is what others can have: the pages between a heap's blocks,
+/// of which there are as many as the heap is large, are no part of it.
+fn refusals_leave_pages_between_blocks_alone(face: Face) {
+    const SIZE: usize = 5000;
+    const REFUSALS: u64 = 100;
+    let layout = layout(SIZE, 8);
+    let all: Vec<_> = (0..20_000).map(|_| face.allocate(layout)).collect();
+    let (gone, held): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    gone.iter()
+        .for_each(|(_, block)| face.free(**block, layout));
+    ntheap::vm::set_commit_limit(ntheap::vm::account().total().committed);
+    let large = super::support::layout(32 * MIB, 8);
+    fault::plan(u64::MAX, 0, &[Call::Purge]);
+    for _ in 0..REFUSALS {
+        assert!(face.allocate(large).is_null());
+    }
+    let (purges, _) = fault::end();
+    figure(&format!("{purges} purges in {REFUSALS} refusals"));
+    assert!(purges < REFUSALS);
+    // Whoever asks for it has them given back.
+    fault::plan(u64::MAX, 0, &[Call::Purge]);
+    face.purge();
+    let (purges, _) = fault::end();
+    assert!(purges > 1000, "{purges} purges");
+    ntheap::vm::set_commit_limit(usize::MAX);
+    held.iter()
+        .for_each(|(_, block)| face.free(**block, layout));
+    assert_eq!(stats().allocated, 0);
+}
+
+each_face!(refusals_leave_pages_between_blocks_alone: plain = Plain, checked = Checked);
