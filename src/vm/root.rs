@@ -131,14 +131,18 @@ pub(crate) fn publish(limit: usize) -> bool {
     if !ROOT.load(Ordering::Acquire).is_null() {
         return true;
     }
-    let has_room = limit == usize::MAX;
-    let (room, committed) = match has_room {
-        true => (ROOM, GRANULARITY),
-        false => (0, super::page_size()),
-    };
-    let size = 2 * GRANULARITY + room;
+    let mut room = if limit == usize::MAX { ROOM } else { 0 };
     // Wherever it lies, since each process pays for it.
-    let region = super::reserve_anywhere(Use::Metadata, size);
+    let mut region = super::reserve_anywhere(Use::Metadata, 2 * GRANULARITY + room);
+    if region.is_null() && room != 0 {
+        room = 0;
+        region = super::reserve_anywhere(Use::Metadata, 2 * GRANULARITY);
+    }
+    let size = 2 * GRANULARITY + room;
+    let committed = match room {
+        0 => super::page_size(),
+        _ => GRANULARITY,
+    };
     if region.is_null() {
         return false;
     }
@@ -164,7 +168,7 @@ pub(crate) fn publish(limit: usize) -> bool {
             anchors: [const { AtomicUsize::new(0) }; ANCHORS],
         });
     }
-    if has_room {
+    if room != 0 {
         // Whoever takes the room commits it by whole pieces, none of which may reach beyond it.
         END.store((start + size) & !(GRANULARITY - 1), Ordering::Relaxed);
     }
