@@ -96,7 +96,12 @@ fn strike(row: &Row, first: u64, count: u64, warm: bool) -> Outcome {
             }
         }
         let after = settled(name, works);
-        assert_eq!(after, before, "{name}: refusals cost something for good");
+        // What was idle may have been given back meanwhile.
+        let no_more = after.is_within(&before);
+        assert!(
+            no_more,
+            "{name}: refusals cost something for good: {before:?}, then {after:?}"
+        );
     }
     Outcome {
         answer,

@@ -45,8 +45,9 @@ fn picture(base: usize) -> Picture {
 }
 
 /// Makes every call into the system fail in turn that `act` makes in a window
-/// that `prepare` has prepared. Each time it must answer one of `errors`, and
-/// leave what was there. How many calls there were.
+/// that `prepare` has prepared, alone and with all that follow but what gives something back,
+/// since some are made once more. Each time it must answer one of `errors`, and
+/// leave what was there.
 fn refuse(
     what: &str,
     kinds: &[Call],
@@ -57,11 +58,23 @@ fn refuse(
     // Far from where the system puts anything.
     const BASE: usize = 0x2300_0000_0000;
     let mut refused = 0;
-    for nth in 0.. {
+    let kept: Vec<Call> = match kinds {
+        [] => Call::ALL.to_vec(),
+        some => some.to_vec(),
+    };
+    let kept: Vec<Call> = kept
+        .into_iter()
+        .filter(|&call| call != Call::Release)
+        .collect();
+    let (mut nth, mut alone) = (0, true);
+    loop {
         assert!(nth < 100, "{what}: no end");
         prepare(BASE);
         let before = picture(BASE);
-        fault::plan(nth, 1, kinds);
+        match alone {
+            true => fault::plan(nth, 1, kinds),
+            false => fault::plan(nth, u64::MAX, &kept),
+        }
         let result = act(BASE);
         let (_, struck) = fault::end();
         if let Err(error) = result {
@@ -79,9 +92,13 @@ fn refuse(
             }
             at += told.RegionSize.min(BASE + PAGES * page_size() - at);
         }
+        nth += 1;
         if struck == 0 {
             assert_eq!(result, Ok(()), "{what}");
-            break;
+            if !alone {
+                break;
+            }
+            (nth, alone) = (0, false);
         }
     }
     assert!(refused > 0, "{what}: no call could be refused");
