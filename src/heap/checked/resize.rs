@@ -1,14 +1,14 @@
 //! How blocks are resized that are known by their address alone.
 
-use super::{allocate, allocate_unasked, busy_block, free, is_hard, is_plain};
+use super::{allocate, allocate_unasked, block_at, busy_block, free, is_hard};
 use crate::heap::classes::{self, MAX_CLASS_SIZE};
 #[cfg(feature = "debug")]
 use crate::heap::debug;
-use crate::heap::descriptor::{Descriptor, Kind};
+use crate::heap::descriptor::{BUSY, Descriptor, Kind};
 #[cfg(feature = "hardened")]
 use crate::heap::hard;
 use crate::heap::word::Word;
-use crate::heap::{PROCESS, private, slices};
+use crate::heap::{PROCESS, private};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
@@ -43,14 +43,9 @@ unsafe fn reallocate_other(word: &Word, address: *mut u8, size: usize) -> *mut u
 /// # Safety
 /// As for [`free`]; the old block is used no more unless null is returned.
 pub unsafe fn reallocate(word: &Word, address: *mut u8, size: usize) -> *mut u8 {
-    let descriptor = slices::find(address.addr());
-    // SAFETY: what `find` leads to is readable; a descriptor with an index for the address has
-    // a mark for it, and is live if the mark says that the block is handed out. The rest is the
-    // caller's promise.
+    // SAFETY: a block that is marked so is handed out. The rest is the caller's promise.
     unsafe {
-        if let Some(index) = Descriptor::index_of(descriptor, address.addr())
-            && is_plain(Descriptor::key(descriptor, index))
-        {
+        if let Some((descriptor, _, BUSY)) = block_at(address.addr()) {
             return reallocate_found(word, descriptor, address, size);
         }
         reallocate_marked(word, address, size)
