@@ -97,3 +97,32 @@ fn caches_of_ended_threads_are_kept_up_to_four_megabytes(face: Face) {
 
 each_face!(caches_of_ended_threads_are_kept_up_to_four_megabytes:
     plain = Plain, checked = Checked, global = Global);
+
+/// Threads of each shard shrink blocks, while all that is free is given back.
+fn blocks_shrink_in_each_shard(face: Face) {
+    const SIZES: [usize; 6] = [100, 500, 1000, 5000, 20_000, 200_000];
+    const ROUNDS: usize = 20;
+    let work = |seed: usize| {
+        for round in 0..ROUNDS {
+            let size = SIZES[(seed + round) % SIZES.len()];
+            let whole = layout(size, 8);
+            let held = |tag| super::workload::Held::new(face.allocate(whole), whole, tag);
+            let mut blocks: Vec<_> = (0..200).map(held).collect();
+            for to in [size / 7, 5] {
+                assert!(blocks.iter_mut().all(|block| block.resize(face, to)));
+            }
+            blocks.into_iter().for_each(|block| block.free(face));
+            face.purge();
+        }
+    };
+    // More threads than this share the first one's shard, if few processors run them.
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            scope.spawn(move || work(seed));
+        }
+    });
+    assert_eq!(stats().allocated, 0);
+}
+
+each_face!(blocks_shrink_in_each_shard:
+    plain = Plain, checked = Checked, global = Global);

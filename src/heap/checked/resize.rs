@@ -1,6 +1,10 @@
 //! How blocks are resized that are known by their address alone.
 
-use super::{allocate, allocate_unasked, block_at, busy_block, free, is_hard};
+use super::{
+    allocate, allocate_unasked, bin_offset, block_at, busy_block, free, is_hard, linear_offset,
+    take_from,
+};
+use crate::heap::cache::ThreadCache;
 use crate::heap::classes::{self, MAX_CLASS_SIZE};
 #[cfg(feature = "debug")]
 use crate::heap::debug;
@@ -129,11 +133,14 @@ unsafe fn reallocate_elsewhere(
         if has_class && size > MAX_CLASS_SIZE {
             new = PROCESS.allocate_growing(Kind::Checked, word, size, 16);
         }
+        if size <= old_size {
+            new = allocate_smaller(word, size);
+            if new.is_null() {
+                return address;
+            }
+        }
         if new.is_null() {
             new = allocate(word, size);
-        }
-        if new.is_null() && size <= old_size {
-            return address;
         }
         if !new.is_null() {
             new.copy_from_nonoverlapping(address, old_size.min(size));
@@ -141,6 +148,23 @@ unsafe fn reallocate_elsewhere(
         }
         new
     }
+}
+
+/// [`allocate`] for a block that can stay where it is: nobody is asked when there is no memory.
+#[inline(always)]
+fn allocate_smaller(word: &Word, size: usize) -> *mut u8 {
+    // SAFETY: as in `allocate`, the small sizes in the thread's own row, the others in its cache.
+    let block = unsafe {
+        match (linear_offset(size), bin_offset(size)) {
+            (Some(offset), _) => take_from(word.row_at(offset).cast()),
+            (None, Some(offset)) => take_from(ThreadCache::bin_at(word.cache(), offset).cast()),
+            (None, None) => ptr::null_mut(),
+        }
+    };
+    if !block.is_null() {
+        return block;
+    }
+    allocate_unasked::<2>(word, size, 16, false)
 }
 
 /// [`reallocate`] of a large block that could not be resized, to another large one; where it
