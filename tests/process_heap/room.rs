@@ -724,14 +724,18 @@ fn what_is_idle_makes_room_for_sections_and_views() {
             // SAFETY: the test's own handle.
             assert_ne!(unsafe { CloseHandle(section) }, 0);
             let section = make(SEC_RESERVE);
-            keep_idle(size);
-            // SAFETY: a view that nobody uses.
-            unsafe {
-                let view = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, SIZE);
-                assert!(!view.is_null(), "after blocks of {size} bytes");
-                assert_ne!(UnmapViewOfFile(view), 0);
-                assert_ne!(CloseHandle(section), 0);
+            // By its size, and by none for the whole section.
+            for bytes in [SIZE, 0] {
+                keep_idle(size);
+                // SAFETY: a view that nobody uses.
+                unsafe {
+                    let view = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, bytes);
+                    assert!(!view.is_null(), "{bytes} after blocks of {size} bytes");
+                    assert_ne!(UnmapViewOfFile(view), 0);
+                }
             }
+            // SAFETY: the test's own handle.
+            assert_ne!(unsafe { CloseHandle(section) }, 0);
         }
     });
 }

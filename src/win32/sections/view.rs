@@ -7,6 +7,7 @@ use super::object::SECTION;
 use crate::heap;
 use crate::vm;
 use crate::vm::regions::{Protect, Refusal, Whereabouts};
+use crate::vm::sections;
 use crate::vm::sections::views::{self, Unflushed, Unmapped};
 
 /// Which view is wanted.
@@ -65,8 +66,16 @@ pub(super) fn map(wanted: &Wanted) -> Result<(usize, usize), NTSTATUS> {
         protect,
         large: wanted.large,
     };
+    let bytes = match part.size {
+        // All that follows.
+        0 => sections::get(handle.value).map_or(0, |section| {
+            let left = section.size.saturating_sub(part.offset);
+            usize::try_from(left).unwrap_or(usize::MAX)
+        }),
+        size => size,
+    };
     let map = || views::map(handle.value, &part);
-    heap::insist(part.size, map).map_err(|unmapped| match unmapped {
+    heap::insist(bytes, map).map_err(|unmapped| match unmapped {
         Unmapped::NoSection => STATUS_INVALID_HANDLE,
         Unmapped::Protection => STATUS_SECTION_PROTECTION,
         Unmapped::Size => STATUS_INVALID_VIEW_SIZE,
