@@ -131,15 +131,6 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Whether none of it is more than of the other.
-    pub(crate) fn is_within(&self, other: &Totals) -> bool {
-        self.account.reserved <= other.account.reserved
-            && self.account.committed <= other.account.committed
-            && self.mapped <= other.mapped
-            && self.files <= other.files
-            && self.heaps <= other.heaps
-    }
-
     pub(crate) fn now() -> Totals {
         // The slice table has pages for addresses that were once in use.
         let (mut account, table) = (vm::account().total(), vm::account().get(vm::Use::Table));
