@@ -97,7 +97,7 @@ pub(super) fn allocate_aligned(size: usize, align: usize) -> *mut u8 {
             if !base.is_null() || region <= least {
                 break base;
             }
-            region = (region / 4).max(least);
+            region = (region / 4).next_multiple_of(STEP).max(least);
         };
         if base.is_null() {
             return base;
