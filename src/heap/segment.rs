@@ -346,7 +346,8 @@ impl Backend {
         self.seek_unused::<false>(slices, descriptor_size, alike, false)
     }
 
-    /// [`Backend::take_unused`] in a hardened heap.
+    /// [`Backend::take_unused`] in a hardened heap: a name of its own, by which the linker keeps it
+    /// from what every process runs.
     #[inline(never)]
     fn take_hard_unused(
         &mut self,

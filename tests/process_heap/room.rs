@@ -7,6 +7,10 @@ use ntheap::heap::private::{self, Error, Handle, Settings, Shape, Tuning, flags}
 use ntheap::vm::account;
 use std::sync::Barrier;
 
+/// A limit of 16 MiB, and the same for a hardened heap.
+const LIMITED: [(&str, &str); 1] = [("NTHEAP_COMMIT_LIMIT", "16M")];
+const HARDENED: [(&str, &str); 2] = [LIMITED[0], ("NTHEAP_HARDENED", "1")];
+
 /// Frees blocks that take half of a limit of 16 MiB together, much of which is kept for
 /// others of their size.
 fn keep_idle(size: usize) {
@@ -16,7 +20,7 @@ fn keep_idle(size: usize) {
 
 #[test]
 fn what_is_idle_makes_room_for_a_block_larger_than_it() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         let wanted = layout(14 * MIB, 8);
         for size in [5000, 64 * KIB, 3 * MIB] {
             keep_idle(size);
@@ -32,7 +36,7 @@ fn what_is_idle_makes_room_for_a_heap_of_ones_own() {
     if !caches_can_be_emptied() {
         return;
     }
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         let heap = ntheap::Heap::new().unwrap();
         for size in [5000, 64 * KIB, 3 * MIB] {
             keep_idle(size);
@@ -80,7 +84,7 @@ fn what_is_idle_makes_room_for_a_heap_that_commits_much_at_once() {
 
 #[test]
 fn what_is_idle_makes_room_for_a_heap_that_begins_large() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         for size in [5000, 64 * KIB, 3 * MIB] {
             for idle in [4, 9, 13] {
                 Load::new(Face::Global, 29).exhaust(size, idle * MIB);
@@ -132,7 +136,7 @@ fn a_full_heap_takes_nothing_of_what_is_idle_where_there_is_room() {
 /// What is remembered of destroyed heaps takes no room from those that are made.
 #[test]
 fn destroyed_heaps_leave_room_for_the_next() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         for count in 0..100 {
             let heap = ntheap::Heap::options().initial_size(8 * MIB).create();
             assert!(heap.is_ok(), "after {count} heaps");
@@ -143,7 +147,7 @@ fn destroyed_heaps_leave_room_for_the_next() {
 /// A large block that was freed leaves none of its room to smaller ones, which others need.
 #[test]
 fn a_freed_large_block_makes_room_for_many() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         for large in [14 * MIB, 5 * MIB] {
             // Kept, once one was wanted again.
             for _ in 0..4 {
@@ -159,7 +163,7 @@ fn a_freed_large_block_makes_room_for_many() {
 /// Nor does it leave them a quarter of theirs, as it does without a limit.
 #[test]
 fn a_freed_large_block_leaves_nothing_to_a_smaller_one() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         let large = layout(148 * MIB / 10, 8);
         for _ in 0..4 {
             let block = Face::Global.allocate(large);
@@ -194,7 +198,7 @@ fn what_is_idle_makes_room_for_growth(face: Face, sizes: &[usize]) {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn what_is_idle_makes_room_for_a_block_that_grows() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         what_is_idle_makes_room_for_growth(Face::Plain, &[5000, 64 * KIB]);
     });
 }
@@ -202,7 +206,7 @@ fn what_is_idle_makes_room_for_a_block_that_grows() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn what_is_idle_makes_room_for_a_block_of_cs_that_grows() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         what_is_idle_makes_room_for_growth(Face::Checked, &[5000, 64 * KIB]);
     });
 }
@@ -226,8 +230,7 @@ fn a_limit_is_not_passed_by_the_rest_of_a_huge_page() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn what_is_idle_makes_room_for_a_hardened_block_that_grows() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         what_is_idle_makes_room_for_growth(Face::Checked, &[5000]);
     });
 }
@@ -260,7 +263,7 @@ fn the_handler_is_asked_last() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn the_new_handler_is_asked_after_what_is_idle() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         the_handler_is_asked_last();
     });
 }
@@ -268,8 +271,7 @@ fn the_new_handler_is_asked_after_what_is_idle() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn the_new_handler_of_a_hardened_heap_is_asked_after_what_is_idle() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         the_handler_is_asked_last();
     });
 }
@@ -343,7 +345,7 @@ fn what_the_handler_frees_is_had() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn what_the_new_handler_frees_is_had() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         what_the_handler_frees_is_had();
     });
 }
@@ -351,8 +353,7 @@ fn what_the_new_handler_frees_is_had() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn what_the_new_handler_of_a_hardened_heap_frees_is_had() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         what_the_handler_frees_is_had();
     });
 }
@@ -373,7 +374,7 @@ fn a_block_that_shrinks_leaves_its_room(face: Face) {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn a_block_that_shrinks_leaves_its_room_to_others() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         a_block_that_shrinks_leaves_its_room(Face::Plain);
     });
 }
@@ -381,8 +382,7 @@ fn a_block_that_shrinks_leaves_its_room_to_others() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn a_hardened_block_that_shrinks_leaves_its_room_to_others() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         a_block_that_shrinks_leaves_its_room(Face::Checked);
     });
 }
@@ -391,7 +391,7 @@ fn a_hardened_block_that_shrinks_leaves_its_room_to_others() {
 /// there is no room for a copy.
 #[test]
 fn an_aligned_block_shrinks_without_room() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         aligned_blocks_shrink_by(64 * KIB);
         aligned_blocks_shrink_by(MIB);
     });
@@ -399,8 +399,7 @@ fn an_aligned_block_shrinks_without_room() {
 
 #[test]
 fn a_hardened_aligned_block_shrinks_without_room() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         aligned_blocks_shrink_by(64 * KIB);
         aligned_blocks_shrink_by(MIB);
     });
@@ -472,15 +471,14 @@ fn blocks_shrink_without_room() {
 
 #[test]
 fn a_block_shrinks_without_room() {
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         blocks_shrink_without_room();
     });
 }
 
 #[test]
 fn a_hardened_block_shrinks_without_room() {
-    let variables = [("NTHEAP_COMMIT_LIMIT", "16M"), ("NTHEAP_HARDENED", "1")];
-    quiet(&variables, || {
+    quiet(&HARDENED, || {
         blocks_shrink_without_room();
     });
 }
@@ -512,7 +510,7 @@ fn fill(heap: Handle, size: usize) -> usize {
 fn a_fixed_heap_that_commits_much_at_once_uses_what_there_is() {
     const LIMIT: usize = 16 * MIB;
     const SIZE: usize = 20_000;
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         let settings = Settings {
             shape: Shape::Fixed(64 * MIB),
             tuning: Tuning {
@@ -674,7 +672,7 @@ fn what_is_idle_makes_room_for_pages_of_ones_own() {
     if !caches_can_be_emptied() {
         return;
     }
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         let null = std::ptr::null_mut();
         let allocate = |place, size, kind| {
             // SAFETY: fresh pages, or those of the test's own region.
@@ -711,7 +709,7 @@ fn what_is_idle_makes_room_for_sections_and_views() {
     if !caches_can_be_emptied() {
         return;
     }
-    quiet(&[("NTHEAP_COMMIT_LIMIT", "16M")], || {
+    quiet(&LIMITED, || {
         const SIZE: usize = 14 * MIB;
         let null = std::ptr::null_mut();
         let make = |kind| {
